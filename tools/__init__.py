@@ -1,0 +1,1 @@
+"""House laws and chores, run by make."""
