@@ -1,0 +1,1 @@
+"""Values and definitions of metering; standard library only."""

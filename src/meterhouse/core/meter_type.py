@@ -1,0 +1,176 @@
+"""Meter types: the templates of meters, one per product that is metered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from meterhouse.core.aggregation import Aggregation
+from meterhouse.core.instant import Instant, instant_text
+from meterhouse.core.problem import DefinitionError, Problem
+from meterhouse.core.quantity import ZERO
+from meterhouse.core.reading import Reading
+from meterhouse.core.schedule import ResetSchedule
+from meterhouse.core.threshold import THRESHOLDS_MAX, Threshold, read_thresholds
+
+NAME_CHARS_MAX = 80
+DESCRIPTION_CHARS_MAX = 200
+EXTERNAL_REF_CHARS_MAX = 100
+DEFAULT_CATEGORY = "DEFAULT"
+DEFAULT_TIMEZONE = "Etc/UTC"
+_WRITABLE = (
+    "name description externalRef category unit aggregation resetSchedule timezone activeFrom "
+    "activeTo capacity thresholds"
+).split()
+_READ_ONLY = ("id", "accountId", "numberOfMeters", "createdAt", "updatedAt")
+
+
+@dataclass(frozen=True, slots=True)
+class MeterType:
+    """A product definition. Instants are microseconds; ``None`` means not set."""
+
+    id: str
+    name: str
+    aggregation: Aggregation
+    reset_schedule: ResetSchedule
+    created_at: Instant
+    updated_at: Instant
+    category: str = DEFAULT_CATEGORY
+    description: str | None = None
+    external_ref: str | None = None
+    unit: str = ""
+    timezone: str = DEFAULT_TIMEZONE
+    active_from: Instant | None = None
+    active_to: Instant | None = None
+    capacity: Decimal | None = None
+    thresholds: tuple[Threshold, ...] = ()
+
+    @classmethod
+    def from_api(cls, body: object, *, id: str, at: Instant) -> MeterType:
+        """Read an API body. Raises ``DefinitionError`` with every problem in it."""
+        meter_type, problems = read_meter_type(body, id=id, at=at)
+        if meter_type is None:
+            raise DefinitionError(problems, what="The meter type")
+        return meter_type
+
+    def to_api(self) -> dict[str, Any]:
+        """Return the API's object, without what only the store knows (``numberOfMeters``)."""
+        body: dict[str, Any] = {
+            "id": self.id,
+            "name": self.name,
+            "description": self.description,
+            "externalRef": self.external_ref,
+            "category": self.category,
+            "unit": self.unit,
+            "aggregation": {"type": self.aggregation.value},
+            "resetSchedule": self.reset_schedule.to_api(),
+            "timezone": self.timezone,
+            "activeFrom": optional_instant_text(self.active_from),
+            "activeTo": optional_instant_text(self.active_to),
+        }
+        if self.capacity is not None:
+            body["capacity"] = self.capacity
+        body["thresholds"] = [threshold.to_api() for threshold in self.thresholds]
+        body["createdAt"] = definition_instant_text(self.created_at)
+        body["updatedAt"] = definition_instant_text(self.updated_at)
+        return body
+
+    def merged(self, patch: Mapping[str, Any], *, at: Instant) -> MeterType:
+        """Apply a merge patch (RFC 7396) and check the whole again."""
+        body = {key: value for key, value in self.to_api().items() if key in _WRITABLE}
+        changed = MeterType.from_api(merge_patch(body, patch), id=self.id, at=at)
+        return replace(changed, created_at=self.created_at)
+
+
+def read_meter_type(
+    body: object, *, id: str, at: Instant
+) -> tuple[MeterType | None, list[Problem]]:
+    """Read an API body; returns the meter type, or ``None`` and every problem."""
+    reading = Reading(body, known=(*_WRITABLE, *_READ_ONLY), what="meter type")
+    name = reading.text("name", required=True, chars_max=NAME_CHARS_MAX)
+    aggregation = _read_aggregation(reading)
+    schedule = _read_schedule(reading)
+    capacity = reading.number("capacity")
+    if capacity is not None and capacity <= ZERO:
+        reading.fail("capacity", f"is {capacity}", "a capacity is greater than 0")
+    items = reading.json_list("thresholds", items_max=THRESHOLDS_MAX)
+    thresholds, faults = read_thresholds(items, capacity=capacity)
+    reading.problems += faults
+    active_from, active_to = read_active_window(reading)
+    values = {
+        "category": reading.text("category") or DEFAULT_CATEGORY,
+        "description": reading.text("description", chars_max=DESCRIPTION_CHARS_MAX),
+        "external_ref": reading.text("externalRef", chars_max=EXTERNAL_REF_CHARS_MAX),
+        "unit": reading.text("unit") or "",
+        "timezone": reading.timezone("timezone", default=DEFAULT_TIMEZONE),
+    }
+    if reading.problems or name is None or aggregation is None or schedule is None:
+        return None, reading.problems
+    meter_type = MeterType(
+        id,
+        name,
+        aggregation,
+        schedule,
+        created_at=at,
+        updated_at=at,
+        active_from=active_from,
+        active_to=active_to,
+        capacity=capacity,
+        thresholds=thresholds,
+        **values,
+    )
+    return meter_type, []
+
+
+def read_active_window(reading: Reading) -> tuple[Instant | None, Instant | None]:
+    """Read ``activeFrom`` (inclusive) and ``activeTo`` (exclusive)."""
+    active_from, active_to = reading.instant("activeFrom"), reading.instant("activeTo")
+    if active_from is not None and active_to is not None and active_to <= active_from:
+        reading.fail("activeTo", "is not after activeFrom")
+    return active_from, active_to
+
+
+def _read_aggregation(reading: Reading) -> Aggregation | None:
+    given = reading.body.get("aggregation")
+    text = given.get("type") if isinstance(given, Mapping) else given
+    aggregation = Aggregation.from_text(text) if isinstance(text, str) else None
+    if aggregation is None:
+        hint = 'use {"type": "sum"}, "increment", "min" or "max"'
+        reading.fail("aggregation", f"is {given!r}" if given is not None else "is missing", hint)
+    return aggregation
+
+
+def _read_schedule(reading: Reading) -> ResetSchedule | None:
+    given = reading.body.get("resetSchedule")
+    if not isinstance(given, Mapping):
+        hint = 'such as {"minute":"0","hour":"0","day":"1","month":"*","weekday":"*"}'
+        reading.fail("resetSchedule", "is missing" if given is None else "is no object", hint)
+        return None
+    schedule, problems = ResetSchedule.from_api(given)
+    reading.problems += [problem.at("resetSchedule") for problem in problems]
+    return schedule
+
+
+def optional_instant_text(instant: Instant | None) -> str | None:
+    """Write an instant as definitions show it: with ``+00:00``, where records say ``Z``."""
+    return None if instant is None else definition_instant_text(instant)
+
+
+def definition_instant_text(instant: Instant) -> str:
+    """Write an instant of a definition, such as ``2023-07-26T09:00:15.690+00:00``."""
+    return instant_text(instant).removesuffix("Z") + "+00:00"
+
+
+def merge_patch(target: object, patch: object) -> Any:
+    """Apply a JSON merge patch (RFC 7396): ``null`` removes a member."""
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge_patch(merged.get(key), value)
+    return merged
