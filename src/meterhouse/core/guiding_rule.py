@@ -10,7 +10,7 @@ from typing import Any
 
 from meterhouse.core.json_text import Record, canonical_text, field_value
 from meterhouse.core.problem import Problem
-from meterhouse.core.reading import Reading
+from meterhouse.core.reading import Reading, missing_or_shown, shown
 
 RULES_MAX = 10
 CONDITIONS_MAX = 20
@@ -74,13 +74,14 @@ class GuidingRule:
 def read_rules(items: object) -> tuple[tuple[GuidingRule, ...], list[Problem]]:
     """Read ``guidingRules`` of a stored meter node (usage-metering facts 3.9); all problems."""
     if not isinstance(items, list) or not items:
-        return (), [Problem("guidingRules", "has no rule", "a meter needs 1 to 10 rules")]
+        hint = f"give a list of 1 to {RULES_MAX} rules"
+        return (), [Problem("guidingRules", missing_or_shown(items), hint)]
     problems: list[Problem] = []
     if len(items) > RULES_MAX:
         message = f"has {len(items)} rules"
         problems.append(Problem("guidingRules", message, f"at most {RULES_MAX} are allowed"))
     rules: list[GuidingRule] = []
-    for position, item in enumerate(items):
+    for position, item in enumerate(items[:RULES_MAX]):
         rule, faults = _read_rule(item, position)
         problems += [fault.at(f"guidingRules[{position}]") for fault in faults]
         if rule is not None:
@@ -92,23 +93,23 @@ def _read_rule(item: object, position: int) -> tuple[GuidingRule | None, list[Pr
     reading = Reading(item)
     name = reading.text("customName") or f"Rule {position + 1}"
     category = reading.text("matchCategory", required=True)
-    relation = reading.body.get("conditionRelation", "and")
+    relation = reading.text("conditionRelation") or "and"
     if relation not in ("and", "or"):
-        reading.fail("conditionRelation", f"is {relation!r}", 'use "and" or "or"')
+        reading.fail("conditionRelation", f"is {shown(relation)}", 'use "and" or "or"')
     ignore = reading.boolean("ignoreCondition", default=False)
     conditions = () if ignore else _read_conditions(reading)
     sections = _read_sections(reading)
     operations = _read_operations(reading)
     if reading.problems or category is None:
         return None, reading.problems
-    rule = GuidingRule(name, category, conditions, str(relation), sections, operations)
+    rule = GuidingRule(name, category, conditions, relation, sections, operations)
     return rule, []
 
 
 def _read_conditions(reading: Reading) -> tuple[Condition, ...]:
     conditions: list[Condition] = []
     items = reading.json_list("conditions", items_max=CONDITIONS_MAX)
-    if not items:
+    if not items and reading.body.get("conditions") in (None, []):
         hint = 'add a condition, or set ignoreCondition to true for "no condition"'
         reading.fail("conditions", "is empty", hint)
     for position, item in enumerate(items):
@@ -116,7 +117,7 @@ def _read_conditions(reading: Reading) -> tuple[Condition, ...]:
         field = inner.text("field", required=True)
         value = inner.body.get("value")
         if not isinstance(value, str | int | Decimal | bool):
-            inner.fail("value", f"is {value!r}", "use a text, a number, true or false")
+            inner.fail("value", missing_or_shown(value), "use a text, a number, true or false")
         elif field is not None:
             conditions.append(Condition(field, value))
         reading.problems += [fault.at(f"conditions[{position}]") for fault in inner.problems]
@@ -125,15 +126,15 @@ def _read_conditions(reading: Reading) -> tuple[Condition, ...]:
 
 def _read_sections(reading: Reading) -> tuple[tuple[str, ...], ...]:
     sections: list[tuple[str, ...]] = []
-    for position, item in enumerate(_limited(reading, "groupBy", SECTIONS_MAX, "sections")):
+    for position, item in enumerate(reading.json_list("groupBy", items_max=SECTIONS_MAX)):
         inner = Reading(item)
-        names = _limited(inner, "fields", SECTION_FIELDS_MAX, "fields")
+        names = inner.json_list("fields", items_max=SECTION_FIELDS_MAX)
         if not all(isinstance(name, str) and name for name in names):
-            inner.fail("fields", f"is {names!r}", "name fields by non-empty texts")
+            inner.fail("fields", f"is {shown(names)}", "name fields by non-empty texts")
         elif len(set(names)) < len(names):
-            inner.fail("fields", f"names a field twice: {names!r}")
+            inner.fail("fields", f"is {shown(names)}", "name each field once")
         elif names and tuple(names) in sections:
-            inner.fail("fields", f"repeats an earlier section: {names!r}")
+            inner.fail("fields", f"is {shown(names)} again", "drop one of the two sections")
         elif names:
             sections.append(tuple(names))
         reading.problems += [fault.at(f"groupBy[{position}]") for fault in inner.problems]
@@ -142,27 +143,18 @@ def _read_sections(reading: Reading) -> tuple[tuple[str, ...], ...]:
 
 def _read_operations(reading: Reading) -> tuple[Operation, ...]:
     operations: list[Operation] = []
-    items = _limited(reading, "otherOperations", OPERATIONS_MAX, "operations")
+    items = reading.json_list("otherOperations", items_max=OPERATIONS_MAX)
     for position, item in enumerate(items):
         inner = Reading(item)
         field = inner.text("field", required=True)
         text = inner.body.get("operation")
         carry = next((member for member in Carry if member.value == text), None)
         if carry is None:
-            inner.fail("operation", f"is {text!r}", "use carry-first or carry-last")
+            inner.fail("operation", missing_or_shown(text), "use carry-first or carry-last")
         elif field is not None and Operation(field, carry) not in operations:
             operations.append(Operation(field, carry))
         reading.problems += [fault.at(f"otherOperations[{position}]") for fault in inner.problems]
     return tuple(operations)
-
-
-def _limited(reading: Reading, name: str, items_max: int, noun: str) -> list[Any]:
-    items = reading.body.get(name)
-    if isinstance(items, list) and len(items) > items_max:
-        hint = f"at most {items_max} are allowed"
-        reading.fail(name, f"has {len(items)} {noun}", hint)
-        return []
-    return reading.json_list(name, items_max=items_max)
 
 
 def rule_to_api(rule: GuidingRule) -> Mapping[str, Any]:

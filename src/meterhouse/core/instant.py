@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Context, Decimal
 
 from meterhouse.core.quantity import number_from_text
 
@@ -23,10 +23,13 @@ _MICROSECOND = timedelta(microseconds=1)
 EARLIEST: Instant = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 LATEST: Instant = (datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC) - _EPOCH) // _MICROSECOND
 
+#: Cuts digits off, whatever the caller's own decimal context would do.
+_CUT_OFF = Context(prec=40, rounding=ROUND_DOWN, traps=[])
+
 _ISO = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})"
     r"(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?"
-    r"\s?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?",
+    r" ?([Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?",
     re.ASCII,
 )
 
@@ -49,8 +52,7 @@ def instant_text(instant: Instant) -> str:
     >>> instant_text(0)
     '1970-01-01T00:00:00.000Z'
     """
-    moment = to_datetime(instant)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z".rjust(24, "0")
+    return f"{to_datetime(instant).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def read_timestamp(value: object) -> Instant | None:
@@ -82,9 +84,11 @@ def parse_instant(text: str) -> Instant | None:
 
 
 def _from_milliseconds(number: Decimal) -> Instant | None:
+    if not number:
+        return 0
     if not number.is_finite() or number.adjusted() > 15:
         return None
-    instant = int(number * 1000)
+    instant = int(_CUT_OFF.multiply(number, 1000))
     return instant if EARLIEST <= instant <= LATEST else None
 
 
@@ -93,7 +97,9 @@ def _from_iso(iso: re.Match[str]) -> Instant | None:
     leap = second == "60"
     try:
         moment = datetime(
-            *(int(part) for part in (year, month, day)),
+            int(year),
+            int(month),
+            int(day),
             int(hour or 0),
             int(minute or 0),
             59 if leap else int(second or 0),

@@ -5,13 +5,21 @@ Records hold ``str``, ``int``, ``Decimal``, ``bool``, ``None``, ``list`` and ``d
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from json import JSONDecoder
 from json.encoder import encode_basestring  # the C version where there is one
 from typing import Any
 
 from meterhouse.core.quantity import number_text
+
+#: How deep lists and objects may nest. It keeps every recursion over a value well within
+#: Python's own limit, so that a hostile record is refused where it is read and nowhere later.
+NESTING_MAX = 100
+#: Whole numbers with more digits are read as ``Decimal``: Python refuses to make huge ``int``.
+_INT_DIGITS_MAX = 100
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 #: What a field of a record may hold.
 JsonValue = Any
@@ -26,7 +34,7 @@ def json_text(value: JsonValue) -> str:
     '{"a":0.1,"b":[true,null,"x"]}'
     """
     if isinstance(value, str):
-        return encode_basestring(value)
+        return _quoted(value)
     if value is None:
         return "null"
     if value is True:
@@ -34,18 +42,30 @@ def json_text(value: JsonValue) -> str:
     if value is False:
         return "false"
     if isinstance(value, int):
-        return str(value)
+        return number_text(value)
     if isinstance(value, Decimal):
         return number_text(value) if value.is_finite() else f'"{value}"'
     if isinstance(value, Mapping):
         return _object_text(value)
-    if isinstance(value, Sequence):
+    if isinstance(value, list | tuple):
         return "[" + ",".join(map(json_text, value)) + "]"
     raise TypeError(f"a record cannot hold {type(value).__name__} {value!r}")
 
 
 def _object_text(members: Mapping[str, JsonValue]) -> str:
-    return "{" + ",".join(f"{encode_basestring(k)}:{json_text(v)}" for k, v in members.items()) + "}"
+    return "{" + ",".join(f"{_quoted(k)}:{json_text(v)}" for k, v in members.items()) + "}"
+
+
+def _quoted(text: str) -> str:
+    quoted = encode_basestring(text)
+    if not has_half_pair(quoted):
+        return quoted
+    return _HALF_PAIR.sub(lambda half: f"\\u{ord(half[0]):04x}", quoted)
+
+
+def has_half_pair(text: str) -> bool:
+    """Whether a text holds half of a surrogate pair, which JSON can name and UTF-8 cannot."""
+    return not text.isascii() and _HALF_PAIR.search(text) is not None
 
 
 def canonical_text(value: JsonValue) -> str:
@@ -58,20 +78,56 @@ def canonical_text(value: JsonValue) -> str:
     """
     if isinstance(value, Mapping):
         ordered = sorted(value.items())
-        inner = ",".join(f"{encode_basestring(k)}:{canonical_text(v)}" for k, v in ordered)
+        inner = ",".join(f"{_quoted(k)}:{canonical_text(v)}" for k, v in ordered)
         return "{" + inner + "}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, list | tuple):
         return "[" + ",".join(map(canonical_text, value)) + "]"
     return json_text(value)
 
 
-def parse_json(text: str | bytes) -> JsonValue:
-    """Read JSON, numbers as written (``int`` or ``Decimal``). Raises ``ValueError``."""
-    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+def _whole(text: str) -> int | Decimal:
+    return int(text) if len(text) <= _INT_DIGITS_MAX else Decimal(text)
 
 
 def _refuse_constant(name: str) -> JsonValue:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = JSONDecoder(parse_float=Decimal, parse_int=_whole, parse_constant=_refuse_constant)
+
+
+def parse_json(text: str | bytes, *, nesting_max: int = NESTING_MAX) -> JsonValue:
+    """Read JSON, numbers as written (``int`` or ``Decimal``). Raises ``ValueError``.
+
+    Documents of our own that hold records in them may nest a little deeper: give ``nesting_max``.
+
+    >>> parse_json('{"a": 0.10, "b": 7}')
+    {'a': Decimal('0.10'), 'b': 7}
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8-sig")
+    try:
+        value = _DECODER.decode(text)
+    except InvalidOperation:
+        raise ValueError("a number has an exponent beyond all reach") from None
+    except RecursionError:
+        raise ValueError(f"nests deeper than {nesting_max} levels") from None
+    if text.count("[") + text.count("{") > nesting_max and _nests_deeper(value, nesting_max):
+        raise ValueError(f"nests deeper than {nesting_max} levels")
+    return value
+
+
+def _nests_deeper(value: JsonValue, levels: int) -> bool:
+    items = [value]
+    for _ in range(levels):
+        items = [inner for item in items for inner in _members(item)]
+    return any(isinstance(item, list | dict) for item in items)
+
+
+def _members(value: JsonValue) -> Iterable[JsonValue]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def field_value(record: Mapping[str, JsonValue], path: str) -> JsonValue:

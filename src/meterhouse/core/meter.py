@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text
-from meterhouse.core.meter_type import MeterType
+from meterhouse.core.meter_type import (
+    MeterType,
+    active_window_problems,
+    merge_patch,
+    read_capacity_and_thresholds,
+)
 from meterhouse.core.problem import Problem
 from meterhouse.core.reading import Reading
 from meterhouse.core.schedule import ResetSchedule
-from meterhouse.core.threshold import THRESHOLDS_MAX, Threshold, read_thresholds
+from meterhouse.core.threshold import Threshold, capacity_problems
 
 _CREATABLE = (
     "userId meterKey meterTypeId externalRef customFields capacity thresholds deleteOnReset"
@@ -85,15 +90,16 @@ class NewMeter:
         """Read an API body; returns it, or ``None`` and every problem.
 
         Percentages among the thresholds are checked against the inherited capacity later, by
-        ``bind``.
+        ``problems_with``.
         """
         reading = Reading(body, known=(*_CREATABLE, *_READ_ONLY), what="meter")
         user_id = read_user_id(reading)
         meter_key = reading.text("meterKey", required=True)
-        external_ref = reading.text("externalRef")
-        reference = external_ref or reading.text("meterTypeId", required=True)
-        capacity = reading.number("capacity")
-        thresholds = _own_thresholds(reading, capacity)
+        reference = reading.text("externalRef") or reading.text("meterTypeId")
+        if reference is None and not _is_given(reading, "externalRef", "meterTypeId"):
+            hint = "name the meter type by meterTypeId or externalRef"
+            reading.fail("meterTypeId", "is missing", hint)
+        capacity, thresholds = _own_capacity_and_thresholds(reading)
         custom_fields = reading.json_object("customFields")
         delete_on_reset = reading.boolean("deleteOnReset", default=False)
         if reading.problems or user_id is None or meter_key is None or reference is None:
@@ -107,15 +113,15 @@ class NewMeter:
         """What is wrong with this meter as one of that type."""
         capacity = self.capacity if self.capacity is not None else meter_type.capacity
         thresholds = meter_type.thresholds if self.thresholds is None else self.thresholds
-        if capacity is None and any(t.capacity_percentage is not None for t in thresholds):
-            hint = "set capacity, or use absoluteValue"
-            return [Problem("thresholds", "have no capacity to be a percentage of", hint)]
-        return []
+        return capacity_problems(thresholds, capacity=capacity)
 
 
 @dataclass(frozen=True, slots=True)
 class MeterPatch:
-    """Changes of a meter. A field that is not in ``given`` stays as it is."""
+    """Changes of a meter. A field that is not in ``given`` stays as it is.
+
+    ``custom_fields`` is a merge patch itself; ``None`` removes them all.
+    """
 
     given: frozenset[str]
     delete_on_reset: bool = False
@@ -128,16 +134,37 @@ class MeterPatch:
     def from_api(cls, body: object) -> tuple[MeterPatch | None, list[Problem]]:
         """Read a merge patch; returns it, or ``None`` and every problem."""
         reading = Reading(body, known=_PATCHABLE, what="meter that may change")
-        capacity = reading.number("capacity")
+        delete_on_reset = reading.boolean("deleteOnReset", default=False)
+        custom_fields = reading.json_object("customFields")
+        capacity, thresholds = _own_capacity_and_thresholds(reading)
         patch = cls(
             frozenset(reading.body),
-            reading.boolean("deleteOnReset", default=False),
-            reading.json_object("customFields"),
+            delete_on_reset,
+            custom_fields if reading.body.get("customFields") is not None else None,
             capacity,
-            _own_thresholds(reading, capacity),
+            thresholds,
             reading.instant("activeTo"),
         )
         return (None if reading.problems else patch), reading.problems
+
+    def applied_to(self, meter: Meter) -> tuple[Meter | None, list[Problem]]:
+        """Return the changed meter, or ``None`` and every problem; a ``null`` removes."""
+        changed = meter
+        if "deleteOnReset" in self.given:
+            changed = replace(changed, delete_on_reset=self.delete_on_reset)
+        if "customFields" in self.given:
+            patch = self.custom_fields
+            custom_fields = {} if patch is None else merge_patch(meter.custom_fields, patch)
+            changed = replace(changed, custom_fields=custom_fields)
+        if "capacity" in self.given:
+            changed = replace(changed, capacity=self.capacity)
+        if "thresholds" in self.given:
+            changed = replace(changed, thresholds=self.thresholds or ())
+        if "activeTo" in self.given:
+            changed = replace(changed, active_to=self.active_to)
+        problems = capacity_problems(changed.thresholds, capacity=changed.capacity)
+        problems += active_window_problems(changed.active_from, changed.active_to)
+        return (None if problems else changed), problems
 
 
 def read_user_id(reading: Reading) -> str | None:
@@ -148,12 +175,13 @@ def read_user_id(reading: Reading) -> str | None:
     return reading.text("userId", required=True)
 
 
-def _own_thresholds(reading: Reading, capacity: Decimal | None) -> tuple[Threshold, ...] | None:
-    if reading.body.get("thresholds") is None:
-        return None
-    items = reading.json_list("thresholds", items_max=THRESHOLDS_MAX)
-    # A capacity that is inherited is unknown here: check percentages against a stand-in.
-    stand_in = capacity if capacity is not None else Decimal(1)
-    thresholds, problems = read_thresholds(items, capacity=stand_in)
-    reading.problems += problems
-    return thresholds
+def _own_capacity_and_thresholds(
+    reading: Reading,
+) -> tuple[Decimal | None, tuple[Threshold, ...] | None]:
+    """Read what a meter may have of its own; ``None`` where it is not given."""
+    capacity, thresholds = read_capacity_and_thresholds(reading, inherits=True)
+    return capacity, thresholds if _is_given(reading, "thresholds") else None
+
+
+def _is_given(reading: Reading, *names: str) -> bool:
+    return any(reading.body.get(name) is not None for name in names)

@@ -8,10 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from meterhouse.core.aggregation import Aggregation
-from meterhouse.core.instant import Instant, instant_text
+from meterhouse.core.instant import Instant, instant_text, to_datetime
 from meterhouse.core.problem import DefinitionError, Problem
-from meterhouse.core.quantity import ZERO
-from meterhouse.core.reading import Reading
+from meterhouse.core.reading import Reading, missing_or_shown
 from meterhouse.core.schedule import ResetSchedule
 from meterhouse.core.threshold import THRESHOLDS_MAX, Threshold, read_thresholds
 
@@ -24,6 +23,8 @@ _WRITABLE = (
     "name description externalRef category unit aggregation resetSchedule timezone activeFrom "
     "activeTo capacity thresholds"
 ).split()
+#: Stands in for a capacity that is not known where percentages are read.
+_ANY_CAPACITY = Decimal(1)
 _READ_ONLY = ("id", "accountId", "numberOfMeters", "createdAt", "updatedAt")
 
 
@@ -92,12 +93,7 @@ def read_meter_type(
     name = reading.text("name", required=True, chars_max=NAME_CHARS_MAX)
     aggregation = _read_aggregation(reading)
     schedule = _read_schedule(reading)
-    capacity = reading.number("capacity")
-    if capacity is not None and capacity <= ZERO:
-        reading.fail("capacity", f"is {capacity}", "a capacity is greater than 0")
-    items = reading.json_list("thresholds", items_max=THRESHOLDS_MAX)
-    thresholds, faults = read_thresholds(items, capacity=capacity)
-    reading.problems += faults
+    capacity, thresholds = read_capacity_and_thresholds(reading)
     active_from, active_to = read_active_window(reading)
     values = {
         "category": reading.text("category") or DEFAULT_CATEGORY,
@@ -127,9 +123,34 @@ def read_meter_type(
 def read_active_window(reading: Reading) -> tuple[Instant | None, Instant | None]:
     """Read ``activeFrom`` (inclusive) and ``activeTo`` (exclusive)."""
     active_from, active_to = reading.instant("activeFrom"), reading.instant("activeTo")
-    if active_from is not None and active_to is not None and active_to <= active_from:
-        reading.fail("activeTo", "is not after activeFrom")
+    reading.problems += active_window_problems(active_from, active_to)
     return active_from, active_to
+
+
+def active_window_problems(active_from: Instant | None, active_to: Instant | None) -> list[Problem]:
+    """List what is wrong with an active window: it may not be empty."""
+    if active_from is None or active_to is None or active_from < active_to:
+        return []
+    message = f"is {optional_instant_text(active_to)}, not after activeFrom"
+    hint = f"choose an instant after {optional_instant_text(active_from)}, or leave it out"
+    return [Problem("activeTo", message, hint)]
+
+
+def read_capacity_and_thresholds(
+    reading: Reading, *, inherits: bool = False
+) -> tuple[Decimal | None, tuple[Threshold, ...]]:
+    """Read ``capacity`` and the ``thresholds``, whose percentages need one.
+
+    Where a capacity may be inherited, or is itself at fault, percentages are not held against
+    its absence.
+    """
+    capacity = reading.number("capacity", positive=True)
+    excused = inherits or reading.body.get("capacity") is not None
+    items = reading.json_list("thresholds", items_max=THRESHOLDS_MAX)
+    basis = _ANY_CAPACITY if capacity is None and excused else capacity
+    thresholds, problems = read_thresholds(items, capacity=basis)
+    reading.problems += problems
+    return capacity, thresholds
 
 
 def _read_aggregation(reading: Reading) -> Aggregation | None:
@@ -138,7 +159,7 @@ def _read_aggregation(reading: Reading) -> Aggregation | None:
     aggregation = Aggregation.from_text(text) if isinstance(text, str) else None
     if aggregation is None:
         hint = 'use {"type": "sum"}, "increment", "min" or "max"'
-        reading.fail("aggregation", f"is {given!r}" if given is not None else "is missing", hint)
+        reading.fail("aggregation", missing_or_shown(given), hint)
     return aggregation
 
 
@@ -146,7 +167,7 @@ def _read_schedule(reading: Reading) -> ResetSchedule | None:
     given = reading.body.get("resetSchedule")
     if not isinstance(given, Mapping):
         hint = 'such as {"minute":"0","hour":"0","day":"1","month":"*","weekday":"*"}'
-        reading.fail("resetSchedule", "is missing" if given is None else "is no object", hint)
+        reading.fail("resetSchedule", missing_or_shown(given), hint)
         return None
     schedule, problems = ResetSchedule.from_api(given)
     reading.problems += [problem.at("resetSchedule") for problem in problems]
@@ -154,12 +175,20 @@ def _read_schedule(reading: Reading) -> ResetSchedule | None:
 
 
 def optional_instant_text(instant: Instant | None) -> str | None:
-    """Write an instant as definitions show it: with ``+00:00``, where records say ``Z``."""
-    return None if instant is None else definition_instant_text(instant)
+    """Write an instant that a definition was given, exactly, so that it can be read back."""
+    if instant is None:
+        return None
+    if instant % 1000 == 0:
+        return definition_instant_text(instant)
+    return to_datetime(instant).isoformat(timespec="microseconds")
 
 
 def definition_instant_text(instant: Instant) -> str:
-    """Write an instant of a definition, such as ``2023-07-26T09:00:15.690+00:00``."""
+    """Write an instant as definitions show it: with ``+00:00``, where records say ``Z``.
+
+    >>> definition_instant_text(1_690_362_015_690_000)
+    '2023-07-26T09:00:15.690+00:00'
+    """
     return instant_text(instant).removesuffix("Z") + "+00:00"
 
 

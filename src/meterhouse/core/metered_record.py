@@ -1,12 +1,15 @@
 """Metered records: what leaves a meter, with the field's own names in the field's own order.
 
-A *golden* record leaves at a reset, a *threshold* record when a threshold is reached.
+A *golden* record leaves at a reset, a *threshold* record when a threshold is reached. A record is
+its JSON text, written once: states hold canonical JSON texts, so that nothing is parsed to be
+written again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from uuid import UUID, uuid5
 
@@ -14,7 +17,7 @@ from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import Record, json_text, parse_json
 from meterhouse.core.meter import Meter
 from meterhouse.core.meter_state import GroupKey, GroupState, MeterState, Section
-from meterhouse.core.quantity import ZERO
+from meterhouse.core.quantity import ZERO, number_text
 from meterhouse.core.threshold import Threshold
 
 
@@ -27,117 +30,138 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MeteredRecord:
-    """A record that leaves a meter. ``body`` is the JSON object; its last key is ``recordId``."""
+    """A record that leaves a meter. ``text`` is the JSON object; its last key is ``recordId``."""
 
     kind: Kind
     record_id: str
     meter_no: int
     sequence: int
-    body: Record
+    text: str
+
+    @property
+    def body(self) -> Record:
+        """The record as a JSON object."""
+        return parse_json(self.text)
 
 
 def golden_record(
     meter: Meter, state: MeterState, *, end: Instant, sections: Sequence[Section] = ()
 ) -> MeteredRecord:
     """Return the record that a reset sends; ``end`` is the end of the period that it shows."""
-    body = record_body(meter, state, end=end, sections=sections)
-    return _finished(Kind.GOLDEN, meter, state, body, "")
+    breakdowns = breakdowns_text(state, sections)
+    members = _members(meter, state, end=end, breakdowns=breakdowns)
+    return _finished(Kind.GOLDEN, meter, state, members, "")
 
 
 def threshold_record(
-    meter: Meter,
-    state: MeterState,
-    threshold: Threshold,
-    *,
-    sections: Sequence[Section] = (),
+    meter: Meter, state: MeterState, threshold: Threshold, *, breakdowns: str
 ) -> MeteredRecord:
-    """Return the partial push of a threshold that ``state.reached`` shows as reached."""
-    body = record_body(meter, state, end=state.period.end, sections=sections)
-    body["thresholdReached"] = _threshold_body(threshold, state)
-    return _finished(Kind.THRESHOLD, meter, state, body, threshold.name)
+    """Return the partial push of a threshold that ``state.reached`` shows as reached.
+
+    ``breakdowns`` is the text of ``groupBreakdowns``: see ``breakdowns_text``.
+    """
+    members = _members(meter, state, end=state.period.end, breakdowns=breakdowns)
+    members += f',"thresholdReached":{_threshold_text(threshold, state)}'
+    return _finished(Kind.THRESHOLD, meter, state, members, threshold.name)
 
 
-def _finished(
-    kind: Kind, meter: Meter, state: MeterState, body: Record, threshold: str
-) -> MeteredRecord:
-    name = f"{state.period.sequence}/{kind.value}/{threshold}"
-    record_id = str(uuid5(UUID(meter.id), name))
-    body["recordId"] = record_id
-    return MeteredRecord(kind, record_id, meter.no, state.period.sequence, body)
-
-
-def record_body(
-    meter: Meter, state: MeterState, *, end: Instant, sections: Sequence[Section] = ()
-) -> Record:
-    """Return a meter's current state as the record that would be sent now.
+def state_text(meter: Meter, state: MeterState, *, sections: Sequence[Section] = ()) -> str:
+    """Return the record that would be sent now, without an identity of its own.
 
     ``sections`` is the order in which breakdowns are shown; others follow, by name.
     """
-    body: Record = {
-        "id": meter.id,
-        "meterTypeId": meter.meter_type_id,
-        "meterTypeName": meter.meter_type_name,
-        "userId": meter.user_id,
-        "meterKey": meter.meter_key,
-        "value": ZERO if state.value is None else state.value,
-        "unit": meter.unit,
-        "periodStart": instant_text(state.period.start),
-        "periodEnd": instant_text(end),
-        "groupBreakdowns": _breakdowns(state, sections),
-    }
-    if meter.capacity is not None:
-        body["capacity"] = meter.capacity
-    body |= {
-        "thresholds": [_threshold_body(threshold, state) for threshold in meter.thresholds],
-        "carryFirst": _carried(state.carry_first),
-        "carryLast": _carried(state.carry_last),
-        "customFields": dict(meter.custom_fields),
-        "deleteOnReset": meter.delete_on_reset,
-        "timezone": state.timezone,
-        "createdAt": instant_text(meter.created_at),
-        "updatedAt": instant_text(state.updated_at),
-    }
-    return body
+    breakdowns = breakdowns_text(state, sections)
+    return "{" + _members(meter, state, end=state.period.end, breakdowns=breakdowns) + "}"
 
 
-def _threshold_body(threshold: Threshold, state: MeterState) -> Record:
+def _finished(
+    kind: Kind, meter: Meter, state: MeterState, members: str, threshold: str
+) -> MeteredRecord:
+    name = f"{state.period.sequence}/{kind.value}/{threshold}"
+    record_id = str(uuid5(UUID(meter.id), name))
+    text = f'{{{members},"recordId":"{record_id}"}}'
+    return MeteredRecord(kind, record_id, meter.no, state.period.sequence, text)
+
+
+def _members(meter: Meter, state: MeterState, *, end: Instant, breakdowns: str) -> str:
+    capacity = "" if meter.capacity is None else f'"capacity":{number_text(meter.capacity)},'
+    thresholds = ",".join(_threshold_text(threshold, state) for threshold in meter.thresholds)
+    return (
+        f'"id":"{meter.id}",'
+        f'"meterTypeId":{json_text(meter.meter_type_id)},'
+        f'"meterTypeName":{json_text(meter.meter_type_name)},'
+        f'"userId":{json_text(meter.user_id)},'
+        f'"meterKey":{json_text(meter.meter_key)},'
+        f'"value":{_value_text(state.value)},'
+        f'"unit":{json_text(meter.unit)},'
+        f'"periodStart":"{instant_text(state.period.start)}",'
+        f'"periodEnd":"{instant_text(end)}",'
+        f'"groupBreakdowns":{breakdowns},'
+        f"{capacity}"
+        f'"thresholds":[{thresholds}],'
+        f'"carryFirst":{carried_text(state.carry_first)},'
+        f'"carryLast":{carried_text(state.carry_last)},'
+        f'"customFields":{json_text(meter.custom_fields)},'
+        f'"deleteOnReset":{json_text(meter.delete_on_reset)},'
+        f'"timezone":{json_text(state.timezone)},'
+        f'"createdAt":"{instant_text(meter.created_at)}",'
+        f'"updatedAt":"{instant_text(state.updated_at)}"'
+    )
+
+
+def _value_text(value: Decimal | None) -> str:
+    """An untouched minimum or maximum shows 0."""
+    return number_text(ZERO if value is None else value)
+
+
+def _threshold_text(threshold: Threshold, state: MeterState) -> str:
     body = threshold.to_api()
     if (reached_at := state.reached.get(threshold.name)) is not None:
         body["reachedAt"] = instant_text(reached_at)
-    return body
+    return json_text(body)
 
 
-def _carried(texts: dict[str, str]) -> Record:
-    return {name: parse_json(text) for name, text in sorted(texts.items())}
+def carried_text(texts: Mapping[str, str]) -> str:
+    """The JSON of carried fields, by name."""
+    return "{" + ",".join(f"{json_text(name)}:{texts[name]}" for name in sorted(texts)) + "}"
 
 
-def _breakdowns(state: MeterState, sections: Sequence[Section]) -> list[Record]:
+def breakdowns_text(state: MeterState, sections: Sequence[Section]) -> str:
+    """The JSON of ``groupBreakdowns``: ``sections`` in their order, then others by name."""
     known = [section for section in sections if state.groups.get(section)]
     others = sorted(s for s, entries in state.groups.items() if entries and s not in sections)
-    return [_breakdown(section, state.groups[section]) for section in (*known, *others)]
+    texts = (_breakdown_text(section, state.groups[section]) for section in (*known, *others))
+    return "[" + ",".join(texts) + "]"
 
 
-def _breakdown(section: Section, entries: dict[GroupKey, GroupState]) -> Record:
-    ordered = sorted(entries, key=lambda key: fields_text(section, key))
-    groups = [_group_entry(section, key, entries[key]) for key in ordered]
-    return {"name": ",".join(section), "groups": groups}
+def _breakdown_text(section: Section, entries: Mapping[GroupKey, GroupState]) -> str:
+    # Entries are sorted by the JSON of their fields.
+    ordered = sorted((fields_text(section, key), key) for key in entries)
+    groups = ",".join(_entry_text(section, key, entries[key], fields) for fields, key in ordered)
+    return f'{{"name":{json_text(",".join(section))},"groups":[{groups}]}}'
 
 
 def fields_text(section: Section, key: GroupKey) -> str:
-    """The JSON of an entry's ``fields``: what entries are sorted by."""
+    """The JSON of an entry's ``fields``."""
     members = (f"{json_text(name)}:{text}" for name, text in zip(section, key, strict=True))
     return "{" + ",".join(members) + "}"
 
 
-def _group_entry(section: Section, key: GroupKey, state: GroupState) -> Record:
-    values = [parse_json(text) for text in key]
-    parts = zip(section, key, values, strict=True)
-    return {
-        "key": ",".join(
-            f"{name}:{value if isinstance(value, str) else text}" for name, text, value in parts
-        ),
-        "fields": dict(zip(section, values, strict=True)),
-        "value": ZERO if state.value is None else state.value,
-        "carryFirst": _carried(state.carry_first),
-        "carryLast": _carried(state.carry_last),
-    }
+def _entry_text(section: Section, key: GroupKey, state: GroupState, fields: str) -> str:
+    parts = zip(section, key, strict=True)
+    label = ",".join(f"{json_text(name)[1:-1]}:{key_text(text)}" for name, text in parts)
+    return (
+        f'{{"key":"{label}","fields":{fields},"value":{_value_text(state.value)},'
+        f'"carryFirst":{carried_text(state.carry_first)},'
+        f'"carryLast":{carried_text(state.carry_last)}}}'
+    )
+
+
+def key_text(text: str) -> str:
+    """How a field's canonical text appears inside the JSON string ``key``.
+
+    >>> key_text('"EMEA"'), key_text("5"), key_text('["a"]')
+    ('EMEA', '5', '[\\\\"a\\\\"]')
+    """
+    # A JSON string is escaped already: only its quotes go.
+    return text[1:-1] if text.startswith('"') else json_text(text)[1:-1]

@@ -28,6 +28,7 @@ _NUMBER = re.compile(NUMBER_PATTERN[:-1] + r"\Z")
 
 #: Beyond this magnitude a number is written with an exponent, lest 1e999999999 become a gigabyte.
 _PLAIN_DIGITS_MAX = 100
+_PLAIN_INT_MAX = 10**_PLAIN_DIGITS_MAX
 
 
 def number_from_text(text: str) -> Decimal | None:
@@ -60,7 +61,8 @@ def quantity(value: object) -> Decimal | Reason:
         return Reason.VALUE_TOO_PRECISE
     if not in_range(number):
         return Reason.VALUE_OUT_OF_RANGE
-    return number
+    # A zero may carry any exponent: 0e999999999 is read, and would break the arithmetic.
+    return number or ZERO
 
 
 def _number(value: object) -> Decimal | None:
@@ -106,10 +108,12 @@ def number_text(number: Decimal | int) -> str:
     ('1.5', '0', '100')
     """
     if isinstance(number, int):
-        return str(number)
+        if -_PLAIN_INT_MAX < number < _PLAIN_INT_MAX:
+            return str(number)
+        number = Decimal(number)
     if not number:
         return "0"
-    if abs(number.adjusted()) > _PLAIN_DIGITS_MAX:
+    if abs(number.adjusted()) >= _PLAIN_DIGITS_MAX:
         return _exponent_text(number)
     text = format(number, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from meterhouse.core.instant import Instant, parse_instant
+from meterhouse.core.json_text import has_half_pair, json_text
 from meterhouse.core.problem import Problem
-from meterhouse.core.quantity import quantity
+from meterhouse.core.quantity import ZERO, quantity
 from meterhouse.core.suspense import Reason
+from meterhouse.core.timezone import zone_names
+
+_SHOWN_CHARS_MAX = 60
 
 
 class Reading:
@@ -21,14 +25,15 @@ class Reading:
 
     >>> reading = Reading({"name": 5})
     >>> reading.text("name", required=True, chars_max=80), [str(p) for p in reading.problems]
-    (None, ['name: is 5, not a text'])
+    (None, ['name: is 5, not a text (write it between double quotes)'])
     """
 
     def __init__(self, body: object, *, known: Collection[str] = (), what: str = "object") -> None:
         self.problems: list[Problem] = []
         self.body: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
         if not isinstance(body, Mapping):
-            self.problems.append(Problem("", f"is {_show(body)}, not a JSON object"))
+            message = f"is {shown(body)}, not a JSON object"
+            self.problems.append(Problem("", message, f"write the {what} between {{ and }}"))
         elif known:
             hint = f"fields of a {what} are {', '.join(sorted(known))}"
             unknown = [name for name in body if name not in known]
@@ -48,29 +53,41 @@ class Reading:
                 self.fail(name, "is missing", "give it a text")
             return None
         if not isinstance(value, str):
-            self.fail(name, f"is {_show(value)}, not a text")
+            self.fail(name, f"is {shown(value)}, not a text", "write it between double quotes")
+            return None
+        if has_half_pair(value):
+            self.fail(
+                name, f"is {shown(value)}", "half a surrogate pair is no character: remove it"
+            )
             return None
         if chars_max is not None and len(value) > chars_max:
-            self.fail(name, f"has {len(value)} characters", f"at most {chars_max} are allowed")
+            message = f"is {shown(value)}, which has {len(value)} characters"
+            self.fail(name, message, f"at most {chars_max} are allowed")
             return None
         return value
 
     def boolean(self, name: str, *, default: bool) -> bool:
         """Return true or false."""
-        value = self.body.get(name, default)
+        value = self.body.get(name)
+        if value is None:
+            return default
         if not isinstance(value, bool):
-            self.fail(name, f"is {_show(value)}", "use true or false")
+            self.fail(name, f"is {shown(value)}", "use true or false")
             return default
         return value
 
-    def number(self, name: str) -> Decimal | None:
+    def number(self, name: str, *, positive: bool = False) -> Decimal | None:
         """Return a number within the range of quantities."""
         value = self.body.get(name)
         if value is None:
             return None
-        number = quantity(value) if not isinstance(value, str) else Reason.VALUE_NOT_NUMERIC
+        number = Reason.VALUE_NOT_NUMERIC if isinstance(value, str) else quantity(value)
         if isinstance(number, Reason):
-            self.fail(name, f"is {_show(value)}", "use a number of at most 20+18 digits")
+            hint = "use a number with at most 20 digits before the point and 18 after it"
+            self.fail(name, f"is {shown(value)}", hint)
+            return None
+        if positive and number <= ZERO:
+            self.fail(name, f"is {shown(number)}", "use a number greater than 0")
             return None
         return number
 
@@ -81,18 +98,16 @@ class Reading:
             return None
         instant = parse_instant(value) if isinstance(value, str) else None
         if instant is None:
-            self.fail(name, f"is {_show(value)}", "use ISO 8601, such as 2026-01-31T00:00:00Z")
+            self.fail(name, f"is {shown(value)}", "use ISO 8601, such as 2026-01-31T00:00:00Z")
         return instant
 
     def timezone(self, name: str, *, default: str) -> str:
-        """Return an IANA time zone name that this machine knows."""
-        value = self.body.get(name, default)
-        try:
-            if not isinstance(value, str):
-                raise ValueError
-            ZoneInfo(value)
-        except (ValueError, OSError, LookupError):
-            self.fail(name, f"is {_show(value)}", "use an IANA name such as Europe/Berlin")
+        """Return the name of an IANA time zone that there is."""
+        value = self.body.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, str) or value not in zone_names():
+            self.fail(name, f"is {shown(value)}", _timezone_hint(value))
             return default
         return value
 
@@ -102,7 +117,8 @@ class Reading:
         if value is None:
             return {}
         if not isinstance(value, Mapping):
-            self.fail(name, f"is {_show(value)}, not a JSON object")
+            hint = 'write an object, such as {"team": "A"}'
+            self.fail(name, f"is {shown(value)}, not a JSON object", hint)
             return {}
         return dict(value)
 
@@ -112,14 +128,31 @@ class Reading:
         if value is None:
             return []
         if not isinstance(value, list):
-            self.fail(name, f"is {_show(value)}, not a list")
+            self.fail(name, f"is {shown(value)}, not a list", "write it between [ and ]")
             return []
         if len(value) > items_max:
             self.fail(name, f"has {len(value)} items", f"at most {items_max} are allowed")
-            return []
-        return value
+        return value[:items_max]
 
 
-def _show(value: object) -> str:
-    text = str(value) if isinstance(value, Decimal) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _timezone_hint(value: object) -> str:
+    near = get_close_matches(str(value), sorted(zone_names()), n=1)
+    return f"did you mean {near[0]}?" if near else "use an IANA name such as Europe/Berlin"
+
+
+def missing_or_shown(value: object) -> str:
+    """Say of a value that will not do what it is."""
+    return "is missing" if value is None else f"is {shown(value)}"
+
+
+def shown(value: object) -> str:
+    """Write a value for a message: as JSON, shortened.
+
+    >>> shown([True, "x"]), shown("y" * 99)[-5:]
+    ('[true,"x"]', 'yy...')
+    """
+    try:
+        text = json_text(value)
+    except TypeError:
+        text = repr(value)
+    return text if len(text) <= _SHOWN_CHARS_MAX else text[: _SHOWN_CHARS_MAX - 3] + "..."

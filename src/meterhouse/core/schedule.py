@@ -11,22 +11,32 @@ finer and runs on elapsed instants instead: every instant whose local wall time 
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from calendar import monthrange
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import MAXYEAR, datetime
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from meterhouse.core.instant import Instant, from_datetime, to_datetime
+from meterhouse.core.instant import LATEST, Instant
 from meterhouse.core.problem import Problem
+from meterhouse.core.quantity import number_text
+from meterhouse.core.reading import Reading, missing_or_shown
+from meterhouse.core.timezone import (
+    first_change,
+    first_instant,
+    instant_at,
+    local_time,
+    offset_of,
+    zone,
+)
 
 _BOUNDS = {"minute": (0, 59), "hour": (0, 23), "day": (1, 31), "month": (1, 12), "weekday": (0, 7)}
-_DAYS_MAX = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-#: No schedule that fires at all waits longer than from one 29 February to the next, over 1900.
-_SEARCH_YEARS = 9
-_ONE_DAY = timedelta(days=1)
-_ONE_HOUR = timedelta(hours=1)
+_MONTH_LENGTHS = {
+    month: {monthrange(year, month)[1] for year in (2000, 2001)} for month in range(1, 13)
+}
 _LAST = -1
 
 
@@ -47,21 +57,18 @@ class ResetSchedule:
     @classmethod
     def from_api(cls, body: Mapping[str, Any]) -> tuple[ResetSchedule | None, list[Problem]]:
         """Read the API's object. Every fault is listed; ``None`` where there is one."""
-        faults = [
-            Problem(name, "is not a field of a reset schedule", f"fields are {', '.join(_BOUNDS)}")
-            for name in body
-            if name not in _BOUNDS
-        ]
+        reading = Reading(body, known=tuple(_BOUNDS), what="reset schedule")
         texts: dict[str, str] = {}
         for name in _BOUNDS:
             value = body.get(name)
             if isinstance(value, int) and not isinstance(value, bool):
-                value = str(value)
-            if not isinstance(value, str):
-                hint = 'all five fields are texts such as "0", "*" or "1,15"'
-                faults.append(Problem(name, f"is {value!r}, not a text", hint))
-            else:
+                value = number_text(value)
+            if isinstance(value, str):
                 texts[name] = value.strip()
+            else:
+                hint = 'all five fields are texts such as "0", "*" or "1,15"'
+                reading.fail(name, missing_or_shown(value), hint)
+        faults = reading.problems + _field_faults(texts)
         if faults:
             return None, faults
         schedule = cls(**texts)
@@ -74,153 +81,143 @@ class ResetSchedule:
 
     def problems(self) -> list[Problem]:
         """List everything that is wrong, a schedule that never fires included."""
-        faults: list[Problem] = []
-        for field in fields(self):
-            try:
-                _parse_field(field.name, getattr(self, field.name))
-            except ValueError as error:
-                faults.append(Problem(field.name, str(error), "use *, 5, 1-5, 1,15 or */10"))
+        faults = _field_faults(self.to_api())
         if not faults and not _compiled(self).fires():
-            hint = "choose a day that the month has"
-            faults.append(Problem("", f"never fires: day {self.day} of month {self.month}", hint))
+            message = f"never fires: there is no day {self.day} in month {self.month}"
+            faults.append(
+                Problem("", message, "choose a day that the month has, or L for its last")
+            )
         return faults
 
     def next_after(self, instant: Instant, timezone: str) -> Instant:
         """Return the first scheduled instant strictly after ``instant``.
 
-        Raises ``OverflowError`` beyond the year 9999.
+        Raises ``OverflowError`` beyond the year 9999, ``KeyError`` where no zone has that name.
         """
-        return _compiled(self).next_after(instant, timezone)
+        return _clock(self, timezone).next_after(instant)
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     """A schedule as sets of numbers."""
 
-    minutes: tuple[int, ...]
-    hours: tuple[int, ...]
-    days: frozenset[int]
+    #: times of the day in minutes, ascending
+    times: tuple[int, ...]
     months: frozenset[int]
-    weekdays: frozenset[int]
-    by_day: bool
-    by_weekday: bool
+    #: the days of a month, which depend on its first weekday and its length and nothing else
+    days: Mapping[tuple[int, int], tuple[int, ...]]
     #: hourly and finer: the wall clock is followed instant by instant
     elapsed: bool
 
     def fires(self) -> bool:
-        if self.by_weekday or not self.by_day or _LAST in self.days:
-            return True
-        first = min(self.days)
-        return any(first <= _DAYS_MAX[month - 1] for month in self.months)
+        return any(
+            self.days[weekday, length]
+            for month in self.months
+            for length in _MONTH_LENGTHS[month]
+            for weekday in range(7)
+        )
 
-    def matches(self, day: date) -> bool:
-        if day.month not in self.months:
-            return False
-        if not (self.by_day or self.by_weekday):
-            return True
-        if self.by_weekday and day.isoweekday() % 7 in self.weekdays:
-            return True
-        if not self.by_day:
-            return False
-        last = _LAST in self.days and (day + _ONE_DAY).day == 1
-        return last or day.day in self.days
-
-    def next_after(self, instant: Instant, timezone: str) -> Instant:
-        zone = ZoneInfo(timezone)
-        local = to_datetime(instant).astimezone(zone)
-        # From the day before: an instant after a gap or fold may belong to yesterday's wall date.
-        for day in self._days_from(local.date() - _ONE_DAY):
-            for candidate in self._instants(day, zone):
-                if candidate > instant:
-                    return candidate
-        raise OverflowError("the schedule has no instant before the year 10000")
-
-    def _days_from(self, day: date) -> Iterator[date]:
-        end = day.year + _SEARCH_YEARS
-        while day.year <= min(end, 9998):
-            if day.month not in self.months:
-                day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-                continue
-            if self.matches(day):
-                yield day
-            day += _ONE_DAY
-
-    def _instants(self, day: date, zone: ZoneInfo) -> Iterator[Instant]:
-        if self.elapsed:
-            return _elapsed_instants(self, day, zone)
-        return _wall_instants(self, day, zone)
+    def walls_from(self, start: datetime) -> Iterator[datetime]:
+        """Scheduled wall times, ascending, the first at or after ``start``."""
+        year, month, first = start.year, start.month, start.day
+        time = start.hour * 60 + start.minute + bool(start.second or start.microsecond)
+        while year <= MAXYEAR:
+            days = self.days[monthrange(year, month)] if month in self.months else ()
+            for day in days[bisect_left(days, first) :]:
+                for minute in self.times[bisect_left(self.times, time) if day == first else 0 :]:
+                    yield datetime(year, month, day, minute // 60, minute % 60)
+            year, month, first = year + month // 12, month % 12 + 1, 0
 
 
-def _wall_instants(schedule: _Compiled, day: date, zone: ZoneInfo) -> Iterator[Instant]:
-    """Instants of a day's wall times, each at its first occurrence or just after its gap."""
-    for hour in schedule.hours:
-        for minute in schedule.minutes:
-            yield first_instant(datetime(day.year, day.month, day.day, hour, minute), zone)
+@dataclass(slots=True)
+class _Clock:
+    """A schedule in a zone."""
 
+    schedule: _Compiled
+    zone: ZoneInfo
+    #: An instant and the next scheduled one after it. Meters share their periods: most questions
+    #: lie between the two that the question before had.
+    known: tuple[Instant, Instant] = (0, 0)
 
-def _elapsed_instants(schedule: _Compiled, day: date, zone: ZoneInfo) -> Iterator[Instant]:
-    """Instants of a day whose wall time matches, in the order in which they pass."""
-    start = first_instant(datetime(day.year, day.month, day.day), zone)
-    wanted_hours, wanted_minutes = set(schedule.hours), set(schedule.minutes)
-    moment = to_datetime(start)
-    limit = moment + timedelta(hours=27)
-    while moment <= limit:
-        local = moment.astimezone(zone)
-        if local.date() > day:
-            return
-        if local.hour not in wanted_hours:
-            moment += timedelta(minutes=60 - local.minute, seconds=-local.second)
-            continue
-        if local.minute in wanted_minutes and local.date() == day:
-            yield from_datetime(moment - timedelta(seconds=local.second))
-        moment += timedelta(minutes=1, seconds=-local.second)
+    def next_after(self, instant: Instant) -> Instant:
+        earlier, following = self.known
+        if earlier <= instant < following:
+            return following
+        found = self._next_elapsed(instant) if self.schedule.elapsed else self._next_wall(instant)
+        if found is None or found > LATEST:
+            raise OverflowError("the schedule names no further instant before the year 10000")
+        self.known = (instant, found)
+        return found
 
+    def _next_wall(self, instant: Instant) -> Instant | None:
+        for wall in self.schedule.walls_from(local_time(instant, self.zone)):
+            # Inside a fold, a wall time ahead may have been shown before; the walls inside one
+            # gap share an instant.
+            candidate = first_instant(wall, self.zone)
+            if candidate > instant:
+                return candidate
+        return None
 
-def first_instant(wall: datetime, zone: ZoneInfo) -> Instant:
-    """Return the first instant that shows a wall time, or the first one after its gap.
-
-    >>> from zoneinfo import ZoneInfo
-    >>> from meterhouse.core.instant import instant_text
-    >>> instant_text(first_instant(datetime(2026, 3, 29, 2, 30), ZoneInfo("Europe/Berlin")))
-    '2026-03-29T01:00:00.000Z'
-    """
-    early = wall.replace(tzinfo=zone, fold=0)
-    instant = early.astimezone(UTC)
-    if instant.astimezone(zone).replace(tzinfo=None) == wall:
-        return from_datetime(instant)
-    # In a gap. fold=0 reads the wall time with the offset before it: an instant after the gap's
-    # end; fold=1 with the offset after it: an instant before. The transition lies between.
-    late = from_datetime(instant)
-    soon = from_datetime(wall.replace(tzinfo=zone, fold=1).astimezone(UTC))
-    return _transition(min(soon, late), max(soon, late), zone)
-
-
-def _transition(low: Instant, high: Instant, zone: ZoneInfo) -> Instant:
-    """The first instant in (low, high] with the offset that ``high`` has, to the second."""
-    offset = to_datetime(high).astimezone(zone).utcoffset()
-    low, high = low // 1_000_000, high // 1_000_000
-    while high - low > 1:
-        middle = (low + high) // 2
-        if to_datetime(middle * 1_000_000).astimezone(zone).utcoffset() == offset:
-            high = middle
-        else:
-            low = middle
-    return high * 1_000_000
+    def _next_elapsed(self, instant: Instant) -> Instant | None:
+        moment = instant + 1
+        while True:
+            local = local_time(moment, self.zone)
+            wall = next(self.schedule.walls_from(local), None)
+            if wall is None:
+                return None
+            candidate = instant_at(wall, offset_of(moment, self.zone))
+            change = first_change(moment, min(candidate, LATEST), self.zone)
+            if change is None:
+                return candidate
+            moment = change
 
 
 @lru_cache(maxsize=1024)
+def _clock(schedule: ResetSchedule, timezone: str) -> _Clock:
+    return _Clock(_compiled(schedule), zone(timezone))
+
+
 def _compiled(schedule: ResetSchedule) -> _Compiled:
     numbers = {f.name: _parse_field(f.name, getattr(schedule, f.name)) for f in fields(schedule)}
+    minutes, hours = sorted(numbers["minute"]), sorted(numbers["hour"])
     return _Compiled(
-        minutes=tuple(sorted(numbers["minute"])),
-        hours=tuple(sorted(numbers["hour"])),
-        days=frozenset(numbers["day"]),
+        times=tuple(hour * 60 + minute for hour in hours for minute in minutes),
         months=frozenset(numbers["month"]),
-        weekdays=frozenset(number % 7 for number in numbers["weekday"]),
-        by_day=schedule.day != "*",
-        by_weekday=schedule.weekday != "*",
+        days={
+            (first, length): tuple(_matching_days(schedule, numbers, first, length))
+            for first in range(7)
+            for length in range(28, 32)
+        },
         elapsed=schedule.hour.startswith("*") or schedule.minute.startswith("*"),
     )
+
+
+def _matching_days(
+    schedule: ResetSchedule, numbers: Mapping[str, set[int]], first: int, length: int
+) -> Iterator[int]:
+    """The days of a month that begins on weekday ``first`` (Monday is 0)."""
+    by_day, by_weekday = schedule.day != "*", schedule.weekday != "*"
+    weekdays = {number % 7 for number in numbers["weekday"]}
+    for day in range(1, length + 1):
+        is_day = day in numbers["day"] or (day == length and _LAST in numbers["day"])
+        is_weekday = (first + day) % 7 in weekdays
+        if by_day and by_weekday:
+            chosen = is_day or is_weekday
+        else:
+            chosen = is_day and is_weekday
+        if chosen:
+            yield day
+
+
+def _field_faults(texts: Mapping[str, str]) -> list[Problem]:
+    faults: list[Problem] = []
+    for name, text in texts.items():
+        try:
+            _parse_field(name, text)
+        except ValueError as error:
+            last = " or L" if name == "day" else ""
+            faults.append(Problem(name, str(error), f"use *, 5, 1-5, 1,15, */10{last}"))
+    return faults
 
 
 def _parse_field(name: str, text: str) -> set[int]:

@@ -8,12 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 from meterhouse.core.problem import Problem
-from meterhouse.core.quantity import EXACT, ZERO
-from meterhouse.core.reading import Reading
+from meterhouse.core.quantity import EXACT
+from meterhouse.core.reading import Reading, shown
 
 THRESHOLDS_MAX = 20
 _HUNDRED = Decimal(100)
-_FIELDS = ("name", "capacityPercentage", "absoluteValue", "customFields")
+_LIMITS = ("capacityPercentage", "absoluteValue")
+#: ``reachedAt`` is output; bodies copied from a record carry it.
+_FIELDS = ("name", *_LIMITS, "customFields", "reachedAt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,13 @@ def read_thresholds(
     """Read the API's list of thresholds and list every problem."""
     problems: list[Problem] = []
     thresholds: list[Threshold] = []
+    names: list[object] = []
     for position, item in enumerate(items):
         threshold, faults = _read_threshold(item, capacity)
-        if threshold is not None and threshold.name in {t.name for t in thresholds}:
-            faults.append(Problem("name", f"{threshold.name!r} is used twice"))
+        name = item.get("name") if isinstance(item, Mapping) else None
+        if isinstance(name, str) and name in names:
+            faults.append(Problem("name", f"is {shown(name)} again", "give each its own name"))
+        names.append(name)
         problems += [fault.at(f"thresholds[{position}]") for fault in faults]
         if threshold is not None:
             thresholds.append(threshold)
@@ -66,21 +71,35 @@ def read_thresholds(
 def _read_threshold(
     item: object, capacity: Decimal | None
 ) -> tuple[Threshold | None, list[Problem]]:
-    # reachedAt is output; bodies copied from a record carry it.
-    reading = Reading(item, known=(*_FIELDS, "reachedAt"), what="threshold")
+    reading = Reading(item, known=_FIELDS, what="threshold")
     name = reading.text("name", required=True)
-    percentage = reading.number("capacityPercentage")
-    absolute = reading.number("absoluteValue")
+    percentage = reading.number("capacityPercentage", positive=True)
+    absolute = reading.number("absoluteValue", positive=True)
     custom_fields = reading.json_object("customFields")
-    given = [reading.body.get(key) is not None for key in _FIELDS[1:3]]
-    if sum(given) != 1 and not reading.problems:
-        reading.fail("", "needs exactly one of capacityPercentage and absoluteValue")
-    for key, number in (("capacityPercentage", percentage), ("absoluteValue", absolute)):
-        if number is not None and number <= ZERO:
-            reading.fail(key, f"is {number}", "limits are greater than 0")
+    given = [key for key in _LIMITS if reading.body.get(key) is not None]
+    if len(given) != 1 and isinstance(item, Mapping):
+        message = f"has {' and '.join(given) or 'no limit'}"
+        reading.fail("", message, f"give exactly one of {' and '.join(_LIMITS)}")
     if percentage is not None and capacity is None:
-        hint = "set capacity, or use absoluteValue"
-        reading.fail("capacityPercentage", "has no capacity to be a percentage of", hint)
+        reading.problems.append(_no_capacity(percentage))
     if reading.problems or name is None:
         return None, reading.problems
     return Threshold(name, percentage, absolute, custom_fields), []
+
+
+def capacity_problems(
+    thresholds: Sequence[Threshold], *, capacity: Decimal | None
+) -> list[Problem]:
+    """List the percentages among the thresholds of a meter that has no capacity."""
+    if capacity is not None:
+        return []
+    return [
+        _no_capacity(threshold.capacity_percentage).at(f"thresholds[{position}]")
+        for position, threshold in enumerate(thresholds)
+        if threshold.capacity_percentage is not None
+    ]
+
+
+def _no_capacity(percentage: Decimal) -> Problem:
+    message = f"is {shown(percentage)}, and there is no capacity that it is a percentage of"
+    return Problem("capacityPercentage", message, "set capacity, or use absoluteValue")

@@ -1,0 +1,1 @@
+"""Meterhouse turns raw usage into metered records, exactly."""

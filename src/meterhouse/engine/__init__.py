@@ -1,0 +1,1 @@
+"""The metering kernel: columns in, columns out; no I/O, no clock."""

@@ -1,0 +1,196 @@
+"""Columns that keep types: a kind, and a Polars series whose nulls are absent fields.
+
+Decides how JSON values lie in columns and how they come back. Fields of one type get a kind of
+their own; anything else (mixed types, nested values, numbers beyond 20+18 digits) is kind
+``JSON``: one canonical JSON text a record, so that number 5 and text "5" stay apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+import polars as pl
+
+from meterhouse.core.json_text import JsonValue, canonical_text, field_value, json_text, parse_json
+from meterhouse.core.quantity import FRACTION_DIGITS_MAX, fraction_digits, in_range
+
+#: How quantities lie in columns: 20 integer and 18 fraction digits.
+QUANTITY = pl.Decimal(38, FRACTION_DIGITS_MAX)
+_INT64_MAX = 2**63 - 1
+_ESCAPED = r'["\\\x00-\x1f]'
+
+
+class ColumnKind(Enum):
+    """What the values of a column are. The Polars types are in brackets."""
+
+    TEXT = "text"  # String
+    NUMBER = "number"  # Int64 or Decimal(38, n)
+    BOOLEAN = "boolean"  # Boolean
+    TIMESTAMP = "timestamp"  # Datetime("us", "UTC"): a text in JSON
+    JSON = "json"  # String: canonical JSON texts
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One field of a batch. Null means that the record does not have the field."""
+
+    kind: ColumnKind
+    values: pl.Series
+
+    @classmethod
+    def from_values(cls, values: Sequence[JsonValue]) -> Column:
+        """Put the values of a field, one a record, into the narrowest kind that keeps them."""
+        kinds = {_kind_of(value) for value in values} - {None}
+        if not kinds:
+            return cls(ColumnKind.TEXT, pl.Series([None] * len(values), dtype=pl.String))
+        kind = kinds.pop() if len(kinds) == 1 else ColumnKind.JSON
+        if kind is ColumnKind.TEXT:
+            return cls(kind, pl.Series(values, dtype=pl.String))
+        if kind is ColumnKind.BOOLEAN:
+            return cls(kind, pl.Series(values, dtype=pl.Boolean))
+        if kind is ColumnKind.NUMBER:
+            return cls(kind, _number_series(values))
+        texts = [None if value is None else canonical_text(value) for value in values]
+        return cls(ColumnKind.JSON, pl.Series(texts, dtype=pl.String))
+
+    def to_values(self) -> list[JsonValue]:
+        """Return the JSON value of each record; ``None`` where the field is absent."""
+        match self.kind:
+            case ColumnKind.TEXT | ColumnKind.BOOLEAN | ColumnKind.NUMBER:
+                return self.values.to_list()
+            case ColumnKind.TIMESTAMP:
+                return timestamp_texts(self.values).to_list()
+            case ColumnKind.JSON:
+                return [None if text is None else parse_json(text) for text in self.values]
+
+    def canonical(self) -> pl.Series:
+        """Return the canonical JSON text of each value; null where the field is absent."""
+        match self.kind:
+            case ColumnKind.JSON:
+                return self.values
+            case ColumnKind.TEXT:
+                return _quoted(self.values)
+            case ColumnKind.NUMBER:
+                return number_texts(self.values)
+            case ColumnKind.BOOLEAN:
+                return self.values.cast(pl.String)
+            case ColumnKind.TIMESTAMP:
+                return _quoted(timestamp_texts(self.values))
+
+    def nested(self, path: str) -> Column:
+        """Return a field inside this one, named by a dotted path."""
+        values = [
+            field_value(value, path) if isinstance(value, dict) else None
+            for value in self.to_values()
+        ]
+        return Column.from_values(values)
+
+    def without_null_texts(self) -> Column:
+        """Return this ``JSON`` column with the text ``null`` as an absent field."""
+        nulls = (self.values == "null").fill_null(value=False)
+        return Column(self.kind, self.values.set(nulls, None)) if nulls.any() else self
+
+    def widened(self, kind: ColumnKind) -> Column:
+        """Return this column as ``kind``; only ``JSON`` can hold what another kind holds."""
+        if kind is self.kind:
+            return self
+        assert kind is ColumnKind.JSON
+        return Column(kind, self.canonical())
+
+
+def absent_column(length: int) -> Column:
+    """A field that no record has."""
+    return Column(ColumnKind.TEXT, pl.Series(None, [None], dtype=pl.String).new_from_index(0, length))
+
+
+def concat_columns(parts: Sequence[Column]) -> Column:
+    """Stack columns of one field; differing kinds become ``JSON``."""
+    if len(parts) == 1:
+        return parts[0]
+    filled = {part.kind for part in parts if part.values.null_count() < len(part.values)}
+    kind = filled.pop() if len(filled) == 1 else (ColumnKind.JSON if filled else ColumnKind.TEXT)
+    series = [_as_kind(part, kind) for part in parts]
+    if kind is ColumnKind.NUMBER and len({part.dtype for part in series}) > 1:
+        series = [part.cast(QUANTITY) for part in series]
+    return Column(kind, pl.concat(series))
+
+
+def _as_kind(part: Column, kind: ColumnKind) -> pl.Series:
+    if part.kind is kind:
+        return part.values
+    if part.values.null_count() == len(part.values):
+        return pl.Series([None] * len(part.values), dtype=_EMPTY_TYPE[kind])
+    return part.widened(kind).values
+
+
+_EMPTY_TYPE: dict[ColumnKind, pl.DataType] = {
+    ColumnKind.TEXT: pl.String(),
+    ColumnKind.NUMBER: pl.Int64(),
+    ColumnKind.BOOLEAN: pl.Boolean(),
+    ColumnKind.TIMESTAMP: pl.Datetime("us", "UTC"),
+    ColumnKind.JSON: pl.String(),
+}
+
+
+def number_texts(values: pl.Series) -> pl.Series:
+    """Write a number column plainly: no trailing zeros (decimals know no exponent, no -0)."""
+    texts = values.cast(pl.String)
+    if isinstance(values.dtype, pl.Decimal) and (values.dtype.scale or 0) > 0:
+        return texts.str.strip_chars_end("0").str.strip_chars_end(".")
+    return texts
+
+
+def timestamp_texts(values: pl.Series) -> pl.Series:
+    """Write instants as ISO 8601 in UTC: milliseconds, or microseconds where they are needed."""
+    coarse = values.dt.to_string("%Y-%m-%dT%H:%M:%S%.3fZ")
+    needs_micros = values.dt.microsecond() % 1000 != 0
+    if not needs_micros.any():
+        return coarse
+    fine = values.dt.to_string("%Y-%m-%dT%H:%M:%S%.6fZ")
+    return fine.zip_with(needs_micros.fill_null(value=False), coarse)
+
+
+def _quoted(texts: pl.Series) -> pl.Series:
+    """JSON texts of strings; only those with characters to escape are looked at in Python."""
+    frame = texts.alias("t").to_frame()
+    plain = pl.concat_str(pl.lit('"'), pl.col("t"), pl.lit('"'))
+    quoted = frame.select(plain)["literal"]
+    odd = texts.str.contains(_ESCAPED).fill_null(value=False)
+    if not odd.any():
+        return quoted
+    escaped = texts.map_elements(json_text, return_dtype=pl.String)
+    return escaped.zip_with(odd, quoted)
+
+
+def _kind_of(value: JsonValue) -> ColumnKind | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return ColumnKind.TEXT
+    if isinstance(value, bool):
+        return ColumnKind.BOOLEAN
+    if isinstance(value, int):
+        fits = -_INT64_MAX <= value <= _INT64_MAX
+        return ColumnKind.NUMBER if fits or in_range(Decimal(value)) else ColumnKind.JSON
+    if isinstance(value, Decimal):
+        return ColumnKind.NUMBER if fits_quantity(value) else ColumnKind.JSON
+    return ColumnKind.JSON
+
+
+def fits_quantity(number: Decimal) -> bool:
+    """Whether a number can lie in a quantity column without loss."""
+    return (
+        number.is_finite() and in_range(number) and fraction_digits(number) <= FRACTION_DIGITS_MAX
+    )
+
+
+def _number_series(values: Sequence[JsonValue]) -> pl.Series:
+    if all(value is None or isinstance(value, int) for value in values):
+        fits = all(value is None or -_INT64_MAX <= value <= _INT64_MAX for value in values)
+        if fits:
+            return pl.Series(values, dtype=pl.Int64)
+    texts = [None if value is None else json_text(value) for value in values]
+    return pl.Series(texts, dtype=pl.String).cast(QUANTITY)

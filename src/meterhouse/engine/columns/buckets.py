@@ -1,0 +1,265 @@
+"""All buckets of a run in columns: the tables of every section, and what is known of each meter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from meterhouse.core.aggregation import Aggregation
+from meterhouse.core.quantity import ZERO
+from meterhouse.engine.batch import UsageBatch
+from meterhouse.engine.bucket import ENTRY_MARK, SECTION_MARK, section_header
+from meterhouse.engine.column import QUANTITY, number_texts
+from meterhouse.engine.columns.carry import Carrier
+from meterhouse.engine.columns.cells import (
+    decode_carries,
+    decode_sections,
+    encode_carries,
+    split_entries,
+)
+from meterhouse.engine.columns.moments import Moments
+from meterhouse.engine.columns.table import KINDS, Measures, Table
+from meterhouse.engine.plan import MeterPlan
+from meterhouse.engine.source import MeterColumns
+
+#: Whole-number sums of one batch stay below this, so that thousands of batches fit 64 bits.
+_WHOLE_MAX = 2**50
+#: Bits that a bucket's combined key may take.
+_KEY_BITS_MAX = 62
+_SUM = KINDS.index(Aggregation.SUM)
+
+
+class Buckets:
+    """The state of one meter key while batches are folded."""
+
+    def __init__(self, plan: MeterPlan, meters: MeterColumns) -> None:
+        self._plan = plan
+        self._stored = meters.frame
+        kinds = [KINDS.index(profile.aggregation) for profile in meters.profiles]
+        #: by meter row: the number of its aggregation
+        self.kind = pl.Series("kind", kinds, dtype=pl.Int8).gather(meters.frame["profile"])
+        present = [KINDS[number] for number in sorted(set(kinds))] or [Aggregation.SUM]
+        #: which meters are sums; ``None`` if all are
+        self.summed = None if present == [Aggregation.SUM] else self.kind == _SUM
+        first, last = plan.carried_first, plan.carried_last
+        counted = Measures(tuple(present), counted=True)
+        self._total = Table((), measures=counted, first=first, last=last)
+        self._tables = [
+            Table(section, measures=Measures(tuple(present)), first=first, last=last)
+            for section in plan.sections
+        ]
+        #: encoded sections (``m``, ``e``) of an earlier plan: kept as they are
+        self._foreign: list[pl.DataFrame] = []
+        self.users = meters.frame["user_id"]
+        self.value = meters.frame["value"].cast(QUANTITY)
+        self.volume = self._stored_volume()
+        self._loaded = pl.repeat(value=False, n=meters.frame.height, dtype=pl.Boolean, eager=True)
+
+    def _stored_volume(self) -> pl.Series:
+        given = self._stored["volume"].cast(QUANTITY)
+        plain = self.value.abs().fill_null(ZERO)
+        volume = given.zip_with(given.is_not_null(), plain)
+        return volume if self.summed is None else volume.set(~self.summed, ZERO)
+
+    def prior(self) -> pl.DataFrame:
+        """Each meter's ``value`` before the batch at hand, and its ``kind``."""
+        return pl.DataFrame([self.value.alias("value"), self.kind.alias("kind")])
+
+    def with_summands(self, assigned: pl.DataFrame) -> pl.DataFrame:
+        """Add ``s``, what a record adds to a sum: its quantity, or 0 where the meter is none."""
+        amount = pl.col("v")
+        if self.summed is not None:
+            amount = pl.when(pl.lit(self.summed.gather(assigned["m"]))).then(amount).otherwise(0)
+        return assigned.with_columns(amount.alias("s"))
+
+    def load(self, meters: pl.Series) -> None:
+        """Bring in what is stored of meters that the run has not touched before."""
+        rows = meters.unique()
+        rows = rows.filter(~self._loaded.gather(rows))
+        if rows.is_empty():
+            return
+        self._loaded = self._loaded.scatter(rows, True)  # noqa: FBT003 (a value, not a switch)
+        stored = self._stored.select(pl.all().gather(rows))
+        stored = stored.with_columns(m=rows.cast(pl.Int64), kind=self.kind.gather(rows))
+        stored = stored.filter(pl.col("count") > 0)
+        if stored.is_empty():
+            return
+        self._load_totals(stored)
+        for section, first, last, entries in decode_sections(stored.select("m", "groups")):
+            table = next((t for t in self._tables if t.section == section), None)
+            if table is None:
+                header = section_header(section, first, last) + ENTRY_MARK
+                encoded = pl.concat_str(pl.lit(header), pl.col("e")).alias("e")
+                self._foreign.append(entries.select("m", encoded))
+            else:
+                cells = split_entries(entries, len(section) + 1 + len(first) + len(last))
+                table.add(table.stored_partial(first, last, cells, self.kind))
+
+    def _load_totals(self, stored: pl.DataFrame) -> None:
+        total = self._total
+        value = pl.col("value").cast(QUANTITY)
+        measures = total.measures.of_values(value, pl.col("kind"))
+        measures = [m for m in measures if m.meta.output_name() != "count"]
+        total.add(stored.select("m", *measures, "count"))
+        for side, column in (("f", "carry_first"), ("l", "carry_last")):
+            mine = total.first if side == "f" else total.last
+            for names, cells in decode_carries(stored, column):
+                mine += [name for name in names if name not in mine]
+                renamed = {f"c{p}": f"{side}{mine.index(name)}" for p, name in enumerate(names)}
+                total.add(total.without_measures(cells.rename(renamed)))
+
+    def fold(
+        self, assigned: pl.DataFrame, *, batch: UsageBatch, carrier: Carrier
+    ) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+        """Fold records: the meters' totals (with ``rise`` and ``top``) and the groups' partials.
+
+        ``rise`` is the sum of the positive quantities, ``top`` the greatest quantity.
+        """
+        frame = _narrowed(assigned)
+        rise = pl.col("s")
+        if frame.select((pl.col("s") < 0).any())["s"][0]:
+            frame = frame.with_columns(pl.when(pl.col("s") > 0).then(pl.col("s")).alias("p"))
+            rise = pl.col("p")
+        frame = frame.with_columns(carrier.columns)
+        extra = [rise.sum().alias("rise"), pl.col("v").max().alias("top")]
+        measures = [*self._total.measures.folds(), *carrier.folds(), *extra]
+        folds = [frame.lazy().group_by("m").agg(measures)]
+        keyed = [_keyed(table, frame, self._plan, batch) for table in self._tables]
+        for table, (rows, keys, _) in zip(self._tables, keyed, strict=True):
+            measures = [*table.measures.folds(), *carrier.folds()]
+            folds.append(rows.lazy().group_by(keys).agg(measures))
+        total, *groups = pl.collect_all(folds)
+        partials = []
+        for table, (_, _, unpacked), group in zip(self._tables, keyed, groups, strict=True):
+            group = group.with_columns(unpacked)
+            partials.append(carrier.gather(group, [*table.keys, *table.measures.names]))
+        kept = ["m", *self._total.measures.names, "rise", "top"]
+        return carrier.gather(total, kept), partials
+
+    def add(self, totals: pl.DataFrame, partials: Sequence[pl.DataFrame]) -> None:
+        """Take what ``fold`` returned into the state."""
+        self._total.add(totals.drop("rise", "top"))
+        for table, partial in zip(self._tables, partials, strict=True):
+            table.add(partial)
+        self._advance(totals)
+
+    def _advance(self, totals: pl.DataFrame) -> None:
+        """Bring every touched meter's value and volume up to date."""
+        rows = totals["m"]
+        before = pl.DataFrame(
+            [self.value.gather(rows).alias("value"), self.volume.gather(rows).alias("volume")]
+        )
+        frame = pl.concat([totals, before], how="horizontal")
+        kind = self.kind.gather(rows)
+        value = pl.lit(None, dtype=QUANTITY)
+        merges = {
+            Aggregation.SUM: lambda v: v.fill_null(0) + pl.col("sum").cast(QUANTITY),
+            Aggregation.INCREMENT: lambda v: v.fill_null(0) + pl.col("count").cast(QUANTITY),
+            Aggregation.MIN: lambda v: pl.min_horizontal(v, pl.col("min").cast(QUANTITY)),
+            Aggregation.MAX: lambda v: pl.max_horizontal(v, pl.col("max").cast(QUANTITY)),
+        }
+        for aggregation in self._total.measures.kinds:
+            mine = pl.lit(kind == KINDS.index(aggregation))
+            value = pl.when(mine).then(merges[aggregation](pl.col("value"))).otherwise(value)
+        self.value = self.value.scatter(rows, frame.select(value.alias("value"))["value"])
+        if "sum" in totals.columns:
+            # The negative quantities sum to sum - rise, so the absolute ones to rise + (rise - sum).
+            fallen = pl.col("rise").cast(QUANTITY) - pl.col("sum").cast(QUANTITY)
+            gone = fallen + pl.col("rise").cast(QUANTITY)
+            volume = frame.select((pl.col("volume") + gone).alias("volume"))["volume"]
+            self.volume = self.volume.scatter(rows, volume)
+
+    def upto(
+        self, moments: pl.DataFrame, fold: tuple[pl.DataFrame, UsageBatch, Carrier] | None
+    ) -> Moments:
+        """Return the buckets as they stand at moments: ``m``, and ``q``, the last position
+        of the batch at hand that counts. Without ``fold`` that batch does not count at all.
+        """
+        named = moments.with_row_index("x").with_columns(pl.col("x").cast(pl.Int64))
+        meters = named.select("m", "x")
+        tables = [self._total, *self._tables]
+        parts = [table.of_meters(meters) for table in tables]
+        if fold is not None:
+            assigned, batch, carrier = fold
+            rows = assigned.join(named.rename({"q": "upto"}), on="m", how="inner")
+            rows = rows.filter(pl.col("q") <= pl.col("upto")).with_columns(m=pl.col("x"))
+            total, partials = self.fold(rows.drop("x", "upto"), batch=batch, carrier=carrier)
+            for part, partial in zip(parts, [total, *partials], strict=True):
+                part.append(partial)
+        merged = [table.merge(part) for table, part in zip(tables, parts, strict=True)]
+        rows_of = named["m"]
+        return Moments(tables, merged, self.kind.gather(rows_of), self.volume.gather(rows_of))
+
+    def forget(self, meters: pl.Series) -> None:
+        """Drop meters: someone else takes care of them."""
+        for table in (self._total, *self._tables):
+            table.drop_meters(meters)
+
+    def encoded(self) -> pl.DataFrame:
+        """Return the contents of every touched meter: ``m`` and the texts of ``EncodedState``."""
+        total = self._total
+        merged = total.merged().sort("m")
+        rows = merged["m"]
+        value = total.values(merged, self.kind)
+        volume = self.volume.gather(rows)
+        plain = (volume == value.cast(QUANTITY).abs()).fill_null(value=False) | (volume == 0)
+        count = len(total.first)
+        frame = merged.select(
+            "m",
+            number_texts(value).alias("value"),
+            "count",
+            number_texts(volume).set(plain, None).alias("volume"),
+            encode_carries(total.first, total.carried[:count]).alias("carry_first"),
+            encode_carries(total.last, total.carried[count:]).alias("carry_last"),
+        )
+        parts = [table.encoded(table.merged(), self.kind) for table in self._tables]
+        parts += self._foreign
+        names = []
+        for place, part in enumerate(parts):
+            names.append(f"e{place}")
+            part = part.rename({"e": names[-1]})
+            frame = frame.join(part, on="m", how="left", maintain_order="left")
+        groups = pl.concat_str(names, separator=SECTION_MARK, ignore_nulls=True) if names else None
+        text = pl.lit(None, dtype=pl.String) if groups is None else groups
+        filled = frame.with_columns(pl.when(text != "").then(text).alias("groups"))
+        return filled.drop(names)
+
+
+def _narrowed(assigned: pl.DataFrame) -> pl.DataFrame:
+    """Widen whole numbers to quantities where their sums might leave 64 bits."""
+    if assigned["v"].dtype != pl.Int64:
+        return assigned
+    greatest = assigned.select(pl.col("v").abs().max())["v"][0] or 0
+    # The least 64-bit number has no absolute value; it shows as negative.
+    if 0 <= greatest and greatest * assigned.height < _WHOLE_MAX:
+        return assigned
+    return assigned.with_columns(pl.col("v", "s").cast(QUANTITY))
+
+
+def _keyed(
+    table: Table, frame: pl.DataFrame, plan: MeterPlan, batch: UsageBatch
+) -> tuple[pl.DataFrame, list[str], list[pl.Expr]]:
+    """Prepare a section's records: the rows, the columns to group by, and how to unpack them.
+
+    Where they fit, the meter and the numbers of the group fields become one combined key.
+    """
+    rules = [i for i, rule in enumerate(plan.rules) if table.section in rule.group_by]
+    rows = frame if len(rules) == len(plan.rules) else frame.filter(pl.col("rule").is_in(rules))
+    fields = [
+        dictionary.encode(batch.column(name)).gather(rows["q"]).alias(key)
+        for dictionary, name, key in zip(
+            table.dictionaries, table.section, table.keys[1:], strict=True
+        )
+    ]
+    bits = [int(field.max() or 0).bit_length() for field in fields]  # type: ignore[arg-type]
+    top = int(rows["m"].max() or 0)  # type: ignore[arg-type]
+    if top.bit_length() + sum(bits) > _KEY_BITS_MAX:
+        return rows.hstack(fields), table.keys, []
+    key, shift, unpacked = pl.lit(0, dtype=pl.Int64), 0, []
+    for field, width in zip(fields, bits, strict=True):
+        key = key + pl.lit(field) * 2**shift
+        unpacked.append((pl.col("k") // 2**shift % 2**width).alias(field.name))
+        shift += width
+    unpacked.append((pl.col("k") // 2**shift).alias("m"))
+    return rows.with_columns((key + pl.col("m") * 2**shift).alias("k")), ["k"], unpacked

@@ -1,0 +1,149 @@
+"""Threshold crossings in columns: which record takes a meter to a limit.
+
+Only meters that may reach a limit in this batch are looked at record by record: running values
+are worked out for them alone, in the order of arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context, Decimal
+
+import polars as pl
+
+from meterhouse.core.aggregation import Aggregation
+from meterhouse.core.quantity import FRACTION_DIGITS_MAX, LIMIT, number_text
+from meterhouse.engine.column import QUANTITY
+from meterhouse.engine.columns.table import KINDS
+from meterhouse.engine.source import Profile
+
+_SUM = KINDS.index(Aggregation.SUM)
+_INCREMENT = KINDS.index(Aggregation.INCREMENT)
+_MIN = KINDS.index(Aggregation.MIN)
+_STEP = Decimal(1).scaleb(-FRACTION_DIGITS_MAX)
+_ROUNDING = Context(prec=80)
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A meter (its row) reaches the limit of rank ``rank`` with the record at position ``q``."""
+
+    q: int
+    m: int
+    rank: int
+
+
+class Limits:
+    """The limits that the meters have not reached yet, by rank (0 is the lowest)."""
+
+    def __init__(self, profile: pl.Series, profiles: Sequence[Profile]) -> None:
+        """``profile`` is each meter's profile, by row."""
+        width = max((len(p.limits) for p in profiles), default=0)
+        #: for each rank the limit of each meter; null where there is none or it was reached
+        self._open: list[pl.Series] = []
+        for rank in range(width):
+            # A percentage's limit may need more digits than a quantity. It is rounded up: a
+            # quantity reaches such a limit exactly when it reaches the next one of 18 digits.
+            texts = [
+                _limit_text(p.limits[rank][0]) if rank < len(p.limits) else None for p in profiles
+            ]
+            limits = pl.Series(texts, dtype=pl.String).cast(QUANTITY)
+            self._open.append(limits.gather(profile))
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any limit left to reach."""
+        return any(limits.null_count() < len(limits) for limits in self._open)
+
+    def close(self, m: int, rank: int) -> None:
+        """Note that a limit was reached before this run."""
+        self._open[rank] = _cleared(self._open[rank], pl.Series([m]))
+
+    def close_many(self, rank: int, meters: pl.Series) -> None:
+        """Note that meters have reached their limits of a rank."""
+        if len(meters):
+            self._open[rank] = _cleared(self._open[rank], meters)
+
+    def crossings(
+        self, assigned: pl.DataFrame, *, prior: pl.DataFrame, folded: pl.DataFrame
+    ) -> list[Crossing]:
+        """Find the crossings of a batch, in order of arrival, then meter, then rank.
+
+        ``assigned`` has ``q``, ``m``, ``v``, ``s``; ``prior`` has for each meter row ``value`` and
+        ``kind``; ``folded`` has for each touched meter ``m``, ``count``, ``rise`` (sum of its
+        positive quantities) and ``top`` (greatest quantity) of this batch.
+        """
+        candidates = self._candidates(prior, folded)
+        if not len(candidates):
+            return []
+        running = _running(assigned, candidates, prior)
+        crossings: list[Crossing] = []
+        for rank, limits in enumerate(self._open):
+            found = (
+                running.with_columns(limits.gather(running["m"]).alias("limit"))
+                .filter(pl.col("value") >= pl.col("limit"))
+                .group_by("m")
+                .agg(pl.col("q").min())
+            )
+            self.close_many(rank, found["m"])
+            crossings += [Crossing(q, m, rank) for m, q in found.select("m", "q").iter_rows()]
+        return sorted(crossings, key=lambda crossing: (crossing.q, crossing.m, crossing.rank))
+
+    def _candidates(self, prior: pl.DataFrame, folded: pl.DataFrame) -> pl.Series:
+        """The touched meters whose value may reach an open limit in this batch."""
+        meters = folded["m"]
+        lowest = pl.DataFrame(
+            [limits.gather(meters).alias(f"r{i}") for i, limits in enumerate(self._open)]
+        ).select(pl.min_horizontal(pl.all()).alias("lowest"))["lowest"]
+        before = prior.select(pl.col("value", "kind").gather(meters))
+        frame = pl.DataFrame([*folded, lowest, *before])
+        value = pl.col("value")
+        reachable = (
+            pl.when(pl.col("kind") == _SUM)
+            .then(value.fill_null(0) + pl.col("rise").cast(QUANTITY))
+            .when(pl.col("kind") == _INCREMENT)
+            .then(value.fill_null(0) + pl.col("count").cast(QUANTITY))
+            .when((pl.col("kind") == _MIN) & value.is_not_null())
+            .then(value)
+            .otherwise(pl.max_horizontal(value, pl.col("top").cast(QUANTITY)))
+        )
+        return frame.filter(reachable >= pl.col("lowest"))["m"]
+
+
+def _running(assigned: pl.DataFrame, meters: pl.Series, prior: pl.DataFrame) -> pl.DataFrame:
+    """The value of each candidate meter after each of its records: ``q``, ``m``, ``value``."""
+    wanted = pl.repeat(value=False, n=prior.height, dtype=pl.Boolean, eager=True)
+    wanted = wanted.scatter(meters, True)  # noqa: FBT003 (a value, not a switch)
+    rows = assigned.select("q", "m", "v", "s").filter(wanted.gather(assigned["m"]))
+    before = prior.select(
+        pl.col("value").gather(rows["m"]).alias("before"), pl.col("kind").gather(rows["m"])
+    )
+    rows = pl.concat([rows, before], how="horizontal").with_columns(pl.col("v", "s").cast(QUANTITY))
+    kinds = before["kind"].unique().to_list()
+    value = pl.lit(None, dtype=QUANTITY)
+    for kind in kinds:
+        value = pl.when(pl.col("kind") == kind).then(_running_value(kind)).otherwise(value)
+    return rows.select("q", "m", value.alias("value"))
+
+
+def _running_value(kind: int) -> pl.Expr:
+    before = pl.col("before")
+    if kind == _SUM:
+        return before.fill_null(0) + pl.col("s").cum_sum().over("m")
+    if kind == _INCREMENT:
+        return before.fill_null(0) + pl.col("v").cum_count().over("m").cast(QUANTITY)
+    if kind == _MIN:
+        return pl.min_horizontal(before, pl.col("v").cum_min().over("m"))
+    return pl.max_horizontal(before, pl.col("v").cum_max().over("m"))
+
+
+def _cleared(limits: pl.Series, meters: pl.Series) -> pl.Series:
+    nothing = pl.repeat(None, len(meters), dtype=QUANTITY, eager=True)
+    return limits.clone().scatter(meters, nothing)
+
+
+def _limit_text(limit: Decimal) -> str | None:
+    """A limit as a quantity; none where it lies beyond their range: it is never reached."""
+    ceiling = limit.quantize(_STEP, rounding=ROUND_CEILING, context=_ROUNDING)
+    return number_text(ceiling) if ceiling < LIMIT else None

@@ -1,0 +1,83 @@
+"""Dictionaries of group fields: canonical JSON texts as small numbers for the time of a run.
+
+0 is ``null`` (the field is absent), odd numbers are JSON strings, even ones all other values.
+Strings go in unquoted, so that the common case costs one dictionary look-up and no text work.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from meterhouse.core.json_text import json_text, parse_json
+from meterhouse.core.metered_record import key_text
+from meterhouse.engine.column import Column, ColumnKind, timestamp_texts
+
+
+class FieldDictionary:
+    """Numbers the values of one field, the same way in every batch."""
+
+    def __init__(self) -> None:
+        self._texts = _Numbering()
+        self._others = _Numbering()
+
+    def encode(self, column: Column) -> pl.Series:
+        """Return the number of each value (Int64, no nulls)."""
+        if column.kind is ColumnKind.TEXT:
+            return _odd(self._texts.number(column.values))
+        if column.kind is ColumnKind.TIMESTAMP:
+            return _odd(self._texts.number(timestamp_texts(column.values)))
+        canonical = column.canonical()
+        if column.kind is not ColumnKind.JSON:
+            return self._others.number(canonical) * 2
+        is_text = canonical.str.starts_with('"').fill_null(value=False)
+        others = self._others.number(canonical.set(is_text, None)) * 2
+        if not is_text.any():
+            return others
+        texts = _odd(self._texts.number(_unquoted(canonical.set(~is_text, None))))
+        return texts.zip_with(is_text, others)
+
+    def texts(self) -> pl.Series:
+        """Return the canonical text of every number, in order of number."""
+        strings = [json_text(text) for text in self._texts.values()]
+        others = self._others.values()
+        table = ["null"] * (2 * max(len(strings), len(others)) + 1)
+        table[1 : 2 * len(strings) : 2] = strings
+        table[2 : 2 * len(others) + 1 : 2] = others
+        return pl.Series(table, dtype=pl.String)
+
+
+def key_texts(texts: pl.Series) -> pl.Series:
+    """How the texts of a dictionary appear inside the JSON string ``key`` of a group entry."""
+    return pl.Series([key_text(text) for text in texts], dtype=pl.String)
+
+
+class _Numbering:
+    """Distinct texts, numbered from 1; 0 stands for null."""
+
+    def __init__(self) -> None:
+        self._categories = pl.Categories.random()
+        # The categories live as long as some series of their type does.
+        self._keeper = pl.Series([], dtype=pl.Categorical(self._categories))
+
+    def number(self, texts: pl.Series) -> pl.Series:
+        codes = texts.cast(self._keeper.dtype).to_physical().cast(pl.Int64)
+        return (codes + 1).fill_null(0)
+
+    def values(self) -> list[str]:
+        return self._categories.to_series().to_list()
+
+
+def _odd(numbers: pl.Series) -> pl.Series:
+    """1, 2, 3 ... become 1, 3, 5 ...; 0 stays."""
+    odd = numbers * 2 - 1
+    return odd.set(odd < 0, 0) if (odd < 0).any() else odd
+
+
+def _unquoted(texts: pl.Series) -> pl.Series:
+    """JSON strings without their quotes; those with escapes are parsed in Python."""
+    plain = texts.str.slice(1, texts.str.len_chars() - 2)
+    escaped = texts.str.contains("\\", literal=True).fill_null(value=False)
+    if not escaped.any():
+        return plain
+    parsed = texts.set(~escaped, None).map_elements(parse_json, return_dtype=pl.String)
+    return parsed.zip_with(escaped, plain)

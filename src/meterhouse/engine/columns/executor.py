@@ -1,0 +1,242 @@
+"""The column executor: one meter node's folding over batches of any size.
+
+Meters are known by their row (``m``) in the meter table. What is rare is done row by row, by
+``engine.rows`` itself: the users of whom a meter might leave the range of quantities are *handed
+over* for the rest of the run. Meters of different users never interact, so this changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+
+from meterhouse.core.aggregation import Aggregation
+from meterhouse.core.instant import Instant
+from meterhouse.core.json_text import json_text, parse_json
+from meterhouse.core.metered_record import MeteredRecord, threshold_record
+from meterhouse.core.quantity import LIMIT
+from meterhouse.core.suspense import Reason
+from meterhouse.engine.batch import UsageBatch
+from meterhouse.engine.bucket import Bucket
+from meterhouse.engine.column import QUANTITY, number_texts
+from meterhouse.engine.columns.carry import Carrier
+from meterhouse.engine.columns.check import REASONS, check
+from meterhouse.engine.columns.crossing import Crossing, Limits
+from meterhouse.engine.columns.guide import Guide, Guided
+from meterhouse.engine.columns.buckets import Buckets
+from meterhouse.engine.columns.range import may_overflow
+from meterhouse.engine.columns.table import KINDS
+from meterhouse.engine.plan import MeterPlan
+from meterhouse.engine.rows import Folded, meter_rows
+from meterhouse.engine.source import METER_SCHEMA, MeterColumns, MeterSource, columns_of
+
+#: What ``finish`` returns of each touched meter.
+CONTENTS = ["no", "value", "count", "volume", "carry_first", "carry_last", "reached", "groups"]
+
+
+class ColumnExecutor:
+    """Folds batches into the meters of one meter key."""
+
+    def __init__(
+        self, plan: MeterPlan, source: MeterSource, held: Iterable[Bucket], *, at: Instant
+    ) -> None:
+        """``held`` buckets go before what ``source`` says of the same meters."""
+        self._plan = plan
+        self._source = source
+        self._at = at
+        self._held = {bucket.meter.no: bucket for bucket in held}
+        meters = _current(source.columns(), self._held)
+        self._no = meters.frame["no"]
+        self._buckets = Buckets(plan, meters)
+        self._guide = Guide(plan, meters=meters.frame, profiles=meters.profiles)
+        self._limits = Limits(meters.frame["profile"], meters.profiles)
+        self._names = [[name for _, name in profile.limits] for profile in meters.profiles]
+        self._profile = meters.frame["profile"]
+        #: by meter row: the thresholds reached, those before the run included
+        self._reached: dict[int, dict[str, Instant]] = {}
+        self._restore_reached(meters.frame)
+        #: users that are metered row by row from now on
+        self._handed: dict[str, list[Bucket]] = {}
+
+    def meter(self, batch: UsageBatch) -> Folded:
+        """Fold a batch; everything else that ``engine.rows.meter_rows`` would return."""
+        checked = check(batch, plan=self._plan, at=self._at)
+        guided = self._guide.guide(batch, checked=checked, at=self._at)
+        assigned = self._buckets.with_summands(_assign(guided, checked.value))
+        assigned, mine = self._without_handed(assigned, checked.user)
+        risky = may_overflow(assigned, volume=self._buckets.volume, summed=self._buckets.summed)
+        if len(risky):
+            self._hand_over(risky)
+            assigned, mine = self._without_handed(assigned, checked.user)
+        folded = self._fold(batch, assigned)
+        fault = guided.fault if mine is None else guided.fault.set(mine, 0)
+        _suspend(folded, fault)
+        folded.metered = len(batch) - len(folded.suspended)
+        if mine is not None:
+            self._meter_handed(batch, mine, folded)
+        return folded
+
+    def finish(self) -> pl.DataFrame:
+        """Return the new contents of every touched meter (``CONTENTS``), ascending by ``no``."""
+        encoded = self._buckets.encoded()
+        reached = {m: json_text(names) for m, names in self._reached.items()}
+        texts = pl.DataFrame(
+            {"m": list(reached), "reached": list(reached.values())},
+            schema={"m": pl.Int64, "reached": pl.String},
+        )
+        frame = encoded.join(texts, on="m", how="left", maintain_order="left")
+        frame = frame.with_columns(self._no.gather(frame["m"]).alias("no"))
+        schema = {name: METER_SCHEMA[name] for name in CONTENTS}
+        frames = [frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())]
+        handed = [b for buckets in self._handed.values() for b in buckets if b.changed]
+        if handed:
+            frames.append(columns_of(handed).frame.select(CONTENTS))
+        return pl.concat(frames).sort("no")
+
+    def _fold(self, batch: UsageBatch, assigned: pl.DataFrame) -> Folded:
+        folded = Folded()
+        if assigned.is_empty():
+            return folded
+        self._buckets.load(assigned["m"])
+        carrier = Carrier(self._plan, batch)
+        totals, partials = self._buckets.fold(assigned, batch=batch, carrier=carrier)
+        if self._limits.any:
+            crossings = self._limits.crossings(
+                assigned, prior=self._buckets.prior(), folded=totals
+            )
+            if crossings:
+                self._push(crossings, assigned, batch, carrier, folded)
+        self._buckets.add(totals, partials)
+        return folded
+
+    def _push(
+        self,
+        crossings: Sequence[Crossing],
+        assigned: pl.DataFrame,
+        batch: UsageBatch,
+        carrier: Carrier,
+        folded: Folded,
+    ) -> None:
+        """Make the threshold records: each shows the state after the record that crossed."""
+        moments = list(dict.fromkeys((c.m, c.q) for c in crossings))
+        frame = pl.DataFrame(moments, schema={"m": pl.Int64, "q": pl.Int64}, orient="row")
+        buckets = self._by_rows(frame["m"])
+        of_moments = [buckets[m] for m, _ in moments]
+        upto = self._buckets.upto(frame, (assigned, batch, carrier))
+        states = dict(zip(moments, upto.totals(of_moments), strict=True))
+        texts = dict(zip(moments, upto.breakdowns(), strict=True))
+        for crossing in crossings:
+            moment = crossing.m, crossing.q
+            bucket, state = buckets[crossing.m], states[moment]
+            _, threshold = bucket.limits[crossing.rank]
+            reached = self._reached.setdefault(crossing.m, {})
+            reached[threshold.name] = self._at
+            state.reached = dict(reached)
+            state.updated_at = self._at
+            record = threshold_record(
+                bucket.meter, state, threshold, breakdowns=texts[moment]
+            )
+            folded.thresholds.append(record)
+            folded.threshold_positions.append(crossing.q)
+
+    def _by_rows(self, rows: pl.Series) -> dict[int, Bucket]:
+        """The buckets (definition and period, not contents) of some meter rows."""
+        row_of = dict(zip(self._no.gather(rows).to_list(), rows.to_list(), strict=True))
+        missing = [no for no in row_of if no not in self._held]
+        found = {row_of[b.meter.no]: b for b in self._source.by_numbers(missing)}
+        return found | {row: self._held[no] for no, row in row_of.items() if no in self._held}
+
+    def _restore_reached(self, frame: pl.DataFrame) -> None:
+        known = frame.select(pl.int_range(pl.len()).alias("m"), "reached", "profile")
+        for m, text, profile in known.drop_nulls("reached").iter_rows():
+            self._reached[m] = parse_json(text)
+            for rank, name in enumerate(self._names[profile]):
+                if name in self._reached[m]:
+                    self._limits.close(m, rank)
+
+    def _hand_over(self, risky: pl.Series) -> None:
+        """Let the users of those meters be metered row by row from now on."""
+        users = self._buckets.users.gather(risky).unique()
+        rows = self._buckets.users.is_in(users.implode()).arg_true()
+        self._buckets.load(rows)
+        buckets = self._by_rows(rows)
+        moments = pl.DataFrame({"m": rows.cast(pl.Int64), "q": pl.repeat(-1, len(rows), eager=True)})
+        upto = self._buckets.upto(moments, None)
+        states = upto.states([buckets[m] for m in rows.to_list()])
+        for m, state in zip(rows.to_list(), states, strict=True):
+            bucket = buckets[m]
+            state.reached = dict(self._reached.pop(m, {}))
+            changed = bucket.changed or state.count != bucket.state.count
+            mine = Bucket(bucket.meter, state, changed=changed)
+            self._handed.setdefault(bucket.meter.user_id, []).append(mine)
+        self._buckets.forget(rows)
+
+    def _without_handed(
+        self, assigned: pl.DataFrame, user: pl.Series
+    ) -> tuple[pl.DataFrame, pl.Series | None]:
+        """Take the records of handed users out; which ones they are, if there are such users."""
+        if not self._handed:
+            return assigned, None
+        mine = user.is_in(list(self._handed)).fill_null(value=False)
+        return assigned.filter(~mine.gather(assigned["q"])), mine
+
+    def _meter_handed(self, batch: UsageBatch, mine: pl.Series, folded: Folded) -> None:
+        positions = mine.arg_true()
+        rows = batch.take(positions).rows()
+        there = positions.to_list()
+        inner = meter_rows(rows, plan=self._plan, buckets=self._handed, at=self._at)
+        folded.metered += inner.metered - len(there)
+        folded.suspended += [(there[place], reason) for place, reason in inner.suspended]
+        folded.suspended.sort(key=lambda pair: pair[0])
+        pairs = list(zip(folded.threshold_positions, folded.thresholds, strict=True))
+        pairs += [
+            (there[place], record)
+            for place, record in zip(inner.threshold_positions, inner.thresholds, strict=True)
+        ]
+        # Records of one position belong to one user, so they come from one of the two paths.
+        pairs.sort(key=lambda pair: pair[0])
+        folded.threshold_positions = [position for position, _ in pairs]
+        folded.thresholds = [record for _, record in pairs]
+
+
+def _current(columns: MeterColumns, held: dict[int, Bucket]) -> MeterColumns:
+    """Put held buckets in the place of what the source says."""
+    if not held:
+        return columns
+    mine = columns_of([bucket for bucket in held.values() if not bucket.deleted])
+    profiles = list(columns.profiles)
+    moved = pl.Series(range(len(profiles), len(profiles) + len(mine.profiles)), dtype=pl.Int32)
+    theirs = columns.frame.filter(~pl.col("no").is_in(list(held)))
+    frame = mine.frame.with_columns(moved.gather(mine.frame["profile"]).alias("profile"))
+    return MeterColumns(pl.concat([theirs, frame]).sort("no"), [*profiles, *mine.profiles])
+
+
+def _assign(guided: Guided, value: pl.Series) -> pl.DataFrame:
+    """One row for each record and meter that it updates: ``q``, ``m``, ``rule``, ``v``."""
+    schema = {"q": pl.Int64, "m": pl.Int64, "rule": pl.UInt8, "v": value.dtype}
+    parts = []
+    for meters in guided.meters:
+        there = meters.is_not_null()
+        if not there.any():
+            continue
+        frame = pl.DataFrame(
+            {
+                "q": pl.int_range(len(value), eager=True),
+                "m": meters.cast(pl.Int64),
+                "rule": guided.rule,
+                "v": value,
+            }
+        )
+        parts.append(frame if there.all() else frame.filter(there))
+    return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+
+
+def _suspend(folded: Folded, fault: pl.Series) -> None:
+    positions = (fault > 0).arg_true()
+    for position, number in zip(
+        positions.to_list(), fault.gather(positions).to_list(), strict=True
+    ):
+        folded.suspended.append((position, REASONS[number - 1]))
+
+

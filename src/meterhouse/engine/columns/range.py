@@ -1,0 +1,45 @@
+"""The range of quantities in columns: which meters might leave it in this batch."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import polars as pl
+
+from meterhouse.core.quantity import FRACTION_DIGITS_MAX, INTEGER_DIGITS_MAX, LIMIT
+from meterhouse.engine.column import QUANTITY
+
+#: Volumes are bounded in units of this many, so that whole 64-bit numbers are enough.
+_UNIT_DIGITS = 9
+_UNIT_SCALED = 10 ** (FRACTION_DIGITS_MAX + _UNIT_DIGITS)
+_UNITS_MAX = 10 ** (INTEGER_DIGITS_MAX - _UNIT_DIGITS)
+
+
+def may_overflow(
+    assigned: pl.DataFrame, *, volume: pl.Series, summed: pl.Series | None
+) -> pl.Series:
+    """Return the meters (rows) that might leave the range; all others surely do not.
+
+    ``assigned`` has ``m`` and ``v``; ``volume`` (``QUANTITY``, by meter row) is the sum of the
+    absolute values folded before, capped at the range; ``summed`` tells which meters are sums,
+    ``None`` if all are. No total inside a bucket exceeds its volume.
+    """
+    none = pl.Series([], dtype=pl.Int64)
+    if assigned.is_empty():
+        return none
+    greatest = assigned.select(pl.col("v").cast(QUANTITY).abs().max())["v"][0] or Decimal(0)
+    before = volume.max()
+    assert before is None or isinstance(before, Decimal)
+    if greatest * assigned.height + (before or Decimal(0)) < LIMIT:
+        return none
+    frame = assigned.select("m", _units(pl.col("v").cast(QUANTITY).abs()).alias("units"))
+    bounds = frame.group_by("m").agg(pl.col("units").sum())
+    known = volume.gather(bounds["m"]).alias("volume").to_frame().select(_units(pl.col("volume")))
+    total = bounds["units"] + known["volume"]
+    risky = bounds.filter(total >= _UNITS_MAX)["m"]
+    return risky if summed is None else risky.filter(summed.gather(risky))
+
+
+def _units(amount: pl.Expr) -> pl.Expr:
+    """An amount rounded up to whole units."""
+    return (amount.to_physical() // _UNIT_SCALED).cast(pl.Int64) + 1

@@ -1,0 +1,235 @@
+"""Tables of buckets in columns: what a run has folded so far, for one group-by section.
+
+The meter's own total is the table of the section without fields. A table gathers *partials* (the
+fold of one batch) and merges them late: folding is associative, and merging once is cheaper than
+after every batch. A partial has one row for each bucket: ``m`` (the meter's row), the numbers of
+the group fields ``g0`` ..., the measures that the run's aggregations need (``sum``, ``count``,
+``min``, ``max``), and the carried texts ``f0`` ... (first) and ``l0`` ... (last).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from meterhouse.core.aggregation import Aggregation
+from meterhouse.core.meter_state import Section
+from meterhouse.engine.bucket import ENTRY_MARK, section_header
+from meterhouse.engine.column import QUANTITY, Column, ColumnKind, number_texts
+from meterhouse.engine.columns.cells import encode_entries
+from meterhouse.engine.columns.dictionary import FieldDictionary
+
+#: Which measure is the value of a meter, by its aggregation.
+MEASURES = {
+    Aggregation.SUM: "sum",
+    Aggregation.INCREMENT: "count",
+    Aggregation.MIN: "min",
+    Aggregation.MAX: "max",
+}
+#: The aggregations as numbers, in the meter table's column ``kind``.
+KINDS = list(MEASURES)
+#: Partials are merged early once they hold this many rows.
+PARTIAL_ROWS_MAX = 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """The measures of a table: what the run's aggregations need, and the count where ``counted``."""
+
+    kinds: tuple[Aggregation, ...]
+    counted: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that hold the measures."""
+        names = [MEASURES[kind] for kind in self.kinds]
+        return names if "count" in names or not self.counted else [*names, "count"]
+
+    def folds(self) -> list[pl.Expr]:
+        """Fold records: ``v`` is the quantity, ``s`` what it adds to a sum."""
+        folds = {
+            "sum": pl.col("s").sum(),
+            "count": pl.len().cast(pl.Int64),
+            "min": pl.col("v").min(),
+            "max": pl.col("v").max(),
+        }
+        return [folds[name].alias(name) for name in self.names]
+
+    def merges(self) -> list[pl.Expr]:
+        """Merge partials."""
+        merges = {
+            "sum": pl.col("sum").sum(),
+            "count": pl.col("count").sum(),
+            "min": pl.col("min").min(),
+            "max": pl.col("max").max(),
+        }
+        return [merges[name] for name in self.names]
+
+    def of_values(self, value: pl.Expr, kind: pl.Expr) -> list[pl.Expr]:
+        """Turn stored values into measures; ``kind`` is the number of the aggregation."""
+        expressions = []
+        for aggregation in self.kinds:
+            mine = pl.when(kind == KINDS.index(aggregation)).then(value)
+            if aggregation is Aggregation.INCREMENT:
+                mine = mine.cast(pl.Int64)
+            if aggregation in (Aggregation.SUM, Aggregation.INCREMENT):
+                mine = mine.fill_null(0)
+            expressions.append(mine.alias(MEASURES[aggregation]))
+        return expressions
+
+    def value(self, kind: pl.Series) -> pl.Expr:
+        """Choose each bucket's value among its measures; ``kind`` is one a row."""
+        if len(self.kinds) == 1:
+            return pl.col(MEASURES[self.kinds[0]])
+        chosen = pl.lit(None, dtype=QUANTITY)
+        for aggregation in self.kinds:
+            measure = pl.col(MEASURES[aggregation]).cast(QUANTITY)
+            mine = pl.lit(kind == KINDS.index(aggregation))
+            chosen = pl.when(mine).then(measure).otherwise(chosen)
+        return chosen
+
+
+class Table:
+    """The buckets of one section."""
+
+    def __init__(
+        self,
+        section: Section,
+        *,
+        measures: Measures,
+        first: Sequence[str],
+        last: Sequence[str],
+    ) -> None:
+        self.section = section
+        self.measures = measures
+        self.first = list(first)
+        self.last = list(last)
+        self.dictionaries = [FieldDictionary() for _ in section]
+        self._partials: list[pl.DataFrame] = []
+        self._rows = 0
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns that name a bucket."""
+        return ["m", *(f"g{place}" for place in range(len(self.section)))]
+
+    @property
+    def carried(self) -> list[str]:
+        """The columns of carried texts."""
+        first = [f"f{place}" for place in range(len(self.first))]
+        return first + [f"l{place}" for place in range(len(self.last))]
+
+    def add(self, partial: pl.DataFrame) -> None:
+        """Take the fold of one more batch; later ones count as later in order of arrival."""
+        self._partials.append(partial)
+        self._rows += partial.height
+        if self._rows > PARTIAL_ROWS_MAX and len(self._partials) > 1:
+            self._partials = [self.merge(self._partials)]
+            # Distinct buckets stay; only what grows beyond them is worth another merge.
+            self._rows = max(0, self._partials[0].height // 2)
+
+    def without_measures(self, partial: pl.DataFrame) -> pl.DataFrame:
+        """Complete a partial that has nothing but keys and carried texts."""
+        absent = [pl.lit(None, dtype=pl.Int64).alias(name) for name in self.measures.names]
+        return partial.with_columns(absent)
+
+    def merged(self) -> pl.DataFrame:
+        """Return one row for each bucket."""
+        return self.merge(self._partials)
+
+    def of_meters(self, meters: pl.DataFrame) -> list[pl.DataFrame]:
+        """Return the partials of some meters; ``meters`` has ``m`` and ``x``, which renames it."""
+        joined = [
+            partial.join(meters, on="m", how="inner", maintain_order="left")
+            for partial in self._partials
+        ]
+        return [part.with_columns(pl.col("x").alias("m")).drop("x") for part in joined]
+
+    def drop_meters(self, meters: pl.Series) -> None:
+        """Forget some meters."""
+        self._partials = [p.filter(~pl.col("m").is_in(meters)) for p in self._partials]
+
+    def merge(self, partials: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        """Merge partials, given in order of arrival."""
+        parts = [self._full(partial) for partial in partials if partial.height]
+        if not parts:
+            return self.empty()
+        if len(parts) == 1:
+            return parts[0]
+        carried = [
+            pl.col(name).first(ignore_nulls=True)
+            if name.startswith("f")
+            else pl.col(name).last(ignore_nulls=True)
+            for name in self.carried
+        ]
+        whole = pl.concat(_same_types(parts))
+        return whole.group_by(self.keys).agg(*self.measures.merges(), *carried)
+
+    def empty(self) -> pl.DataFrame:
+        """A partial without buckets."""
+        schema: dict[str, pl.DataType] = {"m": pl.Int64()}
+        schema |= {key: pl.Int64() for key in self.keys[1:]}
+        schema |= {name: pl.Int64() for name in self.measures.names}
+        schema |= {name: pl.String() for name in self.carried}
+        return pl.DataFrame(schema=schema)
+
+    def _full(self, partial: pl.DataFrame) -> pl.DataFrame:
+        """Give a partial the carried columns that came up after it was made, in fixed order."""
+        absent = [name for name in self.carried if name not in partial.columns]
+        if absent:
+            partial = partial.with_columns(pl.lit(None, dtype=pl.String).alias(n) for n in absent)
+        return partial.select(*self.keys, *self.measures.names, *self.carried)
+
+    def stored_partial(
+        self, first: list[str], last: list[str], cells: pl.DataFrame, kind: pl.Series
+    ) -> pl.DataFrame:
+        """Turn decoded entries (``m``, ``c0`` ...) into a partial; ``kind`` is by meter row."""
+        for names, mine in ((first, self.first), (last, self.last)):
+            mine += [name for name in names if name not in mine]
+        width = len(self.section)
+        columns = [cells["m"]]
+        for place, dictionary in enumerate(self.dictionaries):
+            texts = Column(ColumnKind.JSON, cells[f"c{place}"])
+            columns.append(dictionary.encode(texts.without_null_texts()).alias(f"g{place}"))
+        columns.append(cells[f"c{width}"].cast(QUANTITY).alias("value"))
+        columns.append(kind.gather(cells["m"]).alias("kind"))
+        names = [f"f{self.first.index(name)}" for name in first]
+        names += [f"l{self.last.index(name)}" for name in last]
+        for place, name in enumerate(names):
+            columns.append(cells[f"c{width + 1 + place}"].alias(name))
+        frame = pl.DataFrame(columns)
+        measures = self.measures.of_values(pl.col("value"), pl.col("kind"))
+        return frame.select(*self.keys, *measures, *names)
+
+    def values(self, merged: pl.DataFrame, kind: pl.Series) -> pl.Series:
+        """Return the value of each bucket; ``kind`` is by meter row."""
+        chosen = self.measures.value(kind.gather(merged["m"]))
+        return merged.select(chosen.alias("value"))["value"]
+
+    def field_texts(self, merged: pl.DataFrame) -> list[pl.Series]:
+        """Return the canonical texts of the group fields of each bucket."""
+        return [
+            dictionary.texts().gather(merged[f"g{place}"]).alias(f"t{place}")
+            for place, dictionary in enumerate(self.dictionaries)
+        ]
+
+    def encoded(self, merged: pl.DataFrame, kind: pl.Series) -> pl.DataFrame:
+        """Return ``m`` and the encoded section ``e`` of each meter that has entries."""
+        value = number_texts(self.values(merged, kind)).alias("value")
+        cells = pl.DataFrame([merged["m"], *self.field_texts(merged), value])
+        cells = cells.with_columns(merged.select(self.carried))
+        entry = encode_entries([pl.col(name) for name in cells.columns[1:]])
+        header = section_header(self.section, self.first, self.last) + ENTRY_MARK
+        joined = cells.select("m", entry.alias("e")).group_by("m").agg(
+            pl.col("e").str.join(ENTRY_MARK)
+        )
+        return joined.with_columns(pl.concat_str(pl.lit(header), pl.col("e")).alias("e"))
+
+
+def _same_types(parts: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
+    """Cast whole-number measures to quantities where any part has quantities."""
+    wide = [name for name in ("sum", "min", "max") if name in parts[0].columns]
+    wide = [name for name in wide if any(part[name].dtype != pl.Int64 for part in parts)]
+    return [part.with_columns(pl.col(name).cast(QUANTITY) for name in wide) for part in parts]

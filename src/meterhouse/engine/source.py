@@ -1,0 +1,159 @@
+"""Where a run's meters come from: a snapshot, asked for a few users or as columns as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+import polars as pl
+
+from meterhouse.core.aggregation import Aggregation
+from meterhouse.core.instant import Instant
+from meterhouse.core.meter import Meter
+from meterhouse.engine.bucket import Bucket, decode_state, encode_state, new_state
+
+#: The columns of ``MeterColumns.frame``. ``no`` ascends. Contents are as in ``EncodedState``.
+METER_SCHEMA: dict[str, pl.DataType] = {
+    "no": pl.Int64(),
+    "user_id": pl.String(),
+    "profile": pl.Int32(),
+    "value": pl.String(),
+    "count": pl.Int64(),
+    "volume": pl.String(),
+    "carry_first": pl.String(),
+    "carry_last": pl.String(),
+    "reached": pl.String(),
+    "groups": pl.String(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What meters have in common as far as folding is concerned; many meters share one."""
+
+    category: str
+    aggregation: Aggregation
+    active_from: Instant | None = None
+    active_to: Instant | None = None
+    #: limits and names of the thresholds, ascending
+    limits: tuple[tuple[Decimal, str], ...] = ()
+
+    @classmethod
+    def of(cls, meter: Meter) -> Profile:
+        """Return the profile of a meter."""
+        limits = tuple((limit, threshold.name) for limit, threshold in meter.limits())
+        return cls(
+            meter.category, meter.aggregation, meter.active_from, meter.active_to, limits
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MeterColumns:
+    """All meters of a meter key with their states. ``frame`` has ``METER_SCHEMA``."""
+
+    frame: pl.DataFrame
+    profiles: Sequence[Profile]
+
+
+class MeterSource(Protocol):
+    """The meters of one meter key as one snapshot shows them. Buckets are fresh copies."""
+
+    def for_users(self, user_ids: Collection[str]) -> Iterable[Bucket]:
+        """Return the buckets of those users."""
+        ...
+
+    def by_numbers(self, numbers: Sequence[int]) -> Iterable[Bucket]:
+        """Return the buckets with those ``Meter.no``."""
+        ...
+
+    def expired(self, at: Instant) -> Iterator[Bucket]:
+        """Yield the buckets whose period has ended at ``at``, by end and then meter id.
+
+        Meters that are no longer active at ``at`` and untouched may be left out.
+        """
+        ...
+
+    def all(self) -> Iterator[Bucket]:
+        """Yield every bucket, by end of period and then meter id."""
+        ...
+
+    def columns(self) -> MeterColumns:
+        """Return every meter as columns."""
+        ...
+
+
+class State:
+    """Meters and their buckets in memory: a ``MeterSource`` for notebooks and tests.
+
+    >>> State().all() is not None
+    True
+    """
+
+    def __init__(self, buckets: Iterable[Bucket] = ()) -> None:
+        self._buckets = {bucket.meter.no: bucket for bucket in buckets}
+
+    @classmethod
+    def from_meters(cls, meters: Iterable[Meter]) -> State:
+        """Start every meter in its first period, from its creation on."""
+        return cls(Bucket(meter, new_state(meter, at=meter.created_at)) for meter in meters)
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def __iter__(self) -> Iterator[Bucket]:
+        return iter(self._buckets.values())
+
+    def for_users(self, user_ids: Collection[str]) -> list[Bucket]:
+        """Return copies of the buckets of those users."""
+        return [_copy(b) for b in self._buckets.values() if b.meter.user_id in user_ids]
+
+    def by_numbers(self, numbers: Sequence[int]) -> list[Bucket]:
+        """Return copies of the buckets with those numbers."""
+        return [_copy(self._buckets[no]) for no in numbers]
+
+    def expired(self, at: Instant) -> Iterator[Bucket]:
+        """Yield copies of the buckets whose period has ended."""
+        return (bucket for bucket in self.all() if bucket.state.period.end <= at)
+
+    def all(self) -> Iterator[Bucket]:
+        """Yield copies of all buckets, by end of period and meter id."""
+        for bucket in sorted(self._buckets.values(), key=flush_order):
+            yield _copy(bucket)
+
+    def columns(self) -> MeterColumns:
+        """Return every meter as columns."""
+        return columns_of(sorted(self._buckets.values(), key=lambda bucket: bucket.meter.no))
+
+
+def flush_order(bucket: Bucket) -> tuple[Instant, str]:
+    """Golden records of one scan leave by end of period, then meter id."""
+    return bucket.state.period.end, bucket.meter.id
+
+
+def columns_of(buckets: Iterable[Bucket]) -> MeterColumns:
+    """Put buckets into columns."""
+    profiles: dict[Profile, int] = {}
+    rows = []
+    for bucket in buckets:
+        profile = profiles.setdefault(Profile.of(bucket.meter), len(profiles))
+        encoded = encode_state(bucket.state)
+        contents = (encoded.value, encoded.count, encoded.volume, encoded.carry_first)
+        rest = (encoded.carry_last, encoded.reached, encoded.groups)
+        rows.append((bucket.meter.no, bucket.meter.user_id, profile, *contents, *rest))
+    frame = pl.DataFrame(rows, schema=METER_SCHEMA, orient="row")
+    return MeterColumns(frame, list(profiles))
+
+
+def _copy(bucket: Bucket) -> Bucket:
+    # A copy by way of the encoding: what a store would return.
+    state = bucket.state
+    decoded = decode_state(
+        encode_state(state),
+        period=state.period,
+        timezone=state.timezone,
+        updated_at=state.updated_at,
+        aggregation=bucket.meter.aggregation,
+    )
+    return Bucket(bucket.meter, decoded)
