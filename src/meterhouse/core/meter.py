@@ -95,10 +95,7 @@ class NewMeter:
         reading = Reading(body, known=(*_CREATABLE, *_READ_ONLY), what="meter")
         user_id = read_user_id(reading)
         meter_key = reading.text("meterKey", required=True)
-        reference = reading.text("externalRef") or reading.text("meterTypeId")
-        if reference is None and not _is_given(reading, "externalRef", "meterTypeId"):
-            hint = "name the meter type by meterTypeId or externalRef"
-            reading.fail("meterTypeId", "is missing", hint)
+        reference = _read_meter_type_ref(reading)
         capacity, thresholds = _own_capacity_and_thresholds(reading)
         custom_fields = reading.json_object("customFields")
         delete_on_reset = reading.boolean("deleteOnReset", default=False)
@@ -175,13 +172,17 @@ def read_user_id(reading: Reading) -> str | None:
     return reading.text("userId", required=True)
 
 
+def _read_meter_type_ref(reading: Reading) -> str | None:
+    reference = reading.text("externalRef") or reading.text("meterTypeId")
+    if all(reading.body.get(name) in (None, "") for name in ("externalRef", "meterTypeId")):
+        hint = "name the meter type by meterTypeId or externalRef"
+        reading.fail("meterTypeId", "is missing", hint)
+    return reference
+
+
 def _own_capacity_and_thresholds(
     reading: Reading,
 ) -> tuple[Decimal | None, tuple[Threshold, ...] | None]:
     """Read what a meter may have of its own; ``None`` where it is not given."""
     capacity, thresholds = read_capacity_and_thresholds(reading, inherits=True)
-    return capacity, thresholds if _is_given(reading, "thresholds") else None
-
-
-def _is_given(reading: Reading, *names: str) -> bool:
-    return any(reading.body.get(name) is not None for name in names)
+    return capacity, None if reading.body.get("thresholds") is None else thresholds

@@ -15,6 +15,8 @@ FRACTION_DIGITS_MAX = 18
 INTEGER_DIGITS_MAX = 20
 #: Quantities lie strictly between ``-LIMIT`` and ``LIMIT``.
 LIMIT = Decimal(10) ** INTEGER_DIGITS_MAX
+#: The greatest quantity.
+GREATEST = Decimal("9" * INTEGER_DIGITS_MAX + "." + "9" * FRACTION_DIGITS_MAX)
 ZERO = Decimal(0)
 
 #: Arithmetic that fails rather than rounds. 80 digits hold the sum of any two quantities and

@@ -31,7 +31,8 @@ class Reading:
     def __init__(self, body: object, *, known: Collection[str] = (), what: str = "object") -> None:
         self.problems: list[Problem] = []
         self.body: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
-        if not isinstance(body, Mapping):
+        self._is_object = isinstance(body, Mapping)
+        if not self._is_object:
             message = f"is {shown(body)}, not a JSON object"
             self.problems.append(Problem("", message, f"write the {what} between {{ and }}"))
         elif known:
@@ -40,8 +41,9 @@ class Reading:
             self.problems += [Problem(str(name), "is not a known field", hint) for name in unknown]
 
     def fail(self, place: str, message: str, hint: str = "") -> None:
-        """Note one more problem."""
-        self.problems.append(Problem(place, message, hint))
+        """Note one more problem. Of what is no object at all, nothing more is said than that."""
+        if self._is_object:
+            self.problems.append(Problem(place, message, hint))
 
     def text(
         self, name: str, *, required: bool = False, chars_max: int | None = None

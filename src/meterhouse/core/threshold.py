@@ -77,7 +77,7 @@ def _read_threshold(
     absolute = reading.number("absoluteValue", positive=True)
     custom_fields = reading.json_object("customFields")
     given = [key for key in _LIMITS if reading.body.get(key) is not None]
-    if len(given) != 1 and isinstance(item, Mapping):
+    if len(given) != 1:
         message = f"has {' and '.join(given) or 'no limit'}"
         reading.fail("", message, f"give exactly one of {' and '.join(_LIMITS)}")
     if percentage is not None and capacity is None:

@@ -7,14 +7,14 @@ run commits; the snapshot itself is never changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 
 import polars as pl
 
 from meterhouse.core.instant import Instant
 from meterhouse.core.metered_record import MeteredRecord
 from meterhouse.engine.batch import UsageBatch
-from meterhouse.engine.bucket import Bucket, EncodedState, decode_state
+from meterhouse.engine.bucket import Bucket
+from meterhouse.engine.changes import StateChanges, with_contents
 from meterhouse.engine.columns.executor import ColumnExecutor
 from meterhouse.engine.flush import flush_expired, flush_now
 from meterhouse.engine.plan import USER_ID, MeterPlan
@@ -23,22 +23,6 @@ from meterhouse.engine.source import MeterSource, flush_order
 
 #: Batches of up to this many records are metered row by row (engines: they cross at 2,500-4,000).
 ROWS_MAX = 2_000
-
-
-@dataclass(slots=True)
-class StateChanges:
-    """What a run changed, to be stored in this order.
-
-    ``buckets`` are whole (period and contents); ``deleted`` meters are gone; ``contents`` has the
-    new contents of meters whose period stays as it is or was written with ``buckets``: the columns
-    ``no``, ``value``, ``count``, ``volume``, ``carry_first``, ``carry_last``, ``reached``,
-    ``groups`` (as in ``METER_SCHEMA``), ascending by ``no``; all were updated at ``updated_at``.
-    """
-
-    buckets: list[Bucket] = field(default_factory=list)
-    deleted: list[int] = field(default_factory=list)
-    contents: pl.DataFrame | None = None
-    updated_at: Instant = 0
 
 
 class Metering:
@@ -142,14 +126,5 @@ class Metering:
             return
         by_number = {bucket.meter.no: bucket for bucket in buckets}
         mine = pl.col("no").is_in(list(by_number))
-        for no, *cells in self._contents.filter(mine).iter_rows():
-            bucket = by_number[no]
-            bucket.state = decode_state(
-                EncodedState(**dict(zip(self._contents.columns[1:], cells, strict=True))),
-                period=bucket.state.period,
-                timezone=bucket.state.timezone,
-                updated_at=self._at,
-                aggregation=bucket.meter.aggregation,
-            )
-            bucket.changed = True
+        with_contents(by_number, self._contents.filter(mine), updated_at=self._at)
         self._contents = self._contents.filter(~mine)

@@ -16,7 +16,7 @@ from meterhouse.core.instant import Instant, read_timestamp
 from meterhouse.core.json_text import JsonValue, Record, canonical_text, field_value, json_text
 from meterhouse.core.metered_record import MeteredRecord, breakdowns_text, threshold_record
 from meterhouse.core.meter_state import GroupKey, GroupState, Section
-from meterhouse.core.quantity import EXACT, LIMIT, ZERO, quantity
+from meterhouse.core.quantity import EXACT, GREATEST, LIMIT, ZERO, quantity
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.bucket import Bucket
 from meterhouse.engine.plan import TIMESTAMP, USER_ID, VALUE, MeterPlan
@@ -166,7 +166,7 @@ def _fold_into(
     state.value = aggregation.fold(state.value, amount)
     state.count += 1
     if aggregation is Aggregation.SUM:
-        state.volume = min(EXACT.add(state.volume, abs(amount)), LIMIT)
+        state.volume = min(EXACT.add(state.volume, abs(amount)), GREATEST)
     _carry(state.carry_first, state.carry_last, carried)
     for section, key in keys.items():
         entries = state.groups.setdefault(section, {})

@@ -13,6 +13,7 @@ from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.instant import Instant
 from meterhouse.core.meter import Meter
 from meterhouse.engine.bucket import Bucket, decode_state, encode_state, new_state
+from meterhouse.engine.changes import StateChanges, with_contents
 
 #: The columns of ``MeterColumns.frame``. ``no`` ascends. Contents are as in ``EncodedState``.
 METER_SCHEMA: dict[str, pl.DataType] = {
@@ -104,6 +105,16 @@ class State:
 
     def __iter__(self) -> Iterator[Bucket]:
         return iter(self._buckets.values())
+
+    def with_changes(self, changes: StateChanges) -> State:
+        """Return the state after a run; this one stays as it is."""
+        buckets = {no: _copy(bucket) for no, bucket in self._buckets.items()}
+        buckets |= {bucket.meter.no: _copy(bucket) for bucket in changes.buckets}
+        for no in changes.deleted:
+            del buckets[no]
+        if changes.contents is not None:
+            with_contents(buckets, changes.contents, updated_at=changes.updated_at)
+        return State(Bucket(bucket.meter, bucket.state) for bucket in buckets.values())
 
     def for_users(self, user_ids: Collection[str]) -> list[Bucket]:
         """Return copies of the buckets of those users."""

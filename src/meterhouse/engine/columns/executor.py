@@ -167,8 +167,7 @@ class ColumnExecutor:
         for m, state in zip(rows.to_list(), states, strict=True):
             bucket = buckets[m]
             state.reached = dict(self._reached.pop(m, {}))
-            changed = bucket.changed or state.count != bucket.state.count
-            mine = Bucket(bucket.meter, state, changed=changed)
+            mine = Bucket(bucket.meter, state, changed=state.count != bucket.state.count)
             self._handed.setdefault(bucket.meter.user_id, []).append(mine)
         self._buckets.forget(rows)
 

@@ -149,7 +149,8 @@ class Table:
 
     def drop_meters(self, meters: pl.Series) -> None:
         """Forget some meters."""
-        self._partials = [p.filter(~pl.col("m").is_in(meters)) for p in self._partials]
+        gone = pl.col("m").is_in(meters.cast(pl.Int64).to_list())
+        self._partials = [partial.filter(~gone) for partial in self._partials]
 
     def merge(self, partials: Sequence[pl.DataFrame]) -> pl.DataFrame:
         """Merge partials, given in order of arrival."""

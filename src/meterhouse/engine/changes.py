@@ -1,0 +1,43 @@
+"""What a run changed of the meters of one meter key, until it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from meterhouse.core.instant import Instant
+from meterhouse.engine.bucket import Bucket, EncodedState, decode_state
+
+
+@dataclass(slots=True)
+class StateChanges:
+    """What a run changed, to be stored in this order.
+
+    ``buckets`` are whole (period and contents); ``deleted`` meters are gone; ``contents`` has the
+    new contents of meters whose period stays as it is or was written with ``buckets``: the columns
+    ``no``, ``value``, ``count``, ``volume``, ``carry_first``, ``carry_last``, ``reached``,
+    ``groups`` (as in ``METER_SCHEMA``), ascending by ``no``; all were updated at ``updated_at``.
+    """
+
+    buckets: list[Bucket] = field(default_factory=list)
+    deleted: list[int] = field(default_factory=list)
+    contents: pl.DataFrame | None = None
+    updated_at: Instant = 0
+
+
+def with_contents(
+    buckets: Mapping[int, Bucket], contents: pl.DataFrame, *, updated_at: Instant
+) -> None:
+    """Give buckets, by meter number, the contents that columns have folded for them."""
+    for no, *cells in contents.iter_rows():
+        bucket = buckets[no]
+        bucket.state = decode_state(
+            EncodedState(**dict(zip(contents.columns[1:], cells, strict=True))),
+            period=bucket.state.period,
+            timezone=bucket.state.timezone,
+            updated_at=updated_at,
+            aggregation=bucket.meter.aggregation,
+        )
+        bucket.changed = True

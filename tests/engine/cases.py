@@ -1,0 +1,226 @@
+"""Generated cases of metering: definitions, records and runs, all from one seed.
+
+``play`` carries a case out and returns everything that it gave as text, so that two ways of
+carrying it out can be compared to the last character.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+
+from meterhouse.core.aggregation import Aggregation
+from meterhouse.core.guiding_rule import Carry, Condition, GuidingRule, Operation
+from meterhouse.core.instant import DAY, Instant, instant_text, parse_instant
+from meterhouse.core.json_text import Record
+from meterhouse.core.meter import Meter
+from meterhouse.core.schedule import ResetSchedule
+from meterhouse.core.threshold import Threshold
+from meterhouse.engine.batch import UsageBatch
+from meterhouse.engine.metering import Metering
+from meterhouse.engine.plan import Flush, MeterPlan
+from meterhouse.engine.source import State
+
+_START = parse_instant("2026-03-20T00:00:00Z") or 0
+_ZONES = ("Etc/UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Kolkata", "Africa/Cairo")
+_SCHEDULES = (
+    ResetSchedule(),
+    ResetSchedule(day="*"),
+    ResetSchedule(hour="*", day="*"),
+    ResetSchedule(day="L", hour="12"),
+    ResetSchedule(day="*", weekday="1,4", minute="30", hour="2"),
+)
+_FIELDS = "xyzw"
+_USERS = ("ann", "bob", "3")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One run: its clock, its records, and where they are cut into batches."""
+
+    at: Instant
+    records: list[Record]
+    cuts: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A generated case."""
+
+    meters: list[Meter]
+    plan: MeterPlan
+    steps: list[Step]
+
+
+@dataclass(slots=True)
+class Style:
+    """What records of one case look like: tame ones stay homogeneous, wild ones mix types."""
+
+    random: Random
+    wild: bool
+    huge: bool
+    values: list[object] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.values = [1, 2, 3, 7, 0]
+        if self.random.random() < 0.5:
+            self.values += [Decimal("0.5"), Decimal("1.250"), Decimal("1e-18")]
+        if self.random.random() < 0.5:
+            self.values += [-2, Decimal("-1.25")]
+        if self.wild:
+            self.values += ["2", " 2", "x", "", None, True, "1e400", Decimal("1e-19"), "0x1", "٣"]
+            self.values += [Decimal("1e400"), Decimal("NaN"), 10**20, 10**20 - 1, 2**63, [1]]
+        if self.huge:
+            self.values += [Decimal("9e19"), Decimal("-9e19"), 5 * 10**19] * 3
+
+
+def generate(seed: int) -> Case:
+    """Make the case of a seed."""
+    random = Random(seed)
+    style = Style(random, wild=random.random() < 0.6, huge=random.random() < 0.15)
+    meters = [_meter(random, number) for number in range(random.randint(1, 8))]
+    rules = tuple(_rule(random, number) for number in range(random.randint(1, 4)))
+    tolerance = random.choice((0, 0, DAY))
+    plan = MeterPlan("key", rules, random.choice(list(Flush)), tolerance)
+    at, steps = _START, []
+    for _ in range(random.choice((1, 1, 2, 3))):
+        at += random.choice((3_600_000_000, DAY, 20 * DAY, 45 * DAY))
+        records = [_record(style, at) for _ in range(random.randint(0, 30))]
+        cuts = sorted(random.randint(0, len(records)) for _ in range(random.choice((0, 0, 1, 3))))
+        steps.append(Step(at, records, [0, *cuts, len(records)]))
+    return Case(meters, plan, steps)
+
+
+def _meter(random: Random, number: int) -> Meter:
+    capacity = random.choice((None, Decimal(10), Decimal("33.3")))
+    thresholds = tuple(_threshold(random, place, capacity) for place in range(random.randint(0, 4)))
+    return Meter(
+        no=number,
+        id=str(uuid.UUID(int=random.getrandbits(128), version=4)),
+        user_id=random.choice(_USERS),
+        meter_key="key",
+        meter_type_id="type",
+        meter_type_name="Type",
+        category=random.choice("ab"),
+        aggregation=random.choice([Aggregation.SUM, Aggregation.SUM, *Aggregation]),
+        unit="call",
+        reset_schedule=random.choice(_SCHEDULES),
+        timezone=random.choice(_ZONES),
+        created_at=_START - random.choice((0, DAY, 40 * DAY)),
+        active_from=random.choice((None, None, _START - DAY, _START + DAY)),
+        active_to=random.choice((None, None, _START + 10 * DAY)),
+        capacity=capacity,
+        thresholds=thresholds,
+        custom_fields=random.choice(({}, {"plan": "gold"})),
+        delete_on_reset=random.random() < 0.1,
+    )
+
+
+def _threshold(random: Random, place: int, capacity: Decimal | None) -> Threshold:
+    if capacity is not None and random.random() < 0.5:
+        percentage = Decimal(random.choice(("50", "100", "105", "33.333333333333333333")))
+        return Threshold(f"t{place}", capacity_percentage=percentage)
+    limit = Decimal(random.choice(("1", "2.5", "7", "10", "30", "1e19")))
+    return Threshold(f"t{place}", absolute_value=limit, custom_fields={"action": "x"})
+
+
+def _rule(random: Random, number: int) -> GuidingRule:
+    values = ("p", "q", 5, Decimal("2.5"), True, "5")
+    names = (*_FIELDS, "n.a")
+    sections = [
+        tuple(random.sample(names, random.randint(1, 3))) for _ in range(random.randint(0, 2))
+    ]
+    operations = [
+        Operation(random.choice(names), random.choice(list(Carry)))
+        for _ in range(random.randint(0, 3))
+    ]
+    return GuidingRule(
+        f"rule {number}",
+        random.choice("abc"),
+        tuple(
+            Condition(random.choice(names), random.choice(values))
+            for _ in range(random.choice((0, 0, 1, 2)))
+        ),
+        random.choice(("and", "or")),
+        tuple(dict.fromkeys(sections)),
+        tuple(dict.fromkeys(operations)),
+    )
+
+
+def _record(style: Style, at: Instant) -> Record:
+    random = style.random
+    record: Record = {"userId": random.choice(_USERS), "value": random.choice(style.values)}
+    if style.wild:
+        if random.random() < 0.1:
+            record["userId"] = random.choice((3, Decimal("3.0"), None, True, "", "nobody"))
+        if random.random() < 0.05:
+            del record[random.choice(("userId", "value"))]
+    if random.random() < 0.4:
+        record["timestamp"] = _timestamp(style, at)
+    for name in _FIELDS:
+        if random.random() < 0.85:
+            record[name] = random.choice(_texts(style))
+    if random.random() < 0.3:
+        record["n"] = {"a": random.choice(("p", 5, None))}
+    return {name: value for name, value in record.items() if value is not None or style.wild}
+
+
+def _texts(style: Style) -> list[object]:
+    if not style.wild:
+        return ["p", "q", "r"]
+    return ["p", "q", 5, Decimal("5.0"), "5", True, None, {"k": [1]}, 'a"b\\', "\u00e9\u2028", Decimal("2.5"), "{"]
+
+
+def _timestamp(style: Style, at: Instant) -> object:
+    earlier = at - style.random.choice((0, 1, DAY, 2 * DAY, 12 * DAY))
+    good = [instant_text(earlier), instant_text(earlier)[:-1], earlier // 1000]
+    odd = [
+        instant_text(at + DAY // 2),
+        instant_text(at + 2 * DAY),
+        f"{instant_text(earlier)[:-1]}123456Z",
+        instant_text(earlier)[:19] + "+05:30",
+        "2026-02-30T00:00:00Z",
+        "2026-03-01T00:00:60Z",
+        "2026-03-01",
+        "+2026-1-01T00:00:00.000Z",
+        "soon",
+        "",
+        None,
+        True,
+        str(earlier // 1000),
+        Decimal(earlier) / 1000,
+        Decimal("1e30"),
+        10**18,
+    ]
+    return style.random.choice(good + odd if style.wild else good[:1])
+
+
+def play(case: Case, *, rows_max: int, whole: bool = False) -> list[str]:
+    """Carry a case out; ``rows_max`` chooses the executor, ``whole`` ignores the cuts."""
+    state, transcript = State.from_meters(case.meters), []
+    for number, step in enumerate(case.steps):
+        metering = Metering(case.plan, state, at=step.at, rows_max=rows_max)
+        transcript += [f"{number} scan {record.text}" for record in metering.scan()]
+        batch = UsageBatch.from_rows(step.records)
+        cuts = [0, len(batch)] if whole else step.cuts
+        metered = 0
+        for start, end in zip(cuts, cuts[1:], strict=False):
+            folded = metering.meter(batch.slice(start, end - start))
+            assert folded.metered + len(folded.suspended) == end - start
+            metered += folded.metered
+            transcript += [f"{number} suspended {start + p} {r.value}" for p, r in folded.suspended]
+            transcript += [f"{number} threshold {record.text}" for record in folded.thresholds]
+        # Cuts interleave what is suspended with what is pushed: each kind in its own order.
+        transcript.sort(key=lambda line: line.split(" ")[1] == "threshold")
+        transcript.append(f"{number} metered {metered}")
+        if case.plan.flush is Flush.STREAM_EXECUTION:
+            last = metering.flush_all()
+        else:
+            last = metering.scan(step.at + (DAY if number % 2 else 0))
+        transcript += [f"{number} flush {record.text}" for record in last]
+        state = state.with_changes(metering.changes())
+    ends = MeterPlan("key", case.plan.rules, Flush.STREAM_EXECUTION)
+    final = Metering(ends, state, at=_START + 400 * DAY)
+    return transcript + [f"final {record.text}" for record in final.flush_all()]
