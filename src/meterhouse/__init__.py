@@ -1,1 +1,104 @@
-"""Meterhouse turns raw usage into metered records, exactly."""
+"""Meterhouse turns raw usage into metered records, exactly.
+
+>>> import meterhouse as mh
+>>> plan = mh.load({
+...     "meterTypes": [{"name": "Calls", "aggregation": {"type": "sum"}, "unit": "call",
+...         "resetSchedule": {"minute": "0", "hour": "0", "day": "1", "month": "*",
+...                           "weekday": "*"}}],
+...     "guidingRules": [{"matchCategory": "DEFAULT", "ignoreCondition": True,
+...                       "groupBy": [{"fields": ["region"]}]}],
+... })
+>>> state = plan.state([{"userId": "ann", "meterTypeId": "Calls"}], at="2026-01-10T00:00Z")
+>>> usage = [{"userId": "ann", "value": 3, "region": "EU"}, {"userId": "bob", "value": 1}]
+>>> result = mh.meter(usage, plan, state=state, at="2026-01-20T00:00Z")
+>>> result.metered, [s.reason.value for s in result.suspended]
+(1, ['no_meter_found'])
+>>> later = mh.meter([], plan, state=result.state, at="2026-02-01T00:00Z")
+>>> later.golden[0]["value"], later.golden[0]["periodEnd"]
+(3, '2026-02-01T00:00:00.000Z')
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from meterhouse.core.aggregation import Aggregation
+    from meterhouse.core.guiding_rule import Carry, Condition, GuidingRule, Operation
+    from meterhouse.core.meter import Meter
+    from meterhouse.core.meter_type import MeterType
+    from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
+    from meterhouse.core.schedule import ResetSchedule
+    from meterhouse.core.suspense import Reason
+    from meterhouse.core.threshold import Threshold
+    from meterhouse.engine.batch import UsageBatch
+    from meterhouse.engine.plan import Flush, MeterPlan
+    from meterhouse.engine.source import State
+    from meterhouse.library import Metered, Plan, SuspendedRecord, load, meter, read
+
+__version__ = "0.1.0"
+
+#: Where each public name lives: nothing is imported before it is asked for.
+_HOMES = {
+    "Aggregation": "core.aggregation",
+    "Carry": "core.guiding_rule",
+    "Condition": "core.guiding_rule",
+    "DefinitionError": "core.problem",
+    "Flush": "engine.plan",
+    "GuidingRule": "core.guiding_rule",
+    "Meter": "core.meter",
+    "MeterPlan": "engine.plan",
+    "MeterType": "core.meter_type",
+    "Metered": "library",
+    "MeterhouseError": "core.problem",
+    "Operation": "core.guiding_rule",
+    "Plan": "library",
+    "Problem": "core.problem",
+    "Reason": "core.suspense",
+    "ResetSchedule": "core.schedule",
+    "State": "engine.source",
+    "SuspendedRecord": "library",
+    "Threshold": "core.threshold",
+    "UsageBatch": "engine.batch",
+    "load": "library",
+    "meter": "library",
+    "read": "library",
+}
+
+__all__ = [
+    "Aggregation",
+    "Carry",
+    "Condition",
+    "DefinitionError",
+    "Flush",
+    "GuidingRule",
+    "Meter",
+    "MeterPlan",
+    "MeterType",
+    "Metered",
+    "MeterhouseError",
+    "Operation",
+    "Plan",
+    "Problem",
+    "Reason",
+    "ResetSchedule",
+    "State",
+    "SuspendedRecord",
+    "Threshold",
+    "UsageBatch",
+    "load",
+    "meter",
+    "read",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

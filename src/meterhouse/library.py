@@ -1,0 +1,293 @@
+"""The library: metering as pure functions, for notebooks and tests, without a store.
+
+``load`` definitions, ``read`` usage, ``meter`` it: nothing here keeps anything. The command line
+and the server do the same with a ledger around it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from meterhouse.connectors.files import UsageFiles
+from meterhouse.core.guiding_rule import read_rules
+from meterhouse.core.instant import Instant, parse_instant
+from meterhouse.core.json_text import Record, parse_json
+from meterhouse.core.meter import Meter, NewMeter
+from meterhouse.core.meter_type import MeterType, read_meter_type
+from meterhouse.core.problem import DefinitionError, MeterhouseError, NotFoundError, Problem
+from meterhouse.core.suspense import Reason
+from meterhouse.engine.batch import UsageBatch, concat_batches
+from meterhouse.engine.metering import Metering
+from meterhouse.engine.plan import Flush, MeterPlan
+from meterhouse.engine.source import State
+from meterhouse.streams.ports import Unreadable
+
+_METER = "transforms/meter"
+_NAMES = uuid5(NAMESPACE_URL, "meterhouse")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Definitions: meter types by name, and what each meter node does, by the node's name."""
+
+    meter_types: Mapping[str, MeterType] = field(default_factory=dict)
+    nodes: Mapping[str, MeterPlan] = field(default_factory=dict)
+
+    def state(self, meters: Iterable[Mapping[str, Any]], *, at: str | Instant) -> State:
+        """Start meters, given as API bodies; ``meterTypeId`` may be an id, a reference or a name.
+
+        ``meterKey`` may be left out: every meter of a state belongs to the node that is metered.
+        Raises ``DefinitionError`` with every problem.
+        """
+        instant, problems = _instant(at), []
+        made: list[Meter] = []
+        for position, body in enumerate(meters):
+            new, faults = NewMeter.from_api({"meterKey": "library", **body})
+            meter_type = None if new is None else self._meter_type(new.meter_type_ref)
+            if new is not None and meter_type is None:
+                hint = f"known are {', '.join(sorted(self.meter_types)) or 'none'}"
+                faults.append(Problem("meterTypeId", f"{new.meter_type_ref!r} is unknown", hint))
+            elif new is not None and meter_type is not None:
+                faults += new.problems_with(meter_type)
+            problems += [fault.at(f"meter {position + 1}") for fault in faults]
+            if new is not None and meter_type is not None:
+                made.append(_meter(new, meter_type, no=position, at=instant))
+        if problems:
+            raise DefinitionError(problems, what="The list of meters")
+        return State.from_meters(made)
+
+    def node(self, name: str | None = None) -> MeterPlan:
+        """Return a meter node's plan; its name may be left out where there is only one."""
+        if name is None and len(self.nodes) == 1:
+            return next(iter(self.nodes.values()))
+        if name is None or name not in self.nodes:
+            known = ", ".join(sorted(self.nodes)) or "none"
+            hint = f"name one with node=; the meter nodes are {known}"
+            raise NotFoundError(f"There is no meter node {name!r}", hint=hint)
+        return self.nodes[name]
+
+    def _meter_type(self, reference: str) -> MeterType | None:
+        for meter_type in self.meter_types.values():
+            if reference in (meter_type.id, meter_type.external_ref, meter_type.name):
+                return meter_type
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendedRecord:
+    """A record that could not be metered, and why."""
+
+    record: Record
+    reason: Reason
+    source: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """What metering gave. ``metered`` counts records; with the suspended ones they are all.
+
+    ``golden`` and ``thresholds`` are metered records in the order in which they left.
+    """
+
+    golden: Sequence[Record]
+    thresholds: Sequence[Record]
+    suspended: Sequence[SuspendedRecord]
+    metered: int
+    state: State
+
+
+def load(*sources: str | Path | Mapping[str, Any] | Sequence[Any]) -> Plan:
+    """Load definitions: JSON or TOML files, or the same as objects.
+
+    A source is a meter type or a list of them (bodies as in the API), a stream document (its
+    meter nodes are taken), or an object with ``meterTypes`` and ``guidingRules`` (and
+    ``flushType``), which makes one meter node named ``Meter``.
+
+    Raises ``DefinitionError`` with every problem of every source at once.
+
+    >>> load({"name": "Calls", "aggregation": {"type": "sum"}, "resetSchedule": {
+    ...     "minute": "0", "hour": "0", "day": "1", "month": "*", "weekday": "*"}}).meter_types.keys()
+    dict_keys(['Calls'])
+    """
+    reading = _Loading()
+    for position, source in enumerate(sources):
+        label = str(source) if isinstance(source, str | Path) else f"source {position + 1}"
+        document = _document(source) if isinstance(source, str | Path) else source
+        reading.take(document, label)
+    if reading.problems:
+        raise DefinitionError(reading.problems, what="The definitions")
+    return Plan(reading.meter_types, reading.nodes)
+
+
+def read(
+    path: str | Path, *, format: str | None = None, fields: Mapping[str, str] | None = None
+) -> UsageBatch:
+    """Read a usage file (NDJSON, CSV, Parquet or Avro) whole, numbers as written.
+
+    ``fields`` types cells of CSV files: ``{"value": "number"}``. Raises ``MeterhouseError`` where
+    the file or any record of it cannot be read.
+    """
+    files = UsageFiles()
+    found = files.list(str(path))
+    if not found:
+        hint = "check the path"
+        raise NotFoundError(f"There is no file {str(path)!r}", hint=hint)
+    batches: list[UsageBatch] = []
+    unreadable: list[Unreadable] = []
+    for number, file in enumerate(found):
+        chunks = files.read(
+            file, source=number, format=format, fields=fields or {}, records_max=1_000_000
+        )
+        for chunk in chunks:
+            batches.append(chunk.batch)
+            unreadable += chunk.unreadable
+    if unreadable:
+        first, count = unreadable[0], len(unreadable)
+        hint = "mend the file, or run it through a stream, which sets such records aside"
+        raise MeterhouseError(
+            f"{count} record(s) of {str(path)!r} cannot be read, the first: {first.detail}",
+            hint=hint,
+        )
+    return concat_batches(batches) if batches else UsageBatch.from_rows([])
+
+
+def meter(
+    usage: UsageBatch | Sequence[Record],
+    plan: Plan | MeterPlan,
+    *,
+    state: State,
+    at: str | Instant,
+    node: str | None = None,
+) -> Metered:
+    """Meter usage: flush what has ended at ``at``, fold the records, flush again.
+
+    Pure: ``state`` stays as it is, the result holds the new one. ``node`` chooses among several
+    meter nodes of a plan.
+    """
+    instant = _instant(at)
+    batch = usage if isinstance(usage, UsageBatch) else UsageBatch.from_rows(usage)
+    meter_plan = plan if isinstance(plan, MeterPlan) else plan.node(node)
+    metering = Metering(meter_plan, state, at=instant)
+    golden = [record.body for record in metering.scan()]
+    folded = metering.meter(batch)
+    whole = meter_plan.flush is Flush.STREAM_EXECUTION
+    golden += [record.body for record in (metering.flush_all() if whole else metering.scan())]
+    return Metered(
+        golden=golden,
+        thresholds=[record.body for record in folded.thresholds],
+        suspended=_suspended(batch, folded.suspended),
+        metered=folded.metered,
+        state=state.with_changes(metering.changes()),
+    )
+
+
+class _Loading:
+    """Collects definitions and everything that is wrong with them."""
+
+    def __init__(self) -> None:
+        self.meter_types: dict[str, MeterType] = {}
+        self.nodes: dict[str, MeterPlan] = {}
+        self.problems: list[Problem] = []
+
+    def take(self, document: object, label: str) -> None:
+        if isinstance(document, Mapping) and "nodes" in document:
+            for node in document["nodes"]:
+                if isinstance(node, Mapping) and node.get("type") == _METER:
+                    self._node(str(node.get("name", "Meter")), node.get("params", {}), label)
+            return
+        if isinstance(document, Mapping) and "meterTypes" in document:
+            self._types(document["meterTypes"], label)
+            if "guidingRules" in document:
+                self._node("Meter", document, label)
+            return
+        self._types(document if isinstance(document, list) else [document], label)
+
+    def _types(self, bodies: Iterable[object], label: str) -> None:
+        for position, body in enumerate(bodies):
+            name = body.get("name") if isinstance(body, Mapping) else None
+            given = body.get("id") if isinstance(body, Mapping) else None
+            id = given if isinstance(given, str) else str(uuid5(_NAMES, f"meter type {name}"))
+            meter_type, faults = read_meter_type(body, id=id, at=0)
+            if meter_type is not None and meter_type.name in self.meter_types:
+                faults.append(Problem("name", f"{meter_type.name!r} is used twice"))
+            place = f"{label} meter type {position + 1}"
+            self.problems += [fault.at(place) for fault in faults]
+            if meter_type is not None:
+                self.meter_types[meter_type.name] = meter_type
+
+    def _node(self, name: str, params: object, label: str) -> None:
+        body = params if isinstance(params, Mapping) else {}
+        rules, faults = read_rules(body.get("guidingRules"))
+        text = body.get("flushType", Flush.PERIOD_END.value)
+        flush = next((member for member in Flush if member.value == text), None)
+        if flush is None:
+            hint = f"use {' or '.join(member.value for member in Flush)}"
+            faults.append(Problem("flushType", f"is {text!r}", hint))
+        self.problems += [fault.at(f"{label} node {name}") for fault in faults]
+        if flush is not None and not faults:
+            self.nodes[name] = MeterPlan(name, rules, flush)
+
+
+def _document(path: str | Path) -> object:
+    try:
+        data = Path(path).read_bytes()
+        return tomllib.loads(data.decode()) if str(path).endswith(".toml") else parse_json(data)
+    except OSError as error:
+        raise NotFoundError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise DefinitionError([Problem("", f"is not JSON or TOML: {error}")], what=str(path)) from error
+
+
+def _meter(new: NewMeter, meter_type: MeterType, *, no: int, at: Instant) -> Meter:
+    thresholds = meter_type.thresholds if new.thresholds is None else new.thresholds
+    return Meter(
+        no=no,
+        id=str(uuid5(_NAMES, f"meter {meter_type.id} {new.user_id}")),
+        user_id=new.user_id,
+        meter_key=new.meter_key,
+        meter_type_id=meter_type.id,
+        meter_type_name=meter_type.name,
+        category=meter_type.category,
+        aggregation=meter_type.aggregation,
+        unit=meter_type.unit,
+        reset_schedule=meter_type.reset_schedule,
+        timezone=meter_type.timezone,
+        created_at=at,
+        active_from=meter_type.active_from,
+        active_to=meter_type.active_to,
+        capacity=meter_type.capacity if new.capacity is None else new.capacity,
+        thresholds=thresholds,
+        custom_fields=new.custom_fields,
+        delete_on_reset=new.delete_on_reset,
+    )
+
+
+def _instant(at: str | Instant) -> Instant:
+    instant = parse_instant(at) if isinstance(at, str) else at
+    if instant is None:
+        hint = "use ISO 8601, such as 2026-01-31T00:00Z"
+        raise MeterhouseError(f"{at!r} is not an instant", hint=hint)
+    return instant
+
+
+def _suspended(
+    batch: UsageBatch, suspended: Sequence[tuple[int, Reason]]
+) -> list[SuspendedRecord]:
+    if not suspended:
+        return []
+    import polars as pl
+
+    positions = pl.Series([position for position, _ in suspended], dtype=pl.UInt32)
+    taken = batch.take(positions)
+    return [
+        SuspendedRecord(record, reason, *origin)
+        for record, origin, (_, reason) in zip(
+            taken.rows(), taken.origins(), suspended, strict=True
+        )
+    ]
