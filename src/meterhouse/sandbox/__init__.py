@@ -1,0 +1,37 @@
+"""User scripts in JavaScript, run where they can hurt nobody: see README.md."""
+
+from meterhouse.sandbox.errors import (
+    SandboxError,
+    ScriptDefinitionError,
+    ScriptLimitExceeded,
+    ScriptSessionClosed,
+    ScriptWorkerLost,
+)
+from meterhouse.sandbox.limits import SandboxLimits
+from meterhouse.sandbox.outcome import (
+    DELETED,
+    Deleted,
+    LogLine,
+    ScriptEffects,
+    ScriptOutcome,
+    SyntaxFault,
+)
+from meterhouse.sandbox.session import JavaScriptSandbox, ScriptSession, check_syntax
+
+__all__ = [
+    "DELETED",
+    "Deleted",
+    "JavaScriptSandbox",
+    "LogLine",
+    "SandboxError",
+    "SandboxLimits",
+    "ScriptDefinitionError",
+    "ScriptEffects",
+    "ScriptLimitExceeded",
+    "ScriptOutcome",
+    "ScriptSession",
+    "ScriptSessionClosed",
+    "ScriptWorkerLost",
+    "SyntaxFault",
+    "check_syntax",
+]
