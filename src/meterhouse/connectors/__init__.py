@@ -1,0 +1,11 @@
+"""Connectors: readers and writers of the world outside. So far: files.
+
+``UsageFiles`` reads usage, ``SpoolFolder`` keeps what file writers write until the run has
+committed, ``FileDelivery`` brings it to where it belongs.
+"""
+
+from meterhouse.connectors.delivery import FileDelivery
+from meterhouse.connectors.files import UsageFiles
+from meterhouse.connectors.spool import FileSpool, SpoolFolder
+
+__all__ = ["FileDelivery", "FileSpool", "SpoolFolder", "UsageFiles"]

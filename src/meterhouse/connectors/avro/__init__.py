@@ -1,0 +1,1 @@
+"""Avro object container files: columns by Polars where it can, rows by fastavro where not."""

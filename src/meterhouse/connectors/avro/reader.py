@@ -1,0 +1,105 @@
+"""Avro inputs, block group by block group, in parallel."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from io import FileIO
+from itertools import islice
+from typing import Any
+
+import polars as pl
+
+from meterhouse.connectors.avro.container import (
+    AvroFault,
+    BlockGroup,
+    Header,
+    block_groups,
+    read_header,
+    unpacked,
+)
+from meterhouse.connectors.avro.schema import is_columnar, is_record, is_recursive
+from meterhouse.connectors.chunking import in_columns
+from meterhouse.connectors.declared import typed_chunk
+from meterhouse.connectors.frame import columns_of, json_value
+from meterhouse.connectors.opened import unreadable
+from meterhouse.connectors.ordered import ordered_map
+from meterhouse.core.json_text import Record, json_text
+from meterhouse.engine.batch import UsageBatch
+from meterhouse.streams.ports import InputFile, ReadChunk
+
+_HINT = "fetch it or write it anew; set format of the reader if it is of another one"
+
+
+def read_avro(
+    handle: FileIO, *, file: InputFile, source: int, declared: Mapping[str, str]
+) -> Iterator[ReadChunk]:
+    """Yield the records of an Avro file. Offsets are record numbers from 0."""
+    stream = io.BufferedReader(handle, 1 << 20)
+    try:
+        header = read_header(stream)
+        if not is_record(header.schema):
+            raise AvroFault("its schema is not a record")
+        if is_recursive(header.schema):
+            raise AvroFault("a type of its schema contains itself")
+        decode = _Decoder(header, source, declared)
+        yield from ordered_map(decode, block_groups(stream, header))
+    except AvroFault as error:
+        raise unreadable(file, str(error), hint=_HINT) from error
+    finally:
+        stream.detach()
+
+
+class _Decoder:
+    """Decodes block groups of one file."""
+
+    def __init__(self, header: Header, source: int, declared: Mapping[str, str]) -> None:
+        self._header = header
+        self._source = source
+        self._declared = declared
+        self._columnar = is_columnar(header.schema)
+
+    def __call__(self, group: BlockGroup) -> ReadChunk:
+        container = unpacked(self._header, group)
+        chunk = self._columns(container, group) if self._columnar else None
+        if chunk is None:
+            chunk = self._rows(container, group)
+        if not self._declared:
+            return chunk
+        batch = chunk.batch
+
+        def raw(offset: int) -> str:
+            return json_text(batch.slice(offset - group.first, 1).rows()[0])
+
+        return typed_chunk(chunk, self._declared, raw=raw)
+
+    def _columns(self, container: bytes, group: BlockGroup) -> ReadChunk | None:
+        """Decode at once; ``None`` where the columnar decoder gives up, in whichever way."""
+        try:
+            frame = pl.read_avro(io.BytesIO(container))
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+            return None
+        if frame.height != group.count:
+            return None
+        batch = UsageBatch.from_columns(
+            columns_of(frame), length=frame.height, source=self._source, first_offset=group.first
+        )
+        return ReadChunk(batch)
+
+    def _rows(self, container: bytes, group: BlockGroup) -> ReadChunk:
+        """Decode record by record."""
+        import fastavro
+
+        try:
+            records = fastavro.reader(io.BytesIO(container))
+            rows = [_record(record) for record in islice(records, group.count + 1)]
+        except Exception as error:  # the decoder raises whatever comes its way
+            raise AvroFault(f"a block is damaged ({str(error)[:200]})") from error
+        if len(rows) != group.count:
+            raise AvroFault(f"a block of {group.count:,} records holds {len(rows):,}")
+        origins = [(self._source, group.first + place) for place in range(len(rows))]
+        return in_columns(ReadChunk(UsageBatch.from_rows(rows, origins)))
+
+
+def _record(record: Any) -> Record:
+    return {name: json_value(value) for name, value in record.items() if value is not None}

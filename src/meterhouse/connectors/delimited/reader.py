@@ -1,0 +1,167 @@
+"""CSV inputs: cut where records end, read in parallel; small ones stay rows.
+
+The offset of a record is the number of its first line, from 0, so the header has offset 0 and
+messages can name ``line offset + 1`` as for every text file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from meterhouse.connectors.chunking import ROWS_MAX, in_columns
+from meterhouse.connectors.declared import typed_chunk
+from meterhouse.connectors.delimited.exact import (
+    RECORD_BYTES_MAX,
+    exact_chunk,
+    first_record,
+    raw_records,
+    record_text,
+)
+from meterhouse.connectors.lines import (
+    Block,
+    ByteSource,
+    LongLine,
+    blocks,
+    lines_of,
+    long_line_chunk,
+)
+from meterhouse.connectors.opened import unreadable
+from meterhouse.connectors.ordered import ordered_map
+from meterhouse.streams.ports import InputFile, ReadChunk
+
+_NO_HEADER = "its first line must name the columns"
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Whole lines that begin with a record."""
+
+    data: memoryview
+    first_line: int
+    line_count: int
+
+
+def read_csv(
+    stream: ByteSource,
+    *,
+    file: InputFile,
+    source: int,
+    declared: Mapping[str, str],
+    block_bytes: int | None = None,
+) -> Iterator[ReadChunk]:
+    """Yield the records of a CSV input in parts of any size."""
+    pieces = blocks(stream, block_bytes=block_bytes)
+    first = next(pieces, None)
+    if first is None:
+        raise unreadable(file, "it is empty", hint=_NO_HEADER)
+    if isinstance(first, LongLine):
+        raise unreadable(file, "its first line has no end", hint=_NO_HEADER)
+    header, header_lines = _header(first, file)
+    table = _Table(header, source, declared)
+    header_bytes = sum(map(len, lines_of(first.data)[:header_lines]))
+    body = Block(first.data[header_bytes:], header_lines, first.line_count - header_lines)
+    if first.whole and first.line_count < ROWS_MAX:
+        yield table.exact(_Span(body.data, body.first_line, body.line_count), at_end=True)[0]
+        return
+    parts = _parts(chain([body], pieces), table)
+    yield from ordered_map(
+        lambda part: part if isinstance(part, ReadChunk) else table.read(part), parts
+    )
+
+
+def _header(first: Block, file: InputFile) -> tuple[Sequence[str], int]:
+    """Return the names of the columns and how many lines they take."""
+    record = first_record(lines_of(first.data))
+    if record is None:
+        raise unreadable(file, "its header line is not CSV", hint=_NO_HEADER)
+    if record.fault:
+        raise unreadable(file, f"its header line is {record.fault}", hint="save it as UTF-8")
+    twice = [name for name, count in Counter(record.cells).items() if count > 1]
+    if twice:
+        detail = f"its header names the column {twice[0]!r} twice"
+        raise unreadable(file, detail, hint="give each column a name of its own")
+    return record.cells, record.first_line + record.line_count
+
+
+def _parts(pieces: Iterator[Block | LongLine], table: _Table) -> Iterator[_Span | ReadChunk]:
+    """Cut where records end; yield what was read where finding that out took reading."""
+    carry = b""
+    first_line, count = 0, 0
+    for piece in pieces:
+        if isinstance(piece, LongLine):
+            if carry:
+                yield table.exact(_Span(memoryview(carry), first_line, count), at_end=True)[0]
+            yield long_line_chunk(piece)
+            carry, count = b"", 0
+            continue
+        if not carry:
+            first_line = piece.first_line
+        data = memoryview(carry + piece.data) if carry else piece.data
+        part, rest = table.cut(_Span(data, first_line, count + piece.line_count))
+        yield part
+        carry, first_line, count = bytes(rest.data), rest.first_line, rest.line_count
+    if carry:
+        yield table.exact(_Span(memoryview(carry), first_line, count), at_end=True)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What all parts of one input have in common."""
+
+    header: Sequence[str]
+    source: int
+    declared: Mapping[str, str]
+
+    def cut(self, span: _Span) -> tuple[_Span | ReadChunk, _Span]:
+        """Return the records of a span, read or yet to be read, and what is left of it."""
+        from meterhouse.connectors.delimited.survey import has_quote, surveyed
+
+        if not has_quote(span.data):
+            return span, _after(span, len(span.data), span.line_count)
+        survey = surveyed(span.data)
+        if survey is None or len(span.data) - survey.cut > RECORD_BYTES_MAX:
+            return self.exact(span, at_end=False)
+        records = _Span(span.data[: survey.cut], span.first_line, survey.line_count)
+        return records, _after(span, survey.cut, survey.line_count)
+
+    def exact(self, span: _Span, *, at_end: bool) -> tuple[ReadChunk, _Span]:
+        """Read record by record; return the records and what is left."""
+        lines = lines_of(span.data)
+        records, used = raw_records(lines, at_end=at_end)
+        chunk = exact_chunk(
+            lines, records, header=self.header, source=self.source, first_line=span.first_line
+        )
+        chunk = chunk if at_end and span.line_count < ROWS_MAX else in_columns(chunk)
+        return self._typed(chunk, span), _after(span, sum(map(len, lines[:used])), used)
+
+    def read(self, span: _Span) -> ReadChunk:
+        """Read whole records: at once where that is exact."""
+        from meterhouse.connectors.delimited.quick import quick_chunk
+
+        chunk = quick_chunk(
+            span.data, header=self.header, source=self.source, first_line=span.first_line
+        )
+        return self.exact(span, at_end=True)[0] if chunk is None else self._typed(chunk, span)
+
+    def _typed(self, chunk: ReadChunk, span: _Span) -> ReadChunk:
+        if not self.declared:
+            return chunk
+        lines: list[bytes] = []
+
+        def raw(offset: int) -> str:
+            if not lines:
+                lines.extend(lines_of(span.data))
+            record = first_record(lines, at=offset - span.first_line)
+            assert record is not None
+            return record_text(lines, record)
+
+        return typed_chunk(chunk, self.declared, raw=raw)
+
+
+def _after(span: _Span, size: int, line_count: int) -> _Span:
+    """Return what is left of a span behind so many bytes, which are so many lines."""
+    first_line = span.first_line + line_count
+    return _Span(span.data[size:], first_line, span.line_count - line_count)

@@ -1,0 +1,161 @@
+"""Blocks of whole lines, cut from a stream of bytes.
+
+Lines end with a newline; a byte order mark at the start is no part of the first one. A line
+longer than ``LINE_BYTES_MAX`` is handed on as such, without being kept in memory.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import FileIO
+from typing import Protocol
+
+import polars as pl
+
+from meterhouse.connectors.opened import unreadable
+from meterhouse.engine.batch import UsageBatch
+from meterhouse.streams.ports import InputFile, ReadChunk, Unreadable
+
+#: A longer line is not a record, whatever it holds.
+LINE_BYTES_MAX = 16 << 20
+#: How much of an unreadable record is kept.
+RAW_BYTES_MAX = 64 << 10
+
+_FIRST_BYTES = 1 << 20
+_BLOCK_BYTES = 4 << 20
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines of an input; every one, the last too, ends with a newline."""
+
+    data: memoryview
+    first_line: int
+    line_count: int
+    #: Whether the block is the whole input.
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LongLine:
+    """A line beyond the limit: its number, from 0, and how it begins."""
+
+    number: int
+    head: bytes
+
+
+class ByteSource(Protocol):
+    """What blocks are cut from."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """Return up to ``size`` bytes; none at the end."""
+        ...
+
+
+def text_source(handle: FileIO, *, file: InputFile) -> ByteSource:
+    """Return the bytes of a text file, unpacked where it is gzip."""
+    packed = handle.read(2) == _GZIP_MAGIC
+    handle.seek(0)
+    if packed:
+        return _Unpacked(handle, file)
+    if file.path.endswith(".gz"):
+        hint = "its name ends in .gz: write it anew, or rename it if it is not compressed"
+        raise unreadable(file, "it is not gzip", hint=hint)
+    return handle
+
+
+class _Unpacked:
+    """The content of a gzip file; a damaged one is an ``InputError``."""
+
+    def __init__(self, handle: FileIO, file: InputFile) -> None:
+        self._stream = gzip.GzipFile(fileobj=handle, mode="rb")
+        self._file = file
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._stream.read(size)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            hint = "it was cut off or damaged on its way: fetch it again"
+            raise unreadable(
+                self._file, f"its gzip data is damaged ({error})", hint=hint
+            ) from error
+
+
+def blocks(source: ByteSource, *, block_bytes: int | None = None) -> Iterator[Block | LongLine]:
+    """Cut a stream into blocks. The first is small, so that small inputs are one block."""
+    first_bytes = max(block_bytes or _FIRST_BYTES, len(_BYTE_ORDER_MARK))
+    block_bytes = block_bytes or _BLOCK_BYTES
+    rest = source.read(first_bytes) or b""
+    at_end = len(rest) < first_bytes
+    rest = rest.removeprefix(_BYTE_ORDER_MARK)
+    line = 0
+    first = True
+    while True:
+        if at_end and not rest:
+            return
+        if at_end and not rest.endswith(b"\n"):
+            rest += b"\n"
+        cut = rest.rfind(b"\n") + 1
+        if cut:
+            data = memoryview(rest)[:cut]
+            count = newline_count(data)
+            yield Block(data, line, count, whole=first and at_end)
+            line += count
+            rest = rest[cut:]
+        elif len(rest) > LINE_BYTES_MAX:
+            yield LongLine(line, rest[:RAW_BYTES_MAX])
+            line += 1
+            rest = _after_line(source)
+        if at_end:
+            return
+        first = False
+        fresh = source.read(block_bytes)
+        at_end = not fresh
+        rest += fresh or b""
+
+
+def _after_line(source: ByteSource) -> bytes:
+    """Skip to the next newline and return what was read beyond it."""
+    while fresh := source.read(_BLOCK_BYTES):
+        _, newline, rest = fresh.partition(b"\n")
+        if newline:
+            return rest
+    return b""
+
+
+def byte_series(data: memoryview) -> pl.Series:
+    """View bytes as a column, without copying, so that they can be searched whole."""
+    import pyarrow as pa
+
+    array = pa.Array.from_buffers(pa.uint8(), len(data), [None, pa.py_buffer(data)])
+    series = pl.from_arrow(array)
+    assert isinstance(series, pl.Series)
+    return series
+
+
+def lines_of(data: memoryview) -> list[bytes]:
+    """Return whole lines, each with its newline."""
+    return [line + b"\n" for line in bytes(data).split(b"\n")[:-1]]
+
+
+def newline_count(data: memoryview) -> int:
+    """Return how many newlines there are."""
+    if len(data) <= _FIRST_BYTES:
+        return bytes(data).count(b"\n")
+    return int((byte_series(data) == ord("\n")).sum())
+
+
+def raw_text(line: bytes) -> str:
+    """Return a record's bytes as text to show: capped, what is no UTF-8 replaced."""
+    return line.rstrip(b"\r\n")[:RAW_BYTES_MAX].decode("utf-8", errors="replace")
+
+
+def long_line_chunk(line: LongLine) -> ReadChunk:
+    """Return a line beyond the limit as the unreadable record that it is."""
+    bad = Unreadable(line.number, raw_text(line.head), f"longer than {LINE_BYTES_MAX >> 20} MiB")
+    return ReadChunk(UsageBatch.from_rows([]), [bad])

@@ -1,0 +1,1 @@
+"""NDJSON: one JSON object a line, numbers exactly as written."""

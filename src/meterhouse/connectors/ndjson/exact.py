@@ -1,0 +1,90 @@
+"""The exact reading of NDJSON, line by line: what the quick one must equal, and its refuge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import chain
+from json import JSONDecodeError
+
+import msgspec
+
+from meterhouse.connectors.lines import raw_text
+from meterhouse.core.json_text import (
+    NESTING_MAX,
+    JsonValue,
+    Record,
+    has_half_pair,
+    parse_json,
+)
+from meterhouse.engine.batch import UsageBatch
+from meterhouse.streams.ports import ReadChunk, Unreadable
+
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+#: What JSON allows behind a value.
+_BLANKS = b" \t\r\n"
+_NAMES = {
+    type(None): "null",
+    str: "a text",
+    bool: "true or false",
+    int: "a number",
+    Decimal: "a number",
+    list: "an array",
+}
+
+
+def exact_chunk(lines: Sequence[bytes], *, source: int, first_line: int) -> ReadChunk:
+    """Read lines, each for itself; blank ones count but hold nothing."""
+    rows: list[Record] = []
+    offsets: list[int] = []
+    bad: list[Unreadable] = []
+    for offset, line in enumerate(lines, first_line):
+        text = line.rstrip(_BLANKS)
+        if not text:
+            continue
+        record = _record_or_detail(text)
+        if isinstance(record, str):
+            bad.append(Unreadable(offset, raw_text(line), record))
+        else:
+            rows.append(record)
+            offsets.append(offset)
+    origins = [(source, offset) for offset in offsets]
+    return ReadChunk(UsageBatch.from_rows(rows, origins), bad)
+
+
+def _record_or_detail(line: bytes) -> Record | str:
+    """Return the JSON object of a line, nulls left out, or what is wrong with it."""
+    try:
+        value = _value(line)
+    except UnicodeDecodeError as error:
+        return f"not UTF-8: {error.reason} at byte {error.start + 1}"
+    except JSONDecodeError as error:
+        return f"not JSON: {error.msg} at character {error.pos + 1}"
+    except ValueError as error:
+        return str(error)
+    if not isinstance(value, dict):
+        return f"not a JSON object but {_NAMES[type(value)]}"
+    if None in value.values():
+        return {name: member for name, member in value.items() if member is not None}
+    return value
+
+
+def _value(line: bytes) -> JsonValue:
+    """Read one line: what the fast decoder refuses, the core decides."""
+    if line.count(b"[") + line.count(b"{") <= NESTING_MAX:
+        try:
+            return _DECODER.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, ArithmeticError):
+            pass
+    value = parse_json(line.decode())
+    if _has_half_pair(value):
+        raise ValueError("a text holds half of a surrogate pair, which is no character")
+    return value
+
+
+def _has_half_pair(value: JsonValue) -> bool:
+    if isinstance(value, str):
+        return has_half_pair(value)
+    if isinstance(value, dict):
+        return any(map(_has_half_pair, chain(value, value.values())))
+    return isinstance(value, list) and any(map(_has_half_pair, value))

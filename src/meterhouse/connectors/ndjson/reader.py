@@ -1,0 +1,59 @@
+"""NDJSON inputs: rows for small ones, columns out of parallel blocks for the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import chain
+
+from meterhouse.connectors.chunking import ROWS_MAX
+from meterhouse.connectors.declared import typed_chunk
+from meterhouse.connectors.lines import (
+    Block,
+    ByteSource,
+    LongLine,
+    blocks,
+    lines_of,
+    long_line_chunk,
+    raw_text,
+)
+from meterhouse.connectors.ndjson.exact import exact_chunk
+from meterhouse.connectors.ordered import ordered_map
+from meterhouse.streams.ports import ReadChunk
+
+
+def read_ndjson(
+    stream: ByteSource, *, source: int, declared: Mapping[str, str], block_bytes: int | None = None
+) -> Iterator[ReadChunk]:
+    """Yield the records of an NDJSON input in parts of any size. Offsets are line numbers - 1."""
+    pieces = blocks(stream, block_bytes=block_bytes)
+    first = next(pieces, None)
+    if first is None:
+        return
+    if isinstance(first, Block) and first.whole and first.line_count < ROWS_MAX:
+        chunk = exact_chunk(lines_of(first.data), source=source, first_line=0)
+        yield _typed(chunk, first, declared)
+        return
+    from meterhouse.connectors.ndjson.block import read_block
+    from meterhouse.connectors.ndjson.shape import Shape
+
+    shape = Shape()
+
+    def read(piece: Block | LongLine) -> ReadChunk:
+        if isinstance(piece, LongLine):
+            return long_line_chunk(piece)
+        return _typed(read_block(piece, shape=shape, source=source), piece, declared)
+
+    yield from ordered_map(read, chain([first], pieces))
+
+
+def _typed(chunk: ReadChunk, block: Block, declared: Mapping[str, str]) -> ReadChunk:
+    if not declared:
+        return chunk
+    lines: list[bytes] = []
+
+    def raw(offset: int) -> str:
+        if not lines:
+            lines.extend(lines_of(block.data))
+        return raw_text(lines[offset - block.first_line])
+
+    return typed_chunk(chunk, declared, raw=raw)

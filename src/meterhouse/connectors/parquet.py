@@ -1,0 +1,68 @@
+"""Parquet inputs, by slices of row groups, so that memory is bounded by the size of a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from io import FileIO
+
+import polars as pl
+
+from meterhouse.connectors.declared import typed_chunk
+from meterhouse.connectors.frame import columns_of
+from meterhouse.connectors.opened import unreadable
+from meterhouse.core.json_text import json_text
+from meterhouse.engine.batch import UsageBatch
+from meterhouse.streams.ports import InputFile, ReadChunk
+
+_MAGIC = b"PAR1"
+_HINT = "write it anew, or set format of the reader if it is of another one"
+
+
+def read_parquet(
+    handle: FileIO,
+    *,
+    file: InputFile,
+    source: int,
+    declared: Mapping[str, str],
+    records_max: int,
+) -> Iterator[ReadChunk]:
+    """Yield the records of a Parquet file. Offsets are record numbers from 0."""
+    _check_magic(handle, file)
+    try:
+        scan = pl.scan_parquet(file.path, glob=False, hive_partitioning=False)
+        count = int(scan.select(pl.len()).collect().item())
+        first = 0
+        while first < count:
+            frame = scan.slice(first, records_max).collect()
+            yield frame_chunk(frame, source=source, first_offset=first, declared=declared)
+            if not frame.height:
+                raise pl.exceptions.ComputeError("it holds fewer records than it says")
+            first += frame.height
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        detail = f"Parquet: {str(error).splitlines()[0][:200]}"
+        raise unreadable(file, detail, hint=_HINT) from error
+
+
+def _check_magic(handle: FileIO, file: InputFile) -> None:
+    if handle.read(4) != _MAGIC:
+        raise unreadable(file, "it is not Parquet", hint=_HINT)
+    handle.seek(-4, 2)
+    if file.size < 12 or handle.read(4) != _MAGIC:
+        hint = "it was cut off on its way, or its writer is not done: fetch it again"
+        raise unreadable(file, "the end of the Parquet file is missing", hint=hint)
+
+
+def frame_chunk(
+    frame: pl.DataFrame, *, source: int, first_offset: int, declared: Mapping[str, str]
+) -> ReadChunk:
+    """Return the rows of a frame as records, declared fields read as their types."""
+    batch = UsageBatch.from_columns(
+        columns_of(frame), length=frame.height, source=source, first_offset=first_offset
+    )
+    if not declared:
+        return ReadChunk(batch)
+
+    def raw(offset: int) -> str:
+        return json_text(batch.slice(offset - first_offset, 1).rows()[0])
+
+    return typed_chunk(ReadChunk(batch), declared, raw=raw)
