@@ -1,0 +1,57 @@
+"""The ledger: one SQLite file in the data directory, and the parts that keep something in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from meterhouse.store.connection import Database, StoreError, check_version
+from meterhouse.store.corrections import CorrectionTable
+from meterhouse.store.meter_types import MeterTypeTable
+from meterhouse.store.meters import MeterTable
+from meterhouse.store.migration import migrate
+from meterhouse.store.outbox import OutboxTable
+from meterhouse.store.records import RecordTable
+from meterhouse.store.runs import RunTable
+from meterhouse.store.streams import StreamTable
+
+FILE_NAME = "ledger.sqlite"
+
+
+class SqliteLedger(
+    MeterTypeTable,
+    MeterTable,
+    StreamTable,
+    RunTable,
+    RecordTable,
+    CorrectionTable,
+    OutboxTable,
+):
+    """The whole ledger: each part adds its methods, all share one connection."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def close(self) -> None:
+        """Close the connection. Snapshots have their own."""
+        self._database.close()
+
+
+def open_ledger(directory: Path) -> SqliteLedger:
+    """Open the ledger of a data directory; both are made where they do not exist."""
+    check_version()
+    path = directory / FILE_NAME
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Usage and customers are nobody else's business; the log files take the mode over.
+        path.touch(mode=0o600)
+    except OSError as error:
+        hint = "Give another data directory (--data DIR), or the right to write there"
+        message = f"The data directory {directory} cannot be used: {error.strerror}"
+        raise StoreError(message, hint=hint) from error
+    database = Database(path)
+    try:
+        migrate(database)
+    except BaseException:
+        database.close()
+        raise
+    return SqliteLedger(database)

@@ -1,0 +1,247 @@
+"""The meters in the ledger: creating, listing, changing and deleting them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from meterhouse.app.ports import Page
+from meterhouse.core.instant import Instant
+from meterhouse.core.json_text import json_text
+from meterhouse.core.meter import MeterPatch, NewMeter
+from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError, Problem
+from meterhouse.core.threshold import capacity_problems
+from meterhouse.engine.bucket import Bucket
+from meterhouse.store.catalogue import (
+    Catalogue,
+    Template,
+    own_from_text,
+    own_text,
+    own_values,
+)
+from meterhouse.store.connection import Database, IntegrityError, Row
+from meterhouse.store.pages import number_after, page_of
+from meterhouse.store.sql_text import queries
+
+_SQL = queries("meters")
+_TYPES = queries("meter_types")
+#: How many items a message names before it only counts them.
+_NAMED_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Type:
+    """A meter type as new meters need it."""
+
+    no: int
+    version_no: int
+    template: Template
+    first_end: Instant
+
+
+class MeterTable:
+    """The part of the ledger that keeps meters."""
+
+    _database: Database
+
+    def add_meters(self, meters: Sequence[tuple[str, NewMeter]], *, at: Instant) -> list[str]:
+        """Create all or none, each with the given id, its first period starting at ``at``."""
+        try:
+            with self._database.write():
+                _insert(self._database, meters, at)
+        except _NotNew as error:
+            raise _duplicates(self._database, meters) from error
+        return [id for id, _ in meters]
+
+    def meter(self, id: str) -> Bucket | None:
+        """Return a meter with its current state."""
+        with self._database.read():
+            rows = self._database.rows(_SQL["by_id"], (id,))
+            return next(Catalogue(self._database).buckets(rows), None)
+
+    def meters(
+        self,
+        *,
+        meter_key: str | None = None,
+        meter_type_id: str | None = None,
+        user_id: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[Bucket]:
+        """List meters with their current states."""
+        values: dict[str, Any] = {"after": number_after(after), "limit": limit + 1}
+        with self._database.read():
+            key_no = self._database.value(_SQL["key_no"], (meter_key,))
+            type_no = self._database.value(_SQL["type_no"], (meter_type_id,))
+            if (meter_key and key_no is None) or (meter_type_id and type_no is None):
+                return Page(())
+            values |= {"key_no": key_no, "type_no": type_no, "user_id": user_id}
+            query = "page"
+            if user_id is not None:
+                query = "page_by_user"
+            elif type_no is not None:
+                query = "page_by_type"
+            elif key_no is not None:
+                query = "page_by_key"
+            rows = self._database.rows(_SQL[query], values)
+            catalogue = Catalogue(self._database)
+            return page_of(rows, lambda shown: [*catalogue.buckets(shown)], limit=limit, number=0)
+
+    def update_meter(self, id: str, patch: MeterPatch, *, at: Instant) -> None:
+        """Apply a patch. What it sets is the meter's own from now on, ``null`` included."""
+        with self._database.write():
+            row = _known(self._database, id)
+            meter = next(Catalogue(self._database).buckets([row])).meter
+            changed, problems = patch.applied_to(meter)
+            if changed is None:
+                raise DefinitionError(problems, what="The meter")
+            own = own_from_text(row[7]) | own_values(changed, patch.given)
+            fields = _fields_text(changed.custom_fields)
+            values = (own_text(own), fields, changed.delete_on_reset, meter.no)
+            self._database.execute(_SQL["update_meter"], values)
+            self._database.execute(_SQL["touch_period"], (at, meter.no))
+            self._database.execute(_SQL["touch_contents"], (at, meter.no))
+
+    def delete_meter(self, id: str) -> None:
+        """Delete; refused while a stream with its meter key runs."""
+        with self._database.write():
+            no, _, key_no, *_ = _known(self._database, id)
+            running = self._database.row(_SQL["running_with_key"], (key_no,))
+            if running is not None:
+                name, run_id = running
+                message = f"Stream {name!r} is using the meter (run {run_id})"
+                hint = "Wait for its end; if it was killed, the stream's next run takes over"
+                raise ConflictError(message, hint=hint)
+            self._database.execute(_SQL["delete_meter"], (no,))
+
+
+def _known(database: Database, id: str) -> Row:
+    row = database.row(_SQL["by_id"], (id,))
+    if row is None:
+        hint = "`meter list` shows those that exist"
+        raise NotFoundError(f"There is no meter {id!r}", hint=hint)
+    return row
+
+
+def _key_no(database: Database, key: str) -> int:
+    found = database.value(_SQL["key_no"], (key,))
+    return found if found is not None else database.value(_SQL["insert_key"], (key,))
+
+
+def _types(
+    database: Database, meters: Sequence[tuple[str, NewMeter]], *, at: Instant
+) -> dict[str, _Type]:
+    """Look up every meter type once; every problem of every meter at once."""
+    catalogue = Catalogue(database)
+    types: dict[str, _Type] = {}
+    unknown: dict[str, int] = {}
+    for reference in dict.fromkeys(new.meter_type_ref for _, new in meters):
+        no = database.value(_TYPES["find_type_for_meter"], {"reference": reference})
+        if no is None:
+            unknown[reference] = sum(new.meter_type_ref == reference for _, new in meters)
+            continue
+        row = database.row(_SQL["type_and_version"], (no,))
+        assert row is not None
+        template = catalogue.template(row[1])
+        end = template.reset_schedule.next_after(at, template.timezone)
+        types[reference] = _Type(*row, template, end)
+    problems = [_unknown_type(reference, count) for reference, count in unknown.items()]
+    problems += _problems([new for _, new in meters], types)
+    if problems:
+        raise DefinitionError(problems, what="The meters (nothing was created)")
+    return types
+
+
+def _insert(database: Database, meters: Sequence[tuple[str, NewMeter]], at: Instant) -> None:
+    types = _types(database, meters, at=at)
+    keys = {key: _key_no(database, key) for key in {new.meter_key for _, new in meters}}
+    first = database.value(_SQL["last_no"]) + 1
+    rows = [
+        _meter_row(no, id, new, keys[new.meter_key], types[new.meter_type_ref], at)
+        for no, (id, new) in enumerate(meters, start=first)
+    ]
+    try:
+        database.execute_many(_SQL["insert_meter"], rows)
+    except IntegrityError as error:
+        raise _NotNew from error
+    periods = (
+        _period_row(row, types[new.meter_type_ref], at)
+        for row, (_, new) in zip(rows, meters, strict=True)
+    )
+    database.execute_many(_SQL["insert_period"], periods)
+
+
+def _duplicates(database: Database, meters: Sequence[tuple[str, NewMeter]]) -> Exception:
+    """Return the error that names every meter which exists or is given twice."""
+    faults: list[str] = []
+    firsts: dict[Row, NewMeter] = {}
+    with database.read():
+        type_nos = {
+            reference: database.value(_TYPES["find_type_for_meter"], {"reference": reference})
+            for reference in {new.meter_type_ref for _, new in meters}
+        }
+        for _, new in meters:
+            identity = (new.meter_key, new.user_id, type_nos[new.meter_type_ref])
+            if firsts.setdefault(identity, new) is not new:
+                faults.append(f"{_name(new)} is given twice")
+        wanted = json_text([list(identity) for identity in firsts])
+        existing = database.rows(_SQL["existing"], (wanted,))
+        faults += [f"{_name(firsts[identity])} exists" for identity in existing]
+    return _conflict(faults) if faults else AssertionError("a meter id is not new")
+
+
+class _NotNew(Exception):
+    """Some meter of a bulk is there already."""
+
+
+def _conflict(faults: Sequence[str]) -> ConflictError:
+    shown = "; ".join(faults[:_NAMED_MAX])
+    rest = len(faults) - _NAMED_MAX
+    more = f"; and {rest} more" if rest > 0 else ""
+    hint = "A user has one meter of a type at a meter key; nothing was created"
+    return ConflictError(f"{shown}{more}", hint=hint)
+
+
+def _name(new: NewMeter) -> str:
+    return f"The meter of user {new.user_id!r}, type {new.meter_type_ref}, key {new.meter_key}"
+
+
+def _meter_row(no: int, id: str, new: NewMeter, key_no: int, type: _Type, at: Instant) -> Row:
+    own: dict[str, Any] = {}
+    if new.capacity is not None:
+        own["capacity"] = new.capacity
+    if new.thresholds is not None:
+        own["thresholds"] = new.thresholds
+    identity = (no, id, key_no, new.user_id, type.no, type.version_no)
+    return (*identity, own_text(own), _fields_text(new.custom_fields), new.delete_on_reset, at)
+
+
+def _period_row(meter: Row, type: _Type, at: Instant) -> Row:
+    no, _, key_no, *_ = meter
+    return (no, key_no, at, type.first_end, type.template.timezone, at)
+
+
+def _fields_text(fields: Mapping[str, Any] | None) -> str | None:
+    return json_text(fields) if fields else None
+
+
+def _unknown_type(reference: str, count: int) -> Problem:
+    meters = "" if count == 1 else f" ({count} meters)"
+    hint = "create it first, or give the id or external reference of one that exists"
+    return Problem("meterTypeId", f"{reference!r} is no meter type{meters}", hint)
+
+
+def _problems(meters: Sequence[NewMeter], types: Mapping[str, _Type]) -> list[Problem]:
+    """What is wrong with meters as ones of their types."""
+    problems: list[Problem] = []
+    for place, new in enumerate(meters):
+        own = new.capacity is None and new.thresholds is None
+        if own or (type := types.get(new.meter_type_ref)) is None:
+            continue
+        faults = capacity_problems(
+            type.template.thresholds if new.thresholds is None else new.thresholds,
+            capacity=type.template.capacity if new.capacity is None else new.capacity,
+        )
+        problems += faults if len(meters) == 1 else [fault.at(f"[{place}]") for fault in faults]
+    return problems

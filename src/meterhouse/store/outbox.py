@@ -1,0 +1,40 @@
+"""The outbox in the ledger: outputs that are committed and not yet delivered."""
+
+from __future__ import annotations
+
+from meterhouse.app.ports import PendingDelivery
+from meterhouse.core.instant import Instant
+from meterhouse.store.connection import Database, path_from_value, storable
+from meterhouse.store.sql_text import queries
+from meterhouse.streams.record import OutboxEntry
+
+_SQL = queries("outbox")
+
+
+class OutboxTable:
+    """The part of the ledger that keeps the outbox."""
+
+    _database: Database
+
+    def pending(self) -> list[PendingDelivery]:
+        """Return what is to be delivered, oldest first."""
+        with self._database.read():
+            rows = self._database.rows(_SQL["pending"])
+        return [_from_row(*row) for row in rows]
+
+    def delivered(self, id: int, *, at: Instant) -> None:
+        """Mark as delivered; a second time changes nothing."""
+        with self._database.write():
+            self._database.execute(_SQL["delivered"], (at, at, id))
+
+    def failed(self, id: int, error: str, *, at: Instant) -> None:
+        """Note a failed attempt; it stays pending."""
+        with self._database.write():
+            self._database.execute(_SQL["failed"], (at, storable(error), id))
+
+
+def _from_row(
+    id: int, run_id: str, node_id: str, spool: str, destination: str | bytes, attempts: int
+) -> PendingDelivery:
+    entry = OutboxEntry(node_id, spool, path_from_value(destination))
+    return PendingDelivery(id, run_id, entry, attempts)

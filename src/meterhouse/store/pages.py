@@ -1,0 +1,52 @@
+"""Pages of lists: by the number of the last item, never by counting off rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from meterhouse.app.ports import Page
+from meterhouse.core.problem import DefinitionError, Problem
+from meterhouse.store.connection import Row
+
+Item = TypeVar("Item")
+_MARK = "c"
+
+
+def number_after(cursor: str | None, *, default: int = 0) -> int:
+    """Return the number that a cursor stands for."""
+    if cursor is None:
+        return default
+    try:
+        if not cursor.startswith(_MARK):
+            raise ValueError
+        return int(cursor[1:], 36)
+    except ValueError:
+        problem = Problem("after", f"is {cursor!r}", "give the cursor of the page before")
+        raise DefinitionError([problem], what="The cursor") from None
+
+
+def cursor_of(number: int) -> str:
+    """Return the cursor of the item with that number.
+
+    >>> number_after(cursor_of(1295))
+    1295
+    """
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return _MARK + (digits or "0")
+
+
+def page_of(
+    rows: Sequence[Row],
+    make: Callable[[Sequence[Row]], Sequence[Item]],
+    *,
+    limit: int,
+    number: int = -1,
+) -> Page[Item]:
+    """Make a page of up to ``limit + 1`` rows; ``number`` is the place of their numbers."""
+    more = len(rows) > limit
+    shown = rows[:limit]
+    return Page(make(shown), cursor_of(shown[-1][number]) if more and shown else None)

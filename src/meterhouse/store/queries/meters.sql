@@ -1,0 +1,86 @@
+-- name: by_id
+SELECT * FROM bucket WHERE id = ?
+
+-- name: by_numbers
+SELECT * FROM bucket WHERE no IN (SELECT value FROM json_each(?))
+
+-- name: by_users
+SELECT * FROM bucket WHERE key_no = ? AND user_id IN (SELECT value FROM json_each(?))
+
+-- The four pages differ in the index that leads; the other filters are tested on what it finds.
+-- A plus sign keeps the planner from choosing another index.
+
+-- name: page_by_user
+SELECT * FROM bucket
+WHERE no > :after AND user_id = :user_id
+    AND (:type_no IS NULL OR +type_no = :type_no) AND (:key_no IS NULL OR +key_no = :key_no)
+ORDER BY no LIMIT :limit
+
+-- name: page_by_type
+SELECT * FROM bucket
+WHERE no > :after AND type_no = :type_no AND (:key_no IS NULL OR +key_no = :key_no)
+ORDER BY no LIMIT :limit
+
+-- name: page_by_key
+SELECT * FROM bucket WHERE no > :after AND key_no = :key_no ORDER BY no LIMIT :limit
+
+-- name: page
+SELECT * FROM bucket WHERE no > :after ORDER BY no LIMIT :limit
+
+-- name: key_no
+SELECT no FROM meter_key WHERE key = ?
+
+-- name: insert_key
+INSERT INTO meter_key (key) VALUES (?) RETURNING no
+
+-- name: type_no
+SELECT no FROM meter_type WHERE id = ?
+
+-- name: type_and_version
+SELECT meter_type.no, version.no
+FROM meter_type
+JOIN meter_type_version AS version
+    ON version.type_no = meter_type.no AND version.version = meter_type.version
+WHERE meter_type.no = ?
+
+-- name: last_no
+SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'meter'
+
+-- name: insert_meter
+INSERT INTO meter (
+    no, id, key_no, user_id, type_no, version_no, own, custom_fields, delete_on_reset, created_at
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_period
+INSERT INTO meter_period (meter_no, key_no, sequence, start_at, end_at, timezone, updated_at)
+VALUES (?, ?, 0, ?, ?, ?, ?)
+
+-- name: existing
+-- Of a JSON list of [meter key, user id, number of the meter type], those that exist.
+SELECT item.value ->> 0, item.value ->> 1, item.value ->> 2
+FROM json_each(?) AS item
+CROSS JOIN meter_key ON meter_key.key = item.value ->> 0
+CROSS JOIN meter ON meter.key_no = meter_key.no AND meter.user_id = item.value ->> 1
+    AND meter.type_no = item.value ->> 2
+ORDER BY item.key
+
+-- name: update_meter
+UPDATE meter SET own = ?, custom_fields = ?, delete_on_reset = ? WHERE no = ?
+
+-- name: touch_period
+UPDATE meter_period SET updated_at = max(updated_at, ?) WHERE meter_no = ?
+
+-- name: touch_contents
+UPDATE meter_contents SET updated_at = max(updated_at, ?) WHERE meter_no = ?
+
+-- name: running_with_key
+SELECT stream.name, run.id
+FROM meter_key
+JOIN stream_meter ON stream_meter.meter_key = meter_key.key
+JOIN stream ON stream.no = stream_meter.stream_no
+JOIN lease ON lease.stream_no = stream.no
+JOIN run ON run.no = lease.run_no
+WHERE meter_key.no = ?
+
+-- name: delete_meter
+DELETE FROM meter WHERE no = ?

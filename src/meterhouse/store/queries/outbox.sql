@@ -1,0 +1,13 @@
+-- name: pending
+SELECT outbox.id, run.id, outbox.node_id, outbox.spool, outbox.destination, outbox.attempts
+FROM outbox INDEXED BY outbox_pending
+CROSS JOIN run ON run.no = outbox.run_no
+WHERE outbox.delivered_at IS NULL ORDER BY outbox.id
+
+-- name: delivered
+UPDATE outbox SET delivered_at = ?, attempted_at = ?, attempts = attempts + 1, error = NULL
+WHERE id = ? AND delivered_at IS NULL
+
+-- name: failed
+UPDATE outbox SET attempted_at = ?, attempts = attempts + 1, error = ?
+WHERE id = ? AND delivered_at IS NULL

@@ -1,0 +1,84 @@
+-- name: update_period
+UPDATE meter_period
+SET sequence = ?, start_at = ?, end_at = ?, timezone = ?, updated_at = ?
+WHERE meter_no = ?
+
+-- name: put_contents
+INSERT INTO meter_contents (meter_no, updated_at, contents) VALUES (?, ?, ?)
+ON CONFLICT (meter_no) DO UPDATE
+SET updated_at = excluded.updated_at, contents = excluded.contents
+
+-- name: clear_contents
+DELETE FROM meter_contents WHERE meter_no = ?
+
+-- name: delete_meter
+DELETE FROM meter WHERE no = ?
+
+-- name: insert_record
+INSERT INTO metered_record (record_id, kind, run_no, node_id, text) VALUES (?, ?, ?, ?, ?)
+
+-- name: source_no
+SELECT no FROM source WHERE name = ?
+
+-- name: insert_source
+INSERT INTO source (name) VALUES (?) RETURNING no
+
+-- name: insert_suspense
+INSERT INTO suspense (
+    stream_no, run_no, node_id, node_name, reason, detail, source_no, place, state, provisional,
+    created_at, updated_at, record, raw
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?, ?, ?, ?)
+
+-- name: replace_provisional
+-- What failed runs left of an input that has been read again, up to a place.
+DELETE FROM suspense
+WHERE stream_no = ? AND provisional = 1 AND place <= ?
+    AND source_no = (SELECT no FROM source WHERE name = ?)
+
+-- name: has_provisional
+SELECT EXISTS (SELECT 1 FROM suspense WHERE stream_no = ? AND provisional = 1)
+
+-- name: delete_suspense
+DELETE FROM suspense WHERE id = ?
+
+-- name: insert_consumed
+INSERT INTO consumed_file (stream_no, node_id, path, size, modified_ns, run_no)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (stream_no, node_id, path) DO UPDATE
+SET size = excluded.size, modified_ns = excluded.modified_ns, run_no = excluded.run_no
+
+-- name: dedup_node
+SELECT no, swept FROM dedup_node WHERE stream_no = ? AND node_id = ?
+
+-- name: insert_dedup_node
+INSERT INTO dedup_node (stream_no, node_id) VALUES (?, ?) RETURNING no, swept
+
+-- name: insert_keys
+-- :digests is many 16-byte digests in a row: binding one value for all of them is four times
+-- as fast as one for each.
+WITH RECURSIVE counter (place) AS (
+    SELECT 0 UNION ALL SELECT place + 1 FROM counter WHERE place + 1 < :count
+)
+INSERT OR REPLACE INTO dedup_key (node_no, digest, expires_at)
+SELECT :node_no, substr(:digests, place * 16 + 1, 16), :expires_at FROM counter
+
+-- name: sweep_end
+SELECT digest FROM dedup_key WHERE node_no = ? AND digest > ?
+ORDER BY digest LIMIT 1 OFFSET ?
+
+-- name: sweep
+DELETE FROM dedup_key
+WHERE node_no = :node_no AND digest > :start AND (:end IS NULL OR digest <= :end)
+    AND expires_at <= :at
+
+-- name: swept
+UPDATE dedup_node SET swept = ? WHERE no = ?
+
+-- name: insert_outbox
+INSERT INTO outbox (run_no, node_id, spool, destination) VALUES (?, ?, ?, ?)
+
+-- name: put_value
+INSERT OR REPLACE INTO script_store (stream_no, node_id, key, value) VALUES (?, ?, ?, ?)
+
+-- name: delete_value
+DELETE FROM script_store WHERE stream_no = ? AND node_id = ? AND key = ?

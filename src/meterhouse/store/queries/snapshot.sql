@@ -1,0 +1,79 @@
+-- name: key_no
+SELECT no FROM meter_key WHERE key = ?
+
+-- name: expired
+-- In order of flushing, without meters that are retired: over, and untouched in this period.
+SELECT meter_period.meter_no
+FROM meter_period
+JOIN meter ON meter.no = meter_period.meter_no
+JOIN meter_type_version AS version ON version.no = meter.version_no
+LEFT JOIN meter_contents ON meter_contents.meter_no = meter_period.meter_no
+WHERE meter_period.key_no = :key_no AND meter_period.end_at <= :at
+    AND NOT (
+        meter_contents.meter_no IS NULL
+        AND coalesce(
+            iif(json_type(meter.own, '$.activeTo') IS NULL,
+                version.active_to, meter.own ->> '$.activeTo'),
+            9223372036854775807
+        ) <= :at
+    )
+ORDER BY meter_period.end_at, meter.id
+
+-- name: all
+SELECT meter_period.meter_no
+FROM meter_period
+JOIN meter ON meter.no = meter_period.meter_no
+WHERE meter_period.key_no = :key_no
+ORDER BY meter_period.end_at, meter.id
+
+-- name: identity_columns
+-- Whole columns as three texts: many times fewer objects than rows. The order of the inner
+-- query is the order of all three.
+SELECT json_group_array(no), json_group_array(user_id), json_group_array(version_no), max(no)
+FROM (
+    SELECT no, user_id, version_no FROM meter
+    WHERE key_no = ? AND no > ? ORDER BY no LIMIT ?
+)
+
+-- name: own_profiles
+SELECT no, version_no, own FROM meter WHERE key_no = ? AND own IS NOT NULL
+
+-- name: contents_lines
+SELECT CAST(group_concat(no || char(28) || contents, char(10)) AS BLOB), max(no)
+FROM (
+    SELECT meter.no, meter_contents.contents
+    FROM meter
+    JOIN meter_contents ON meter_contents.meter_no = meter.no
+    WHERE meter.key_no = ? AND meter.no > ? ORDER BY meter.no LIMIT ?
+)
+
+-- name: stream_no
+SELECT no FROM stream WHERE id = ?
+
+-- name: consumed
+SELECT path, size, modified_ns FROM consumed_file WHERE stream_no = ? AND node_id = ?
+
+-- name: requeued
+SELECT id, node_id, record FROM suspense
+WHERE stream_no = ? AND state = 'queued' ORDER BY id
+
+-- name: dedup_node
+SELECT no FROM dedup_node WHERE stream_no = ? AND node_id = ?
+
+-- name: has_keys
+SELECT EXISTS (SELECT 1 FROM dedup_key WHERE node_no = ?)
+
+-- name: seen
+-- Places, from 0, of those of many 16-byte digests in a row that are remembered.
+WITH RECURSIVE counter (place) AS (
+    SELECT 0 UNION ALL SELECT place + 1 FROM counter WHERE place + 1 < :count
+)
+SELECT counter.place
+FROM counter
+CROSS JOIN dedup_key
+WHERE dedup_key.node_no = :node_no
+    AND dedup_key.digest = substr(:digests, counter.place * 16 + 1, 16)
+    AND dedup_key.expires_at > :at
+
+-- name: script_store
+SELECT key, value FROM script_store WHERE stream_no = ? AND node_id = ?

@@ -1,0 +1,211 @@
+"""What a run writes at its end. The caller holds the transaction and the lease.
+
+Each function writes one part. Bulk parts go in key order, in statements that are prepared once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
+
+import polars as pl
+
+from meterhouse.core.instant import Instant
+from meterhouse.core.json_text import JsonValue, json_text
+from meterhouse.engine.bucket import Bucket
+from meterhouse.engine.metering import StateChanges
+from meterhouse.store.connection import Database, IntegrityError, Row, path_value, storable
+from meterhouse.store.contents import contents_column, contents_text
+from meterhouse.store.sql_text import queries
+from meterhouse.streams.record import DuplicateKeys, Emitted, Run, RunResult, Suspended
+from meterhouse.streams.run import DATA_CORRECTION
+
+_SQL = queries("run_commit")
+_RUNS = queries("runs")
+#: The "stream" of the script store that all streams share.
+SHARED = 0
+#: Rows of contents that are Python objects at the same time.
+_CONTENTS_ROWS = 50_000
+_DIGEST_BYTES = 16
+_KEYS_AT_ONCE = 1_000_000
+#: A sweep looks at this many keys for each that the run adds, and at least at some.
+_SWEPT_PER_KEY = 3
+_SWEPT_MIN = 10_000
+_SWEPT_MAX = 1_000_000
+_PLACE_MAX = 2**63 - 1
+
+
+def commit(database: Database, run: Run, result: RunResult, *, run_no: int, stream_no: int) -> None:
+    """Write all that a complete run leaves behind, except the run's own row."""
+    for _, changes in result.states:
+        _write_changes(database, changes)
+    _write_records(database, result.records, run_no=run_no)
+    read = {file.path for file in result.consumed} | {s.source for s in result.suspended}
+    _replace_provisional(database, dict.fromkeys(read, _PLACE_MAX), stream_no=stream_no)
+    rows = _suspense_rows(database, run, result.suspended, numbers=(stream_no, run_no, 0))
+    database.execute_many(_SQL["insert_suspense"], rows)
+    database.execute_many(_SQL["delete_suspense"], zip(result.requeued, strict=True))
+    consumed = [
+        (stream_no, f.node_id, path_value(f.path), f.size, f.modified_ns, run_no)
+        for f in result.consumed
+    ]
+    database.execute_many(_SQL["insert_consumed"], consumed)
+    for keys in result.duplicate_keys:
+        _write_keys(database, keys, stream_no=stream_no, at=run.at)
+    outbox = [(run_no, o.node_id, o.spool, path_value(o.destination)) for o in result.outbox]
+    database.execute_many(_SQL["insert_outbox"], outbox)
+    _write_script_store(database, result.script_store, stream_no=stream_no)
+    _write_story(database, result, run_no=run_no)
+
+
+def keep_failed(
+    database: Database, run: Run, result: RunResult, *, run_no: int, stream_no: int
+) -> None:
+    """Keep the suspended records of a failed run, and what tells its story.
+
+    They replace those that failed runs left of the same input, as far as it was read again.
+    Records that came from Data Correction are there still, queued as they were.
+    """
+    kept = [s for s in result.suspended if s.source != DATA_CORRECTION]
+    reached: dict[str, int] = {}
+    for suspended in kept:
+        reached[suspended.source] = max(reached.get(suspended.source, 0), suspended.offset)
+    _replace_provisional(database, reached, stream_no=stream_no)
+    rows = _suspense_rows(database, run, kept, numbers=(stream_no, run_no, 1))
+    database.execute_many(_SQL["insert_suspense"], rows)
+    _write_story(database, result, run_no=run_no)
+
+
+def _replace_provisional(database: Database, reached: Mapping[str, int], *, stream_no: int) -> None:
+    """Forget what failed runs left of inputs that have been read again, up to a place in each."""
+    if database.value(_SQL["has_provisional"], (stream_no,)):
+        rows = ((stream_no, place, storable(name)) for name, place in reached.items())
+        database.execute_many(_SQL["replace_provisional"], rows)
+
+
+def _write_changes(database: Database, changes: StateChanges) -> None:
+    _write_buckets(database, changes.buckets)
+    database.execute_many(_SQL["delete_meter"], zip(changes.deleted, strict=True))
+    if changes.contents is not None:
+        _write_contents(database, changes.contents, updated_at=changes.updated_at)
+
+
+def _write_buckets(database: Database, buckets: Sequence[Bucket]) -> None:
+    """Write periods and contents. An untouched period has no contents row."""
+    database.execute_many(_SQL["update_period"], map(_period_row, buckets))
+    filled: list[Row] = []
+    empty: list[Row] = []
+    for bucket in buckets:
+        no, state = bucket.meter.no, bucket.state
+        contents = contents_text(state, aggregation=bucket.meter.aggregation)
+        if contents is None:
+            empty.append((no,))
+        else:
+            filled.append((no, state.updated_at, contents))
+    database.execute_many(_SQL["clear_contents"], empty)
+    database.execute_many(_SQL["put_contents"], filled)
+
+
+def _period_row(bucket: Bucket) -> Row:
+    state, period = bucket.state, bucket.state.period
+    bounds = (period.sequence, period.start, period.end)
+    return (*bounds, state.timezone, state.updated_at, bucket.meter.no)
+
+
+def _write_contents(database: Database, frame: pl.DataFrame, *, updated_at: Instant) -> None:
+    for part in frame.iter_slices(_CONTENTS_ROWS):
+        texts = contents_column(part).to_list()
+        rows = zip(part.get_column("no").to_list(), repeat(updated_at), texts)
+        database.execute_many(_SQL["put_contents"], rows)
+
+
+def _write_records(database: Database, records: Iterable[Emitted], *, run_no: int) -> None:
+    try:
+        database.execute_many(_SQL["insert_record"], (_record_row(e, run_no) for e in records))
+    except IntegrityError as error:
+        # Ids follow from meter, period, kind and threshold: the same id is the same record twice.
+        raise AssertionError("a metered record is written a second time") from error
+
+
+def _record_row(emitted: Emitted, run_no: int) -> Row:
+    record = emitted.record
+    id = bytes.fromhex(record.record_id.replace("-", ""))
+    return (id, record.kind.value, run_no, emitted.node_id, record.text)
+
+
+def _suspense_rows(
+    database: Database, run: Run, suspended: Iterable[Suspended], *, numbers: tuple[int, int, int]
+) -> Iterable[Row]:
+    """``numbers`` are those of stream and run, and 1 for a failed run."""
+    stream_no, run_no, provisional = numbers
+    at = run.started_at if run.ended_at is None else run.ended_at
+    # Interned before the first row is written: rows come while a statement runs.
+    names = {s.source for s in suspended}
+    source_nos = {name: _source_no(database, name) for name in sorted(names)}
+    for s in suspended:
+        record = None if s.record is None else json_text(s.record)
+        raw = None if s.raw is None else storable(s.raw)
+        error = (s.node_id, s.node_name, s.reason.value, storable(s.detail))
+        place = (source_nos[s.source], s.offset)
+        yield (stream_no, run_no, *error, *place, provisional, at, at, record, raw)
+
+
+def _source_no(database: Database, name: str) -> int:
+    values = (storable(name),)
+    found = database.value(_SQL["source_no"], values)
+    return found if found is not None else database.value(_SQL["insert_source"], values)
+
+
+def _write_keys(database: Database, keys: DuplicateKeys, *, stream_no: int, at: Instant) -> None:
+    """Remember digests, and forget some that have expired."""
+    node = (stream_no, keys.node_id)
+    row = database.row(_SQL["dedup_node"], node) or database.row(_SQL["insert_dedup_node"], node)
+    assert row is not None
+    node_no, swept = row
+    _sweep(database, node_no, swept, added=len(keys.digests), at=at)
+    for part in keys.digests.sort().to_frame().iter_slices(_KEYS_AT_ONCE):
+        digests = b"".join(part.to_series().to_list())
+        assert len(digests) == _DIGEST_BYTES * len(part), "digests have 16 bytes"
+        values = {"node_no": node_no, "digests": digests, "count": len(part)}
+        database.execute(_SQL["insert_keys"], values | {"expires_at": keys.expires_at})
+
+
+def _sweep(database: Database, node_no: int, start: bytes, *, added: int, at: Instant) -> None:
+    """Forget expired keys in the next portion of a node's keys, going round.
+
+    Expired keys are no harm but in size: a portion in proportion to the keys that come in keeps
+    them few, and the time of one commit bounded.
+    """
+    portion = min(max(_SWEPT_PER_KEY * added, _SWEPT_MIN), _SWEPT_MAX)
+    end = database.value(_SQL["sweep_end"], (node_no, start, portion))
+    values = {"node_no": node_no, "start": start, "end": end, "at": at}
+    database.execute(_SQL["sweep"], values)
+    database.execute(_SQL["swept"], (b"" if end is None else end, node_no))
+
+
+def _write_script_store(
+    database: Database, store: Mapping[str, Mapping[str, JsonValue]], *, stream_no: int
+) -> None:
+    for node_id, values in store.items():
+        owner = stream_no if node_id else SHARED
+        for key, value in values.items():
+            if value is None:
+                database.execute(_SQL["delete_value"], (owner, node_id, key))
+            else:
+                text = json_text(value)
+                database.execute(_SQL["put_value"], (owner, node_id, key, text))
+
+
+def _write_story(database: Database, result: RunResult, *, run_no: int) -> None:
+    """Write the custom audit and the log."""
+    audit = [
+        (run_no, node_id, key, json_text(value))
+        for node_id, values in result.audit.items()
+        for key, value in values.items()
+    ]
+    database.execute_many(_RUNS["insert_audit"], audit)
+    lines = [
+        (run_no, position, node_id, level, storable(text))
+        for position, (node_id, level, text) in enumerate(result.log)
+    ]
+    database.execute_many(_RUNS["insert_log"], lines)
