@@ -1,0 +1,1 @@
+"""What a stream is and how a run proceeds, without I/O."""

@@ -1,0 +1,134 @@
+"""``transforms/deduplicate``: records whose key was seen before leave by another port, or go.
+
+Keys are remembered across runs by digests. Within a run the first record in order of arrival
+stays. The age of keys runs on the clock of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import polars as pl
+
+from meterhouse.core.instant import DAY
+from meterhouse.core.reading import Reading
+from meterhouse.engine.batch import UsageBatch
+from meterhouse.streams.mask import marked
+from meterhouse.streams.nodes.node import (
+    Needed,
+    NodeParams,
+    NodeRun,
+    NodeSite,
+    NodeType,
+    Outputs,
+    Ports,
+    joined,
+    record_fields,
+)
+from meterhouse.streams.parameters import fixed_outputs, template, whole_number
+from meterhouse.streams.placeholder import Template
+from meterhouse.streams.record import DuplicateKeys, RunResult
+
+UNIQUE = "unique"
+DUPLICATE = "duplicate"
+DAYS_DEFAULT = 1
+DAYS_MAX = 70
+_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class DeduplicateParams(NodeParams):
+    """``key``, ``lifeTimeDays``, and whether duplicates leave by a port of their own."""
+
+    key: Template
+    days: int
+    outputs: tuple[tuple[str, str], ...]
+
+    @property
+    def passes_duplicates(self) -> bool:
+        """Whether duplicates leave instead of being dropped."""
+        return DUPLICATE in dict(self.outputs).values()
+
+    def ports(self) -> Ports:
+        """``unique``, and ``duplicate`` where the document has it."""
+        names = (UNIQUE, DUPLICATE) if self.passes_duplicates else (UNIQUE,)
+        return Ports(names, UNIQUE, dict(self.outputs))
+
+    def open(self, site: NodeSite) -> NodeRun:
+        """Start looking for duplicates."""
+        return _Deduplicate(self, site)
+
+    def needs(self, after: Callable[[str], Needed]) -> Needed:
+        """The fields of the key, and what is needed after it."""
+        return joined(record_fields(self.key.fields), *(after(p) for p in self.ports().names))
+
+
+def _read(reading: Reading) -> DeduplicateParams | None:
+    key = template(reading, "key")
+    days = whole_number(reading, "lifeTimeDays", lowest=1, highest=DAYS_MAX)
+    outputs = fixed_outputs(reading)
+    for name in outputs.values():
+        if name not in (UNIQUE, DUPLICATE):
+            hint = f"the outputs are {UNIQUE} and {DUPLICATE}"
+            reading.fail(f"multiOutput.fixed.{name}", "is not known", hint)
+    if reading.problems or key is None:
+        return None
+    return DeduplicateParams(key, days or DAYS_DEFAULT, tuple(outputs.items()))
+
+
+TYPE = NodeType("transforms/deduplicate", frozenset({4}), _read)
+
+
+class _Deduplicate(NodeRun):
+    def __init__(self, params: DeduplicateParams, site: NodeSite) -> None:
+        self._params = params
+        self._site = site
+        # A key says which node it belongs to, so that equal texts of two nodes differ.
+        self._scope = f"{site.id}\n".encode()
+        self._kept = pl.Series("digest", [], dtype=pl.Binary)
+
+    def take(self, batch: UsageBatch) -> Outputs:
+        texts = self._params.key.key_texts(batch)
+        first = texts.is_first_distinct()
+        digests = self._digests(texts.filter(first))
+        new = ~self._known(digests)
+        unique = first.arg_true().filter(new)
+        self._kept = pl.concat([self._kept, digests.filter(new)])
+        if len(unique) == len(batch):
+            return {UNIQUE: batch}
+        return self._sorted(batch, unique)
+
+    def _sorted(self, batch: UsageBatch, unique: pl.Series) -> Outputs:
+        outputs = {UNIQUE: batch.take(unique)}
+        if self._params.passes_duplicates:
+            outputs[DUPLICATE] = batch.filter(~marked(unique, length=len(batch)))
+        else:
+            self._site.count.duplicates += len(batch) - len(unique)
+        return outputs
+
+    def _digests(self, texts: pl.Series) -> pl.Series:
+        scope = self._scope
+        digests = [
+            blake2b(scope + text.encode(), digest_size=_DIGEST_BYTES).digest() for text in texts
+        ]
+        return pl.Series("digest", digests, dtype=pl.Binary)
+
+    def _known(self, digests: pl.Series) -> pl.Series:
+        """Which keys came before, in this run or in an earlier one."""
+        world = self._site.world
+        known = world.snapshot.seen(self._site.id, digests, at=world.facts.at)
+        if len(self._kept):
+            known |= _numbers(digests).is_in(_numbers(self._kept).implode())
+        return known
+
+    def commit(self, result: RunResult) -> None:
+        if len(self._kept):
+            expires_at = self._site.world.facts.at + self._params.days * DAY
+            result.duplicate_keys.append(DuplicateKeys(self._site.id, self._kept, expires_at))
+
+
+def _numbers(digests: pl.Series) -> pl.Series:
+    # Numbers of 16 bytes are looked up twice as fast as texts of 16 bytes.
+    return digests.bin.reinterpret(dtype=pl.Int128, endianness="little")

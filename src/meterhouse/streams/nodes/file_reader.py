@@ -1,0 +1,154 @@
+"""``readers/file``: usage files that a glob names, each read once.
+
+Consumed files are remembered by path, size and time of change. One that has changed since is
+reported and not read again: its records have been counted, and nobody can tell which are new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from inspect import signature
+
+from meterhouse.core.reading import Reading, shown
+from meterhouse.core.suspense import Reason
+from meterhouse.engine.batch import UsageBatch, concat_batches
+from meterhouse.streams.nodes.node import NodeParams, NodeRun, NodeSite, NodeType
+from meterhouse.streams.ports import InputFile, ReadChunk
+from meterhouse.streams.record import ConsumedFile, RunResult, Suspended
+from meterhouse.streams.world import Progress
+
+FORMATS = ("ndjson", "csv", "parquet", "avro")
+FIELD_TYPES = ("string", "number", "boolean")
+
+
+@dataclass(frozen=True, slots=True)
+class FileReaderParams(NodeParams):
+    """``path`` (a glob), ``format`` (by suffix unless given), ``fields`` (types of columns)."""
+
+    path: str
+    format: str | None
+    fields: tuple[tuple[str, str], ...]
+
+    def open(self, site: NodeSite) -> NodeRun:
+        """Start reading."""
+        return _FileReader(self, site)
+
+
+def _read(reading: Reading) -> FileReaderParams | None:
+    path = reading.text("path", required=True)
+    format_ = reading.text("format")
+    if format_ is not None and format_ not in FORMATS:
+        reading.fail("format", f"is {shown(format_)}", f"use one of {', '.join(FORMATS)}")
+    fields = reading.json_object("fields")
+    for name, type_ in fields.items():
+        if type_ not in FIELD_TYPES:
+            hint = f"use one of {', '.join(FIELD_TYPES)}"
+            reading.fail(f"fields.{name}", f"is {shown(type_)}", hint)
+    if reading.problems or path is None:
+        return None
+    return FileReaderParams(path, format_, tuple(fields.items()))
+
+
+TYPE = NodeType("readers/file", frozenset({1}), _read)
+
+
+class _FileReader(NodeRun):
+    def __init__(self, params: FileReaderParams, site: NodeSite) -> None:
+        self._params = params
+        self._site = site
+        self._consumed: list[ConsumedFile] = []
+        self._records = 0
+
+    def chunks(self) -> Iterator[UsageBatch]:
+        """Gather small files into one chunk; a large one is several."""
+        facts = self._site.world.facts
+        gathered: list[UsageBatch] = []
+        for batch in self._batches(self._fresh_files()):
+            gathered.append(batch)
+            if sum(map(len, gathered)) >= facts.chunk_records:
+                yield concat_batches(gathered)
+                gathered = []
+        if gathered:
+            yield concat_batches(gathered)
+
+    def _fresh_files(self) -> list[InputFile]:
+        site, params = self._site, self._params
+        listed = site.world.services.files.list(params.path)
+        known = site.world.snapshot.consumed(site.id)
+        fresh = [file for file in listed if file.path not in known]
+        for file in listed:
+            if (seen := known.get(file.path)) is not None and not _same(file, seen):
+                site.log(
+                    f"{file.path} has changed since it was read; it is not read again: "
+                    "give new records a file of their own",
+                    level="warning",
+                )
+        if not listed:
+            site.log(f"no file matches {params.path}", level="warning")
+        return fresh
+
+    def _batches(self, files: list[InputFile]) -> Iterator[UsageBatch]:
+        world = self._site.world
+        room = world.facts.records_max
+        bytes_done, bytes_all = 0, sum(file.size for file in files)
+        for number, file in enumerate(files):
+            source = world.sources.add(file.path)
+            for chunk in self._chunks_of(file, source):
+                batch = self._accepted(chunk, file, source)
+                if room is not None:
+                    batch = batch.slice(0, room)
+                    room -= len(batch)
+                if len(batch):
+                    yield batch
+                self._records += len(batch)
+                self._report(number, len(files), bytes_done, bytes_all)
+                if room == 0:
+                    return
+            bytes_done += file.size
+            self._consumed.append(
+                ConsumedFile(self._site.id, file.path, file.size, file.modified_ns)
+            )
+            self._report(number + 1, len(files), bytes_done, bytes_all)
+
+    def _chunks_of(self, file: InputFile, source: int) -> Iterator[ReadChunk]:
+        world = self._site.world
+        files = world.services.files
+        # Readers that do not know ``needed`` yet read all fields.
+        prunes = "needed" in signature(files.read).parameters
+        return files.read(
+            file,
+            source=source,
+            format=self._params.format,
+            fields=dict(self._params.fields),
+            records_max=world.facts.records_max or world.facts.chunk_records,
+            **({"needed": self._site.needed} if prunes else {}),
+        )
+
+    def _accepted(self, chunk: ReadChunk, file: InputFile, source: int) -> UsageBatch:
+        """Set aside what is no record; the reader's count of what came in has both."""
+        for piece in chunk.unreadable:
+            suspended = Suspended(
+                self._site.id,
+                self._site.name,
+                Reason.NOT_READABLE,
+                piece.detail,
+                file.path,
+                piece.offset,
+                raw=piece.raw,
+            )
+            self._site.world.suspense.add((source, piece.offset), suspended)
+        self._site.count.records_in += len(chunk.unreadable)
+        self._site.count.suspended += len(chunk.unreadable)
+        return chunk.batch
+
+    def _report(self, files: int, files_all: int, bytes_: int, bytes_all: int) -> None:
+        progress = Progress(self._records, files, files_all, bytes_, bytes_all)
+        self._site.world.services.progress(progress)
+
+    def commit(self, result: RunResult) -> None:
+        result.consumed += self._consumed
+
+
+def _same(file: InputFile, consumed: ConsumedFile) -> bool:
+    return (file.size, file.modified_ns) == (consumed.size, consumed.modified_ns)

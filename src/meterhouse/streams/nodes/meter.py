@@ -1,0 +1,165 @@
+"""``transforms/meter``: records are folded into meters; metered records leave by two ports.
+
+The folding is the engine's. This module knows what a meter node is in a stream: its stored form,
+its ports, what is said of records that it sets aside, and that metered records leave in pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import polars as pl
+
+from meterhouse.core.guiding_rule import GuidingRule, read_rules
+from meterhouse.core.json_text import Record, canonical_text, field_value, parse_json
+from meterhouse.core.metered_record import MeteredRecord
+from meterhouse.core.problem import MeterhouseError
+from meterhouse.core.reading import Reading, missing_or_shown, shown
+from meterhouse.core.suspense import Reason
+from meterhouse.engine.batch import UsageBatch
+from meterhouse.engine.metering import Metering
+from meterhouse.engine.plan import TIMESTAMP, USER_ID, VALUE, Flush, MeterPlan
+from meterhouse.streams.nodes.node import NodeParams, NodeRun, NodeSite, NodeType, Outputs, Ports
+from meterhouse.streams.parameters import fixed_outputs
+from meterhouse.streams.record import Emitted, RunResult
+from meterhouse.streams.suspension import SuspensePolicy, read_policy
+
+RESET = "reset"
+THRESHOLD = "threshold"
+#: So many metered records go downstream at a time.
+PAGE_RECORDS = 10_000
+
+
+class MeterKeyMissing(MeterhouseError):
+    """A meter node has no meter key: it gets one when its stream is imported."""
+
+    code = "meter_key_missing"
+
+
+@dataclass(frozen=True, slots=True)
+class MeterParams(NodeParams):
+    """``guidingRules``, ``flushType``, ``suspenseManagement`` and the ids of the outputs."""
+
+    rules: tuple[GuidingRule, ...]
+    flush: Flush
+    policy: SuspensePolicy
+    outputs: tuple[tuple[str, str], ...]
+
+    def ports(self) -> Ports:
+        """Golden records leave by ``reset``, partial pushes by ``threshold``."""
+        return Ports((RESET, THRESHOLD), RESET, dict(self.outputs))
+
+    def open(self, site: NodeSite) -> NodeRun:
+        """Start metering."""
+        return _Meter(self, site)
+
+
+def _read(reading: Reading) -> MeterParams | None:
+    rules, problems = read_rules(reading.body.get("guidingRules"))
+    reading.problems += problems
+    text = reading.body.get("flushType", Flush.PERIOD_END.value)
+    flush = next((flush for flush in Flush if flush.value == text), None)
+    if flush is None:
+        known = " or ".join(flush.value for flush in Flush)
+        reading.fail("flushType", f"is {shown(text)}", f"use {known}")
+    policy = read_policy(reading)
+    outputs = fixed_outputs(reading)
+    for name in outputs.values():
+        if name not in (RESET, THRESHOLD):
+            hint = f"the outputs are {RESET} and {THRESHOLD}"
+            reading.fail(f"multiOutput.fixed.{name}", "is not known", hint)
+    if reading.problems or flush is None:
+        return None
+    return MeterParams(rules, flush, policy, tuple(outputs.items()))
+
+
+TYPE = NodeType("transforms/meter", frozenset({2}), _read)
+
+
+class _Meter(NodeRun):
+    def __init__(self, params: MeterParams, site: NodeSite) -> None:
+        self._params = params
+        self._site = site
+        facts, snapshot = site.world.facts, site.world.snapshot
+        key = facts.meter_keys.get(site.id)
+        if key is None:
+            hint = "import the stream again, it then gets one"
+            raise MeterKeyMissing(f'meter node "{site.name}" has no meter key', hint=hint)
+        plan = MeterPlan(key, params.rules, params.flush)
+        self._metering = Metering(plan, snapshot.meters(key), at=facts.at)
+        self._guard = site.guard(params.policy)
+        self._golden_first: list[MeteredRecord] = []
+        self._golden_last: list[MeteredRecord] = []
+        self._thresholds: list[MeteredRecord] = []
+        self._offset = 0
+
+    def start(self) -> Iterator[Outputs]:
+        return self._pages(self._metering.scan(), RESET, into=self._golden_first)
+
+    def take(self, batch: UsageBatch) -> Outputs:
+        folded = self._metering.meter(batch)
+        self._site.count.metered += folded.metered
+        # They leave at the end of the run: the order downstream must not depend on batches.
+        self._thresholds += folded.thresholds
+        self._guard.screen(batch, _bad(batch, sorted(folded.suspended, key=_position)))
+        return {}
+
+    def end(self) -> Iterator[Outputs]:
+        yield from self._pages(self._thresholds, THRESHOLD, into=[])
+        if self._params.flush is Flush.STREAM_EXECUTION:
+            golden = self._metering.flush_all()
+        else:
+            golden = self._metering.scan(self._site.world.facts.end_at)
+        yield from self._pages(golden, RESET, into=self._golden_last)
+
+    def commit(self, result: RunResult) -> None:
+        emitted = (*self._golden_first, *self._thresholds, *self._golden_last)
+        result.records += [Emitted(self._site.id, record) for record in emitted]
+        result.states.append((self._site.id, self._metering.changes()))
+
+    def _pages(
+        self, records: Iterable[MeteredRecord], port: str, *, into: list[MeteredRecord]
+    ) -> Iterator[Outputs]:
+        world = self._site.world
+        source: int | None = None
+        left = islice(records, world.facts.records_max)
+        while page := list(islice(left, PAGE_RECORDS)):
+            if source is None:
+                source = world.sources.add(self._site.name)
+            into += page
+            origins = [(source, self._offset + place) for place in range(len(page))]
+            self._offset += len(page)
+            yield {port: UsageBatch.from_rows([record.body for record in page], origins)}
+
+
+def _position(suspended: tuple[int, Reason]) -> int:
+    return suspended[0]
+
+
+def _bad(batch: UsageBatch, suspended: list[tuple[int, Reason]]) -> list[tuple[int, Reason, str]]:
+    if not suspended:
+        return []
+    taken = batch.take(pl.Series([position for position, _ in suspended], dtype=pl.Int64))
+    return [
+        (position, reason, _detail(reason, record))
+        for (position, reason), record in zip(suspended, taken.rows(), strict=True)
+    ]
+
+
+def _detail(reason: Reason, record: Record) -> str:
+    """Say what exactly is wrong, with the value that offends."""
+    match reason:
+        case Reason.USER_ID_MISSING:
+            field = USER_ID
+        case Reason.TIMESTAMP_INVALID | Reason.TIMESTAMP_IN_FUTURE:
+            field = TIMESTAMP
+        case Reason.OUTSIDE_ACTIVE_PERIOD | Reason.NO_METER_FOUND:
+            field = USER_ID
+        case _:
+            field = VALUE
+    value = field_value(record, field)
+    # As canonical text an object reads the same from rows and from columns.
+    same = parse_json(canonical_text(value)) if isinstance(value, dict | list) else value
+    return f"{field} {missing_or_shown(same)}"

@@ -1,0 +1,183 @@
+"""What a run leaves behind: its own row, its counts, and everything that it commits at once.
+
+All of it is data; the store writes it in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import polars as pl
+
+from meterhouse.core.instant import Instant, instant_text
+from meterhouse.core.json_text import JsonValue, Record
+from meterhouse.core.metered_record import MeteredRecord
+from meterhouse.core.suspense import Reason
+from meterhouse.engine.metering import StateChanges
+
+
+class RunStatus(Enum):
+    """The states of a run: running, then complete or failed, for good."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class NodeCount:
+    """What a node did with its records in one run. The law: see ``lawful``."""
+
+    id: str
+    name: str
+    type: str
+    records_in: int = 0
+    out: dict[str, int] = field(default_factory=dict)
+    filtered: int = 0
+    duplicates: int = 0
+    suspended: int = 0
+    metered: int = 0
+
+    def to_api(self) -> dict[str, Any]:
+        """Return the object of ``stream run --json``."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "type": self.type,
+            "in": self.records_in,
+            "out": dict(self.out),
+            "filtered": self.filtered,
+            "duplicates": self.duplicates,
+            "suspended": self.suspended,
+            "metered": self.metered,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a stream. ``at`` is its clock; started and ended are real time."""
+
+    id: str
+    stream_id: str
+    stream_name: str
+    status: RunStatus
+    at: Instant
+    seed: int
+    started_at: Instant
+    ended_at: Instant | None = None
+    error: str | None = None
+    nodes: tuple[NodeCount, ...] = ()
+
+    def to_api(self) -> dict[str, Any]:
+        """Return the object of ``run show --json``."""
+        ended = None if self.ended_at is None else instant_text(self.ended_at)
+        return {
+            "id": self.id,
+            "stream": self.stream_name,
+            "status": self.status.value,
+            "at": instant_text(self.at),
+            "seed": self.seed,
+            "startedAt": instant_text(self.started_at),
+            "endedAt": ended,
+            "error": self.error,
+            "nodes": [node.to_api() for node in self.nodes],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """A record set aside at a node. ``record`` is as the node got it.
+
+    An unreadable piece of input has no record (``None``) and keeps its text in ``raw``. ``source``
+    names the input (a path, ``counter`` ...); ``offset`` is the place there, from 0.
+    """
+
+    node_id: str
+    node_name: str
+    reason: Reason
+    detail: str
+    source: str
+    offset: int
+    record: Record | None = None
+    raw: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """A suspended record on its way back into the node that rejected it."""
+
+    suspense_id: int
+    node_id: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """A metered record and the meter node that it left."""
+
+    node_id: str
+    record: MeteredRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumedFile:
+    """A file that a reader node has read to its end."""
+
+    node_id: str
+    path: str
+    size: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """A spooled output and where it is to go; delivered after the commit."""
+
+    node_id: str
+    spool: str
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateKeys:
+    """Keys that a deduplicate node saw first in this run: 16-byte digests, seen at ``at``."""
+
+    node_id: str
+    digests: pl.Series  # Binary
+    expires_at: Instant
+
+
+@dataclass(slots=True)
+class RunResult:
+    """Everything that one run commits, together or not at all."""
+
+    states: list[tuple[str, StateChanges]] = field(default_factory=list)
+    records: list[Emitted] = field(default_factory=list)
+    suspended: list[Suspended] = field(default_factory=list)
+    requeued: list[int] = field(default_factory=list)
+    consumed: list[ConsumedFile] = field(default_factory=list)
+    duplicate_keys: list[DuplicateKeys] = field(default_factory=list)
+    outbox: list[OutboxEntry] = field(default_factory=list)
+    #: node id -> key -> new value; ``None`` deletes. The node id "" is the shared store.
+    script_store: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+    #: node id -> key -> number or value of the custom audit
+    audit: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+    #: (node id, level, text) in order
+    log: list[tuple[str, str, str]] = field(default_factory=list)
+    nodes: Sequence[NodeCount] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDefinition:
+    """A stored stream: its document in the export format, and the meter keys of its nodes."""
+
+    id: str
+    name: str
+    document: Mapping[str, Any]
+    #: meter node id -> meter key
+    meter_keys: Mapping[str, str]
+    created_at: Instant
+    updated_at: Instant

@@ -1,0 +1,261 @@
+"""One run of a stream: records go from the readers through the graph, chunk by chunk.
+
+Theory of operation. A run has three phases.
+
+1. *Start*: every meter node is scanned, those further down first, so that each is scanned before
+   a record comes in. What leaves goes down the graph at once.
+2. *Records*: records that come back from Data Correction enter the nodes that rejected them; then
+   each reader's chunks, in order. A chunk goes through the whole graph in topological order
+   before the next one is read. What several edges bring to a node is merged by order of arrival.
+3. *End*: node by node in topological order, what a node still holds leaves and goes down the graph
+   before the next node ends.
+
+Every record has an origin (source, offset), and sources are numbered in the order in which they
+are read, so the order of origins is the order of arrival, whatever the chunks. Nothing is kept
+before the caller commits the result; where a run fails, prepared outputs are discarded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from meterhouse.core.reading import shown
+from meterhouse.core.suspense import Reason
+from meterhouse.engine.batch import UsageBatch, merge_batches
+from meterhouse.streams.graph import Node, StreamGraph
+from meterhouse.streams.law import check_law
+from meterhouse.streams.nodes.node import WRITTEN, Needed, NodeRun, NodeSite, Outputs, joined
+from meterhouse.streams.nodes.script import ScriptParams, kept_value
+from meterhouse.streams.ports import RunSnapshot, ScriptSession
+from meterhouse.streams.record import NodeCount, Requeued, RunResult, Suspended
+from meterhouse.streams.sources import Sources
+from meterhouse.streams.suspension import SuspenseBook, SuspenseLimitReached
+from meterhouse.streams.world import RunFacts, RunLog, Services, World
+
+#: The source of records that come back from Data Correction.
+DATA_CORRECTION = "data correction"
+#: Sees what goes in and out of nodes: node id, port (``None``: in), records.
+Tap = Callable[[str, str | None, UsageBatch], None]
+
+#: Batches on their way into nodes, each with the place of its edge in the document.
+_Waiting = dict[str, list[tuple[int, UsageBatch]]]
+
+
+def execute(
+    graph: StreamGraph,
+    facts: RunFacts,
+    *,
+    snapshot: RunSnapshot,
+    services: Services,
+    tap: Tap | None = None,
+) -> RunResult:
+    """Run a stream and return what is to be committed, all of it or nothing.
+
+    Raises ``SuspenseLimitReached`` where there are too many bad records, ``InputError`` where an
+    input cannot be read, ``ScriptFailed``, and what the ports raise. Nothing is kept then.
+    """
+    session = _open_session(graph, facts, snapshot, services)
+    world = World(
+        facts, snapshot, services, Sources(), SuspenseBook(), RunLog(services.log), session
+    )
+    try:
+        return _Execution(graph, world, tap).run()
+    finally:
+        if session is not None:
+            session.close()
+
+
+def _open_session(
+    graph: StreamGraph, facts: RunFacts, snapshot: RunSnapshot, services: Services
+) -> ScriptSession | None:
+    if not any(isinstance(node.params, ScriptParams) for node in graph.nodes):
+        return None
+    assert services.scripts is not None, "a stream with scripts needs a sandbox"
+    return services.scripts.open(
+        at_us=facts.at, seed=facts.seed, shared_store=snapshot.script_store("")
+    )
+
+
+class _Execution:
+    def __init__(self, graph: StreamGraph, world: World, tap: Tap | None) -> None:
+        self._graph = graph
+        self._world = world
+        self._tap = tap
+        self._counts = {n.id: NodeCount(n.id, n.name, n.type.name) for n in graph.nodes}
+        self._runs: dict[str, NodeRun] = {}
+
+    def run(self) -> RunResult:
+        try:
+            self._open()
+            self._start()
+            requeued = self._take_requeued()
+            self._read()
+            self._end()
+            return self._result(requeued)
+        except BaseException as error:
+            for run in self._runs.values():
+                run.discard()
+            if isinstance(error, SuspenseLimitReached):
+                error.nodes = tuple(self._counts.values())
+            raise
+
+    def _open(self) -> None:
+        needed = {} if self._tap is not None else needed_fields(self._graph)
+        for node in self._graph.nodes:
+            site = NodeSite(self._counts[node.id], self._world, needed.get(node.id))
+            self._runs[node.id] = node.params.open(site)
+            ports = (WRITTEN,) if node.type.writes else node.params.ports().names
+            self._counts[node.id].out.update(dict.fromkeys(ports, 0))
+
+    # ------------------------------------------------------------ phases
+
+    def _start(self) -> None:
+        for node in reversed(self._graph.nodes):
+            for outputs in self._runs[node.id].start():
+                self._send(node, outputs)
+
+    def _take_requeued(self) -> list[int]:
+        """Let records come back into the nodes that rejected them; return those that did."""
+        requeued = self._world.snapshot.requeued()
+        if not requeued:
+            return []
+        source = self._world.sources.add(DATA_CORRECTION)
+        entering: dict[str, list[tuple[int, Requeued]]] = {}
+        for offset, item in enumerate(requeued):
+            entering.setdefault(item.node_id, []).append((offset, item))
+        waiting: _Waiting = {}
+        taken: list[int] = []
+        for node_id, items in entering.items():
+            if (node := self._graph.node(node_id)) is None:
+                self._world.log.add(
+                    node_id,
+                    node_id,
+                    level="warning",
+                    text=f"{len(items)} queued records wait for a node that is no longer here",
+                )
+                continue
+            taken += [item.suspense_id for _, item in items]
+            waiting[node_id] = [(-1, self._returned(node, items, source))]
+        self._convey(waiting)
+        return sorted(taken)
+
+    def _returned(self, node: Node, items: list[tuple[int, Requeued]], source: int) -> UsageBatch:
+        good = [(offset, item) for offset, item in items if isinstance(item.record, dict)]
+        for offset, item in items:
+            if not isinstance(item.record, dict):
+                self._reject(node, item, (source, offset))
+        records = [item.record for _, item in good]
+        return UsageBatch.from_rows(records, [(source, offset) for offset, _ in good])
+
+    def _reject(self, node: Node, item: Requeued, origin: tuple[int, int]) -> None:
+        """What is still no record cannot enter any node; it stays in Data Correction."""
+        count = self._counts[node.id]
+        count.records_in += 1
+        count.suspended += 1
+        suspended = Suspended(
+            node.id,
+            node.name,
+            Reason.NOT_READABLE,
+            f"{shown(item.record)} is not a JSON object; set its fields before it is queued",
+            DATA_CORRECTION,
+            origin[1],
+        )
+        self._world.suspense.add(origin, suspended)
+
+    def _read(self) -> None:
+        for node in self._graph.nodes:
+            for batch in self._runs[node.id].chunks():
+                self._convey({node.id: [(-1, batch)]})
+
+    def _end(self) -> None:
+        for node in self._graph.nodes:
+            for outputs in self._runs[node.id].end():
+                self._send(node, outputs)
+
+    # ------------------------------------------------------------ on the way
+
+    def _send(self, node: Node, outputs: Outputs) -> None:
+        """Let a node's own outputs go down the graph."""
+        waiting: _Waiting = {}
+        self._leave(node, outputs, waiting)
+        self._convey(waiting)
+
+    def _convey(self, waiting: _Waiting) -> None:
+        """Take batches through the rest of the graph."""
+        for node in self._graph.nodes:
+            if (arrived := waiting.pop(node.id, None)) is None:
+                continue
+            batches = [batch for _, batch in sorted(arrived, key=lambda entry: entry[0])]
+            batch = merge_batches(batches)
+            if len(batch):
+                self._counts[node.id].records_in += len(batch)
+                self._show(node.id, None, batch)
+                self._leave(node, self._runs[node.id].take(batch), waiting)
+        self._world.suspense.raise_if_stopped()
+
+    def _leave(self, node: Node, outputs: Outputs, waiting: _Waiting) -> None:
+        """Count what leaves a node, and bring it to the nodes that its edges lead to."""
+        left = {port: batch for port, batch in outputs.items() if len(batch)}
+        for port, batch in left.items():
+            out = self._counts[node.id].out
+            out[port] = out.get(port, 0) + len(batch)
+            self._show(node.id, port, batch)
+        for place, edge in enumerate(self._graph.edges):
+            if edge.source == node.id and edge.port in left:
+                waiting.setdefault(edge.target, []).append((place, left[edge.port]))
+
+    def _show(self, node_id: str, port: str | None, batch: UsageBatch) -> None:
+        if self._tap is not None:
+            self._tap(node_id, port, batch)
+
+    # ------------------------------------------------------------ the result
+
+    def _result(self, requeued: list[int]) -> RunResult:
+        counts = [self._counts[node.id] for node in self._graph.nodes]
+        check_law(counts)
+        result = RunResult(nodes=counts, requeued=requeued)
+        result.suspended = self._world.suspense.suspended()
+        self._take_effects(result)
+        for run in self._runs.values():
+            run.commit(result)
+        result.log = self._world.log.lines
+        return result
+
+    def _take_effects(self, result: RunResult) -> None:
+        """What scripts kept, counted and logged."""
+        if self._world.session is None:
+            return
+        effects = self._world.session.effects()
+        changed: Mapping[str, Mapping[str, object]] = {**effects.stores, "": effects.shared}
+        result.script_store = {
+            node_id: {key: kept_value(value) for key, value in values.items()}
+            for node_id, values in changed.items()
+            if values
+        }
+        result.audit = {node_id: dict(values) for node_id, values in effects.audit.items()}
+        for node_id, level, text in effects.log:
+            name = self._counts[node_id].name
+            self._world.log.add(node_id, name, level=level, text=text)
+        if effects.log_dropped:
+            text = f"{effects.log_dropped} more lines of scripts were too many to keep"
+            self._world.log.add("", "scripts", level="warning", text=text)
+
+
+def needed_fields(graph: StreamGraph) -> dict[str, Needed]:
+    """Return for each node the fields of its outputs that anything looks at afterwards."""
+    needed: dict[str, Needed] = {}
+    for node in reversed(graph.nodes):
+        by_port: dict[str, Needed] = dict.fromkeys(node.params.ports().names, frozenset())
+        for edge in graph.edges:
+            if edge.source == node.id:
+                target = graph.node(edge.target)
+                assert target is not None
+                at_target = target.params.needs(_after(needed, target))
+                by_port[edge.port] = joined(by_port[edge.port], at_target)
+        needed[node.id] = joined(*by_port.values()) if by_port else frozenset()
+    return needed
+
+
+def _after(needed: Mapping[str, Needed], node: Node) -> Callable[[str], Needed]:
+    # One answer for all ports of a node: what any of them needs.
+    return lambda _port: needed[node.id]

@@ -1,0 +1,106 @@
+"""What the nodes of one run share: its facts, its sources, its log, and the world outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from meterhouse.core.instant import Instant
+from meterhouse.streams.ports import (
+    FileReader,
+    RunSnapshot,
+    ScriptSandbox,
+    ScriptSession,
+    SpoolFactory,
+)
+from meterhouse.streams.sources import Sources
+from meterhouse.streams.suspension import SuspenseBook
+
+#: A chunk is closed as soon as it has this many records (it may have up to twice as many).
+CHUNK_RECORDS = 1_000_000
+#: So many lines of one node are kept in the log of a run.
+LOG_LINES_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is given when a run begins.
+
+    ``at`` is its clock, and ``end_at`` the clock of the end scan (the same unless given).
+    ``meter_keys`` are by id of the meter node. ``records_max`` limits each reader (preview).
+    """
+
+    id: str
+    at: Instant
+    seed: int
+    meter_keys: Mapping[str, str] = field(default_factory=dict)
+    end_at: Instant | None = None
+    chunk_records: int = CHUNK_RECORDS
+    records_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come: records read, and files with their bytes read to the end."""
+
+    records: int
+    files: int
+    files_all: int
+    bytes: int
+    bytes_all: int
+
+
+def _ignore_progress(_: Progress) -> None:
+    return None
+
+
+def _ignore_line(_node: str, _level: str, _text: str) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The world, as ports. ``scripts`` may be absent where a stream has no script.
+
+    ``log`` is called with node name, level and text as lines come up.
+    """
+
+    files: FileReader
+    spools: SpoolFactory
+    scripts: ScriptSandbox | None = None
+    progress: Callable[[Progress], None] = _ignore_progress
+    log: Callable[[str, str, str], None] = _ignore_line
+
+
+class RunLog:
+    """The log of a run. Beyond ``LOG_LINES_MAX`` lines of a node, they are only counted."""
+
+    def __init__(self, show: Callable[[str, str, str], None]) -> None:
+        self.lines: list[tuple[str, str, str]] = []
+        self._show = show
+        self._written: dict[str, int] = {}
+
+    def room(self, node_id: str) -> int:
+        """Return how many more lines of a node are kept."""
+        return LOG_LINES_MAX - self._written.get(node_id, 0)
+
+    def add(self, node_id: str, node_name: str, *, level: str = "info", text: str) -> None:
+        """Write a line."""
+        written = self._written.get(node_id, 0)
+        self._written[node_id] = written + 1
+        if written < LOG_LINES_MAX:
+            self.lines.append((node_id, level, text))
+            self._show(node_name, level, text)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that the nodes of one run share."""
+
+    facts: RunFacts
+    snapshot: RunSnapshot
+    services: Services
+    sources: Sources
+    suspense: SuspenseBook
+    log: RunLog
+    session: ScriptSession | None = None

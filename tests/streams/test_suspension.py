@@ -1,0 +1,133 @@
+"""The limit of bad records: counts follow the order of arrival, whatever the batches."""
+
+import pytest
+
+from meterhouse.core.suspense import Reason
+from meterhouse.streams.suspension import SuspenseLimitReached
+from tests.streams.documents import (
+    chain,
+    counts,
+    document,
+    meter_node,
+    node,
+    noop,
+    reader,
+    run,
+    state,
+)
+from tests.streams.meters import KEY
+from tests.streams.twins import Files, Snapshot, Spools
+
+FORMS = pytest.mark.parametrize("columnar", [False, True], ids=["rows", "columns"])
+CUTS = pytest.mark.parametrize("chunk_records", [1, 2, 3, 5, 100])
+
+
+def check(id: str = "check", **policy) -> dict:
+    schema = {"properties": {"ok": {"const": True}}, "required": ["ok"]}
+    return node(id, "transforms/validate", schema=schema, suspenseManagement=policy)
+
+
+def usage(text: str) -> list[dict]:
+    """``+`` is a good record, ``-`` a bad one."""
+    return [{"ok": sign == "+", "n": n} for n, sign in enumerate(text)]
+
+
+def stopped(stream: dict, records: list, **more) -> SuspenseLimitReached:
+    with pytest.raises(SuspenseLimitReached) as caught:
+        run(stream, records, **more)
+    return caught.value
+
+
+@FORMS
+@CUTS
+def test_consecutive_bad_records_up_to_the_limit_end_the_run(columnar, chunk_records):
+    stream = chain(reader(), check(eventThreshold=3, resetOnValidEvent=True), noop())
+    error = stopped(stream, usage("--+-+---+-"), columnar=columnar, chunk_records=chunk_records)
+    assert [s.offset for s in error.suspended] == [0, 1, 3, 5, 6, 7]
+    assert 'node "check": the limit of 3 consecutive bad records is reached' in str(error)
+    assert {s.reason for s in error.suspended} == {Reason.SCHEMA_INVALID}
+
+
+@FORMS
+@CUTS
+def test_a_good_record_resets_the_count(columnar, chunk_records):
+    stream = chain(reader(), check(eventThreshold=3), noop())
+    result = run(stream, usage("--+--+--"), columnar=columnar, chunk_records=chunk_records)
+    assert counts(result, "check") == {"in": 8, "out": {"valid": 2}, "suspended": 6}
+
+
+@FORMS
+@CUTS
+def test_or_all_bad_records_count(columnar, chunk_records):
+    stream = chain(reader(), check(eventThreshold=3, resetOnValidEvent=False), noop())
+    error = stopped(stream, usage("-+-++-+-"), columnar=columnar, chunk_records=chunk_records)
+    assert [s.offset for s in error.suspended] == [0, 2, 5]
+    assert "the limit of 3 bad records is reached" in str(error)
+
+
+def test_without_a_limit_any_number_is_set_aside():
+    result = run(chain(reader(), check(), noop()), usage("-" * 50))
+    assert len(result.suspended) == 50
+
+
+@CUTS
+def test_where_two_nodes_reach_their_limits_the_earlier_record_decides(chunk_records):
+    # The first node would stop at record 6, the second one at record 3.
+    second = node(
+        "second",
+        "transforms/validate",
+        schema={"properties": {"n": {"maximum": 1}}},
+        suspenseManagement={"eventThreshold": 1},
+    )
+    stream = document(
+        [reader(), check(eventThreshold=2), second, noop()],
+        "in -> check",
+        "check -> second",
+        "second -> end",
+    )
+    error = stopped(stream, usage("++-+-" + "--"), chunk_records=chunk_records)
+    assert 'node "second"' in str(error)
+    assert [(s.node_id, s.offset) for s in error.suspended] == [("check", 2), ("second", 3)]
+    assert {count.id for count in error.nodes} == {"in", "check", "second", "end"}
+
+
+@CUTS
+def test_data_correction_may_be_off_and_a_bad_record_end_the_run(chunk_records):
+    stream = chain(reader(), check(enabled=False, abortOnDisabled=True), noop())
+    error = stopped(stream, usage("+-+-"), chunk_records=chunk_records)
+    assert "a bad record came (schema_invalid: ok: false was expected" in str(error).replace(
+        "true was expected", "false was expected"
+    )
+    assert error.suspended == ()
+
+
+@FORMS
+@CUTS
+def test_the_meter_counts_its_bad_records_too(columnar, chunk_records):
+    meter = meter_node(suspenseManagement={"enabled": True, "eventThreshold": 2})
+    stream = chain(reader(), meter, noop())
+    given = [{"userId": user, "value": 1} for user in ("ann", "bob", "ann", "bob", "bob", "ann")]
+    error = stopped(
+        stream,
+        given,
+        columnar=columnar,
+        chunk_records=chunk_records,
+        snapshot=Snapshot({KEY: state("ann")}),
+    )
+    assert [(s.offset, s.reason) for s in error.suspended] == [
+        (n, Reason.NO_METER_FOUND) for n in (1, 3, 4)
+    ]
+
+
+def test_a_failed_run_discards_its_outputs_and_closes_its_scripts():
+    spools = Spools()
+    writer = node("w", "writers/file", path="x.csv")
+    stream = document(
+        [reader(), check(eventThreshold=1), noop(), writer],
+        "in -> check",
+        "check -> end",
+        "in -> w",
+    )
+    stopped(stream, Files({"a": usage("+++-")}), spools=spools, chunk_records=2)
+    assert spools.opened["w"].discarded
+    assert spools.opened["w"].format is None

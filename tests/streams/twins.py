@@ -1,0 +1,180 @@
+"""In-memory twins of what a run asks of the world: files, spools, scripts and the ledger."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from meterhouse.core.json_text import JsonValue, Record, parse_json
+from meterhouse.engine.batch import UsageBatch
+from meterhouse.engine.source import State
+from meterhouse.streams.ports import InputError, InputFile, ReadChunk, Unreadable
+from meterhouse.streams.record import ConsumedFile, Requeued
+
+
+@dataclass(slots=True)
+class Outcome:
+    pushed: tuple[Record, ...] = ()
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Effects:
+    stores: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    shared: Mapping[str, JsonValue] = field(default_factory=dict)
+    audit: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    log: Sequence[tuple[str, str, str]] = ()
+    log_dropped: int = 0
+
+
+class Scripts:
+    """A sandbox whose scripts are Python functions, looked up by their text."""
+
+    def __init__(self, functions: Mapping[str, Callable[..., Outcome]] | None = None) -> None:
+        self.functions = functions or {}
+        self.closed = 0
+        self.opened: dict[str, object] = {}
+        self.metas: list[object] = []
+        self.returned = Effects()
+        self._nodes: dict[str, tuple[str, str | None]] = {}
+
+    def open(self, *, at_us: int, seed: int, shared_store=None) -> "Scripts":
+        self.opened = {"at_us": at_us, "seed": seed, "shared_store": shared_store}
+        self._nodes = {}
+        return self
+
+    def define(self, node_id, *, name, transform, flush, store) -> None:
+        self._nodes[node_id] = (transform, flush)
+
+    def transform(self, node_id, records, metas=None) -> list[Outcome]:
+        self.metas.append(metas)
+        function = self.functions[self._nodes[node_id][0]]
+        return [function(record) for record in records]
+
+    def flush(self, node_id, meta) -> Outcome:
+        flush = self._nodes[node_id][1]
+        assert flush is not None
+        return self.functions[flush](meta)
+
+    def effects(self) -> Effects:
+        return self.returned
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@dataclass(slots=True)
+class MemoryFile:
+    """A file of lines: an object is a record, a text is what cannot be read."""
+
+    lines: list[Record | str]
+    modified_ns: int = 1
+    broken: bool = False
+
+
+class Files:
+    """Files by path; a glob is ``*`` or a path. ``columnar`` decides the form of what is read."""
+
+    def __init__(self, files: Mapping[str, MemoryFile | list], *, columnar: bool = False) -> None:
+        self.files = {
+            path: file if isinstance(file, MemoryFile) else MemoryFile(file)
+            for path, file in files.items()
+        }
+        self.columnar = columnar
+        self.needed: list[frozenset[str] | None] = []
+        self.read_paths: list[str] = []
+
+    def list(self, pattern: str) -> list[InputFile]:
+        return [
+            InputFile(path, len(file.lines), file.modified_ns)
+            for path, file in sorted(self.files.items())
+            if pattern in ("*", path)
+        ]
+
+    def read(
+        self, file, *, source, format, fields, records_max, needed=None
+    ) -> Iterator[ReadChunk]:
+        self.needed.append(needed)
+        self.read_paths.append(file.path)
+        content = self.files[file.path]
+        for start in range(0, len(content.lines), records_max):
+            yield self._chunk(content.lines[start : start + records_max], start, source)
+        if content.broken:
+            raise InputError(f"{file.path} is truncated")
+
+    def _chunk(self, lines: Sequence[Record | str], start: int, source: int) -> ReadChunk:
+        places = list(enumerate(lines, start=start))
+        good = [(offset, line) for offset, line in places if not isinstance(line, str)]
+        unreadable = [
+            Unreadable(offset, line, f"line {offset + 1}: not JSON")
+            for offset, line in places
+            if isinstance(line, str)
+        ]
+        batch = UsageBatch.from_rows([r for _, r in good], [(source, o) for o, _ in good])
+        return ReadChunk(as_columns(batch) if self.columnar else batch, unreadable)
+
+
+def as_columns(batch: UsageBatch) -> UsageBatch:
+    """The same records, in columns only."""
+    offsets = batch.origin_frame()["offset"]
+    source = batch.origin_frame()["source"]
+    made = UsageBatch.from_columns(batch.columns(), length=len(batch), offsets=offsets)
+    return replace(made, _origin_frame=pl.DataFrame({"source": source, "offset": offsets}))
+
+
+@dataclass(slots=True)
+class MemorySpool:
+    records: list[Record] = field(default_factory=list)
+    format: str | None = None
+    discarded: bool = False
+
+    def write(self, records: Sequence[Record]) -> None:
+        self.records += records
+
+    def finish(self, *, format: str) -> str:
+        self.format = format
+        return f"spool.{format}"
+
+    def discard(self) -> None:
+        self.discarded = True
+
+
+@dataclass(slots=True)
+class Spools:
+    opened: dict[str, MemorySpool] = field(default_factory=dict)
+
+    def open(self, run_id: str, node_id: str) -> MemorySpool:
+        self.opened[node_id] = MemorySpool()
+        return self.opened[node_id]
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What a ledger would say. ``known`` are digests by node id."""
+
+    states: Mapping[str, State] = field(default_factory=dict)
+    consumed_files: Mapping[str, Mapping[str, ConsumedFile]] = field(default_factory=dict)
+    queue: Sequence[Requeued] = ()
+    known: Mapping[str, Mapping[bytes, int]] = field(default_factory=dict)
+    stores: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+
+    def meters(self, meter_key: str) -> State:
+        return self.states.get(meter_key, State())
+
+    def consumed(self, node_id: str) -> Mapping[str, ConsumedFile]:
+        return self.consumed_files.get(node_id, {})
+
+    def requeued(self) -> Sequence[Requeued]:
+        return self.queue
+
+    def seen(self, node_id: str, digests: pl.Series, *, at: int) -> pl.Series:
+        known = self.known.get(node_id, {})
+        return pl.Series([known.get(d, 0) > at for d in digests], dtype=pl.Boolean)
+
+    def script_store(self, node_id: str) -> Mapping[str, JsonValue]:
+        return self.stores.get(node_id, {})
+
+
+def records_of(text: str) -> list[Record]:
+    """Records written as lines of JSON."""
+    return [parse_json(line) for line in text.strip().splitlines()]
