@@ -85,12 +85,8 @@ def fraction_digits(number: Decimal) -> int:
         return 0
     _, digits, exponent = number.as_tuple()
     assert isinstance(exponent, int)
-    needed = -exponent
-    for digit in reversed(digits):
-        if needed <= 0 or digit:
-            break
-        needed -= 1
-    return max(needed, 0)
+    trailing_zeros = len(digits) - len(bytes(digits).rstrip(b"\0"))
+    return max(-exponent - trailing_zeros, 0)
 
 
 def in_range(number: Decimal) -> bool:

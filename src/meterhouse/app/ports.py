@@ -1,0 +1,319 @@
+"""What the use cases ask of the ledger. ``store`` implements it; SQL is known only there.
+
+Every method is one short transaction of its own. Lists are in order of creation and page by
+``limit`` and ``after`` (the ``cursor`` of the last item of the page before, opaque text).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from meterhouse.core.instant import Instant
+from meterhouse.core.json_text import JsonValue, Record
+from meterhouse.core.meter import MeterPatch, NewMeter
+from meterhouse.core.meter_type import MeterType
+from meterhouse.core.suspense import Reason
+from meterhouse.engine.bucket import Bucket
+from meterhouse.streams.ports import RunSnapshot
+from meterhouse.streams.record import OutboxEntry, Run, RunResult, StreamDefinition, Suspended
+
+Item = TypeVar("Item", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """Some items of a list, and the cursor of the next page, if there is more."""
+
+    items: Sequence[Item]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who runs a stream: a process on a host, told apart from a later one of the same number."""
+
+    host: str
+    process: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuspenseEntry:
+    """A record in Data Correction. ``state`` is ``open`` or ``queued``."""
+
+    id: int
+    stream_id: str
+    stream_name: str
+    run_id: str
+    suspended: Suspended
+    state: str
+    created_at: Instant
+    updated_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class SuspenseSummary:
+    """How many records of a stream wait in Data Correction for one reason at one node."""
+
+    stream_name: str
+    node_name: str
+    reason: Reason
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordEntry:
+    """A metered record in the ledger. ``text`` is the JSON object exactly as it left."""
+
+    kind: str
+    run_id: str
+    node_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PendingDelivery:
+    """An outbox row that has not been delivered."""
+
+    id: int
+    run_id: str
+    entry: OutboxEntry
+    attempts: int
+
+
+class LedgerSnapshot(RunSnapshot, Protocol):
+    """A snapshot of the ledger; it stays as it is until it is closed."""
+
+    def close(self) -> None:
+        """End the snapshot."""
+        ...
+
+
+class Delivery(Protocol):
+    """Brings committed outputs to where they belong."""
+
+    def deliver(self, spool_name: str, destination: str) -> Path:
+        """Deliver and return the path; a second time does no harm. Raises ``OutputError``."""
+        ...
+
+
+class MeterTypes(Protocol):
+    """The catalogue of meter types."""
+
+    def add_meter_types(self, meter_types: Sequence[MeterType]) -> None:
+        """Add all or none; ``ConflictError`` where a name or external reference is taken."""
+        ...
+
+    def meter_type(self, reference: str) -> MeterType | None:
+        """Find one by id, external reference or name, in this order."""
+        ...
+
+    def meter_types(
+        self, *, name: str | None = None, limit: int = 100, after: str | None = None
+    ) -> Page[tuple[MeterType, int]]:
+        """List meter types with their numbers of meters."""
+        ...
+
+    def update_meter_type(self, meter_type: MeterType) -> None:
+        """Replace a definition.
+
+        ``ConflictError`` as above, or where aggregation changes while meters exist. Existing
+        meters keep what they inherited, except category, reset schedule and time zone, which are
+        looked up anew.
+        """
+        ...
+
+    def delete_meter_type(self, id: str) -> None:
+        """Delete; ``ConflictError`` while meters of it exist."""
+        ...
+
+
+class Meters(Protocol):
+    """The meters."""
+
+    def add_meters(self, meters: Sequence[tuple[str, NewMeter]], *, at: Instant) -> list[str]:
+        """Create all or none, each with the given id, and start its first period at ``at``.
+
+        Returns the ids. ``DefinitionError`` lists every unknown meter type; ``ConflictError`` names
+        a duplicate of (meter key, meter type, user). Fast for 100,000 at once.
+        """
+        ...
+
+    def meter(self, id: str) -> Bucket | None:
+        """Return a meter with its current state."""
+        ...
+
+    def meters(
+        self,
+        *,
+        meter_key: str | None = None,
+        meter_type_id: str | None = None,
+        user_id: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[Bucket]:
+        """List meters with their current states."""
+        ...
+
+    def update_meter(self, id: str, patch: MeterPatch, *, at: Instant) -> None:
+        """Apply a patch; ``NotFoundError``, ``DefinitionError``."""
+        ...
+
+    def delete_meter(self, id: str) -> None:
+        """Delete; ``ConflictError`` while a running stream uses it, ``NotFoundError``."""
+        ...
+
+
+class Streams(Protocol):
+    """The stored streams."""
+
+    def add_stream(self, stream: StreamDefinition) -> None:
+        """Add; ``ConflictError`` where the name is taken."""
+        ...
+
+    def stream(self, reference: str) -> StreamDefinition | None:
+        """Find one by name or id."""
+        ...
+
+    def streams(self, *, limit: int = 100, after: str | None = None) -> Page[StreamDefinition]:
+        """List streams."""
+        ...
+
+    def stream_of_meter_key(self, meter_key: str) -> StreamDefinition | None:
+        """Find the stream whose meter node has that key."""
+        ...
+
+    def delete_stream(self, id: str) -> None:
+        """Delete; ``ConflictError`` while it runs or has records in Data Correction."""
+        ...
+
+
+class Runs(Protocol):
+    """Runs, their leases and what they commit."""
+
+    def start_run(self, run: Run, lease: Lease, *, alive: frozenset[str]) -> None:
+        """Record a run and take the stream's lease, in a transaction of its own.
+
+        A lease of another host, or of a process of this host that is in ``alive``, is in force:
+        ``ConflictError``. Otherwise its run is marked failed ("interrupted") and it is taken over.
+        ``at`` before the ``at`` of the stream's last complete run: ``ConflictError``.
+        """
+        ...
+
+    def lease_of(self, stream_id: str) -> Lease | None:
+        """Return the lease in force."""
+        ...
+
+    def snapshot(self, stream_id: str) -> LedgerSnapshot:
+        """Open the snapshot that a run computes from (also a preview)."""
+        ...
+
+    def commit_run(self, run: Run, result: RunResult) -> None:
+        """Write everything in one transaction, end the run as complete, give back the lease.
+
+        ``ConflictError`` where the lease was lost meanwhile: then nothing is written.
+        """
+        ...
+
+    def fail_run(self, run: Run, result: RunResult | None) -> None:
+        """End the run as failed with its error and node counts; give back the lease.
+
+        ``result`` is given where the error limit was the reason: its suspended records are kept,
+        bound to the run; the next run that reads them again (stream, source, offset) replaces
+        them.
+        """
+        ...
+
+    def run(self, id: str) -> Run | None:
+        """Return one run."""
+        ...
+
+    def runs(
+        self, *, stream_id: str | None = None, limit: int = 100, after: str | None = None
+    ) -> Page[Run]:
+        """List runs, newest first."""
+        ...
+
+    def run_log(self, id: str) -> list[tuple[str, str, str]]:
+        """Return the log lines of a run: node id, level, text."""
+        ...
+
+
+class Records(Protocol):
+    """Metered records."""
+
+    def records(
+        self,
+        *,
+        kind: str | None = None,
+        run_id: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[RecordEntry]:
+        """List metered records in the order in which they left."""
+        ...
+
+
+class Corrections(Protocol):
+    """Data Correction."""
+
+    def suspense(
+        self,
+        *,
+        stream_id: str | None = None,
+        reason: Reason | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[SuspenseEntry]:
+        """List suspended records."""
+        ...
+
+    def suspense_summary(self) -> Sequence[SuspenseSummary]:
+        """Count suspended records by stream, node and reason."""
+        ...
+
+    def suspense_entry(self, id: int) -> SuspenseEntry | None:
+        """Return one."""
+        ...
+
+    def fix_suspense(self, id: int, values: Mapping[str, JsonValue], *, at: Instant) -> Record:
+        """Set fields of the record (an unreadable one starts empty); returns the record."""
+        ...
+
+    def delete_suspense(self, ids: Sequence[int]) -> None:
+        """Delete, all or none.
+
+        ``NotFoundError`` names unknown ones, ``ConflictError`` while one is queued and its stream
+        runs.
+        """
+        ...
+
+    def requeue_suspense(self, ids: Sequence[int], *, at: Instant) -> None:
+        """Queue for the stream's next run; errors as above. All or none."""
+        ...
+
+
+class Outbox(Protocol):
+    """Outputs that are committed and not yet delivered."""
+
+    def pending(self) -> Sequence[PendingDelivery]:
+        """Return what is to be delivered, oldest first."""
+        ...
+
+    def delivered(self, id: int, *, at: Instant) -> None:
+        """Mark as delivered."""
+        ...
+
+    def failed(self, id: int, error: str, *, at: Instant) -> None:
+        """Note a failed attempt; it stays pending."""
+        ...
+
+
+class Ledger(MeterTypes, Meters, Streams, Runs, Records, Corrections, Outbox, Protocol):
+    """The whole ledger."""
+
+    def close(self) -> None:
+        """Close its connections."""
+        ...

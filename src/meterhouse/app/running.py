@@ -1,0 +1,226 @@
+"""Running a stream: lease, execution, one commit, then the deliveries.
+
+Theory of operation. The run's entry and its lease are committed first, alone. The run computes
+from a snapshot, and everything it leaves is committed at once at the end; only then are outputs
+delivered from the outbox. Whatever happens in between, the run ends as failed and the ledger is as
+it was; a process that is killed leaves a lease that the next run takes over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from meterhouse.app.listing import found, take
+from meterhouse.app.ports import Delivery, Lease, Ledger, Outbox, Page, PendingDelivery, Runs
+from meterhouse.app.streams import find_stream
+from meterhouse.core.instant import Instant
+from meterhouse.core.problem import MeterhouseError, NotFoundError
+from meterhouse.streams.graph import StreamGraph, load_graph
+from meterhouse.streams.lifecycle import next_status
+from meterhouse.streams.nodes import file_writer
+from meterhouse.streams.preview import NodePreview, preview
+from meterhouse.streams.record import OutboxEntry, Run, RunResult, RunStatus, StreamDefinition
+from meterhouse.streams.run import execute
+from meterhouse.streams.suspension import SuspenseLimitReached
+from meterhouse.streams.world import RunFacts, Services
+
+
+class RunInterrupted(MeterhouseError):
+    """Somebody stopped the run."""
+
+    code = "run_interrupted"
+
+
+class DeliveryFailed(MeterhouseError):
+    """The run is complete, but an output of it has not reached its destination yet."""
+
+    code = "delivery_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What running a stream needs from the world, beside the ledger.
+
+    Relative destinations of file writers start from ``directory``. ``living`` names all processes
+    of this host that live now.
+    """
+
+    services: Services
+    delivery: Delivery
+    lease: Lease
+    living: Callable[[], frozenset[str]]
+    clock: Callable[[], Instant]
+    directory: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """An output that could not be delivered; it stays in the outbox."""
+
+    pending: PendingDelivery
+    error: MeterhouseError
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """A run that has ended, what was delivered after it, and why it failed where it did."""
+
+    run: Run
+    delivered: Sequence[Path] = ()
+    undelivered: Sequence[Undelivered] = ()
+    error: MeterhouseError | None = None
+
+
+def run_stream(
+    ledger: Ledger, reference: str, *, means: Means, run_id: str, seed: int, at: Instant | None
+) -> EndedRun:
+    """Run a stream once. ``at`` is the run's clock: now, unless given.
+
+    Raises what refuses the run before it begins (``NotFoundError``, ``DefinitionError``, and
+    ``ConflictError`` where it is running already or ``at`` lies before its last run).
+    """
+    stream = find_stream(ledger, reference)
+    started_at = means.clock()
+    instant = started_at if at is None else at
+    run = Run(run_id, stream.id, stream.name, RunStatus.RUNNING, instant, seed, started_at)
+    killed = _unfinished(ledger, stream.id)
+    ledger.start_run(run, means.lease, alive=means.living())
+    try:
+        graph = load_graph(stream.document)
+        if killed is not None:
+            _sweep(killed, graph, means.services)
+        result = _execute(ledger, graph, stream, run=run, means=means)
+        complete = _ended(run, RunStatus.COMPLETE, means, nodes=result.nodes)
+        ledger.commit_run(complete, result)
+    except MeterhouseError as error:
+        return _fail(ledger, run, means, error)
+    except KeyboardInterrupt:
+        hint = "Run the stream again: it starts from where the last complete run ended"
+        stopped = RunInterrupted("The run was interrupted; nothing of it was kept", hint=hint)
+        return _fail(ledger, run, means, stopped)
+    except BaseException as error:
+        # A fault of ours: the run ends as failed, and the fault shows itself.
+        _fail(ledger, run, means, MeterhouseError(f"{type(error).__name__}: {error}"))
+        raise
+    delivered, undelivered = deliver(ledger, delivery=means.delivery, clock=means.clock)
+    error = _delivery_error(complete, undelivered)
+    return EndedRun(complete, delivered, undelivered, error)
+
+
+def _execute(
+    ledger: Ledger, graph: StreamGraph, stream: StreamDefinition, *, run: Run, means: Means
+) -> RunResult:
+    facts = RunFacts(run.id, run.at, run.seed, stream.meter_keys)
+    with closing(ledger.snapshot(stream.id)) as snapshot:
+        result = execute(graph, facts, snapshot=snapshot, services=means.services)
+    result.outbox = [_absolute(entry, means.directory) for entry in result.outbox]
+    return result
+
+
+def _absolute(entry: OutboxEntry, directory: Path) -> OutboxEntry:
+    # A later run delivers what this one cannot, and may have another working directory.
+    if entry.destination.startswith("~/"):
+        return entry
+    return replace(entry, destination=str(directory / entry.destination))
+
+
+def _unfinished(runs: Runs, stream_id: str) -> Run | None:
+    """Return the last run of a stream where it has not ended."""
+    last = next(iter(runs.runs(stream_id=stream_id, limit=1).items), None)
+    return last if last is not None and last.status is RunStatus.RUNNING else None
+
+
+def _sweep(run: Run, graph: StreamGraph, services: Services) -> None:
+    """Remove what file writers of a killed run left behind: it never committed."""
+    for node in graph.nodes:
+        if node.type is file_writer.TYPE:
+            services.spools.open(run.id, node.id).discard()
+
+
+def _ended(
+    run: Run, status: RunStatus, means: Means, *, error: str | None = None, nodes: Sequence = ()
+) -> Run:
+    status = next_status(run.status, status)
+    return replace(run, status=status, ended_at=means.clock(), error=error, nodes=tuple(nodes))
+
+
+def _fail(ledger: Ledger, run: Run, means: Means, error: MeterhouseError) -> EndedRun:
+    """End a run as failed; records suspended up to an error limit are kept."""
+    failed = _ended(run, RunStatus.FAILED, means, error=str(error))
+    kept = None
+    if isinstance(error, SuspenseLimitReached):
+        kept = RunResult(suspended=list(error.suspended))
+    try:
+        ledger.fail_run(failed, kept)
+    except MeterhouseError as second:
+        # The ledger cannot be written, most likely for the same reason. Its lease dies with this
+        # process, and the next run takes over.
+        error.add_note(f"the run could not be marked as failed either: {second}")
+    return EndedRun(failed, error=error)
+
+
+def deliver(
+    outbox: Outbox, *, delivery: Delivery, clock: Callable[[], Instant]
+) -> tuple[list[Path], list[Undelivered]]:
+    """Deliver what is committed and waiting, oldest first, of all runs; what fails stays."""
+    delivered: list[Path] = []
+    undelivered: list[Undelivered] = []
+    for pending in outbox.pending():
+        try:
+            path = delivery.deliver(pending.entry.spool, pending.entry.destination)
+        except MeterhouseError as error:
+            outbox.failed(pending.id, str(error), at=clock())
+            undelivered.append(Undelivered(pending, error))
+        else:
+            outbox.delivered(pending.id, at=clock())
+            delivered.append(path)
+    return delivered, undelivered
+
+
+def _delivery_error(run: Run, undelivered: Sequence[Undelivered]) -> MeterhouseError | None:
+    """What of this run's own output could not be delivered."""
+    own = [item for item in undelivered if item.pending.run_id == run.id]
+    if not own:
+        return None
+    reasons = "; ".join(str(item.error) for item in own)
+    hint = "Mend the cause; the next run delivers it, and nothing is counted twice"
+    return DeliveryFailed(
+        f"The run is complete, but not all of its output was delivered: {reasons}", hint=hint
+    )
+
+
+def preview_stream(
+    ledger: Ledger, reference: str, *, means: Means, run_id: str, seed: int, at: Instant | None
+) -> list[NodePreview]:
+    """Show what a run would do with a few records; nothing is changed."""
+    stream = find_stream(ledger, reference)
+    instant = means.clock() if at is None else at
+    facts = RunFacts(run_id, instant, seed, stream.meter_keys)
+    graph = load_graph(stream.document)
+    with closing(ledger.snapshot(stream.id)) as snapshot:
+        return preview(graph, facts, snapshot=snapshot, services=means.services)
+
+
+def find_run(runs: Runs, id: str) -> Run:
+    """Return one run."""
+    return found(
+        runs.run(id),
+        or_raise=lambda: NotFoundError(
+            f"There is no run {id!r}", hint="`meterhouse run list` shows all runs"
+        ),
+    )
+
+
+def list_runs(
+    ledger: Ledger, *, stream: str | None = None, limit: int | None = None
+) -> Iterator[Run]:
+    """Yield runs, newest first, of one stream where given."""
+    stream_id = None if stream is None else find_stream(ledger, stream).id
+
+    def page_of(*, limit: int, after: str | None) -> Page[Run]:
+        return ledger.runs(stream_id=stream_id, limit=limit, after=after)
+
+    return take(page_of, limit=limit)

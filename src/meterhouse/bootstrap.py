@@ -1,0 +1,153 @@
+"""Wiring: the adapters, the clock, ids and chance, and who this process is.
+
+The one place that reads the clock, makes ids and seeds and knows the operating system's processes;
+the environment is read in ``config``. Adapters are imported when they are first needed: a command
+that only lists meters never loads the script engine.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from meterhouse.config import data_directory, home_directory
+from meterhouse.core.instant import Instant
+
+if TYPE_CHECKING:
+    from meterhouse.app.ports import Ledger
+    from meterhouse.app.running import Means
+    from meterhouse.streams.world import Progress
+
+_PROC = Path("/proc")
+#: Seeds stay below this, so that any JSON reader keeps them exact.
+_SEED_LIMIT = 2**53
+#: Where, after the name in parentheses, /proc/PID/stat has the state and the start time.
+_STATE_FIELD, _START_FIELD = 0, 19
+_DEAD_STATES = frozenset("ZXx")
+
+
+def _unseen(*_: object) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A data directory that is open, with all that use cases need from the world."""
+
+    directory: Path
+    ledger: Ledger
+
+    def clock(self) -> Instant:
+        """Return the present instant."""
+        return time.time_ns() // 1000
+
+    def new_id(self) -> str:
+        """Return an id that was never used."""
+        return str(uuid.uuid4())
+
+    def new_seed(self) -> int:
+        """Return a seed for a run that was given none."""
+        return secrets.randbelow(_SEED_LIMIT)
+
+    def means(
+        self,
+        *,
+        progress: Callable[[Progress], None] = _unseen,
+        log: Callable[[str, str, str], None] = _unseen,
+    ) -> Means:
+        """Return what running a stream needs; ``progress`` and ``log`` see it run."""
+        from meterhouse.app.ports import Lease
+        from meterhouse.app.running import Means
+        from meterhouse.connectors import FileDelivery, SpoolFolder, UsageFiles
+        from meterhouse.sandbox import JavaScriptSandbox
+        from meterhouse.streams.world import Services
+
+        home = home_directory()
+        services = Services(
+            files=UsageFiles(home=home),
+            spools=SpoolFolder(self.directory),
+            scripts=JavaScriptSandbox(),
+            progress=progress,
+            log=log,
+        )
+        lease = Lease(this_host(), this_process())
+        delivery = FileDelivery(self.directory, home=home)
+        return Means(services, delivery, lease, living_processes, self.clock, Path.cwd())
+
+
+@contextmanager
+def open_installation(given: Path | None = None) -> Iterator[Installation]:
+    """Open the data directory that is given or configured; it is made where there is none."""
+    from meterhouse.store import open_ledger
+
+    directory = data_directory(given)
+    ledger = open_ledger(directory)
+    try:
+        yield Installation(directory, ledger)
+    finally:
+        ledger.close()
+
+
+def this_host() -> str:
+    """Name this machine, and the process table in it that our process numbers belong to."""
+    namespace = _PROC / "self" / "ns" / "pid"
+    table = str(namespace.readlink()) if namespace.is_symlink() else ""
+    return f"{socket.gethostname()} {table}".strip()
+
+
+def this_process() -> str:
+    """Name this process so that a later one with the same number is told apart."""
+    return _living()[os.getpid()]
+
+
+def living_processes() -> frozenset[str]:
+    """Return the names of all processes of this host that live now."""
+    return frozenset(_living().values())
+
+
+def _living() -> dict[int, str]:
+    return _living_of_proc() if (_PROC / "self" / "stat").exists() else _living_of_ps()
+
+
+def _living_of_proc() -> dict[int, str]:
+    boot = _boot_id()
+    living: dict[int, str] = {}
+    for folder in _PROC.iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            stat = (folder / "stat").read_text("utf-8", "replace")
+        except OSError:
+            continue  # It ended meanwhile.
+        # The name in parentheses may hold spaces and parentheses of its own.
+        fields = stat.rpartition(")")[2].split()
+        if fields[_STATE_FIELD] not in _DEAD_STATES:
+            living[int(folder.name)] = f"{boot}{folder.name}-{fields[_START_FIELD]}"
+    return living
+
+
+def _boot_id() -> str:
+    """Name this boot: start times count from it."""
+    try:
+        return (_PROC / "sys/kernel/random/boot_id").read_text("ascii")[:8] + "-"
+    except OSError:
+        return ""
+
+
+def _living_of_ps() -> dict[int, str]:
+    """Ask ps, on systems without /proc."""
+    command = ["/bin/ps", "-axo", "pid=,stat=,lstart="]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    rows = (line.split(maxsplit=2) for line in lines)
+    return {
+        int(pid): f"{pid}-{start}" for pid, state, start in rows if state[0] not in _DEAD_STATES
+    }

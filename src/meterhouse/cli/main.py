@@ -1,0 +1,118 @@
+"""The entry point: the nouns, the options before them, and what becomes of errors.
+
+Modules of this room import what they need to declare their commands and nothing else; everything
+that takes time is imported by the command that needs it, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from meterhouse.cli.exits import FAILED, exit_code, exit_code_of_parser
+from meterhouse.cli.failures import tell
+from meterhouse.cli.options import DataOption, examples
+from meterhouse.core.problem import MeterhouseError
+
+#: noun -> (its module, what it is about). Only the module of the noun that is used is imported.
+NOUNS = {
+    "meter-type": ("meter_type", "What is measured, how it is counted, when it resets."),
+    "meter": ("meter", "One user's bucket of one meter type."),
+    "stream": ("stream", "Where usage comes from and how it is metered; run and preview."),
+    "run": ("run", "What runs did, node by node."),
+    "record": ("record", "The golden and threshold records."),
+    "correction": ("correction", "Suspended records: why, and what to do about them."),
+    "inspect": ("inspection", "The meters of one meter key as they stand."),
+}
+
+
+class Nouns(TyperGroup):
+    """The nouns as a group whose members are imported when they are used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the nouns in the order of first use."""
+        return list(NOUNS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the commands of a noun."""
+        if cmd_name not in NOUNS:
+            return None
+        command = typer.main.get_command(import_module(f"meterhouse.cli.{NOUNS[cmd_name][0]}").app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of nouns for ``--help``, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(noun, about) for noun, (_, about) in NOUNS.items()])
+
+
+app = typer.Typer(
+    name="meterhouse",
+    cls=Nouns,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+    epilog=examples(
+        "meterhouse meter-type create --file meter-types.json",
+        "meterhouse stream import stream.json",
+        "meterhouse meter create --file meters.ndjson",
+        'meterhouse stream run "Botbot AI assist"',
+        "meterhouse record list --json",
+    )
+    + "\n\nExit codes: 0 done, 1 failed, 2 wrong usage.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        text = version("meterhouse")
+    except PackageNotFoundError:
+        text = "(not installed)"
+    typer.echo(f"meterhouse {text}")
+    raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool,
+    typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+]
+
+
+@app.callback()
+def root(
+    context: typer.Context, *, data: DataOption = None, version: VersionOption = False
+) -> None:
+    """Usage metering, exact and explainable: usage records in, golden records out."""
+    context.obj = data
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="meterhouse")
+    except SystemExit as end:
+        return exit_code_of_parser(end.code)
+    except BrokenPipeError:
+        _silence_standard_output()
+        return FAILED
+    except (MeterhouseError, OSError) as error:
+        tell(error)
+        return exit_code(error)
+    raise AssertionError("the parser ends with SystemExit")
+
+
+def _silence_standard_output() -> None:
+    """Keep Python from writing to a reader that has gone, at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,210 @@
+"""What commands write: JSON lines and tables on standard output, notes on standard error.
+
+Tables are drawn by Rich on a terminal. Elsewhere they are plain aligned text in full width, so
+that nothing is cut off on its way into another program.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import islice
+from shutil import get_terminal_size
+from typing import Any, Generic, TypeVar
+
+from meterhouse import config
+from meterhouse.core.json_text import json_text
+
+Item = TypeVar("Item")
+Cell = str | int | Decimal | None
+_GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table; numbers stand on the right.
+
+    An optional one is left out where it is empty, or where a terminal is too narrow for it.
+    """
+
+    title: str
+    number: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[Item]):
+    """How a list of things is shown: each as a line of JSON, or as a row of a table."""
+
+    noun: str
+    columns: Sequence[Column]
+    row: Callable[[Item], Sequence[Cell]]
+    to_json: Callable[[Item], str]
+
+
+def columns(*titles: str) -> tuple[Column, ...]:
+    """Return columns by their titles, marked in front: ``#`` for numbers, ``?`` for optional."""
+    return tuple(Column(t.lstrip("#?"), number="#" in t, optional=t[0] == "?") for t in titles)
+
+
+def write_json(value: Any) -> None:
+    """Write one JSON line, numbers plain."""
+    sys.stdout.write(json_text(value) + "\n")
+
+
+def write_text(text: str = "") -> None:
+    """Write a line."""
+    sys.stdout.write(text + "\n")
+
+
+def note(text: str) -> None:
+    """Write a line beside the result, on standard error."""
+    sys.stdout.flush()
+    sys.stderr.write(text + "\n")
+
+
+def limit_of(limit: int, *, every: bool) -> int | None:
+    """Return how many items to ask for: one more than shown, to know whether there are more."""
+    return None if every else limit + 1
+
+
+def show_list(
+    items: Iterable[Item], listing: Listing[Item], *, limit: int | None, as_json: bool
+) -> None:
+    """Write a list; ``limit`` is what ``limit_of`` gave."""
+    shown = None if limit is None else limit - 1
+    if as_json:
+        for item in islice(items, shown):
+            write_text(listing.to_json(item))
+        return
+    rows = [listing.row(item) for item in items]
+    if not rows:
+        note(f"no {listing.noun}")
+        return
+    write_table(listing.columns, rows[:shown])
+    if shown is not None and len(rows) > shown:
+        note(f"the first {shown} {listing.noun}; --all shows all, --limit N more")
+
+
+def write_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+    """Write a table."""
+    table = [[_cell(value) for value in row] for row in rows]
+    filled = [any(cells) for cells in zip(*table, strict=True)]
+    kept = [place for place, c in enumerate(columns) if filled[place] or not c.optional]
+    if sys.stdout.isatty():
+        _write_rich(columns, table, kept)
+    else:
+        _write_plain(columns, table, kept)
+
+
+def write_pairs(pairs: Mapping[str, Cell]) -> None:
+    """Write names and values under each other."""
+    width = max(len(name) for name in pairs)
+    for name, value in pairs.items():
+        write_text(f"{name:<{width}}{_GAP}{_cell(value)}".rstrip())
+
+
+def write_document(value: Any) -> None:
+    """Write a JSON document for people: indented, numbers plain."""
+    write_text(indented(value))
+
+
+def indented(value: Any, *, depth: int = 0) -> str:
+    """Return JSON over several lines; what fits on one line stays there.
+
+    >>> print(indented({"a": 1, "b": []}))
+    {"a": 1, "b": []}
+    """
+    flat = one_line(value)
+    margin = "  " * (depth + 1)
+    if len(flat) + len(margin) <= 78 or not isinstance(value, Mapping | list):
+        return flat
+    if isinstance(value, Mapping):
+        parts = [f"{json_text(k)}: {indented(v, depth=depth + 1)}" for k, v in value.items()]
+        opening, closing = "{", "}"
+    else:
+        parts = [indented(item, depth=depth + 1) for item in value]
+        opening, closing = "[", "]"
+    inner = (",\n" + margin).join(parts)
+    return f"{opening}\n{margin}{inner}\n{'  ' * depth}{closing}"
+
+
+def one_line(value: Any) -> str:
+    """Return JSON for people on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json_text(k)}: {one_line(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(one_line, value)) + "]"
+    return json_text(value)
+
+
+def _cell(value: Cell) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        # A line break or an escape sequence in user data must not draw on the terminal.
+        return "".join(c if c.isprintable() else " " for c in value)
+    return json_text(value)
+
+
+def _widths(columns: Sequence[Column], rows: list[list[str]]) -> list[int]:
+    titles = [column.title for column in columns]
+    return [max(map(len, cells)) for cells in zip(titles, *rows, strict=True)]
+
+
+def _write_plain(columns: Sequence[Column], rows: list[list[str]], kept: list[int]) -> None:
+    widths = _widths(columns, rows)
+    for row in ([column.title for column in columns], *rows):
+        texts = (
+            row[n].rjust(widths[n]) if columns[n].number else row[n].ljust(widths[n]) for n in kept
+        )
+        write_text(_GAP.join(texts).rstrip())
+
+
+def _write_rich(columns: Sequence[Column], rows: list[list[str]], kept: list[int]) -> None:
+    # Here, because Rich takes longer to import than most commands take to run.
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=sys.stdout, highlight=False)
+    kept, left_out = _fitting(columns, rows, kept, width=console.width)
+    table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0))
+    for column in (columns[n] for n in kept):
+        justify = "right" if column.number else "left"
+        table.add_column(column.title, justify=justify, overflow="fold", no_wrap=column.number)
+    for row in rows:
+        table.add_row(*(Text(row[n]) for n in kept))
+    console.print(table)
+    if left_out:
+        note(f"not shown, for want of width: {', '.join(left_out)}")
+
+
+def _fitting(
+    columns: Sequence[Column], rows: list[list[str]], kept: list[int], *, width: int
+) -> tuple[list[int], list[str]]:
+    """Leave out optional columns, the last first, until the others fit; return both."""
+    widths = _widths(columns, rows)
+    kept, left_out = list(kept), []
+    for place in reversed(kept):
+        if sum(widths[n] for n in kept) + len(_GAP) * (len(kept) - 1) <= width:
+            break
+        if columns[place].optional:
+            kept.remove(place)
+            left_out.insert(0, columns[place].title)
+    return kept, left_out
+
+
+def fitted(text: str) -> str:
+    """Shorten a line to the width of the terminal; elsewhere it is written in full."""
+    if not sys.stdout.isatty():
+        return text
+    width = get_terminal_size().columns
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def paint(text: str, code: str) -> str:
+    """Return text for standard error in a colour, where colours are wanted."""
+    return f"\x1b[{code}m{text}\x1b[0m" if config.colours(sys.stderr) else text

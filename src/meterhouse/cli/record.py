@@ -1,0 +1,93 @@
+"""``meterhouse record``: the metered records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from meterhouse.cli.installation import opened
+from meterhouse.cli.local_time import local_text
+from meterhouse.cli.options import (
+    LIMIT,
+    AllOption,
+    DataOption,
+    JsonOption,
+    LimitOption,
+    examples,
+    new_group,
+)
+from meterhouse.cli.output import Cell, Listing, columns, limit_of, show_list
+from meterhouse.core.instant import parse_instant
+
+if TYPE_CHECKING:
+    from meterhouse.app.ports import RecordEntry
+
+ABOUT = "Metered records: golden ones left at a reset, threshold ones at a threshold."
+app = new_group(ABOUT)
+app.callback(help=ABOUT)(lambda: None)  # One command is a command; this makes it a group.
+
+KindOption = Annotated[
+    Literal["golden", "threshold"] | None, typer.Option("--kind", help="Only of this kind.")
+]
+RunOption = Annotated[
+    str | None, typer.Option("--run", metavar="R", help="Only of the run with this id.")
+]
+
+
+@app.command(
+    "list",
+    epilog=examples(
+        "meterhouse record list --kind golden",
+        "meterhouse record list --run 5e1c… --all --json > golden.ndjson",
+    ),
+)
+def list_(
+    context: typer.Context,
+    *,
+    kind: KindOption = None,
+    run: RunOption = None,
+    limit: LimitOption = LIMIT,
+    every: AllOption = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List metered records as they left. With --json they are bare records."""
+    from meterhouse.app.records import list_records
+    from meterhouse.core.metered_record import Kind
+
+    most = limit_of(limit, every=every)
+    wanted = None if kind is None else Kind(kind)
+    with opened(context, data) as house:
+        found = list_records(house.ledger, kind=wanted, run_id=run, limit=most)
+        show_list(found, LISTING, limit=most, as_json=as_json)
+
+
+def _row(entry: RecordEntry) -> list[Cell]:
+    from meterhouse.core.json_text import NESTING_MAX, parse_json
+
+    # What a record carries may itself nest as deep as any record may.
+    record = parse_json(entry.text, nesting_max=2 * NESTING_MAX)
+    reached = record.get("thresholdReached") or {}
+    start, end = (_local(record[name], record["timezone"]) for name in ("periodStart", "periodEnd"))
+    return [
+        *(entry.kind, record["userId"], record["meterTypeName"], record["value"], record["unit"]),
+        *(start, end, record["timezone"], reached.get("name"), record["recordId"]),
+    ]
+
+
+def _local(text: str, timezone: str) -> str:
+    instant = parse_instant(text)
+    assert instant is not None, "a record's own instants can be read"
+    return local_text(instant, timezone)
+
+
+LISTING = Listing(
+    "metered records",
+    columns(
+        *("?Kind", "User ID", "Meter type", "#Value", "?Unit", "Period start", "Period end"),
+        *("?Time zone", "?Threshold", "?Record id"),
+    ),
+    _row,
+    lambda entry: entry.text,
+)

@@ -1,0 +1,43 @@
+"""Configuration: the environment, read once and turned into values.
+
+Decides where the data directory is. Nothing else in the product reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+#: The environment variable that names the data directory.
+DATA_VARIABLE = "METERHOUSE_DATA"
+
+
+def data_directory(given: Path | None, *, environment: Mapping[str, str] | None = None) -> Path:
+    """Return the data directory: as given, else METERHOUSE_DATA, else one of the user's own.
+
+    >>> str(data_directory(None, environment={"HOME": "/home/ann"}))
+    '/home/ann/.local/share/meterhouse'
+    """
+    variables = os.environ if environment is None else environment
+    if given is not None:
+        return given
+    if named := variables.get(DATA_VARIABLE):
+        return Path(named)
+    if shared := variables.get("XDG_DATA_HOME"):
+        return Path(shared) / "meterhouse"
+    return home_directory(environment=variables) / ".local" / "share" / "meterhouse"
+
+
+def home_directory(*, environment: Mapping[str, str] | None = None) -> Path:
+    """Return the user's home directory."""
+    variables = os.environ if environment is None else environment
+    home = variables.get("HOME")
+    return Path(home) if home else Path.home()
+
+
+def colours(out: TextIO, *, environment: Mapping[str, str] | None = None) -> bool:
+    """Whether to write in colour there: on a terminal, unless NO_COLOR or TERM=dumb says no."""
+    variables = os.environ if environment is None else environment
+    return out.isatty() and not variables.get("NO_COLOR") and variables.get("TERM") != "dumb"

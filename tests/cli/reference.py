@@ -1,0 +1,53 @@
+"""Writes the command reference, docs/cli.md, from the commands themselves.
+
+`python -m tests.cli.reference` writes it anew; a test says when that is due.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PAGE = ROOT / "docs" / "cli.md"
+INTRODUCTION = Path(__file__).with_name("introduction.md")
+VERBS = {
+    "meter-type": ("create", "list", "show", "update", "delete"),
+    "meter": ("create", "list", "show", "update", "delete"),
+    "stream": ("import", "export", "list", "delete", "run", "preview"),
+    "run": ("list", "show"),
+    "record": ("list",),
+    "correction": ("list", "show", "fix", "delete", "requeue"),
+    "inspect": (),
+}
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Return every command, as the words that name it."""
+    return [(noun, *verb) for noun, verbs in VERBS.items() for verb in _verbs(verbs)]
+
+
+def _verbs(verbs: tuple[str, ...]) -> list[tuple[str, ...]]:
+    return [(verb,) for verb in verbs] or [()]
+
+
+def help_text(*words: str) -> str:
+    """Return what a command says of itself, 80 columns wide."""
+    environment = os.environ | {"COLUMNS": "80", "TERMINAL_WIDTH": "80"}
+    command = [sys.executable, "-m", "meterhouse", *words, "--help"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return ended.stdout.rstrip()
+
+
+def page() -> str:
+    """Return the text of the page."""
+    parts = [INTRODUCTION.read_text("utf-8").rstrip()]
+    for words in [(), *commands()]:
+        name = " ".join(("meterhouse", *words))
+        parts.append(f"## {name}\n\n```text\n{help_text(*words)}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")
+    print(f"wrote {PAGE.relative_to(ROOT)}")
