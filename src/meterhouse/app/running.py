@@ -17,7 +17,7 @@ from meterhouse.app.listing import found, take
 from meterhouse.app.ports import Delivery, Lease, Ledger, Outbox, Page, PendingDelivery, Runs
 from meterhouse.app.streams import find_stream
 from meterhouse.core.instant import Instant
-from meterhouse.core.problem import MeterhouseError, NotFoundError
+from meterhouse.core.problem import ConflictError, MeterhouseError, NotFoundError
 from meterhouse.streams.graph import StreamGraph, load_graph
 from meterhouse.streams.lifecycle import next_status
 from meterhouse.streams.nodes import file_writer
@@ -75,10 +75,18 @@ class EndedRun:
 
 
 def run_stream(
-    ledger: Ledger, reference: str, *, means: Means, run_id: str, seed: int, at: Instant | None
+    ledger: Ledger,
+    reference: str,
+    *,
+    means: Means,
+    run_id: str,
+    seed: int,
+    at: Instant | None,
+    take_over: bool = False,
 ) -> EndedRun:
     """Run a stream once. ``at`` is the run's clock: now, unless given.
 
+    ``take_over`` ends a run of another host first: nobody here can see that it is dead.
     Raises what refuses the run before it begins (``NotFoundError``, ``DefinitionError``, and
     ``ConflictError`` where it is running already or ``at`` lies before its last run).
     """
@@ -87,7 +95,9 @@ def run_stream(
     instant = started_at if at is None else at
     run = Run(run_id, stream.id, stream.name, RunStatus.RUNNING, instant, seed, started_at)
     killed = _unfinished(ledger, stream.id)
-    ledger.start_run(run, means.lease, alive=means.living())
+    if take_over and killed is not None:
+        _end_elsewhere(ledger, killed, means)
+    _start(ledger, run, means)
     try:
         graph = load_graph(stream.document)
         if killed is not None:
@@ -108,6 +118,25 @@ def run_stream(
     delivered, undelivered = deliver(ledger, delivery=means.delivery, clock=means.clock)
     error = _delivery_error(complete, undelivered)
     return EndedRun(complete, delivered, undelivered, error)
+
+
+def _start(ledger: Ledger, run: Run, means: Means) -> None:
+    try:
+        ledger.start_run(run, means.lease, alive=means.living())
+    except ConflictError as error:
+        lease = ledger.lease_of(run.stream_id)
+        if lease is None or lease.host == means.lease.host:
+            raise
+        hint = f"Wait for its end; if {lease.host} is gone for good, use --take-over"
+        raise ConflictError(error.args[0], hint=hint) from error
+
+
+def _end_elsewhere(ledger: Ledger, run: Run, means: Means) -> None:
+    """End a run of another host. Should it live after all, it can commit nothing any more."""
+    lease = ledger.lease_of(run.stream_id)
+    if lease is not None and lease.host != means.lease.host:
+        error = f"taken over from process {lease.process} on {lease.host}"
+        ledger.fail_run(_ended(run, RunStatus.FAILED, means, error=error), None)
 
 
 def _execute(

@@ -35,6 +35,8 @@ from meterhouse.cli.output import (
 from meterhouse.core.json_text import NESTING_MAX, parse_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from meterhouse.bootstrap import Installation
     from meterhouse.engine.bucket import Bucket
 
@@ -85,7 +87,7 @@ def create(
         note(f"note: no stream has a meter node with the key {key!r} yet")
 
 
-def _write_created(house: Installation, ids: list[str]) -> None:
+def _write_created(house: Installation, ids: Sequence[str]) -> None:
     listing = _listing(house)
     for id in ids:
         bucket = house.ledger.meter(id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def interval(schedule: ResetSchedule) -> str:
 
 
 #: The fields that a schedule restricts, each to one value -> its name.
-_NAMES = {
+_NAMES: Mapping[tuple[str, ...], str] = {
     ("minute",): "hourly",
     ("minute", "hour"): "daily",
     ("minute", "hour", "weekday"): "weekly",

@@ -60,6 +60,14 @@ QuietOption = Annotated[
 ]
 
 
+TakeOverOption = Annotated[
+    bool,
+    typer.Option(
+        "--take-over", help="End a run of another machine first: say it only if that one is gone."
+    ),
+]
+
+
 @app.command(
     "import",
     epilog=examples(
@@ -162,16 +170,18 @@ def run(
     at: AtOption = None,
     seed: SeedOption = None,
     quiet: QuietOption = False,
+    take_over: TakeOverOption = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a stream once. What is new is read and metered, ended periods are flushed."""
     from meterhouse.app.running import run_stream
+    from meterhouse.cli.interruption import terminable
     from meterhouse.cli.progress import Watch
     from meterhouse.cli.run_summary import write_run, write_undelivered
 
     instant = read_instant(at)
-    with opened(context, data) as house, Watch(quiet=quiet) as watch:
+    with opened(context, data) as house, terminable(), Watch(quiet=quiet) as watch:
         ended = run_stream(
             house.ledger,
             stream,
@@ -179,6 +189,7 @@ def run(
             run_id=house.new_id(),
             seed=house.new_seed() if seed is None else seed,
             at=instant,
+            take_over=take_over,
         )
     if as_json:
         write_json(ended.run.to_api())

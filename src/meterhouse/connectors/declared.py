@@ -12,8 +12,9 @@ from decimal import Decimal
 
 import polars as pl
 
-from meterhouse.connectors.numerals import number_column, number_or_none
+from meterhouse.connectors.numerals import number_column
 from meterhouse.core.json_text import JsonValue, Record, json_text
+from meterhouse.core.quantity import number_from_text
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Column, ColumnKind
 from meterhouse.streams.ports import ReadChunk, Unreadable
@@ -53,7 +54,7 @@ def _typed_value(name: str, value: JsonValue, kind: str) -> JsonValue:
         if isinstance(read, bool):
             return read
     if kind == NUMBER and not isinstance(value, bool):
-        read = number_or_none(value) if isinstance(value, str) else value
+        read = number_from_text(value) if isinstance(value, str) else value
         if isinstance(read, int | Decimal):
             return read
     raise Misfit(name, value, kind)

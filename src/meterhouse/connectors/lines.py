@@ -138,6 +138,18 @@ def byte_series(data: memoryview) -> pl.Series:
     return series
 
 
+def is_utf8(data: memoryview) -> bool:
+    """Whether bytes are UTF-8."""
+    highest = byte_series(data).max()
+    if isinstance(highest, int) and highest < 0x80:
+        return True
+    try:
+        str(data, "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def lines_of(data: memoryview) -> list[bytes]:
     """Return whole lines, each with its newline."""
     return [line + b"\n" for line in bytes(data).split(b"\n")[:-1]]

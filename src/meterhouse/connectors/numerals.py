@@ -6,8 +6,6 @@ huge numbers), Python does. What a number looks like is decided in ``core.quanti
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import polars as pl
 
 from meterhouse.core.json_text import canonical_text
@@ -35,7 +33,7 @@ def number_column(texts: pl.Series) -> tuple[Column, pl.Series]:
 
 
 def _with_python(texts: pl.Series, exact: pl.Series, left: pl.Series) -> tuple[Column, pl.Series]:
-    numbers = [number_or_none(text) for text in texts.gather(left)]
+    numbers = [number_from_text(text) for text in texts.gather(left)]
     wrong = _none(len(texts)).scatter(
         left.gather([place for place, number in enumerate(numbers) if number is None]),
         True,
@@ -47,14 +45,6 @@ def _with_python(texts: pl.Series, exact: pl.Series, left: pl.Series) -> tuple[C
     canonical = Column(ColumnKind.NUMBER, exact).canonical()
     written = [None if number is None else canonical_text(number) for number in numbers]
     return Column(ColumnKind.JSON, canonical.scatter(left, pl.Series(written))), wrong
-
-
-def number_or_none(text: str) -> Decimal | None:
-    """Read one number; ``None`` where the text is none, or has more digits than a Decimal."""
-    try:
-        return number_from_text(text)
-    except ArithmeticError:
-        return None
 
 
 def _none(length: int) -> pl.Series:

@@ -6,7 +6,7 @@ wrong in the world leaves them as a ``StoreError``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ LOG_BYTES_MAX = 256 * 1024 * 1024
 BUSY_SECONDS = 120.0
 
 Row = tuple[Any, ...]
+#: Values by position (`?`) or by name (`:name`).
+Values = Sequence[Any] | Mapping[str, Any]
 IntegrityError: type[Exception] = sqlite3.IntegrityError
 
 _REMEDIES = {
@@ -73,7 +75,7 @@ class Database:
         """Close; an open transaction is undone."""
         self._connection.close()
 
-    def execute(self, sql: str, values: Sequence[Any] = ()) -> Any:
+    def execute(self, sql: str, values: Values = ()) -> Any:
         """Run one statement and return its cursor."""
         return self._connection.execute(sql, values)
 
@@ -86,15 +88,21 @@ class Database:
         for statement in _statements(sql):
             self.execute(statement)
 
-    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+    def rows(self, sql: str, values: Values = ()) -> list[Row]:
         """Return all rows."""
         return self._connection.execute(sql, values).fetchall()
 
-    def row(self, sql: str, values: Sequence[Any] = ()) -> Row | None:
+    def only_row(self, sql: str, values: Values = ()) -> Row:
+        """Return the row of a query that always has one."""
+        row = self.row(sql, values)
+        assert row is not None
+        return row
+
+    def row(self, sql: str, values: Values = ()) -> Row | None:
         """Return the first row."""
         return self._connection.execute(sql, values).fetchone()
 
-    def value(self, sql: str, values: Sequence[Any] = ()) -> Any:
+    def value(self, sql: str, values: Values = ()) -> Any:
         """Return the first value of the first row; ``None`` where there is none."""
         row = self.row(sql, values)
         return None if row is None else row[0]

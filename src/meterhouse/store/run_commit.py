@@ -177,7 +177,7 @@ def _sweep(database: Database, node_no: int, start: bytes, *, added: int, at: In
     them few, and the time of one commit bounded.
     """
     portion = min(max(_SWEPT_PER_KEY * added, _SWEPT_MIN), _SWEPT_MAX)
-    end = database.value(_SQL["sweep_end"], (node_no, start, portion))
+    end = database.value(_SQL["sweep_end"], (node_no, start, portion - 1))
     values = {"node_no": node_no, "start": start, "end": end, "at": at}
     database.execute(_SQL["sweep"], values)
     database.execute(_SQL["swept"], (b"" if end is None else end, node_no))

@@ -152,7 +152,9 @@ class SnapshotMeters:
         last = 0
         while True:
             values = (self._key_no, last, _IDENTITIES_AT_ONCE)
-            nos, user_ids, versions, last = self._database.row(_SQL["identity_columns"], values)
+            nos, user_ids, versions, last = self._database.only_row(
+                _SQL["identity_columns"], values
+            )
             if last is None:
                 return pl.concat(parts)
             columns = {"no": _numbers(nos), "user_id": _texts(user_ids)}
@@ -168,7 +170,7 @@ class SnapshotMeters:
         last = 0
         while True:
             values = (self._key_no, last, _CONTENTS_AT_ONCE)
-            lines, last = self._database.row(_SQL["contents_lines"], values)
+            lines, last = self._database.only_row(_SQL["contents_lines"], values)
             if last is None:
                 return pl.concat(parts)
             parts.append(contents_frame(lines))
@@ -184,7 +186,7 @@ def _with_profiles(
         version: profiles.setdefault(catalogue.profile(version), len(profiles))
         for version in versions.unique().sort().to_list()
     }
-    column = versions.replace_strict(by_version, return_dtype=METER_SCHEMA["profile"])
+    column = versions.replace_strict(by_version).cast(METER_SCHEMA["profile"])
     if own:
         places = identities.get_column("no").search_sorted(pl.Series(list(own)))
         numbers = [profiles.setdefault(profile, len(profiles)) for profile in own.values()]

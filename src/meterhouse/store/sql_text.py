@@ -18,7 +18,7 @@ def queries(noun: str) -> Mapping[str, str]:
     >>> "insert_stream" in queries("streams")
     True
     """
-    text = (files(__package__) / "queries" / f"{noun}.sql").read_text("utf-8")
+    text = (files("meterhouse.store") / "queries" / f"{noun}.sql").read_text("utf-8")
     _, *parts = _NAME.split(text)
     return dict(zip(parts[::2], (body.strip() for body in parts[1::2]), strict=True))
 
@@ -27,7 +27,7 @@ def migrations() -> Iterator[tuple[int, str]]:
     """Yield number and text of every migration, in order."""
     found = {
         int(match[1]): file
-        for file in (files(__package__) / "migrations").iterdir()
+        for file in (files("meterhouse.store") / "migrations").iterdir()
         if (match := _NUMBER.match(file.name))
     }
     assert sorted(found) == list(range(1, len(found) + 1)), "migrations are numbered from 1"

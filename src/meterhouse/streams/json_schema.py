@@ -115,6 +115,8 @@ class SchemaCheck:
         except (ValueError, TypeError, jsonschema_rs.ValidationError) as error:
             raise SchemaError(str(error).partition("\n")[0]) from error
         self._conversion = conversion_of(schema)
+        # Draft 4 tells 5.0 from 5; here they are one number, however it is held.
+        self._normalizes = "draft-04" in str(schema.get("$schema"))
 
     def check(self, record: Record) -> tuple[Record, str | None]:
         """Return the record as it may leave, and ``None`` or the first rule that it breaks."""
@@ -123,7 +125,7 @@ class SchemaCheck:
         if self._conversion is not None:
             subject = self._conversion.converted(subject)
         try:
-            self._validator.validate(subject)
+            self._validator.validate(_normal(subject) if self._normalizes else subject)
         except jsonschema_rs.ValidationError:
             return record, self._detail(subject)
         except UnicodeEncodeError:
@@ -133,12 +135,16 @@ class SchemaCheck:
     def _detail(self, subject: Record) -> str:
         """Name the field, its value and the rule, in words that do not depend on how it is held."""
         try:
-            self._validator.validate(parse_json(canonical_text(subject)))
+            self._validator.validate(_normal(subject))
         except jsonschema_rs.ValidationError as error:
             place = ".".join(str(part) for part in error.instance_path) or "record"
             rules = [part for part in error.schema_path if isinstance(part, str)]
             return f"{place}: {_shortened(error.message)} (rule {rules[-1] if rules else 'schema'})"
         raise AssertionError("a record breaks a schema in one form and keeps it in another")
+
+
+def _normal(record: Record) -> Record:
+    return parse_json(canonical_text(record))
 
 
 def _shortened(text: str) -> str:

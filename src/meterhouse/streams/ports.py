@@ -73,8 +73,8 @@ class FileReader(Protocol):
     ) -> Iterator[ReadChunk]:
         """Yield a file's records in order, at most ``records_max`` at a time.
 
-        Fields outside of ``needed`` may be left out: nothing looks at them (``None``: all are
-        needed). It names fields of the record itself, never paths into them.
+        Fields outside of ``needed`` may be left out, never records: nothing looks at those fields
+        (``None``: all are needed). It names fields of the record itself, not paths into them.
 
         Raises ``InputError`` naming the file where it cannot be read as a whole.
         """

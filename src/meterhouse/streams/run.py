@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from meterhouse.core.problem import MeterhouseError
 from meterhouse.core.reading import shown
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import UsageBatch, merge_batches
@@ -93,11 +94,18 @@ class _Execution:
             self._end()
             return self._result(requeued)
         except BaseException as error:
-            for run in self._runs.values():
-                run.discard()
+            self._discard(error)
             if isinstance(error, SuspenseLimitReached):
                 error.nodes = tuple(self._counts.values())
             raise
+
+    def _discard(self, error: BaseException) -> None:
+        for run in self._runs.values():
+            try:
+                run.discard()
+            except MeterhouseError as second:
+                # What made the run fail is the news; the rest of the outputs goes, too.
+                error.add_note(f"an output of the run could not be removed: {second}")
 
     def _open(self) -> None:
         needed = {} if self._tap is not None else needed_fields(self._graph)

@@ -9,38 +9,58 @@ import pyarrow as pa
 from pyarrow import csv as pa_csv
 
 from meterhouse.connectors.delimited.exact import cell_fault
-from meterhouse.connectors.delimited.survey import Survey, surveyed
-from meterhouse.connectors.lines import raw_text
+from meterhouse.connectors.delimited.survey import Survey, is_plain, surveyed
+from meterhouse.connectors.lines import is_utf8, raw_text
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Column, ColumnKind
 from meterhouse.streams.ports import ReadChunk, Unreadable
 
 
 def quick_chunk(
-    data: memoryview, *, header: Sequence[str], source: int, first_line: int
+    data: memoryview,
+    *,
+    header: Sequence[str],
+    source: int,
+    first_line: int,
+    line_count: int,
+    survey: Survey | None = None,
 ) -> ReadChunk | None:
-    """Read whole records; ``None`` if the exact reading must."""
-    survey = surveyed(data)
-    if survey is None or survey.cut < len(data):
+    """Read whole records; ``None`` if the exact reading must. ``survey`` may be known already."""
+    plain = is_plain(data)
+    if survey is None and not plain:
+        survey = surveyed(data)
+    if not is_utf8(data) or (survey is None and not plain):
         return None
     ragged: list[tuple[int, int]] = []
     table = _table(data, len(header), ragged)
-    if table is None or table.num_rows + len(ragged) != len(survey.lines):
+    if table is None:
         return None
-    offsets = survey.lines + first_line
-    bad = [_unreadable(data, survey, place, cells, len(header), offsets) for place, cells in ragged]
-    if bad:
-        whole = pl.repeat(True, len(offsets), dtype=pl.Boolean, eager=True)
-        offsets = offsets.filter(whole.scatter([place for place, _ in ragged], False))
+    if survey is None and (ragged or table.num_rows != line_count):
+        survey = surveyed(data)  # not every line is a record
+    if survey is None:
+        lines = pl.int_range(line_count, eager=True)
+    elif table.num_rows + len(ragged) == len(survey.lines) and survey.cut == len(data):
+        lines = survey.lines
+    else:
+        return None
+    bad = [_unreadable(data, survey, item, len(header), first_line) for item in ragged]
+    if ragged:
+        whole = pl.repeat(True, len(lines), dtype=pl.Boolean, eager=True)
+        lines = lines.filter(whole.scatter([place for place, _ in ragged], False))
+    batch = UsageBatch.from_columns(
+        _columns(table, header), length=len(lines), source=source, offsets=lines + first_line
+    )
+    return ReadChunk(batch, bad)
+
+
+def _columns(table: pa.Table, header: Sequence[str]) -> dict[str, Column]:
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
-    columns = {
+    return {
         name: Column(ColumnKind.TEXT, values)
         for name, values in zip(header, frame.get_columns(), strict=True)
         if values.null_count() < len(values)
     }
-    batch = UsageBatch.from_columns(columns, length=frame.height, source=source, offsets=offsets)
-    return ReadChunk(batch, bad)
 
 
 def _table(data: memoryview, width: int, ragged: list[tuple[int, int]]) -> pa.Table | None:
@@ -64,12 +84,14 @@ def _table(data: memoryview, width: int, ragged: list[tuple[int, int]]) -> pa.Ta
                 null_values=[""],
             ),
         )
-    except (pa.ArrowInvalid, UnicodeDecodeError):
+    except pa.ArrowInvalid:  # no records at all
         return None
 
 
 def _unreadable(
-    data: memoryview, survey: Survey, place: int, cells: int, width: int, offsets: pl.Series
+    data: memoryview, survey: Survey | None, ragged: tuple[int, int], width: int, first_line: int
 ) -> Unreadable:
-    raw = bytes(data[survey.starts[place] : survey.ends[place]]).rstrip(b"\r")
-    return Unreadable(offsets[place], raw_text(raw), cell_fault(cells, width))
+    assert survey is not None
+    place, cells = ragged
+    raw = bytes(data[survey.starts[place] : survey.ends[place]])
+    return Unreadable(first_line + survey.lines[place], raw_text(raw), cell_fault(cells, width))

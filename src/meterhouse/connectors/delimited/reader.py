@@ -20,6 +20,7 @@ from meterhouse.connectors.delimited.exact import (
     raw_records,
     record_text,
 )
+from meterhouse.connectors.delimited.survey import Survey, has_quote, surveyed
 from meterhouse.connectors.lines import (
     Block,
     ByteSource,
@@ -42,6 +43,7 @@ class _Span:
     data: memoryview
     first_line: int
     line_count: int
+    survey: Survey | None = None
 
 
 def read_csv(
@@ -117,14 +119,12 @@ class _Table:
 
     def cut(self, span: _Span) -> tuple[_Span | ReadChunk, _Span]:
         """Return the records of a span, read or yet to be read, and what is left of it."""
-        from meterhouse.connectors.delimited.survey import has_quote, surveyed
-
         if not has_quote(span.data):
             return span, _after(span, len(span.data), span.line_count)
         survey = surveyed(span.data)
         if survey is None or len(span.data) - survey.cut > RECORD_BYTES_MAX:
             return self.exact(span, at_end=False)
-        records = _Span(span.data[: survey.cut], span.first_line, survey.line_count)
+        records = _Span(span.data[: survey.cut], span.first_line, survey.line_count, survey)
         return records, _after(span, survey.cut, survey.line_count)
 
     def exact(self, span: _Span, *, at_end: bool) -> tuple[ReadChunk, _Span]:
@@ -142,7 +142,12 @@ class _Table:
         from meterhouse.connectors.delimited.quick import quick_chunk
 
         chunk = quick_chunk(
-            span.data, header=self.header, source=self.source, first_line=span.first_line
+            span.data,
+            header=self.header,
+            source=self.source,
+            first_line=span.first_line,
+            line_count=span.line_count,
+            survey=span.survey,
         )
         return self.exact(span, at_end=True)[0] if chunk is None else self._typed(chunk, span)
 

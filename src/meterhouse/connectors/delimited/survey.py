@@ -31,6 +31,12 @@ def has_quote(data: memoryview) -> bool:
     return bool((byte_series(data) == _QUOTE).any())
 
 
+def is_plain(data: memoryview) -> bool:
+    """Whether every line is one record, or blank, whatever it holds."""
+    series = byte_series(data)
+    return not bool(((series == _QUOTE) | (series == _RETURN)).any())
+
+
 def surveyed(data: memoryview) -> Survey | None:
     """Find the records of bytes that begin with one; ``None`` where quotes or returns are odd.
 
@@ -57,12 +63,14 @@ def _places(series: pl.Series, byte: int) -> pl.Series:
 
 
 def _in_order(series: pl.Series, quotes: pl.Series) -> bool:
-    before = series.gather((quotes - 1).clip(lower_bound=0))
-    after = series.gather(quotes + 1)  # there is one: the bytes end with a newline
-    opens = pl.int_range(len(quotes), eager=True) % 2 == 0
-    begins = before.is_in([_COMMA, _NEWLINE, _QUOTE]) | (quotes == 0)
-    closes = after.is_in([_COMMA, _NEWLINE, _RETURN, _QUOTE])
-    return bool(begins.zip_with(opens, closes).all())
+    if len(quotes) % 2:  # the last record is open: it is not looked at
+        quotes = quotes.slice(0, len(quotes) - 1)
+    opening, closing = quotes.gather_every(2), quotes.gather_every(2, offset=1)
+    before = series.gather((opening - 1).clip(lower_bound=0))
+    after = series.gather(closing + 1)  # there is one: the bytes end with a newline
+    begins = (before == _COMMA) | (before == _NEWLINE) | (before == _QUOTE) | (opening == 0)
+    closes = (after == _COMMA) | (after == _NEWLINE) | (after == _RETURN) | (after == _QUOTE)
+    return bool(begins.all()) and bool(closes.all())
 
 
 def _survey(series: pl.Series, ends: pl.Series, end_lines: pl.Series) -> Survey:

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from meterhouse.connectors.lines import byte_series, lines_of
+from meterhouse.connectors.lines import byte_series, is_utf8, lines_of
 from meterhouse.connectors.ndjson.shape import FieldType
 from meterhouse.core.quantity import LIMIT
 from meterhouse.engine.column import Column, ColumnKind
@@ -95,7 +95,7 @@ def odd_lines(data: memoryview, *, line_count: int) -> list[int]:
     texts are UTF-8.
     """
     series = byte_series(data)
-    foreign = set() if _is_utf8(series, data) else _lines_not_utf8(data)
+    foreign = set() if is_utf8(data) else _lines_not_utf8(data)
     newline = series == ord("\n")
     opening, closing = series == ord("{"), series == ord("}")
     inner = max(len(data) - 2, 0)
@@ -104,17 +104,6 @@ def odd_lines(data: memoryview, *, line_count: int) -> list[int]:
     if edges and line_count == 1 + _sum(breaks):
         return sorted(foreign)
     return sorted(foreign | set(_odd_by_line(series, newline.arg_true())))
-
-
-def _is_utf8(series: pl.Series, data: memoryview) -> bool:
-    highest = series.max()
-    if isinstance(highest, int) and highest < 0x80:
-        return True
-    try:
-        str(data, "utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _lines_not_utf8(data: memoryview) -> set[int]:

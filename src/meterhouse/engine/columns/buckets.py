@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from meterhouse.core.aggregation import Aggregation
+from meterhouse.core.meter_state import Section
 from meterhouse.core.quantity import ZERO
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.bucket import ENTRY_MARK, SECTION_MARK, section_header
@@ -18,6 +19,7 @@ from meterhouse.engine.columns.cells import (
     encode_carries,
     split_entries,
 )
+from meterhouse.engine.columns.dictionary import FieldDictionary
 from meterhouse.engine.columns.moments import Moments
 from meterhouse.engine.columns.table import KINDS, Measures, Table
 from meterhouse.engine.plan import MeterPlan
@@ -25,8 +27,6 @@ from meterhouse.engine.source import MeterColumns
 
 #: Whole-number sums of one batch stay below this, so that thousands of batches fit 64 bits.
 _WHOLE_MAX = 2**50
-#: Bits that a bucket's combined key may take.
-_KEY_BITS_MAX = 62
 _SUM = KINDS.index(Aggregation.SUM)
 
 
@@ -42,19 +42,36 @@ class Buckets:
         present = [KINDS[number] for number in sorted(set(kinds))] or [Aggregation.SUM]
         #: which meters are sums; ``None`` if all are
         self.summed = None if present == [Aggregation.SUM] else self.kind == _SUM
-        first, last = plan.carried_first, plan.carried_last
-        counted = Measures(tuple(present), counted=True)
-        self._total = Table((), measures=counted, first=first, last=last)
-        self._tables = [
-            Table(section, measures=Measures(tuple(present)), first=first, last=last)
-            for section in plan.sections
-        ]
+        #: the fields of all sections, numbered by one dictionary each
+        self._dictionaries = {
+            name: FieldDictionary() for section in plan.sections for name in section
+        }
+        kinds_present = tuple(present)
+        self._total = self._table((), Measures(kinds_present, counted=True))
+        self._tables = [self._table(s, Measures(kinds_present)) for s in plan.sections]
         #: encoded sections (``m``, ``e``) of an earlier plan: kept as they are
         self._foreign: list[pl.DataFrame] = []
         self.users = meters.frame["user_id"]
         self.value = meters.frame["value"].cast(QUANTITY)
         self.volume = self._stored_volume()
         self._loaded = pl.repeat(value=False, n=meters.frame.height, dtype=pl.Boolean, eager=True)
+
+    def _table(self, section: Section, measures: Measures) -> Table:
+        return Table(
+            section,
+            dictionaries=[self._dictionaries[name] for name in section],
+            meters=self._stored.height,
+            measures=measures,
+            first=self._plan.carried_first,
+            last=self._plan.carried_last,
+        )
+
+    def numbers(self, batch: UsageBatch) -> list[pl.Series]:
+        """Return the numbers of each record's group fields, one series a field."""
+        return [
+            dictionary.encode(batch.column(name)).alias(self._number_column(name))
+            for name, dictionary in self._dictionaries.items()
+        ]
 
     def _stored_volume(self) -> pl.Series:
         given = self._stored["volume"].cast(QUANTITY)
@@ -110,7 +127,7 @@ class Buckets:
                 total.add(total.without_measures(cells.rename(renamed)))
 
     def fold(
-        self, assigned: pl.DataFrame, *, batch: UsageBatch, carrier: Carrier
+        self, assigned: pl.DataFrame, *, carrier: Carrier
     ) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
         """Fold records: the meters' totals (with ``rise`` and ``top``) and the groups' partials.
 
@@ -125,17 +142,28 @@ class Buckets:
         extra = [rise.sum().alias("rise"), pl.col("v").max().alias("top")]
         measures = [*self._total.measures.folds(), *carrier.folds(), *extra]
         folds = [frame.lazy().group_by("m").agg(measures)]
-        keyed = [_keyed(table, frame, self._plan, batch) for table in self._tables]
-        for table, (rows, keys, _) in zip(self._tables, keyed, strict=True):
+        for table in self._tables:
+            rows = self._rows_of(table, frame)
             measures = [*table.measures.folds(), *carrier.folds()]
-            folds.append(rows.lazy().group_by(keys).agg(measures))
+            folds.append(rows.lazy().group_by(table.keys).agg(measures))
         total, *groups = pl.collect_all(folds)
-        partials = []
-        for table, (_, _, unpacked), group in zip(self._tables, keyed, groups, strict=True):
-            group = group.with_columns(unpacked)
-            partials.append(carrier.gather(group, [*table.keys, *table.measures.names]))
+        partials = [
+            carrier.gather(group, [*table.keys, *table.measures.names])
+            for table, group in zip(self._tables, groups, strict=True)
+        ]
         kept = ["m", *self._total.measures.names, "rise", "top"]
         return carrier.gather(total, kept), partials
+
+    def _rows_of(self, table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+        """The records that count in a section, with its key."""
+        rules = [i for i, rule in enumerate(self._plan.rules) if table.section in rule.group_by]
+        everywhere = len(rules) == len(self._plan.rules)
+        rows = frame if everywhere else frame.filter(pl.col("rule").is_in(rules))
+        return table.keyed(rows, [self._number_column(name) for name in table.section])
+
+    def _number_column(self, name: str) -> str:
+        """A user's field name never becomes the name of a column."""
+        return f"d{list(self._dictionaries).index(name)}"
 
     def add(self, totals: pl.DataFrame, partials: Sequence[pl.DataFrame]) -> None:
         """Take what ``fold`` returned into the state."""
@@ -171,7 +199,7 @@ class Buckets:
             self.volume = self.volume.scatter(rows, volume)
 
     def upto(
-        self, moments: pl.DataFrame, fold: tuple[pl.DataFrame, UsageBatch, Carrier] | None
+        self, moments: pl.DataFrame, fold: tuple[pl.DataFrame, Carrier] | None
     ) -> Moments:
         """Return the buckets as they stand at moments: ``m``, and ``q``, the last position
         of the batch at hand that counts. Without ``fold`` that batch does not count at all.
@@ -181,13 +209,15 @@ class Buckets:
         tables = [self._total, *self._tables]
         parts = [table.of_meters(meters) for table in tables]
         if fold is not None:
-            assigned, batch, carrier = fold
+            assigned, carrier = fold
             rows = assigned.join(named.rename({"q": "upto"}), on="m", how="inner")
             rows = rows.filter(pl.col("q") <= pl.col("upto")).with_columns(m=pl.col("x"))
-            total, partials = self.fold(rows.drop("x", "upto"), batch=batch, carrier=carrier)
+            total, partials = self.fold(rows.drop("x", "upto"), carrier=carrier)
             for part, partial in zip(parts, [total, *partials], strict=True):
                 part.append(partial)
-        merged = [table.merge(part) for table, part in zip(tables, parts, strict=True)]
+        merged = [
+            table.unpacked(table.merge(part)) for table, part in zip(tables, parts, strict=True)
+        ]
         rows_of = named["m"]
         return Moments(tables, merged, self.kind.gather(rows_of), self.volume.gather(rows_of))
 
@@ -213,7 +243,7 @@ class Buckets:
             encode_carries(total.first, total.carried[:count]).alias("carry_first"),
             encode_carries(total.last, total.carried[count:]).alias("carry_last"),
         )
-        parts = [table.encoded(table.merged(), self.kind) for table in self._tables]
+        parts = [table.encoded(self.kind) for table in self._tables]
         parts += self._foreign
         names = []
         for place, part in enumerate(parts):
@@ -235,31 +265,3 @@ def _narrowed(assigned: pl.DataFrame) -> pl.DataFrame:
     if 0 <= greatest and greatest * assigned.height < _WHOLE_MAX:
         return assigned
     return assigned.with_columns(pl.col("v", "s").cast(QUANTITY))
-
-
-def _keyed(
-    table: Table, frame: pl.DataFrame, plan: MeterPlan, batch: UsageBatch
-) -> tuple[pl.DataFrame, list[str], list[pl.Expr]]:
-    """Prepare a section's records: the rows, the columns to group by, and how to unpack them.
-
-    Where they fit, the meter and the numbers of the group fields become one combined key.
-    """
-    rules = [i for i, rule in enumerate(plan.rules) if table.section in rule.group_by]
-    rows = frame if len(rules) == len(plan.rules) else frame.filter(pl.col("rule").is_in(rules))
-    fields = [
-        dictionary.encode(batch.column(name)).gather(rows["q"]).alias(key)
-        for dictionary, name, key in zip(
-            table.dictionaries, table.section, table.keys[1:], strict=True
-        )
-    ]
-    bits = [int(field.max() or 0).bit_length() for field in fields]  # type: ignore[arg-type]
-    top = int(rows["m"].max() or 0)  # type: ignore[arg-type]
-    if top.bit_length() + sum(bits) > _KEY_BITS_MAX:
-        return rows.hstack(fields), table.keys, []
-    key, shift, unpacked = pl.lit(0, dtype=pl.Int64), 0, []
-    for field, width in zip(fields, bits, strict=True):
-        key = key + pl.lit(field) * 2**shift
-        unpacked.append((pl.col("k") // 2**shift % 2**width).alias(field.name))
-        shift += width
-    unpacked.append((pl.col("k") // 2**shift).alias("m"))
-    return rows.with_columns((key + pl.col("m") * 2**shift).alias("k")), ["k"], unpacked

@@ -21,19 +21,19 @@ class FieldDictionary:
         self._others = _Numbering()
 
     def encode(self, column: Column) -> pl.Series:
-        """Return the number of each value (Int64, no nulls)."""
+        """Return the number of each value (UInt32, no nulls)."""
         if column.kind is ColumnKind.TEXT:
-            return _odd(self._texts.number(column.values))
+            return self._texts.numbers(column.values, first=1)
         if column.kind is ColumnKind.TIMESTAMP:
-            return _odd(self._texts.number(timestamp_texts(column.values)))
+            return self._texts.numbers(timestamp_texts(column.values), first=1)
         canonical = column.canonical()
         if column.kind is not ColumnKind.JSON:
-            return self._others.number(canonical) * 2
+            return self._others.numbers(canonical, first=2)
         is_text = canonical.str.starts_with('"').fill_null(value=False)
-        others = self._others.number(canonical.set(is_text, None)) * 2
+        others = self._others.numbers(canonical.set(is_text, None), first=2)
         if not is_text.any():
             return others
-        texts = _odd(self._texts.number(_unquoted(canonical.set(~is_text, None))))
+        texts = self._texts.numbers(_unquoted(canonical.set(~is_text, None)), first=1)
         return texts.zip_with(is_text, others)
 
     def texts(self) -> pl.Series:
@@ -52,25 +52,19 @@ def key_texts(texts: pl.Series) -> pl.Series:
 
 
 class _Numbering:
-    """Distinct texts, numbered from 1; 0 stands for null."""
+    """Distinct texts, every other number from ``first`` on; 0 stands for null."""
 
     def __init__(self) -> None:
         self._categories = pl.Categories.random()
         # The categories live as long as some series of their type does.
         self._keeper = pl.Series([], dtype=pl.Categorical(self._categories))
 
-    def number(self, texts: pl.Series) -> pl.Series:
-        codes = texts.cast(self._keeper.dtype).to_physical().cast(pl.Int64)
-        return (codes + 1).fill_null(0)
+    def numbers(self, texts: pl.Series, *, first: int) -> pl.Series:
+        codes = texts.cast(self._keeper.dtype).to_physical() * 2 + first
+        return codes.fill_null(0) if codes.null_count() else codes
 
     def values(self) -> list[str]:
         return self._categories.to_series().to_list()
-
-
-def _odd(numbers: pl.Series) -> pl.Series:
-    """1, 2, 3 ... become 1, 3, 5 ...; 0 stays."""
-    odd = numbers * 2 - 1
-    return odd.set(odd < 0, 0) if (odd < 0).any() else odd
 
 
 def _unquoted(texts: pl.Series) -> pl.Series:

@@ -63,7 +63,8 @@ class ColumnExecutor:
         """Fold a batch; everything else that ``engine.rows.meter_rows`` would return."""
         checked = check(batch, plan=self._plan, at=self._at)
         guided = self._guide.guide(batch, checked=checked, at=self._at)
-        assigned = self._buckets.with_summands(_assign(guided, checked.value))
+        numbers = self._buckets.numbers(batch)
+        assigned = self._buckets.with_summands(_assign(guided, checked.value, numbers))
         assigned, mine = self._without_handed(assigned, checked.user)
         risky = may_overflow(assigned, volume=self._buckets.volume, summed=self._buckets.summed)
         if len(risky):
@@ -100,13 +101,13 @@ class ColumnExecutor:
             return folded
         self._buckets.load(assigned["m"])
         carrier = Carrier(self._plan, batch)
-        totals, partials = self._buckets.fold(assigned, batch=batch, carrier=carrier)
+        totals, partials = self._buckets.fold(assigned, carrier=carrier)
         if self._limits.any:
             crossings = self._limits.crossings(
                 assigned, prior=self._buckets.prior(), folded=totals
             )
             if crossings:
-                self._push(crossings, assigned, batch, carrier, folded)
+                self._push(crossings, assigned, carrier, folded)
         self._buckets.add(totals, partials)
         return folded
 
@@ -114,7 +115,6 @@ class ColumnExecutor:
         self,
         crossings: Sequence[Crossing],
         assigned: pl.DataFrame,
-        batch: UsageBatch,
         carrier: Carrier,
         folded: Folded,
     ) -> None:
@@ -123,7 +123,7 @@ class ColumnExecutor:
         frame = pl.DataFrame(moments, schema={"m": pl.Int64, "q": pl.Int64}, orient="row")
         buckets = self._by_rows(frame["m"])
         of_moments = [buckets[m] for m, _ in moments]
-        upto = self._buckets.upto(frame, (assigned, batch, carrier))
+        upto = self._buckets.upto(frame, (assigned, carrier))
         states = dict(zip(moments, upto.totals(of_moments), strict=True))
         texts = dict(zip(moments, upto.breakdowns(), strict=True))
         for crossing in crossings:
@@ -211,7 +211,9 @@ def _current(columns: MeterColumns, held: dict[int, Bucket]) -> MeterColumns:
     return MeterColumns(pl.concat([theirs, frame]).sort("no"), [*profiles, *mine.profiles])
 
 
-def _assign(guided: Guided, value: pl.Series) -> pl.DataFrame:
+def _assign(
+    guided: Guided, value: pl.Series, numbers: Sequence[pl.Series]
+) -> pl.DataFrame:
     """One row for each record and meter that it updates: ``q``, ``m``, ``rule``, ``v``."""
     schema = {"q": pl.Int64, "m": pl.Int64, "rule": pl.UInt8, "v": value.dtype}
     parts = []
@@ -226,9 +228,11 @@ def _assign(guided: Guided, value: pl.Series) -> pl.DataFrame:
                 "rule": guided.rule,
                 "v": value,
             }
-        )
+        ).with_columns(numbers)
         parts.append(frame if there.all() else frame.filter(there))
-    return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+    if parts:
+        return pl.concat(parts)
+    return pl.DataFrame(schema=schema).with_columns(number.clear() for number in numbers)
 
 
 def _suspend(folded: Folded, fault: pl.Series) -> None:

@@ -2,8 +2,8 @@
 
 The meter's own total is the table of the section without fields. A table gathers *partials* (the
 fold of one batch) and merges them late: folding is associative, and merging once is cheaper than
-after every batch. A partial has one row for each bucket: ``m`` (the meter's row), the numbers of
-the group fields ``g0`` ..., the measures that the run's aggregations need (``sum``, ``count``,
+after every batch. A partial has one row for each bucket: ``m`` (the meter's row) and the numbers
+of the group fields ``g0`` ..., or both packed into ``k``; the measures that the run's aggregations need (``sum``, ``count``,
 ``min``, ``max``), and the carried texts ``f0`` ... (first) and ``l0`` ... (last).
 """
 
@@ -30,6 +30,9 @@ MEASURES = {
 }
 #: The aggregations as numbers, in the meter table's column ``kind``.
 KINDS = list(MEASURES)
+#: Bits of a packed key, and how many of them the meters (or moments of a batch) get at least.
+_KEY_BITS = 62
+_MOMENT_BITS = 22
 #: Partials are merged early once they hold this many rows.
 PARTIAL_ROWS_MAX = 8_000_000
 
@@ -92,27 +95,42 @@ class Measures:
 
 
 class Table:
-    """The buckets of one section."""
+    """The buckets of one section.
+
+    Where they fit, a bucket's meter and group numbers are *packed* into one key ``k``: one whole
+    number is grouped and joined faster than several. A table that outgrows its key is widened.
+    """
 
     def __init__(
         self,
         section: Section,
         *,
+        dictionaries: Sequence[FieldDictionary],
+        meters: int,
         measures: Measures,
         first: Sequence[str],
         last: Sequence[str],
     ) -> None:
+        """``meters`` is how many meters there are; ``dictionaries`` number the group fields."""
         self.section = section
+        self.dictionaries = dictionaries
         self.measures = measures
         self.first = list(first)
         self.last = list(last)
-        self.dictionaries = [FieldDictionary() for _ in section]
+        meter_bits = max(meters.bit_length(), _MOMENT_BITS)
+        self._bits = (_KEY_BITS - meter_bits) // len(section) if section else 0
+        self._packed = bool(section)
         self._partials: list[pl.DataFrame] = []
         self._rows = 0
 
     @property
     def keys(self) -> list[str]:
-        """The columns that name a bucket."""
+        """The columns that name a bucket in a partial."""
+        return ["k"] if self._packed else self.names
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that name a bucket when it is unpacked."""
         return ["m", *(f"g{place}" for place in range(len(self.section)))]
 
     @property
@@ -120,6 +138,19 @@ class Table:
         """The columns of carried texts."""
         first = [f"f{place}" for place in range(len(self.first))]
         return first + [f"l{place}" for place in range(len(self.last))]
+
+    def keyed(self, rows: pl.DataFrame, numbers: Sequence[str]) -> pl.DataFrame:
+        """Add the key columns to records; ``numbers`` are the columns of the group numbers."""
+        if not self.section:
+            return rows
+        if self._packed and not rows.is_empty():
+            greatest = rows.select(pl.max_horizontal(pl.col(name).max() for name in numbers))
+            if greatest.item() >= 2**self._bits:
+                self._widen()
+        named = {f"g{place}": pl.col(name) for place, name in enumerate(numbers)}
+        if not self._packed:
+            return rows.with_columns(**named)
+        return rows.with_columns(self._key(pl.col("m"), list(named.values())).alias("k"))
 
     def add(self, partial: pl.DataFrame) -> None:
         """Take the fold of one more batch; later ones count as later in order of arrival."""
@@ -130,33 +161,36 @@ class Table:
             # Distinct buckets stay; only what grows beyond them is worth another merge.
             self._rows = max(0, self._partials[0].height // 2)
 
-    def without_measures(self, partial: pl.DataFrame) -> pl.DataFrame:
-        """Complete a partial that has nothing but keys and carried texts."""
-        absent = [pl.lit(None, dtype=pl.Int64).alias(name) for name in self.measures.names]
-        return partial.with_columns(absent)
-
     def merged(self) -> pl.DataFrame:
         """Return one row for each bucket."""
         return self.merge(self._partials)
 
     def of_meters(self, meters: pl.DataFrame) -> list[pl.DataFrame]:
         """Return the partials of some meters; ``meters`` has ``m`` and ``x``, which renames it."""
-        joined = [
-            partial.join(meters, on="m", how="inner", maintain_order="left")
-            for partial in self._partials
-        ]
-        return [part.with_columns(pl.col("x").alias("m")).drop("x") for part in joined]
+        return [self._renamed(partial, meters) for partial in self._partials]
+
+    def _renamed(self, partial: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
+        if not self._packed:
+            joined = partial.join(meters, on="m", how="inner", maintain_order="left")
+            return joined.with_columns(pl.col("x").alias("m")).drop("x")
+        whole = 2 ** (self._bits * len(self.section))
+        joined = partial.with_columns((pl.col("k") // whole).alias("m")).join(
+            meters, on="m", how="inner", maintain_order="left"
+        )
+        key = pl.col("x") * whole + pl.col("k") % whole
+        return joined.with_columns(key.alias("k")).drop("x", "m")
 
     def drop_meters(self, meters: pl.Series) -> None:
         """Forget some meters."""
-        gone = pl.col("m").is_in(meters.cast(pl.Int64).to_list())
-        self._partials = [partial.filter(~gone) for partial in self._partials]
+        gone = meters.cast(pl.Int64).to_list()
+        mine = self._meter().is_in(gone)
+        self._partials = [partial.filter(~mine) for partial in self._partials]
 
     def merge(self, partials: Sequence[pl.DataFrame]) -> pl.DataFrame:
         """Merge partials, given in order of arrival."""
         parts = [self._full(partial) for partial in partials if partial.height]
         if not parts:
-            return self.empty()
+            return self._empty()
         if len(parts) == 1:
             return parts[0]
         carried = [
@@ -168,10 +202,81 @@ class Table:
         whole = pl.concat(_same_types(parts))
         return whole.group_by(self.keys).agg(*self.measures.merges(), *carried)
 
-    def empty(self) -> pl.DataFrame:
-        """A partial without buckets."""
-        schema: dict[str, pl.DataType] = {"m": pl.Int64()}
-        schema |= {key: pl.Int64() for key in self.keys[1:]}
+    def unpacked(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return a partial with the columns ``names``, ascending by ``m``."""
+        if not self._packed:
+            return frame.sort("m")
+        columns = [self._meter().alias("m")]
+        for place in range(len(self.section)):
+            number = pl.col("k") // 2 ** (self._bits * place) % 2**self._bits
+            columns.append(number.cast(pl.UInt32).alias(f"g{place}"))
+        return frame.sort("k").with_columns(columns).drop("k")
+
+    def without_measures(self, partial: pl.DataFrame) -> pl.DataFrame:
+        """Complete a partial that has nothing but keys and carried texts."""
+        absent = [pl.lit(None, dtype=pl.Int64).alias(name) for name in self.measures.names]
+        return partial.with_columns(absent)
+
+    def stored_partial(
+        self, first: list[str], last: list[str], cells: pl.DataFrame, kind: pl.Series
+    ) -> pl.DataFrame:
+        """Turn decoded entries (``m``, ``c0`` ...) into a partial; ``kind`` is by meter row."""
+        for names, mine in ((first, self.first), (last, self.last)):
+            mine += [name for name in names if name not in mine]
+        width = len(self.section)
+        columns = [cells["m"], kind.gather(cells["m"]).alias("kind")]
+        for place, dictionary in enumerate(self.dictionaries):
+            texts = Column(ColumnKind.JSON, cells[f"c{place}"])
+            columns.append(dictionary.encode(texts.without_null_texts()).alias(f"n{place}"))
+        columns.append(cells[f"c{width}"].cast(QUANTITY).alias("value"))
+        names = [f"f{self.first.index(name)}" for name in first]
+        names += [f"l{self.last.index(name)}" for name in last]
+        for place, name in enumerate(names):
+            columns.append(cells[f"c{width + 1 + place}"].alias(name))
+        frame = self.keyed(pl.DataFrame(columns), [f"n{place}" for place in range(width)])
+        measures = self.measures.of_values(pl.col("value"), pl.col("kind"))
+        return frame.select(*self.keys, *measures, *names)
+
+    def values(self, merged: pl.DataFrame, kind: pl.Series) -> pl.Series:
+        """Return the value of each (unpacked) bucket; ``kind`` is by meter row."""
+        chosen = self.measures.value(kind.gather(merged["m"]))
+        return merged.select(chosen.alias("value"))["value"]
+
+    def field_texts(self, merged: pl.DataFrame) -> list[pl.Series]:
+        """Return the canonical texts of the group fields of each (unpacked) bucket."""
+        return [
+            dictionary.texts().gather(merged[f"g{place}"]).alias(f"t{place}")
+            for place, dictionary in enumerate(self.dictionaries)
+        ]
+
+    def encoded(self, kind: pl.Series) -> pl.DataFrame:
+        """Return ``m`` and the encoded section ``e`` of each meter that has entries."""
+        merged = self.unpacked(self.merged())
+        value = number_texts(self.values(merged, kind)).alias("value")
+        cells = pl.DataFrame([merged["m"], *self.field_texts(merged), value])
+        cells = cells.with_columns(merged.select(self.carried))
+        entry = encode_entries([pl.col(name) for name in cells.columns[1:]])
+        header = section_header(self.section, self.first, self.last) + ENTRY_MARK
+        entries = cells.select(pl.col("m").set_sorted(), entry.alias("e"))
+        joined = entries.group_by("m").agg(pl.col("e").str.join(ENTRY_MARK))
+        return joined.with_columns(pl.concat_str(pl.lit(header), pl.col("e")).alias("e"))
+
+    def _meter(self) -> pl.Expr:
+        whole = 2 ** (self._bits * len(self.section))
+        return pl.col("k") // whole if self._packed else pl.col("m")
+
+    def _key(self, meter: pl.Expr, numbers: Sequence[pl.Expr]) -> pl.Expr:
+        key = meter.cast(pl.Int64) * 2 ** (self._bits * len(numbers))
+        for place, number in enumerate(numbers):
+            key = key + number.cast(pl.Int64) * 2 ** (self._bits * place)
+        return key
+
+    def _widen(self) -> None:
+        self._partials = [self.unpacked(partial) for partial in self._partials]
+        self._packed = False
+
+    def _empty(self) -> pl.DataFrame:
+        schema: dict[str, pl.DataType] = dict.fromkeys(self.keys, pl.Int64())
         schema |= {name: pl.Int64() for name in self.measures.names}
         schema |= {name: pl.String() for name in self.carried}
         return pl.DataFrame(schema=schema)
@@ -182,51 +287,6 @@ class Table:
         if absent:
             partial = partial.with_columns(pl.lit(None, dtype=pl.String).alias(n) for n in absent)
         return partial.select(*self.keys, *self.measures.names, *self.carried)
-
-    def stored_partial(
-        self, first: list[str], last: list[str], cells: pl.DataFrame, kind: pl.Series
-    ) -> pl.DataFrame:
-        """Turn decoded entries (``m``, ``c0`` ...) into a partial; ``kind`` is by meter row."""
-        for names, mine in ((first, self.first), (last, self.last)):
-            mine += [name for name in names if name not in mine]
-        width = len(self.section)
-        columns = [cells["m"]]
-        for place, dictionary in enumerate(self.dictionaries):
-            texts = Column(ColumnKind.JSON, cells[f"c{place}"])
-            columns.append(dictionary.encode(texts.without_null_texts()).alias(f"g{place}"))
-        columns.append(cells[f"c{width}"].cast(QUANTITY).alias("value"))
-        columns.append(kind.gather(cells["m"]).alias("kind"))
-        names = [f"f{self.first.index(name)}" for name in first]
-        names += [f"l{self.last.index(name)}" for name in last]
-        for place, name in enumerate(names):
-            columns.append(cells[f"c{width + 1 + place}"].alias(name))
-        frame = pl.DataFrame(columns)
-        measures = self.measures.of_values(pl.col("value"), pl.col("kind"))
-        return frame.select(*self.keys, *measures, *names)
-
-    def values(self, merged: pl.DataFrame, kind: pl.Series) -> pl.Series:
-        """Return the value of each bucket; ``kind`` is by meter row."""
-        chosen = self.measures.value(kind.gather(merged["m"]))
-        return merged.select(chosen.alias("value"))["value"]
-
-    def field_texts(self, merged: pl.DataFrame) -> list[pl.Series]:
-        """Return the canonical texts of the group fields of each bucket."""
-        return [
-            dictionary.texts().gather(merged[f"g{place}"]).alias(f"t{place}")
-            for place, dictionary in enumerate(self.dictionaries)
-        ]
-
-    def encoded(self, merged: pl.DataFrame, kind: pl.Series) -> pl.DataFrame:
-        """Return ``m`` and the encoded section ``e`` of each meter that has entries."""
-        value = number_texts(self.values(merged, kind)).alias("value")
-        cells = pl.DataFrame([merged["m"], *self.field_texts(merged), value])
-        cells = cells.with_columns(merged.select(self.carried))
-        entry = encode_entries([pl.col(name) for name in cells.columns[1:]])
-        header = section_header(self.section, self.first, self.last) + ENTRY_MARK
-        joined = cells.select("m", entry.alias("e")).group_by("m").agg(
-            pl.col("e").str.join(ENTRY_MARK)
-        )
-        return joined.with_columns(pl.concat_str(pl.lit(header), pl.col("e")).alias("e"))
 
 
 def _same_types(parts: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:

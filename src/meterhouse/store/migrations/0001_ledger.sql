@@ -83,7 +83,8 @@ CREATE TABLE meter_contents (
     contents TEXT NOT NULL
 ) STRICT;
 
--- All that is known of a meter, as the program reads it.
+-- All that is known of a meter, as the program reads it. CROSS JOIN keeps `meter` in front, so
+-- that lists are read in its order.
 CREATE VIEW bucket AS
 SELECT
     meter.no, meter.id, meter.key_no, meter_key.key, meter.user_id, meter.type_no,
@@ -92,8 +93,8 @@ SELECT
     coalesce(meter_contents.updated_at, meter_period.updated_at) AS updated_at,
     meter_contents.contents
 FROM meter
-JOIN meter_key ON meter_key.no = meter.key_no
-JOIN meter_period ON meter_period.meter_no = meter.no
+CROSS JOIN meter_key ON meter_key.no = meter.key_no
+CROSS JOIN meter_period ON meter_period.meter_no = meter.no
 LEFT JOIN meter_contents ON meter_contents.meter_no = meter.no;
 
 -- The same for people: value and number of records of every meter.

@@ -44,7 +44,7 @@ class MapParams(NodeParams):
         return _Map(self)
 
     def needs(self, after: Callable[[str], Needed]) -> Needed:
-        """The sources, those whose targets nothing looks at too: a node shows what it does."""
+        """The sources of those targets that are looked at."""
         wanted = after(OUT)
         sources = [source for path, source in self.mappings if wanted is None or path[0] in wanted]
         return record_fields(tuple(sources))
