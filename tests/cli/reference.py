@@ -3,10 +3,13 @@
 `python -m tests.cli.reference` writes it anew; a test says when that is due.
 """
 
+import io
 import os
-import subprocess
-import sys
+from contextlib import redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
+
+from meterhouse.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "docs" / "cli.md"
@@ -33,10 +36,10 @@ def _verbs(verbs: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 def help_text(*words: str) -> str:
     """Return what a command says of itself, 80 columns wide."""
-    environment = os.environ | {"COLUMNS": "80", "TERMINAL_WIDTH": "80"}
-    command = [sys.executable, "-m", "meterhouse", *words, "--help"]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return ended.stdout.rstrip()
+    with patch.dict(os.environ, {"COLUMNS": "80"}), redirect_stdout(io.StringIO()) as out:
+        code = main([*words, "--help"])
+    assert code == 0
+    return out.getvalue().rstrip()
 
 
 def page() -> str:

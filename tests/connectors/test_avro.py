@@ -67,15 +67,28 @@ SIMPLE = [
         Decimal("99999999999999999999.999999999999999999"),
         Decimal("99999999999999999999.999999999999999999"),
     ),
-    (logical("fixed", "decimal", name="d", size=8, precision=18, scale=6), Decimal("0.000001"),
-     Decimal("0.000001")),
+    (
+        logical("fixed", "decimal", name="d", size=8, precision=18, scale=6),
+        Decimal("0.000001"),
+        Decimal("0.000001"),
+    ),
     (logical("int", "date"), dt.date(2026, 1, 31), "2026-01-31"),
     (logical("int", "time-millis"), dt.time(1, 2, 3), "01:02:03"),
-    (logical("long", "timestamp-millis"), dt.datetime(2026, 1, 1, tzinfo=UTC),
-     "2026-01-01T00:00:00.000Z"),
-    (logical("long", "timestamp-micros"), dt.datetime(2026, 1, 1, 0, 0, 0, 7, tzinfo=UTC),
-     "2026-01-01T00:00:00.000007Z"),
-    (logical("long", "local-timestamp-micros"), dt.datetime(2026, 1, 1), "2026-01-01T00:00:00.000Z"),  # noqa: DTZ001
+    (
+        logical("long", "timestamp-millis"),
+        dt.datetime(2026, 1, 1, tzinfo=UTC),
+        "2026-01-01T00:00:00.000Z",
+    ),
+    (
+        logical("long", "timestamp-micros"),
+        dt.datetime(2026, 1, 1, 0, 0, 0, 7, tzinfo=UTC),
+        "2026-01-01T00:00:00.000007Z",
+    ),
+    (
+        logical("long", "local-timestamp-micros"),
+        dt.datetime(2026, 1, 1),
+        "2026-01-01T00:00:00.000Z",
+    ),
     (logical("string", "uuid"), str(uuid.UUID(int=5)), str(uuid.UUID(int=5))),
 ]
 NESTED = [
@@ -268,7 +281,10 @@ ONE = container(record(n="long"), b"null", [(1, varint(5))])
         (ONE + varint(2) + sized(varint(5)) + SYNC, "a block of 1 bytes|damaged"),
         (b"Obj\x01" + varint(1) + varint(1 << 40), "header is damaged"),
         (b"Obj\x01" + b"\0" + SYNC, "no readable schema"),
-        (b"Obj\x01" + varint(1) + sized(b"avro.schema") + sized(b"{") + b"\0" + SYNC, "no readable"),
+        (
+            b"Obj\x01" + varint(1) + sized(b"avro.schema") + sized(b"{") + b"\0" + SYNC,
+            "no readable",
+        ),
         (container(record(n="long"), b"lzo", []), "lzo"),
         (container("string", b"null", []), "not a record"),
         (container(record(n=optional("usage")), b"null", []), "contains itself"),
@@ -308,7 +324,9 @@ def test_a_text_as_long_as_it_says_and_not_longer(make, read):
         read(path)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(place=st.integers(4, len(ONE) - 1), byte=st.integers(0, 255))
 def test_any_damaged_byte_is_an_error_or_a_record(make, read, place, byte):
     data = bytearray(ONE)

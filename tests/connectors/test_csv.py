@@ -206,8 +206,13 @@ def test_byte_order_mark_carriage_returns_and_gzip(usage, read):
 CELLS = st.text(st.characters(codec="utf-8"), max_size=5)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows=st.lists(st.tuples(CELLS, CELLS), max_size=8), style=st.sampled_from(["always", "necessary"]))
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    rows=st.lists(st.tuples(CELLS, CELLS), max_size=8),
+    style=st.sampled_from(["always", "necessary"]),
+)
 def test_what_polars_writes_is_read_back(rows, style, tmp_path, read):
     frame = pl.DataFrame(rows, schema={"a": pl.String, "b": pl.String}, orient="row")
     path = tmp_path / "usage.csv"

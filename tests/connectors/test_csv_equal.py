@@ -85,7 +85,9 @@ def _record(data: bytes, at: int) -> tuple[list[bytes] | None, int]:
     return None, 0
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     body=bodies(),
     block_bytes=st.sampled_from([3, 20, 100, 1000, 100_000]),

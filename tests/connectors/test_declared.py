@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,14 +17,28 @@ from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import ColumnKind
 from meterhouse.streams.ports import ReadChunk, Unreadable
 
-import polars as pl
-
 NUMERALS = [
     *("5", "-5", "+5", "007", "0.1", ".5", "5.", "1e3", "1E-2", "1e400", "-0", "-0.0", "0e5"),
     *("0.1234567890123456789", "0.1000000000000000000000", "99999999999999999999.9", "1e-30"),
     *("100000000000000000000", "123456789012345678901234567890123456789012", "9223372036854775808"),
     *("9" * 60 + "." + "9" * 60, "1e9999999999", "1e99999999999999999999", "1e+05", "1e-0"),
-    *("", " 5", "5 ", "1_000", "1,5", "NaN", "inf", "-", ".", "e5", "--5", "0x10", "٣", "5e", "1.2.3"),
+    *(
+        "",
+        " 5",
+        "5 ",
+        "1_000",
+        "1,5",
+        "NaN",
+        "inf",
+        "-",
+        ".",
+        "e5",
+        "--5",
+        "0x10",
+        "٣",
+        "5e",
+        "1.2.3",
+    ),
     *("true", "TRUE", "False", "falſe", "yes", "1", "0", "a", "5\n"),
 ]
 VALUES = st.one_of(
@@ -48,13 +63,13 @@ def test_a_column_is_read_like_its_values(values, kind):
 
     typed, misfits = typed_batch(batch, {"f": kind})
 
-    expected = {}
+    expected, wrong = {}, {}
     for place, row in enumerate(rows):
         try:
             expected[place] = canonical_text(typed_record(row, {"f": kind}))
         except Misfit as misfit:
-            assert str(misfits[place]) == str(misfit)
-    assert set(misfits) | set(expected) == set(range(len(rows)))
+            wrong[place] = str(misfit)
+    assert {place: str(misfit) for place, misfit in misfits.items()} == wrong
     result = typed.rows()
     assert {place: canonical_text(result[place]) for place in expected} == expected
 
@@ -65,10 +80,7 @@ def test_numbers_in_text_are_read_as_the_core_reads_them(texts):
     column, wrong = number_column(pl.Series(texts, dtype=pl.String))
 
     for text, value, is_wrong in zip(texts, column.to_values(), wrong, strict=True):
-        try:
-            number = None if text is None else number_from_text(text)
-        except ArithmeticError:
-            number = None
+        number = None if text is None else number_from_text(text)
         assert is_wrong == (text is not None and number is None)
         assert canonical_text(value) == canonical_text(number)
 

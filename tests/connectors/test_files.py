@@ -138,9 +138,7 @@ def test_a_file_that_changed_since_it_was_listed_is_refused(tmp_path, describe):
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, describe, change):
     path = tmp_path / "u.ndjson"
     path.write_text('{"a":1}\n' * 100)
-    chunks = UsageFiles().read(
-        describe(path), source=0, format=None, fields={}, records_max=10
-    )
+    chunks = UsageFiles().read(describe(path), source=0, format=None, fields={}, records_max=10)
     next(chunks)
     if change == "gone":
         path.unlink()
@@ -148,7 +146,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, describe, cha
         with path.open("a") as more:
             more.write('{"a":1}\n')
 
-    with pytest.raises(InputError, match="changed while it was read|No such file"):
+    with pytest.raises(InputError, match=r"changed while it was read|No such file"):
         list(chunks)
 
 
@@ -162,16 +160,14 @@ def test_a_failing_disk_is_an_input_error(tmp_path, describe, monkeypatch):
     monkeypatch.setattr("meterhouse.connectors.lines.blocks", fail)
     monkeypatch.setattr("meterhouse.connectors.ndjson.reader.blocks", fail)
 
-    with pytest.raises(InputError, match="Input/output error.*mend the storage"):
+    with pytest.raises(InputError, match=r"Input/output error.*mend the storage"):
         first_chunk(describe(path))
 
 
 def test_a_reading_may_be_given_up(tmp_path, describe):
     path = tmp_path / "u.csv"
     path.write_text("a\n" + "1\n" * 100_000)
-    chunks = UsageFiles().read(
-        describe(path), source=0, format=None, fields={}, records_max=10
-    )
+    chunks = UsageFiles().read(describe(path), source=0, format=None, fields={}, records_max=10)
     next(chunks)
 
     chunks.close()

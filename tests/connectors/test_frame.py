@@ -149,7 +149,10 @@ def test_absent_fields_have_no_column():
     [
         (True, True),
         (math.nan, "NaN"),
-        (dt.datetime(2026, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1))), "2025-12-31T23:00:00.000Z"),
+        (
+            dt.datetime(2026, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1))),
+            "2025-12-31T23:00:00.000Z",
+        ),
         (dt.datetime(2026, 1, 1, microsecond=7), "2026-01-01T00:00:00.000007Z"),
         (dt.time(1, 2), "01:02:00"),
         (dt.timedelta(seconds=5), "PT5S"),

@@ -12,7 +12,8 @@ from meterhouse.connectors.lines import Block
 from meterhouse.connectors.ndjson import block as block_module
 from meterhouse.connectors.ndjson.block import read_block
 from meterhouse.connectors.ndjson.reader import read_ndjson
-from meterhouse.connectors.ndjson.shape import Shape
+from meterhouse.connectors.ndjson.shape import FieldType, Shape
+from meterhouse.connectors.ndjson.uniform import Irregular, uniform_columns
 from meterhouse.core.json_text import NESTING_MAX, canonical_text, parse_json
 from meterhouse.engine.batch import UsageBatch
 
@@ -41,7 +42,18 @@ HUGE = [
 ]
 OTHERS = [b"true", b"false", b"null", b"[1, 2.50]", b'{"a": {"b": null}}', b"[]", b"{}"]
 BROKEN = [
-    *(b"NaN", b"-Infinity", b"01", b"+1", b".5", b"1.", b"tru", b"", b"'x'", b"1e99999999999999999999"),
+    *(
+        b"NaN",
+        b"-Infinity",
+        b"01",
+        b"+1",
+        b".5",
+        b"1.",
+        b"tru",
+        b"",
+        b"'x'",
+        b"1e99999999999999999999",
+    ),
     *(rb'"\ud800"', rb'"\udc00x"', b'"\xff"', b'"\xed\xa0\x80"', b'"a\tb"', b'"a\x01"', b'"open'),
     *(b"9" * 5000, b'"\\x"', b"1 2", b"1}, {", b"[1", b"/**/1", b"1,"),
     *(b"[" * (NESTING_MAX - 1) + b"]" * (NESTING_MAX - 1), b"[" * NESTING_MAX + b"]" * NESTING_MAX),
@@ -146,7 +158,9 @@ def learnt(*records: dict[str, object]) -> Shape:
 
 
 @pytest.mark.usefixtures("tiny_runs")
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(lines=lines_mostly_clean(), decimal=st.booleans())
 @example(lines=[b'{"d":0.1}', b'{"d":"0.1"}'], decimal=True)
 @example(lines=[b'{"n":1}{"n":2}', b""], decimal=False)
@@ -169,7 +183,9 @@ def test_a_block_holds_what_its_lines_hold(lines, decimal, seen):
 
 
 @pytest.mark.usefixtures("tiny_runs")
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     lines=lines_mostly_clean(),
     block_bytes=st.sampled_from([1, 7, 64, 300, 100_000]),
@@ -186,3 +202,59 @@ def test_the_size_of_blocks_changes_nothing(lines, block_bytes, ending, mark, se
     records, bad = line_by_line((mark + data).removeprefix(b"\xef\xbb\xbf"))
     assert result.records == records
     assert set(result.bad) == bad
+
+
+# ------------------------------------------------------------- lines of one form
+
+FORMS = [
+    (b"{%s}", b":", b","),
+    (b"{ %s }", b": ", b", "),
+    (b" {%s} \r", b" :\t", b" ,"),
+]
+WRITTEN = {
+    b'"t"': [b'"x"', b'""', b'"\xc3\xa9"', b'"a, b: {c}"', b'"5"', b'"null"'],
+    b'"u"': [b'"x"', b'":"', b'","'],
+    b'"n"': [b"5", b"0", b"-17", b"9223372036854775807", b"null"],
+    b'"d"': [b"0.1", b"-12345678901234567890.123456789012345678", b"0", b"-0.0", b"null"],
+    b'"b"': [b"true", b"false", b"null"],
+    b'"\xc3\xbc"': [b"1", b"2"],
+}
+MISFITS = [b"1e3", b"-0", b"01", b"+1", b"true", b'"x"', b"null", b"1.5", b"[1]", b"{}", b'"\\n"', b'"\t"', b"0.1234567890123456789", b'"\xff"', b"1}", b'1,"n":2', b'"}\n{"']  # fmt: skip
+
+
+@st.composite
+def lines_of_one_form(draw: st.DrawFn) -> tuple[bytes, int]:
+    keys = draw(st.permutations(list(WRITTEN)).map(lambda keys: keys[:4]))
+    frame, colon, comma = draw(st.sampled_from(FORMS))
+    count = draw(st.integers(1, 8))
+    odd = draw(st.integers(0, count * 2))  # the line that may differ, if there is one
+    lines = []
+    for number in range(count):
+        values = {key: draw(st.sampled_from(WRITTEN[key])) for key in keys}
+        if number == odd:
+            values[draw(st.sampled_from(keys))] = draw(st.sampled_from(MISFITS))
+        if number == odd and draw(st.booleans()):
+            del values[keys[0]]
+        lines.append(frame % comma.join(key + colon + value for key, value in values.items()))
+    return b"".join(line + b"\n" for line in lines), odd >= count
+
+
+@settings(max_examples=400, deadline=None)
+@given(lines_of_one_form())
+@example((b'{"n":1,"n":2}\n', False))
+@example((b'{"t":"x","b":true}\n{"t":"x","b":true,"c":"x","b":true}\n', False))
+def test_lines_of_one_form_are_cut_where_the_exact_reading_would(given_lines):
+    data, clean = given_lines
+    fields = {"n": FieldType.INTEGER, "d": FieldType.DECIMAL, "b": FieldType.BOOLEAN}
+    count = data.count(b"\n")
+
+    try:
+        columns = uniform_columns(memoryview(data), line_count=count, fields=fields)
+    except Irregular:
+        assert not clean or b"-0.0" in data or not data.startswith(b"{"), data
+        return
+
+    batch = UsageBatch.from_columns(columns, length=count)
+    records, bad = line_by_line(data)
+    assert not bad
+    assert [canonical_text(row) for row in batch.rows()] == list(records.values())

@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterhouse.core.instant import (
+    DAY,
     EARLIEST,
     LATEST,
+    MINUTE,
+    SECOND,
     from_datetime,
     instant_text,
     parse_instant,
@@ -244,6 +247,10 @@ def test_an_instant_is_written_in_utc_with_milliseconds(instant, text):
 def test_outside_the_calendar_nothing_can_be_written(instant):
     with pytest.raises(OverflowError):
         instant_text(instant)
+
+
+def test_instants_count_microseconds():
+    assert to_datetime(SECOND + MINUTE + DAY) == datetime(1970, 1, 2, 0, 1, 1, tzinfo=UTC)
 
 
 def test_a_datetime_without_a_zone_is_utc():

@@ -260,6 +260,10 @@ def test_what_nests_too_deep_is_a_value_error(text):
         parse_json(text)
 
 
+def test_a_hundred_levels_are_the_most():
+    assert NESTING_MAX == 100
+
+
 @pytest.mark.parametrize(
     "text",
     [

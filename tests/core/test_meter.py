@@ -70,6 +70,7 @@ def faults(body: object) -> list[str]:
 
 def test_a_minimal_meter_inherits_the_rest():
     assert new(BODY) == NewMeter("ann", "key", "type", {}, None, None, False)
+    assert new(BODY) == NewMeter("ann", "key", "type")
 
 
 def test_a_meter_with_all_that_it_may_have_of_its_own():

@@ -1,13 +1,13 @@
 from decimal import Decimal
 
 import pytest
-from tests.store.factories import AT, a_run, a_stream, a_suspended, commit, fail, start
 
 from meterhouse.app.ports import SuspenseSummary
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.core.suspense import Reason
 from meterhouse.store import SqliteLedger
 from meterhouse.streams.record import RunResult
+from tests.store.factories import AT, a_run, a_stream, a_suspended, commit, fail, start
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_queueing_twice_changes_nothing(ledger: SqliteLedger, ids):
 
 
 def test_an_unreadable_record_is_queued_only_after_a_fix(ledger: SqliteLedger, ids):
-    with pytest.raises(ConflictError, match="Nothing could be read of record .*Set its fields"):
+    with pytest.raises(ConflictError, match=r"Nothing could be read of record .*Set its fields"):
         ledger.requeue_suspense(ids, at=AT)
     ledger.fix_suspense(ids[3], {"userId": "x"}, at=AT)
     ledger.requeue_suspense(ids, at=AT)

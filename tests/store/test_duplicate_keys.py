@@ -2,11 +2,11 @@ from hashlib import blake2b
 
 import polars as pl
 import pytest
-from tests.store.factories import AT, a_stream, commit, snapshot
 
 from meterhouse.core.instant import DAY
 from meterhouse.store import SqliteLedger
 from meterhouse.streams.record import DuplicateKeys, RunResult
+from tests.store.factories import AT, a_stream, commit, snapshot
 
 
 @pytest.fixture(autouse=True)

@@ -2,12 +2,12 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from tests.store.factories import AT, a_meter_type, add_meters
 
 from meterhouse.core.meter import NewMeter
 from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError
 from meterhouse.core.schedule import ResetSchedule
 from meterhouse.store import SqliteLedger
+from tests.store.factories import AT, a_meter_type, add_meters
 
 
 def a_full_type(name: str = "Full"):
@@ -21,7 +21,11 @@ def a_full_type(name: str = "Full"):
         activeTo="2027-01-01T00:00:00Z",
         capacity=Decimal("10.50"),
         thresholds=[
-            {"name": "half", "capacityPercentage": 50, "customFields": {"mail": "x", "n": Decimal("0.5")}},
+            {
+                "name": "half",
+                "capacityPercentage": 50,
+                "customFields": {"mail": "x", "n": Decimal("0.5")},
+            },
             {"name": "all", "absoluteValue": Decimal("10.25")},
         ],
     )
@@ -123,7 +127,7 @@ def test_a_meter_type_with_meters_cannot_be_deleted(ledger: SqliteLedger):
     meter_type = a_meter_type()
     ledger.add_meter_types([meter_type])
     (id,) = add_meters(ledger, ["ann"], meter_type=meter_type)
-    with pytest.raises(ConflictError, match="has 1 meter. Delete its meters first"):
+    with pytest.raises(ConflictError, match=r"has 1 meter. Delete its meters first"):
         ledger.delete_meter_type(meter_type.id)
     ledger.delete_meter(id)
     ledger.delete_meter_type(meter_type.id)

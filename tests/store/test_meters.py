@@ -2,6 +2,12 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+
+from meterhouse.core.meter import MeterPatch, NewMeter
+from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError
+from meterhouse.core.threshold import Threshold
+from meterhouse.engine.bucket import new_state
+from meterhouse.store import SqliteLedger
 from tests.store.factories import (
     AT,
     KEY,
@@ -12,12 +18,6 @@ from tests.store.factories import (
     new_id,
     start,
 )
-
-from meterhouse.core.meter import MeterPatch, NewMeter
-from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError
-from meterhouse.core.threshold import Threshold
-from meterhouse.engine.bucket import new_state
-from meterhouse.store import SqliteLedger
 
 HALF = Threshold("half", capacity_percentage=Decimal(50))
 
@@ -51,7 +51,11 @@ def test_a_meter_inherits_and_starts_its_first_period_at_its_creation(
     meter = bucket.meter
     assert (meter.no, meter.id, meter.user_id, meter.meter_key) == (1, id, "ann", KEY)
     assert (meter.meter_type_id, meter.meter_type_name) == (meter_type.id, "Calls")
-    assert (meter.category, meter.aggregation, meter.unit) == ("api", meter_type.aggregation, "call")
+    assert (meter.category, meter.aggregation, meter.unit) == (
+        "api",
+        meter_type.aggregation,
+        "call",
+    )
     assert (meter.capacity, meter.thresholds) == (Decimal(100), meter_type.thresholds)
     assert (meter.active_from, meter.active_to) == (meter_type.active_from, None)
     assert (meter.custom_fields, meter.delete_on_reset, meter.created_at) == ({}, False, AT)
@@ -117,14 +121,14 @@ def test_all_duplicates_are_named_at_once(ledger: SqliteLedger, meter_type):
 
 
 def test_a_duplicate_at_a_new_key_is_named_too(ledger: SqliteLedger, meter_type):
-    with pytest.raises(ConflictError, match="'ann'.* key new is given twice"):
+    with pytest.raises(ConflictError, match=r"'ann'.* key new is given twice"):
         add_meters(ledger, ["ann", "ann"], meter_type=meter_type, key="new")
 
 
 def test_a_long_list_of_duplicates_is_cut(ledger: SqliteLedger, meter_type):
     users = [f"user {n}" for n in range(30)]
     add_meters(ledger, users, meter_type=meter_type)
-    with pytest.raises(ConflictError, match="; and 10 more. A user has one meter"):
+    with pytest.raises(ConflictError, match=r"; and 10 more. A user has one meter"):
         add_meters(ledger, users, meter_type=meter_type)
 
 

@@ -3,6 +3,19 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+
+from meterhouse.core.metered_record import Kind
+from meterhouse.engine.flush import flush_expired
+from meterhouse.engine.metering import StateChanges
+from meterhouse.store import SqliteLedger
+from meterhouse.streams.record import (
+    ConsumedFile,
+    OutboxEntry,
+    Requeued,
+    RunResult,
+    RunStatus,
+)
+from meterhouse.streams.run import DATA_CORRECTION
 from tests.store.factories import (
     AT,
     KEY,
@@ -18,19 +31,6 @@ from tests.store.factories import (
     snapshot,
     start,
 )
-
-from meterhouse.core.metered_record import Kind
-from meterhouse.engine.flush import flush_expired
-from meterhouse.engine.metering import StateChanges
-from meterhouse.store import SqliteLedger
-from meterhouse.streams.record import (
-    ConsumedFile,
-    OutboxEntry,
-    Requeued,
-    RunResult,
-    RunStatus,
-)
-from meterhouse.streams.run import DATA_CORRECTION
 
 
 @pytest.fixture
@@ -179,9 +179,7 @@ def test_suspended_records_come_back_as_they_were(ledger: SqliteLedger, meters):
     assert (first.state, first.created_at, first.updated_at) == ("open", AT + 4, AT + 4)
 
 
-def test_requeued_records_are_seen_by_the_next_run_and_gone_after_it(
-    ledger: SqliteLedger, meters
-):
+def test_requeued_records_are_seen_by_the_next_run_and_gone_after_it(ledger: SqliteLedger, meters):
     commit(ledger, RunResult(suspended=[a_suspended(0), a_suspended(1), a_suspended(2)]))
     ids = [entry.id for entry in ledger.suspense().items]
     ledger.requeue_suspense([ids[2], ids[0]], at=AT)

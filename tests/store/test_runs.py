@@ -1,4 +1,9 @@
 import pytest
+
+from meterhouse.app.ports import Lease
+from meterhouse.core.problem import ConflictError, NotFoundError
+from meterhouse.store import SqliteLedger
+from meterhouse.streams.record import NodeCount, RunResult, RunStatus
 from tests.store.factories import (
     AT,
     HERE,
@@ -9,11 +14,6 @@ from tests.store.factories import (
     snapshot,
     start,
 )
-
-from meterhouse.app.ports import Lease
-from meterhouse.core.problem import ConflictError, NotFoundError
-from meterhouse.store import SqliteLedger
-from meterhouse.streams.record import NodeCount, RunResult, RunStatus
 
 NODES = (
     NodeCount("r", "Read", "readers/file", out={"out": 5}),
@@ -57,7 +57,7 @@ def test_a_failed_run_keeps_its_error(ledger: SqliteLedger):
 
 def test_a_second_run_is_refused_while_its_process_lives(ledger: SqliteLedger):
     start(ledger, a_run("run-1"))
-    with pytest.raises(ConflictError, match="is running .run run-1, 100 on here"):
+    with pytest.raises(ConflictError, match=r"is running .run run-1, 100 on here"):
         start(ledger, a_run("run-2"), alive=frozenset({"100"}))
     assert ledger.run("run-2") is None
 

@@ -4,6 +4,17 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
+
+from meterhouse.core.instant import DAY
+from meterhouse.core.meter import MeterPatch
+from meterhouse.core.meter_state import GroupState
+from meterhouse.core.threshold import Threshold
+from meterhouse.engine.bucket import Bucket
+from meterhouse.engine.metering import StateChanges
+from meterhouse.engine.source import METER_SCHEMA, MeterColumns, State
+from meterhouse.store import SqliteLedger
+from meterhouse.store.connection import Database, Row, TooBigError
+from meterhouse.streams.record import RunResult
 from tests.store.factories import (
     AT,
     KEY,
@@ -14,16 +25,6 @@ from tests.store.factories import (
     commit,
     snapshot,
 )
-
-from meterhouse.core.instant import DAY
-from meterhouse.core.meter import MeterPatch
-from meterhouse.core.meter_state import GroupState
-from meterhouse.core.threshold import Threshold
-from meterhouse.engine.bucket import Bucket
-from meterhouse.engine.metering import StateChanges
-from meterhouse.engine.source import METER_SCHEMA, MeterColumns, State
-from meterhouse.store import SqliteLedger
-from meterhouse.streams.record import RunResult
 
 USERS = ["ann", "bob", "", "ü", 'a"b', "x\x1c\x1f\n\r,y", "nul\x00in", "5", "5.0", "[1]", "😀"]
 AGGREGATIONS = ["sum", "increment", "min", "max"]
@@ -66,7 +67,9 @@ def fill(buckets: Sequence[Bucket], *, seed: int) -> None:
     for bucket in buckets:
         state = bucket.state
         state.count = chance.randint(1, 5)
-        state.value = Decimal(chance.randint(-(10**20) + 1, 10**20 - 1)).scaleb(-chance.randint(0, 18))
+        state.value = Decimal(chance.randint(-(10**20) + 1, 10**20 - 1)).scaleb(
+            -chance.randint(0, 18)
+        )
         if bucket.meter.aggregation.value == "sum":
             state.volume = abs(state.value) + chance.choice([0, 1])
         state.updated_at = AT + 5
@@ -230,3 +233,40 @@ def test_a_meter_with_its_own_thresholds_has_its_own_profile(ledger: SqliteLedge
     assert own.limits == ((Decimal(3), "own"),)
     assert common.limits == ((Decimal(50), "t"),)
     assert Threshold("t", Decimal(50)) in ledger.meter(ids[0]).meter.thresholds
+
+
+@pytest.mark.parametrize("size", [1, 300, 10**7])
+def test_columns_do_not_depend_on_how_they_are_cut(ledger: SqliteLedger, ids, monkeypatch, size):
+    buckets = buckets_of(ledger, ids)
+    fill(buckets, seed=8)
+    commit(ledger, RunResult(states=[("n", StateChanges(buckets=buckets))]))
+    monkeypatch.setattr("meterhouse.store.snapshot._CONTENTS_BYTES", size)
+    monkeypatch.setattr("meterhouse.store.snapshot._CONTENTS_FIRST", 2)
+    monkeypatch.setattr("meterhouse.store.snapshot._IDENTITIES_AT_ONCE", 5)
+    monkeypatch.setattr("meterhouse.store.snapshot._BUCKETS_AT_ONCE", 3)
+    with snapshot(ledger) as opened:
+        source = opened.meters(KEY)
+        assert_same(source.columns(), State(buckets).columns())
+        assert list(source.all()) == list(State(buckets).all())
+
+
+def test_contents_too_large_for_one_text_are_read_in_smaller_parts(
+    ledger: SqliteLedger, ids, monkeypatch
+):
+    buckets = buckets_of(ledger, ids)
+    fill(buckets, seed=9)
+    commit(ledger, RunResult(states=[("n", StateChanges(buckets=buckets))]))
+    asked: list[int] = []
+
+    def limited(self: Database, sql: str, values) -> Row:
+        if "group_concat" in sql:
+            asked.append(values[-1])
+            if values[-1] > 7:
+                raise TooBigError
+        return only_row(self, sql, values)
+
+    only_row = Database.only_row
+    monkeypatch.setattr(Database, "only_row", limited)
+    with snapshot(ledger) as opened:
+        assert_same(opened.meters(KEY).columns(), State(buckets).columns())
+    assert asked[:3] == [200, 20, 2]

@@ -2,6 +2,10 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
+
+from meterhouse.core.problem import ConflictError, NotFoundError
+from meterhouse.store import SqliteLedger
+from meterhouse.streams.record import ConsumedFile, DuplicateKeys, RunResult
 from tests.store.factories import (
     AT,
     KEY,
@@ -12,10 +16,6 @@ from tests.store.factories import (
     snapshot,
     start,
 )
-
-from meterhouse.core.problem import ConflictError, NotFoundError
-from meterhouse.store import SqliteLedger
-from meterhouse.streams.record import ConsumedFile, DuplicateKeys, RunResult
 
 
 def test_a_stream_comes_back_as_it_was(ledger: SqliteLedger):
@@ -37,7 +37,7 @@ def test_a_name_goes_before_an_id(ledger: SqliteLedger):
 
 def test_a_taken_name_is_refused_with_the_remedy(ledger: SqliteLedger):
     ledger.add_stream(a_stream(id="1"))
-    with pytest.raises(ConflictError, match="named 'Usage'.*--name"):
+    with pytest.raises(ConflictError, match=r"named 'Usage'.*--name"):
         ledger.add_stream(a_stream(id="2"))
 
 

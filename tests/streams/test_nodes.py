@@ -1,11 +1,16 @@
 """The nodes that shape and sort records, in both forms."""
 
+from decimal import Decimal
+
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meterhouse.core.instant import DAY
 from meterhouse.core.json_text import canonical_text, field_value
+from meterhouse.engine.batch import UsageBatch
+from meterhouse.engine.column import Column, ColumnKind
 from tests.streams.documents import (
     AT,
     chain,
@@ -19,7 +24,7 @@ from tests.streams.documents import (
     run,
 )
 from tests.streams.generated import canonical, outcome, records
-from tests.streams.twins import Snapshot, Spools, records_of
+from tests.streams.twins import Batches, Snapshot, Spools, records_of
 
 FORMS = pytest.mark.parametrize("columnar", [False, True], ids=["rows", "columns"])
 
@@ -136,6 +141,24 @@ def test_outputs_of_one_name_are_counted_apart():
     stream = node("split", "transforms/split", rules=rules, multiOutput=multi, onNoMatch="discard")
     _, result = passed(stream, [{"n": 1}, {"n": 2}, {"n": 2}], "a", "b")
     assert counts(result, "split")["out"] == {"Same": 1, "Same (2)": 2}
+
+
+@pytest.mark.parametrize(
+    ("value", "left"), [(5, [5]), (True, [True]), ("5", [5]), (Decimal("5.50"), [Decimal("5.5")])]
+)
+def test_the_value_of_a_rule_may_be_a_number_or_a_boolean_too(value, left):
+    stream = split(("n", "eq", value, "one"))
+    records, _ = passed(stream, [{"n": n} for n in (5, True, Decimal("5.5"), None)], "one")
+    assert [record["n"] for record in records["one"]] == left
+
+
+def test_timestamps_of_typed_input_compare_as_texts():
+    instants = pl.Series([1767312000000000, 1768521600000000]).cast(pl.Datetime("us", "UTC"))
+    column = Column(ColumnKind.TIMESTAMP, instants)
+    batch = UsageBatch.from_columns({"t": column}, length=2)
+    stream = split(("t", "lt", "2026-01-10", "early"))
+    left, _ = passed(stream, Batches(batch), "early")
+    assert [record["t"] for record in left["early"]] == ["2026-01-02T00:00:00.000Z"]
 
 
 # ---------------------------------------------------------------- deduplicate
@@ -287,3 +310,12 @@ def test_edges_are_merged_in_order_of_arrival():
     stream["edges"] += [edge("split:high -> w"), edge("split:low -> w")]
     run(stream, [{"n": n} for n in (5, 1, 4, 2)], spools=spools, columnar=True)
     assert [record["n"] for record in spools.opened["w"].records] == [5, 1, 4, 2]
+
+
+def test_records_of_one_origin_come_in_the_order_of_the_edges_in_the_document():
+    spools = Spools()
+    one, two = (node(i, "transforms/map", mappings=[{i: "n"}]) for i in ("one", "two"))
+    stream = document([reader(), one, two, node("w", "writers/file", path="x.csv")])
+    stream["edges"] = [edge(path) for path in ("two -> w", "in -> one", "one -> w", "in -> two")]
+    run(stream, [{"n": 1}, {"n": 2}], spools=spools)
+    assert spools.opened["w"].records == [{"two": 1}, {"one": 1}, {"two": 2}, {"one": 2}]

@@ -1,7 +1,9 @@
+import polars as pl
 import pytest
 
 from meterhouse.core.json_text import parse_json
 from meterhouse.engine.batch import UsageBatch
+from meterhouse.engine.column import Column, ColumnKind
 from meterhouse.streams.placeholder import Template
 from tests.streams.twins import as_columns, records_of
 
@@ -88,3 +90,16 @@ def test_a_text_without_a_placeholder_is_refused():
 def test_the_fields_it_names():
     assert Template.parse("${payload.a.b}-${payload.c}").fields == ("a.b", "c")
     assert Template.parse("${payload}${payload.c}").fields is None
+
+
+def test_typed_columns_read_in_texts_as_their_json_values_do():
+    instants = pl.Series([0, None]).cast(pl.Datetime("us", "UTC"))
+    columns = {
+        "t": Column(ColumnKind.TIMESTAMP, instants),
+        "n": Column.from_values([parse_json("1.50"), 2]),
+        "b": Column.from_values([True, None]),
+    }
+    batch = UsageBatch.from_columns(columns, length=2)
+    text = "${payload.t} ${payload.n} ${payload.b}"
+    assert values(text, batch) == ["1970-01-01T00:00:00.000Z 1.5 true", " 2 "]
+    assert values(text, batch) == values(text, UsageBatch.from_rows(batch.rows()))

@@ -85,6 +85,13 @@ def test_all_fields_are_shown_though_none_is_needed():
     assert views["end"].records_in == [{"n": 1, "m": 2}]
 
 
+def test_a_limit_of_bad_records_does_not_end_a_preview():
+    policy = {"enabled": True, "eventThreshold": 1}
+    check = node("v", "transforms/validate", schema={"required": ["x"]}, suspenseManagement=policy)
+    views = previewed(chain(reader(), check, noop()), Files({"a": [{"n": 1}, {"n": 2}]}))
+    assert len(views["v"].suspended) == 2
+
+
 def test_its_json_form():
     stream = chain(reader(), node("v", "transforms/validate", schema={"required": ["x"]}), noop())
     views = previewed(stream, Files({"a": [{"n": 1}]}))

@@ -91,9 +91,10 @@ USAGE = st.fixed_dictionaries(
 
 def done(records: list, *, columnar: bool, chunk_records: int) -> tuple[dict, RunResult]:
     """Run the stream over two files; everything that it did, in a form that can be compared."""
-    threshold = Threshold("five", absolute_value=Decimal(5))
+    limits = (("one", 1), ("three", 3), ("nine", 9))
+    thresholds = tuple(Threshold(name, absolute_value=Decimal(limit)) for name, limit in limits)
     states = {
-        KEY: state(*USERS, thresholds=(threshold,)),
+        KEY: state(*USERS, thresholds=thresholds),
         SECOND_KEY: state(*USERS, "zoe"),
     }
     middle = len(records) // 2

@@ -1,10 +1,15 @@
+from decimal import Decimal
+from enum import Enum
+
 import pytest
 
 from meterhouse.core.instant import parse_instant
 from meterhouse.core.suspense import Reason
+from meterhouse.core.threshold import Threshold
 from meterhouse.streams.law import RecordsUnaccounted, check_law, lawful
 from meterhouse.streams.nodes import log as log_node
 from meterhouse.streams.nodes import meter as meter_module
+from meterhouse.streams.nodes import noop as noop_node
 from meterhouse.streams.nodes.meter import MeterKeyMissing
 from meterhouse.streams.nodes.script import ScriptFailed
 from meterhouse.streams.ports import InputError
@@ -226,6 +231,30 @@ def test_meters_whose_period_has_ended_are_flushed_before_the_first_record():
     assert counts(result, "meter") == {"in": 1, "out": {"reset": 2}, "metered": 1}
 
 
+@FORMS
+@pytest.mark.parametrize("chunk_records", [1, 100])
+def test_partial_pushes_leave_by_their_own_port_in_order_of_crossing(columnar, chunk_records):
+    spools = Spools()
+    stream = document([reader(), meter_node(), writer()], "in -> meter", "meter:threshold -> w")
+    limits = [Threshold(f"at {n}", absolute_value=Decimal(n)) for n in (1, 2, 3)]
+    snapshot = Snapshot({KEY: state("ann", "bob", thresholds=tuple(limits))})
+    given = [{"userId": user, "value": value} for user, value in (("bob", 2), ("ann", 9))]
+    result = run(
+        stream,
+        given,
+        columnar=columnar,
+        chunk_records=chunk_records,
+        snapshot=snapshot,
+        spools=spools,
+    )
+    left = [(r["userId"], r["thresholdReached"]["name"]) for r in spools.opened["w"].records]
+    assert left == [
+        *(("bob", name) for name in ("at 1", "at 2")),
+        *(("ann", name) for name in ("at 1", "at 2", "at 3")),
+    ]
+    assert counts(result, "meter") == {"in": 2, "out": {"threshold": 5}, "metered": 2}
+
+
 def test_the_end_scan_has_a_clock_of_its_own():
     snapshot = Snapshot({KEY: state("ann")})
     stream = chain(reader(), meter_node(), noop())
@@ -255,7 +284,9 @@ def test_a_huge_reset_goes_down_in_pages(monkeypatch, page_records):
 
 def test_meters_further_down_are_scanned_before_records_come_to_them():
     second_key = "22222222-2222-4222-8222-222222222222"
-    second = state("ann")
+    first, second = state("ann"), state("ann")
+    for bucket in first:
+        bucket.state.value, bucket.state.count = Decimal(5), 1
     stream = document(
         [reader(), meter_node(), meter_node("meter2"), noop()],
         "in -> meter",
@@ -265,13 +296,13 @@ def test_meters_further_down_are_scanned_before_records_come_to_them():
     result = run(
         stream,
         [],
-        snapshot=Snapshot({KEY: state("ann"), second_key: second}),
+        snapshot=Snapshot({KEY: first, second_key: second}),
         meter_keys={"meter": KEY, "meter2": second_key},
         at=FEBRUARY,
     )
     golden = {emitted.node_id: emitted.record.body["value"] for emitted in result.records}
     # The golden record of the first meter counts in the new period of the second one.
-    assert golden == {"meter": 0, "meter2": 0}
+    assert golden == {"meter": 5, "meter2": 0}
     assert counts(result, "meter2")["metered"] == 1
 
 
@@ -331,6 +362,19 @@ def test_scripts_end_before_the_meters_that_they_feed():
     assert [emitted.record.body["value"] for emitted in result.records] == [1]
 
 
+@pytest.mark.parametrize("chunk_records", [1, 100])
+def test_what_a_script_pushes_keeps_the_origin_of_its_record(chunk_records):
+    scripts = Scripts({"t": lambda r: Outcome(({"n": r["n"]}, {"n": -r["n"]}))})
+    check = node("v", "transforms/validate", schema={"properties": {"n": {"minimum": 0}}})
+    stream = chain(reader(), script(), check, noop())
+    given = [{"n": n} for n in (1, 2)]
+    result = run(stream, given, scripts=scripts, chunk_records=chunk_records)
+    assert [(s.source, s.offset, s.record["n"]) for s in result.suspended] == [
+        ("a", 0, -1),
+        ("a", 1, -2),
+    ]
+
+
 def test_a_flush_script_that_fails_fails_the_run():
     scripts = Scripts({"f": lambda meta: Outcome(error="boom")})
     with pytest.raises(ScriptFailed, match='flush script of node "s" failed: boom'):
@@ -344,23 +388,25 @@ def test_a_script_that_mentions_meta_is_told_where_records_come_from():
     assert scripts.metas == [[{"source": "a", "offset": 0}, {"source": "a", "offset": 1}]]
 
 
-def test_effects_of_scripts_are_part_of_the_result():
-    from enum import Enum
-
+@pytest.mark.parametrize("chunk_records", [1, 100])
+def test_effects_of_scripts_are_part_of_the_result(chunk_records):
     gone = Enum("Gone", "GONE").GONE
-    scripts = Scripts({"t": lambda r: Outcome()})
-    scripts.returned = Effects(
-        stores={"s": {"a": 1, "b": gone}},
-        shared={"c": [1]},
-        audit={"s": {"rows": 2}},
-        log=[("s", "info", "hello")],
-        log_dropped=5,
+    scripts = Scripts()
+    calls = iter(
+        [
+            Effects({"s": {"a": 1, "b": 2}}, {"c": [1]}, {"s": {"rows": 1}}, [("s", "info", "1")]),
+            Effects({"s": {"b": gone}}, {}, {"s": {"rows": 2}}, [("s", "error", "2")], 5),
+        ]
     )
-    result = run(chain(reader(), script(), noop()), [{"n": 1}], scripts=scripts)
-    assert result.script_store == {"s": {"a": 1, "b": None}, "": {"c": [1]}}
+    scripts.functions = {"t": lambda r: scripts.will_return(next(calls))}
+    stream = chain(reader(), script(), noop())
+    result = run(stream, [{"n": 1}, {"n": 2}], scripts=scripts, chunk_records=chunk_records)
+    if chunk_records == 1:
+        assert result.script_store == {"s": {"a": 1, "b": None}, "": {"c": [1]}}
+        assert result.log[0] == ("s", "info", "1")
     assert result.audit == {"s": {"rows": 2}}
-    assert result.log[0] == ("s", "info", "hello")
-    assert "5 more lines" in result.log[1][2]
+    assert result.log[-2:][0] == ("s", "error", "2")
+    assert "5 more lines" in result.log[-1][2]
 
 
 # ---------------------------------------------------------------- log
@@ -425,6 +471,12 @@ def test_a_node_that_loses_records_breaks_the_law():
     assert not lawful(count)
     with pytest.raises(RecordsUnaccounted, match=r'node "Node" .* cannot account for 1 of them'):
         check_law([count])
+
+
+def test_a_run_that_breaks_the_law_fails(monkeypatch):
+    monkeypatch.setattr(noop_node._Noop, "take", lambda self, batch: {})
+    with pytest.raises(RecordsUnaccounted, match="cannot account for 2"):
+        run(chain(reader(), noop()), [{"n": 1}, {"n": 2}])
 
 
 def test_what_a_meter_lets_out_does_not_count():

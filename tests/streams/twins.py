@@ -56,8 +56,13 @@ class Scripts:
         assert flush is not None
         return self.functions[flush](meta)
 
+    def will_return(self, effects: Effects) -> Outcome:
+        self.returned = effects
+        return Outcome()
+
     def effects(self) -> Effects:
-        return self.returned
+        returned, self.returned = self.returned, Effects()
+        return returned
 
     def close(self) -> None:
         self.closed += 1
@@ -114,6 +119,17 @@ class Files:
         return ReadChunk(as_columns(batch) if self.columnar else batch, unreadable)
 
 
+class Batches(Files):
+    """A file that holds a batch as it is."""
+
+    def __init__(self, batch: UsageBatch) -> None:
+        super().__init__({"a": []})
+        self.batch = batch
+
+    def read(self, file, *, source, **asked) -> Iterator[ReadChunk]:
+        yield ReadChunk(self.batch)
+
+
 def as_columns(batch: UsageBatch) -> UsageBatch:
     """The same records, in columns only."""
     offsets = batch.origin_frame()["offset"]
@@ -122,7 +138,7 @@ def as_columns(batch: UsageBatch) -> UsageBatch:
     return replace(made, _origin_frame=pl.DataFrame({"source": source, "offset": offsets}))
 
 
-@dataclass(slots=True)
+@dataclass
 class MemorySpool:
     records: list[Record] = field(default_factory=list)
     format: str | None = None
@@ -139,7 +155,7 @@ class MemorySpool:
         self.discarded = True
 
 
-@dataclass(slots=True)
+@dataclass
 class Spools:
     opened: dict[str, MemorySpool] = field(default_factory=dict)
 

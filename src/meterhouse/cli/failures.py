@@ -27,7 +27,8 @@ def message(error: BaseException) -> str:
     if isinstance(error, DefinitionError):
         return _with_hint(_problems(error), error.hint)
     if isinstance(error, MeterhouseError):
-        return _with_hint(str(error.args[0]), error.hint)
+        notes = [f"  {note}" for note in getattr(error, "__notes__", ())]
+        return _with_hint("\n".join([str(error.args[0]), *notes]), error.hint)
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}"

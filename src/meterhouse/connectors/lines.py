@@ -10,6 +10,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from io import FileIO
 from typing import Protocol
 
@@ -136,6 +137,21 @@ def byte_series(data: memoryview) -> pl.Series:
     series = pl.from_arrow(array)
     assert isinstance(series, pl.Series)
     return series
+
+
+def places(mask: pl.Series) -> pl.Series:
+    """Return where a mask is true. (``arg_true`` is ten times slower where much is.)"""
+    return _counting(len(mask)).filter(mask)
+
+
+@lru_cache(maxsize=4)
+def _count_to(length: int) -> pl.Series:
+    return pl.int_range(length, dtype=pl.UInt32, eager=True)
+
+
+def _counting(length: int) -> pl.Series:
+    # Rounded up, so that blocks of about one size share the numbers.
+    return _count_to(-(-length // _BLOCK_BYTES) * _BLOCK_BYTES).slice(0, length)
 
 
 def is_utf8(data: memoryview) -> bool:

@@ -69,7 +69,7 @@ def read_timestamp(value: object) -> Instant | None:
     if isinstance(value, int):
         value = Decimal(value)
     if isinstance(value, str):
-        if "-" in value[1:] and value[:1] != "-" and (iso := _ISO.fullmatch(value)) is not None:
+        if (iso := _ISO.fullmatch(value)) is not None:
             return _from_iso(iso)
         value = number_from_text(value)
     if isinstance(value, Decimal):

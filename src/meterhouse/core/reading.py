@@ -37,7 +37,7 @@ class Reading:
             self.problems.append(Problem("", message, f"write the {what} between {{ and }}"))
         elif known:
             hint = f"fields of a {what} are {', '.join(sorted(known))}"
-            unknown = [name for name in body if name not in known]
+            unknown = [name for name in self.body if name not in known]
             self.problems += [Problem(str(name), "is not a known field", hint) for name in unknown]
 
     def fail(self, place: str, message: str, hint: str = "") -> None:

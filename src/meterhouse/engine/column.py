@@ -66,9 +66,14 @@ class Column:
             case ColumnKind.JSON:
                 return [None if text is None else parse_json(text) for text in self.values]
 
-    def canonical(self) -> pl.Series:
-        """Return the canonical JSON text of each value; null where the field is absent."""
+    def canonical(self, *, plain: bool = False) -> pl.Series:
+        """Return the canonical JSON text of each value; null where the field is absent.
+
+        ``plain`` promises that ``is_plain`` holds.
+        """
         match self.kind:
+            case ColumnKind.TEXT if plain:
+                return _between_quotes(self.values)
             case ColumnKind.JSON:
                 return self.values
             case ColumnKind.TEXT:
@@ -79,6 +84,10 @@ class Column:
                 return self.values.cast(pl.String)
             case ColumnKind.TIMESTAMP:
                 return _quoted(timestamp_texts(self.values))
+
+    def is_plain(self) -> bool:
+        """Whether the text of no value needs escaping in JSON; asked once for many parts."""
+        return self.kind is ColumnKind.TEXT and not self.values.str.contains(_ESCAPED).any()
 
     def nested(self, path: str) -> Column:
         """Return a field inside this one, named by a dotted path."""
@@ -155,14 +164,17 @@ def timestamp_texts(values: pl.Series) -> pl.Series:
 
 def _quoted(texts: pl.Series) -> pl.Series:
     """JSON texts of strings; only those with characters to escape are looked at in Python."""
-    frame = texts.alias("t").to_frame()
-    plain = pl.concat_str(pl.lit('"'), pl.col("t"), pl.lit('"'))
-    quoted = frame.select(plain)["literal"]
+    quoted = _between_quotes(texts)
     odd = texts.str.contains(_ESCAPED).fill_null(value=False)
     if not odd.any():
         return quoted
     escaped = texts.map_elements(json_text, return_dtype=pl.String)
     return escaped.zip_with(odd, quoted)
+
+
+def _between_quotes(texts: pl.Series) -> pl.Series:
+    quoted = pl.concat_str(pl.lit('"'), pl.col("t"), pl.lit('"'))
+    return texts.alias("t").to_frame().select(quoted.alias("t"))["t"]
 
 
 def _kind_of(value: JsonValue) -> ColumnKind | None:

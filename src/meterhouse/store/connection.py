@@ -29,11 +29,18 @@ Row = tuple[Any, ...]
 #: Values by position (`?`) or by name (`:name`).
 Values = Sequence[Any] | Mapping[str, Any]
 IntegrityError: type[Exception] = sqlite3.IntegrityError
+#: A value would be larger than a gigabyte.
+TooBigError: type[Exception] = sqlite3.DataError
 
 _REMEDIES = {
     "SQLITE_FULL": "Make room on the disk and repeat the command; nothing was changed",
     "SQLITE_IOERR": "Check the disk and repeat the command; nothing was changed",
+    "SQLITE_NOMEM": "Free some memory and repeat the command; nothing was changed",
+    "SQLITE_TOOBIG": "One meter or record may not hold more than a gigabyte",
     "SQLITE_BUSY": "Another process is writing; repeat the command",
+    "SQLITE_LOCKED": "Another process is writing; repeat the command",
+    "SQLITE_PROTOCOL": "Another process is writing; repeat the command",
+    "SQLITE_PERM": "Give this user the right to write there, or use another directory",
     "SQLITE_READONLY": "Give this user the right to write there, or use another directory",
     "SQLITE_CANTOPEN": "Give this user the right to write there, or use another directory",
     "SQLITE_NOTADB": "Use another directory, or put the ledger back from a backup",
@@ -151,8 +158,8 @@ def storable(text: str) -> str:
 
     JSON needs none of this, it comes with such escapes.
 
-    >>> storable("a\\ud800")
-    'a\\\\ud800'
+    >>> storable("a\ud800")
+    'a\\ud800'
     """
     return text.encode("utf-8", "backslashreplace").decode()
 
@@ -169,8 +176,8 @@ def path_value(path: str) -> str | bytes:
 def path_from_value(value: str | bytes) -> str:
     r"""Return a stored path.
 
-    >>> path_from_value(path_value("a\udcff"))
-    'a\udcff'
+    >>> path_from_value(path_value("a\udcff")) == "a\udcff"
+    True
     """
     return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
 
@@ -196,9 +203,9 @@ def _errors_of(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", "") or ""
         primary = "_".join(name.split("_")[:2])
-        if primary in ("SQLITE_ERROR", "SQLITE_MISUSE", "SQLITE_RANGE"):
-            raise
-        raise StoreError(f"The ledger {path}: {error}", hint=_REMEDIES.get(primary, "")) from error
+        if (remedy := _REMEDIES.get(primary)) is None:
+            raise  # a statement of ours is wrong
+        raise StoreError(f"The ledger {path}: {error}", hint=remedy) from error
 
 
 def _statements(sql: str) -> Iterator[str]:

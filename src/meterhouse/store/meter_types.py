@@ -156,8 +156,8 @@ def _inherited(meter_type: MeterType) -> tuple[Any, ...]:
 
 
 def _from_row(row: Row) -> MeterType:
-    id, name, aggregation, schedule, created_at, updated_at, *rest, _, _ = row
-    *plain, capacity, thresholds = rest
+    id, name, aggregation, schedule, created_at, updated_at, category, description, *rest = row
+    external_ref, unit, timezone, active_from, active_to, capacity, thresholds, *_ = rest
     return MeterType(
         id,
         name,
@@ -165,7 +165,13 @@ def _from_row(row: Row) -> MeterType:
         ResetSchedule(**parse_json(schedule)),
         created_at,
         updated_at,
-        *plain,
+        category,
+        description,
+        external_ref,
+        unit,
+        timezone,
+        active_from,
+        active_to,
         None if capacity is None else Decimal(capacity),
         thresholds_from_text(thresholds),
     )

@@ -141,11 +141,10 @@ def _types(
         if no is None:
             unknown[reference] = sum(new.meter_type_ref == reference for _, new in meters)
             continue
-        row = database.row(_SQL["type_and_version"], (no,))
-        assert row is not None
-        template = catalogue.template(row[1])
+        version_no = database.value(_SQL["version_no"], (no,))
+        template = catalogue.template(version_no)
         end = template.reset_schedule.next_after(at, template.timezone)
-        types[reference] = _Type(*row, template, end)
+        types[reference] = _Type(no, version_no, template, end)
     problems = [_unknown_type(reference, count) for reference, count in unknown.items()]
     problems += _problems([new for _, new in meters], types)
     if problems:

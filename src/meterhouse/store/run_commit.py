@@ -42,8 +42,7 @@ def commit(database: Database, run: Run, result: RunResult, *, run_no: int, stre
     _write_records(database, result.records, run_no=run_no)
     read = {file.path for file in result.consumed} | {s.source for s in result.suspended}
     _replace_provisional(database, dict.fromkeys(read, _PLACE_MAX), stream_no=stream_no)
-    rows = _suspense_rows(database, run, result.suspended, numbers=(stream_no, run_no, 0))
-    database.execute_many(_SQL["insert_suspense"], rows)
+    _write_suspense(database, run, result.suspended, numbers=(stream_no, run_no, 0))
     database.execute_many(_SQL["delete_suspense"], zip(result.requeued, strict=True))
     consumed = [
         (stream_no, f.node_id, path_value(f.path), f.size, f.modified_ns, run_no)
@@ -71,8 +70,7 @@ def keep_failed(
     for suspended in kept:
         reached[suspended.source] = max(reached.get(suspended.source, 0), suspended.offset)
     _replace_provisional(database, reached, stream_no=stream_no)
-    rows = _suspense_rows(database, run, kept, numbers=(stream_no, run_no, 1))
-    database.execute_many(_SQL["insert_suspense"], rows)
+    _write_suspense(database, run, kept, numbers=(stream_no, run_no, 1))
     _write_story(database, result, run_no=run_no)
 
 
@@ -133,21 +131,23 @@ def _record_row(emitted: Emitted, run_no: int) -> Row:
     return (id, record.kind.value, run_no, emitted.node_id, record.text)
 
 
-def _suspense_rows(
-    database: Database, run: Run, suspended: Iterable[Suspended], *, numbers: tuple[int, int, int]
-) -> Iterable[Row]:
+def _write_suspense(
+    database: Database, run: Run, suspended: Sequence[Suspended], *, numbers: tuple[int, int, int]
+) -> None:
     """``numbers`` are those of stream and run, and 1 for a failed run."""
-    stream_no, run_no, provisional = numbers
     at = run.started_at if run.ended_at is None else run.ended_at
-    # Interned before the first row is written: rows come while a statement runs.
-    names = {s.source for s in suspended}
-    source_nos = {name: _source_no(database, name) for name in sorted(names)}
-    for s in suspended:
-        record = None if s.record is None else json_text(s.record)
-        raw = None if s.raw is None else storable(s.raw)
-        error = (s.node_id, s.node_name, s.reason.value, storable(s.detail))
-        place = (source_nos[s.source], s.offset)
-        yield (stream_no, run_no, *error, *place, provisional, at, at, record, raw)
+    names = sorted({s.source for s in suspended})
+    source_nos = {name: _source_no(database, name) for name in names}
+    rows = (_suspense_row(s, source_nos[s.source], numbers, at) for s in suspended)
+    database.execute_many(_SQL["insert_suspense"], rows)
+
+
+def _suspense_row(s: Suspended, source_no: int, numbers: tuple[int, int, int], at: Instant) -> Row:
+    stream_no, run_no, provisional = numbers
+    error = (s.node_id, s.node_name, s.reason.value, storable(s.detail))
+    record = None if s.record is None else json_text(s.record)
+    raw = None if s.raw is None else storable(s.raw)
+    return (stream_no, run_no, *error, source_no, s.offset, provisional, at, at, record, raw)
 
 
 def _source_no(database: Database, name: str) -> int:

@@ -18,7 +18,7 @@ from meterhouse.core.problem import NotFoundError
 from meterhouse.engine.bucket import Bucket
 from meterhouse.engine.source import METER_SCHEMA, MeterColumns, Profile
 from meterhouse.store.catalogue import Catalogue
-from meterhouse.store.connection import Database, path_from_value
+from meterhouse.store.connection import Database, TooBigError, path_from_value
 from meterhouse.store.contents import contents_frame, empty_contents, initial_text
 from meterhouse.store.run_commit import SHARED
 from meterhouse.store.sql_text import queries
@@ -30,8 +30,10 @@ _CACHE_KIB = 16 * 1024
 #: Meters that are objects at the same time in a scan.
 _BUCKETS_AT_ONCE = 2_000
 _IDENTITIES_AT_ONCE = 200_000
-#: Contents in one text: at most some megabytes, so that it stays in the processor's cache.
-_CONTENTS_AT_ONCE = 20_000
+#: Contents in one text: some megabytes are fastest. The number of meters follows their size.
+_CONTENTS_BYTES = 12_000_000
+_CONTENTS_FIRST = 200
+_CONTENTS_MAX = 50_000
 _KEYS_AT_ONCE = 1_000_000
 _texts = msgspec.json.Decoder(list[str]).decode
 _numbers = msgspec.json.Decoder(list[int]).decode
@@ -135,7 +137,7 @@ class SnapshotMeters:
             identities = self._identities()
             own = self._own_profiles()
             contents = self._contents()
-        identities, profiles = _with_profiles(identities, own, self._catalogue)
+            identities, profiles = _with_profiles(identities, own, self._catalogue)
         return MeterColumns(_joined(identities, contents, profiles), profiles)
 
     def _order(self, query: str, at: Instant) -> list[int]:
@@ -152,9 +154,8 @@ class SnapshotMeters:
         last = 0
         while True:
             values = (self._key_no, last, _IDENTITIES_AT_ONCE)
-            nos, user_ids, versions, last = self._database.only_row(
-                _SQL["identity_columns"], values
-            )
+            row = self._database.only_row(_SQL["identity_columns"], values)
+            nos, user_ids, versions, last = row
             if last is None:
                 return pl.concat(parts)
             columns = {"no": _numbers(nos), "user_id": _texts(user_ids)}
@@ -167,13 +168,21 @@ class SnapshotMeters:
 
     def _contents(self) -> pl.DataFrame:
         parts = [empty_contents()]
-        last = 0
+        last, meters = 0, _CONTENTS_FIRST
         while True:
-            values = (self._key_no, last, _CONTENTS_AT_ONCE)
-            lines, last = self._database.only_row(_SQL["contents_lines"], values)
-            if last is None:
+            try:
+                values = (self._key_no, last, meters)
+                lines, reached = self._database.only_row(_SQL["contents_lines"], values)
+            except TooBigError:
+                # Much larger meters than those before.
+                meters = max(meters // 10, 1)
+                continue
+            if reached is None:
                 return pl.concat(parts)
             parts.append(contents_frame(lines))
+            last = reached
+            fitting = meters * _CONTENTS_BYTES // len(lines)
+            meters = max(1, min(fitting, meters * 20, _CONTENTS_MAX))
 
 
 def _with_profiles(

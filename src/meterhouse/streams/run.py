@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.core.reading import shown
 from meterhouse.core.suspense import Reason
@@ -56,9 +57,8 @@ def execute(
     input cannot be read, ``ScriptFailed``, and what the ports raise. Nothing is kept then.
     """
     session = _open_session(graph, facts, snapshot, services)
-    world = World(
-        facts, snapshot, services, Sources(), SuspenseBook(), RunLog(services.log), session
-    )
+    book = SuspenseBook(unlimited=facts.records_max is not None)
+    world = World(facts, snapshot, services, Sources(), book, RunLog(services.log), session)
     try:
         return _Execution(graph, world, tap).run()
     finally:
@@ -84,6 +84,8 @@ class _Execution:
         self._tap = tap
         self._counts = {n.id: NodeCount(n.id, n.name, n.type.name) for n in graph.nodes}
         self._runs: dict[str, NodeRun] = {}
+        self._script_store: dict[str, dict[str, JsonValue]] = {}
+        self._audit: dict[str, dict[str, JsonValue]] = {}
 
     def run(self) -> RunResult:
         try:
@@ -199,6 +201,7 @@ class _Execution:
                 self._counts[node.id].records_in += len(batch)
                 self._show(node.id, None, batch)
                 self._leave(node, self._runs[node.id].take(batch), waiting)
+        self._take_effects()
         self._world.suspense.raise_if_stopped()
 
     def _leave(self, node: Node, outputs: Outputs, waiting: _Waiting) -> None:
@@ -223,24 +226,25 @@ class _Execution:
         check_law(counts)
         result = RunResult(nodes=counts, requeued=requeued)
         result.suspended = self._world.suspense.suspended()
-        self._take_effects(result)
+        self._take_effects()
+        result.script_store, result.audit = self._script_store, self._audit
         for run in self._runs.values():
             run.commit(result)
         result.log = self._world.log.lines
         return result
 
-    def _take_effects(self, result: RunResult) -> None:
-        """What scripts kept, counted and logged."""
+    def _take_effects(self) -> None:
+        """Gather what scripts have kept, counted and logged since this was last done."""
         if self._world.session is None:
             return
         effects = self._world.session.effects()
         changed: Mapping[str, Mapping[str, object]] = {**effects.stores, "": effects.shared}
-        result.script_store = {
-            node_id: {key: kept_value(value) for key, value in values.items()}
-            for node_id, values in changed.items()
-            if values
-        }
-        result.audit = {node_id: dict(values) for node_id, values in effects.audit.items()}
+        for node_id, values in changed.items():
+            if values:
+                kept = {key: kept_value(value) for key, value in values.items()}
+                self._script_store.setdefault(node_id, {}).update(kept)
+        for node_id, values in effects.audit.items():
+            self._audit.setdefault(node_id, {}).update(values)
         for node_id, level, text in effects.log:
             name = self._counts[node_id].name
             self._world.log.add(node_id, name, level=level, text=text)

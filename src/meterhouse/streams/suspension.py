@@ -78,8 +78,12 @@ class _Stop:
 
 @dataclass(slots=True)
 class SuspenseBook:
-    """All records that a run has set aside, with the order of their arrival."""
+    """All records that a run has set aside, with the order of their arrival.
 
+    A preview is ``unlimited``: it shows bad records, however many there are.
+    """
+
+    unlimited: bool = False
     _entries: list[tuple[Origin, Suspended]] = field(default_factory=list)
     _stop: _Stop | None = None
 
@@ -98,7 +102,7 @@ class SuspenseBook:
 
     def raise_if_stopped(self) -> None:
         """Raise ``SuspenseLimitReached`` where a limit was reached."""
-        if (stop := self._stop) is None:
+        if (stop := self._stop) is None or self.unlimited:
             return
         self._entries = [entry for entry in self._entries if entry[0] <= stop.origin]
         raise SuspenseLimitReached(stop.message, self.suspended(), hint=stop.hint)

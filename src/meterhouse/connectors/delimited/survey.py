@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from meterhouse.connectors.lines import byte_series
+from meterhouse.connectors.lines import byte_series, places
 
 _COMMA, _QUOTE, _NEWLINE, _RETURN = (ord(character) for character in ',"\n\r')
 
@@ -59,7 +59,7 @@ def surveyed(data: memoryview) -> Survey | None:
 
 
 def _places(series: pl.Series, byte: int) -> pl.Series:
-    return (series == byte).arg_true().cast(pl.Int64)
+    return places(series == byte).cast(pl.Int64)
 
 
 def _in_order(series: pl.Series, quotes: pl.Series) -> bool:

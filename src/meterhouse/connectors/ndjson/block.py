@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
@@ -12,7 +12,9 @@ from meterhouse.connectors.lines import Block, byte_series, lines_of
 from meterhouse.connectors.ndjson.exact import exact_chunk
 from meterhouse.connectors.ndjson.quick import Refusal, odd_lines, quick_columns
 from meterhouse.connectors.ndjson.shape import Shape
+from meterhouse.connectors.ndjson.uniform import Irregular, uniform_columns
 from meterhouse.engine.batch import UsageBatch
+from meterhouse.engine.column import Column
 from meterhouse.streams.ports import ReadChunk
 
 #: So many lines are read exactly where a quick attempt has failed, and where there are fewer.
@@ -34,10 +36,15 @@ class _Reading:
         self._shape = shape
         self._source = source
         self._count = block.line_count
-        self._odd = odd_lines(block.data, line_count=block.line_count)
+        self._odd: list[int] = []
         self._bounds: list[int] | None = None
 
     def parts(self) -> Iterator[ReadChunk]:
+        whole = self._uniform(0, self._count)
+        if whole is not None:
+            yield whole
+            return
+        self._odd = odd_lines(self._block.data, line_count=self._count)
         at, step, failures = 0, self._count, 0
         run, run_end = _EXACT_LINES, 0
         while at < self._count:
@@ -46,7 +53,7 @@ class _Reading:
             known = bool(self._shape.fields) and not hopeless
             if known and take >= min(_EXACT_LINES, self._count - at):
                 try:
-                    part = self._quick(at, take)
+                    part = self._uniform(at, take) or self._quick(at, take)
                 except Refusal as refusal:
                     failures += 1
                     step = take // 4 if refusal.row is None else refusal.row
@@ -69,9 +76,24 @@ class _Reading:
         place = bisect_left(self._odd, at)
         return self._odd[place] if place < len(self._odd) else self._count
 
+    def _uniform(self, first: int, count: int) -> ReadChunk | None:
+        if not self._shape.uniform:
+            return None
+        data = self._bytes(first, count)
+        try:
+            columns = uniform_columns(data, line_count=count, fields=self._shape.fields)
+        except Irregular:
+            self._shape.note_uniform(was=False)
+            return None
+        self._shape.note_uniform(was=True)
+        return self._chunk(columns, first, count)
+
     def _quick(self, first: int, count: int) -> ReadChunk:
         data = self._bytes(first, count)
         columns = quick_columns(data, line_count=count, fields=self._shape.fields)
+        return self._chunk(columns, first, count)
+
+    def _chunk(self, columns: Mapping[str, Column], first: int, count: int) -> ReadChunk:
         offset = self._block.first_line + first
         return ReadChunk(
             UsageBatch.from_columns(columns, length=count, source=self._source, first_offset=offset)
@@ -86,6 +108,6 @@ class _Reading:
         if count == self._count:
             return data
         if self._bounds is None:
-            newlines = (byte_series(data) == ord("\n")).arg_true().cast(pl.Int64)
+            newlines = places(byte_series(data) == ord("\n")).cast(pl.Int64)
             self._bounds = [0, *(newlines + 1).to_list()]
         return data[self._bounds[first] : self._bounds[first + count]]

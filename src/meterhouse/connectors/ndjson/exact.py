@@ -55,7 +55,7 @@ def exact_chunk(lines: Sequence[bytes], *, source: int, first_line: int) -> Read
 def _record_or_detail(line: bytes) -> Record | str:
     """Return the JSON object of a line, nulls left out, or what is wrong with it."""
     try:
-        value = _value(line)
+        value = line_value(line)
     except UnicodeDecodeError as error:
         return f"not UTF-8: {error.reason} at byte {error.start + 1}"
     except JSONDecodeError as error:
@@ -69,8 +69,8 @@ def _record_or_detail(line: bytes) -> Record | str:
     return value
 
 
-def _value(line: bytes) -> JsonValue:
-    """Read one line: what the fast decoder refuses, the core decides."""
+def line_value(line: bytes) -> JsonValue:
+    """Read one line: what the fast decoder refuses, the core decides. Raises ``ValueError``."""
     if line.count(b"[") + line.count(b"{") <= NESTING_MAX:
         try:
             return _DECODER.decode(line)

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from meterhouse.connectors.lines import byte_series, is_utf8, lines_of
+from meterhouse.connectors.lines import byte_series, is_utf8, lines_of, places
 from meterhouse.connectors.ndjson.shape import FieldType
 from meterhouse.core.quantity import LIMIT
 from meterhouse.engine.column import Column, ColumnKind
@@ -103,7 +103,7 @@ def odd_lines(data: memoryview, *, line_count: int) -> list[int]:
     edges = inner > 0 and bool(opening[0]) and bool(closing[-2])
     if edges and line_count == 1 + _sum(breaks):
         return sorted(foreign)
-    return sorted(foreign | set(_odd_by_line(series, newline.arg_true())))
+    return sorted(foreign | set(_odd_by_line(series, places(newline))))
 
 
 def _lines_not_utf8(data: memoryview) -> set[int]:

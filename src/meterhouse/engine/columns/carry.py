@@ -21,6 +21,7 @@ class _Carried:
     column: Column
     carry: Carry
     where: str
+    plain: bool
 
 
 class Carrier:
@@ -32,6 +33,9 @@ class Carrier:
 
     def __init__(self, plan: MeterPlan, batch: UsageBatch) -> None:
         self._carried: list[_Carried] = []
+        fields = dict.fromkeys((*plan.carried_first, *plan.carried_last))
+        self._columns = {name: batch.column(name) for name in fields}
+        self._plain = {name: column.is_plain() for name, column in self._columns.items()}
         #: columns to add to the assignments before folding
         self.columns: list[pl.Expr] = []
         for prefix, carry, names in (
@@ -39,12 +43,10 @@ class Carrier:
             ("l", Carry.LAST, plan.carried_last),
         ):
             for place, field in enumerate(names):
-                self._add(plan, batch, Operation(field, carry), f"{prefix}{place}")
+                self._add(plan, Operation(field, carry), f"{prefix}{place}")
 
-    def _add(
-        self, plan: MeterPlan, batch: UsageBatch, operation: Operation, name: str
-    ) -> None:
-        column = batch.column(operation.field)
+    def _add(self, plan: MeterPlan, operation: Operation, name: str) -> None:
+        column = self._columns[operation.field]
         rules = [i for i, rule in enumerate(plan.rules) if operation in rule.operations]
         everywhere = len(rules) == len(plan.rules)
         where = "q"
@@ -55,7 +57,8 @@ class Carrier:
                 there = pl.lit(column.values.is_not_null()).gather(pl.col("q"))
                 wanted = wanted & there
             self.columns.append(pl.when(wanted).then(pl.col("q")).alias(where))
-        self._carried.append(_Carried(name, column, operation.carry, where))
+        plain = self._plain[operation.field]
+        self._carried.append(_Carried(name, column, operation.carry, where, plain))
 
     def folds(self) -> list[pl.Expr]:
         """The positions to find for each bucket."""
@@ -74,6 +77,6 @@ class Carrier:
             side = "a" if carried.carry is Carry.FIRST else "z"
             positions = folded[f"{side}_{carried.where}"]
             values = carried.column.values.gather(positions)
-            text = Column(carried.column.kind, values).canonical()
+            text = Column(carried.column.kind, values).canonical(plain=carried.plain)
             columns.append(text.alias(carried.name))
         return pl.DataFrame(columns)

@@ -18,7 +18,7 @@ from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.meter_state import Section
 from meterhouse.engine.bucket import ENTRY_MARK, section_header
 from meterhouse.engine.column import QUANTITY, Column, ColumnKind, number_texts
-from meterhouse.engine.columns.cells import encode_entries
+from meterhouse.engine.columns.cells import encode_entries, joined_by_meter
 from meterhouse.engine.columns.dictionary import FieldDictionary
 
 #: Which measure is the value of a meter, by its aggregation.
@@ -242,23 +242,27 @@ class Table:
         chosen = self.measures.value(kind.gather(merged["m"]))
         return merged.select(chosen.alias("value"))["value"]
 
-    def field_texts(self, merged: pl.DataFrame) -> list[pl.Series]:
-        """Return the canonical texts of the group fields of each (unpacked) bucket."""
-        return [
-            dictionary.texts().gather(merged[f"g{place}"]).alias(f"t{place}")
-            for place, dictionary in enumerate(self.dictionaries)
-        ]
+    def field_texts(self, merged: pl.DataFrame, *, prefix: str = "") -> list[pl.Series]:
+        """Return the canonical texts of the group fields of each (unpacked) bucket.
+
+        ``prefix`` goes before the first field's.
+        """
+        columns = []
+        for place, dictionary in enumerate(self.dictionaries):
+            texts = prefix + dictionary.texts() if place == 0 else dictionary.texts()
+            columns.append(texts.gather(merged[f"g{place}"]).alias(f"t{place}"))
+        return columns
 
     def encoded(self, kind: pl.Series) -> pl.DataFrame:
         """Return ``m`` and the encoded section ``e`` of each meter that has entries."""
         merged = self.unpacked(self.merged())
-        value = number_texts(self.values(merged, kind)).alias("value")
-        cells = pl.DataFrame([merged["m"], *self.field_texts(merged), value])
-        cells = cells.with_columns(merged.select(self.carried))
-        entry = encode_entries([pl.col(name) for name in cells.columns[1:]])
-        header = section_header(self.section, self.first, self.last) + ENTRY_MARK
-        entries = cells.select(pl.col("m").set_sorted(), entry.alias("e"))
-        joined = entries.group_by("m").agg(pl.col("e").str.join(ENTRY_MARK))
+        # Every entry opens with its mark, so that joining them needs no separator.
+        first, *others = self.field_texts(merged, prefix=ENTRY_MARK)
+        value = number_texts(self.values(merged, kind))
+        carried = [merged[name] for name in self.carried]
+        entry = encode_entries([first, *others, value, *carried])
+        joined = joined_by_meter(pl.DataFrame([merged["m"], entry.alias("e")]))
+        header = section_header(self.section, self.first, self.last)
         return joined.with_columns(pl.concat_str(pl.lit(header), pl.col("e")).alias("e"))
 
     def _meter(self) -> pl.Expr:

@@ -36,8 +36,8 @@ INSERT INTO meter_key (key) VALUES (?) RETURNING no
 -- name: type_no
 SELECT no FROM meter_type WHERE id = ?
 
--- name: type_and_version
-SELECT meter_type.no, version.no
+-- name: version_no
+SELECT version.no
 FROM meter_type
 JOIN meter_type_version AS version
     ON version.type_no = meter_type.no AND version.version = meter_type.version
