@@ -77,14 +77,14 @@ def _opponent(bench: Bench, name: str, form: str) -> Program:
     inputs = [str(path) for path in generate.files(bench.data, bench.size, form)]
     options = ["--meters", str(bench.meters), "--out", str(out)]
     command = [sys.executable, "-m", f"bench.opponent_{name}", *options, *inputs]
-    environment = meterhouse_run.environment() | {"PYTHONPATH": str(_HERE.parent)}
+    environment = meterhouse_run.environment()
     if name == "polars":
         environment |= _KEEP_MEMORY
     return Program(f"{name} by hand", form, bench.records, lambda: command, environment, out)
 
 
 def _meterhouse(bench: Bench, form: str, meters: pl.DataFrame) -> tuple[Program, str]:
-    pattern = bench.data.resolve() / f"usage-{bench.size}-*.{form}"
+    pattern = bench.data / f"usage-{bench.size}-*.{form}"
     directory = bench.work(f"meterhouse-{bench.size}-{form}")
     prepared = meterhouse_run.prepare(directory, meters, inputs=str(pattern), form=form)
     created = f"create {prepared.meters:,} meters: {prepared.creation_seconds:.1f} s"
@@ -103,7 +103,7 @@ def _rounds(programs: Sequence[Program], rounds: int) -> None:
     for number in range(rounds):
         for program in programs:
             command = program.command()
-            measured = measure(command, program.environment)
+            measured = measure(command, program.environment, _HERE.parent)
             program.runs.append(measured)
             _log(
                 f"round {number + 1}: {program.name} {program.form} {program.records:,}: "
@@ -243,12 +243,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory", action="store_true", help="peak memory at 10M and 50M records")
     args = parser.parse_args()
-    bench = Bench(args.data, _SIZE_NAMES[args.records])
+    bench = Bench(args.data.resolve(), _SIZE_NAMES[args.records])
     if args.memory:
         text, kept = _memory(bench, min(args.rounds, 2)), "RESULTS-memory.md"
     else:
         text, kept = _speed(bench, args.rounds), "RESULTS.md"
-    shutil.rmtree(args.data / "work", ignore_errors=True)
+    shutil.rmtree(bench.data / "work", ignore_errors=True)
     if args.memory or args.records == 10_000_000:
         (_HERE / kept).write_text(text, encoding="utf-8")
     print(text)

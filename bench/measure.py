@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,13 @@ class Measured:
     output: str
 
 
-def measure(command: Sequence[str], environment: Mapping[str, str]) -> Measured:
-    """Run the command; a failure ends the benchmark with what the program said."""
+def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Measured:
+    """Run the command in the folder; a failure ends the benchmark with what the program said."""
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         began = time.perf_counter()
-        process = subprocess.Popen(command, env=dict(environment), stdout=output, stderr=errors)
+        process = subprocess.Popen(
+            command, env=dict(environment), cwd=folder, stdout=output, stderr=errors
+        )
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)

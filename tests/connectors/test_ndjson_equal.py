@@ -219,7 +219,10 @@ WRITTEN = {
     b'"b"': [b"true", b"false", b"null"],
     b'"\xc3\xbc"': [b"1", b"2"],
 }
-MISFITS = [b"1e3", b"-0", b"01", b"+1", b"true", b'"x"', b"null", b"1.5", b"[1]", b"{}", b'"\\n"', b'"\t"', b"0.1234567890123456789", b'"\xff"', b"1}", b'1,"n":2', b'"}\n{"']  # fmt: skip
+MISFITS = [
+    *(b"1e3", b"-0", b"01", b"+1", b"true", b'"x"', b"null", b"1.5", b"[1]", b"{}", b"1}"),
+    *(b'"\\n"', b'"\t"', b'"\xff"', b"0.1234567890123456789", b'1,"n":2', b'"}\n{"'),
+]
 
 
 @st.composite
@@ -251,7 +254,7 @@ def test_lines_of_one_form_are_cut_where_the_exact_reading_would(given_lines):
     try:
         columns = uniform_columns(memoryview(data), line_count=count, fields=fields)
     except Irregular:
-        assert not clean or b"-0.0" in data or not data.startswith(b"{"), data
+        assert not clean, data
         return
 
     batch = UsageBatch.from_columns(columns, length=count)

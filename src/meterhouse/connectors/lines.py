@@ -140,7 +140,7 @@ def byte_series(data: memoryview) -> pl.Series:
 
 
 def places(mask: pl.Series) -> pl.Series:
-    """Return where a mask is true. (``arg_true`` is ten times slower where much is.)"""
+    """Return where a mask is true; ``arg_true`` is ten times slower where much is."""
     return _counting(len(mask)).filter(mask)
 
 

@@ -10,9 +10,10 @@ means "none". Canonical JSON never holds these control characters, so nothing is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 
 from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.instant import Instant
@@ -120,7 +121,7 @@ def decode_texts(text: str | None) -> dict[str, str]:
     if not text:
         return {}
     names, *texts = text.split(CELL_MARK)
-    return dict(zip(parse_json(names), texts, strict=True))
+    return dict(zip(_read_names(names), texts, strict=True))
 
 
 def encode_groups(groups: Mapping[Section, Mapping[GroupKey, GroupState]]) -> str | None:
@@ -151,20 +152,31 @@ def decode_groups(text: str | None) -> dict[Section, dict[GroupKey, GroupState]]
     groups: dict[Section, dict[GroupKey, GroupState]] = {}
     for part in text.split(SECTION_MARK) if text else ():
         header, *entries = part.split(ENTRY_MARK)
-        section, first, last = (tuple(parse_json(cell)) for cell in header.split(CELL_MARK))
-        groups[section] = dict(_decode_entry(entry, len(section), first, last) for entry in entries)
+        section, first, last = _read_header(header)
+        groups[section] = {
+            tuple(cells[: len(section)]): _decode_entry(cells[len(section) :], first, last)
+            for cells in (entry.split(CELL_MARK) for entry in entries)
+        }
     return groups
 
 
+@lru_cache(maxsize=256)
+def _read_header(header: str) -> tuple[Section, tuple[str, ...], tuple[str, ...]]:
+    section, first, last = (tuple(parse_json(cell)) for cell in header.split(CELL_MARK))
+    return section, first, last
+
+
+@lru_cache(maxsize=256)
+def _read_names(names: str) -> tuple[str, ...]:
+    return tuple(parse_json(names))
+
+
 def _decode_entry(
-    text: str, width: int, first: tuple[str, ...], last: tuple[str, ...]
-) -> tuple[GroupKey, GroupState]:
-    cells = text.split(CELL_MARK)
-    value, carried = cells[width], cells[width + 1 :]
-    middle = len(first)
-    state = GroupState(
-        Decimal(value) if value else None,
-        {name: cell for name, cell in zip(first, carried[:middle], strict=True) if cell},
-        {name: cell for name, cell in zip(last, carried[middle:], strict=True) if cell},
+    cells: Sequence[str], first: tuple[str, ...], last: tuple[str, ...]
+) -> GroupState:
+    middle = 1 + len(first)
+    return GroupState(
+        Decimal(cells[0]) if cells[0] else None,
+        {name: cell for name, cell in zip(first, cells[1:middle], strict=True) if cell},
+        {name: cell for name, cell in zip(last, cells[middle:], strict=True) if cell},
     )
-    return tuple(cells[:width]), state

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from meterhouse.connectors.chunking import in_columns, joined
-from meterhouse.connectors.lines import Block, byte_series, lines_of
+from meterhouse.connectors.lines import Block, byte_series, lines_of, places
 from meterhouse.connectors.ndjson.exact import exact_chunk
 from meterhouse.connectors.ndjson.quick import Refusal, odd_lines, quick_columns
 from meterhouse.connectors.ndjson.shape import Shape
