@@ -111,9 +111,10 @@ def load(*sources: str | Path | Mapping[str, Any] | Sequence[Any]) -> Plan:
 
     Raises ``DefinitionError`` with every problem of every source at once.
 
-    >>> load({"name": "Calls", "aggregation": {"type": "sum"}, "resetSchedule": {
-    ...     "minute": "0", "hour": "0", "day": "1", "month": "*", "weekday": "*"}}).meter_types.keys()
-    dict_keys(['Calls'])
+    >>> monthly = {"minute": "0", "hour": "0", "day": "1", "month": "*", "weekday": "*"}
+    >>> body = {"name": "Calls", "aggregation": {"type": "sum"}, "resetSchedule": monthly}
+    >>> list(load(body).meter_types)
+    ['Calls']
     """
     reading = _Loading()
     for position, source in enumerate(sources):
@@ -241,7 +242,9 @@ def _document(path: str | Path) -> object:
     except OSError as error:
         raise NotFoundError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise DefinitionError([Problem("", f"is not JSON or TOML: {error}")], what=str(path)) from error
+        raise DefinitionError(
+            [Problem("", f"is not JSON or TOML: {error}")], what=str(path)
+        ) from error
 
 
 def _meter(new: NewMeter, meter_type: MeterType, *, no: int, at: Instant) -> Meter:
@@ -276,9 +279,7 @@ def _instant(at: str | Instant) -> Instant:
     return instant
 
 
-def _suspended(
-    batch: UsageBatch, suspended: Sequence[tuple[int, Reason]]
-) -> list[SuspendedRecord]:
+def _suspended(batch: UsageBatch, suspended: Sequence[tuple[int, Reason]]) -> list[SuspendedRecord]:
     if not suspended:
         return []
     import polars as pl

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from random import Random
 
 from meterhouse.core.aggregation import Aggregation
@@ -170,7 +171,20 @@ def _record(style: Style, at: Instant) -> Record:
 def _texts(style: Style) -> list[object]:
     if not style.wild:
         return ["p", "q", "r"]
-    return ["p", "q", 5, Decimal("5.0"), "5", True, None, {"k": [1]}, 'a"b\\', "\u00e9\u2028", Decimal("2.5"), "{"]
+    return [
+        "p",
+        "q",
+        5,
+        Decimal("5.0"),
+        "5",
+        True,
+        None,
+        {"k": [1]},
+        'a"b\\',
+        "\u00e9\u2028",
+        Decimal("2.5"),
+        "{",
+    ]
 
 
 def _timestamp(style: Style, at: Instant) -> object:
@@ -206,7 +220,7 @@ def play(case: Case, *, rows_max: int, whole: bool = False) -> list[str]:
         batch = UsageBatch.from_rows(step.records)
         cuts = [0, len(batch)] if whole else step.cuts
         metered = 0
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in pairwise(cuts):
             folded = metering.meter(batch.slice(start, end - start))
             assert folded.metered + len(folded.suspended) == end - start
             metered += folded.metered

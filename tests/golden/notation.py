@@ -61,26 +61,12 @@ def parse_case(text: str) -> GoldenCase:
         if not words:
             continue
         verb, rest = words[0], words[1:]
-        if verb == "type":
-            case.types[rest[0]] = {"aggregation": rest[1], "limits": []} | _options(rest[2:])
-        elif verb == "limit":
-            case.types[rest[0]]["limits"].append(_threshold(rest[1], rest[2]))
-        elif verb == "meter":
-            case.meters.append(_meter(case, rest, clock))
-        elif verb == "rule":
-            case.rules.append(_rule(rest))
-        elif verb == "execute":
-            case.flush = Flush.STREAM_EXECUTION
-        elif verb == "at":
+        if verb == "at":
             clock = _instant(rest[0])
-        elif verb == "use":
-            _step(case, clock).usage.append(_usage(rest))
-        elif verb == "run":
-            _step(case, clock)
-        elif verb == "reset":
-            case.steps[-1].resets.append(" ".join(rest))
+        elif verb in ("use", "run", "reset"):
+            _take_step(case, verb, rest, clock)
         else:
-            raise ValueError(f"{verb!r} is not in the notation")
+            _take_definition(case, verb, rest, clock)
     return case
 
 
@@ -107,6 +93,30 @@ def play_case(case: GoldenCase, *, rows_max: int) -> tuple[list[str], list[str]]
         actual += [_reset_line(record.body, names) for record in flushed]
         state = state.with_changes(metering.changes())
     return expected, actual
+
+
+def _take_definition(case: GoldenCase, verb: str, rest: list[str], clock: Instant) -> None:
+    if verb == "type":
+        case.types[rest[0]] = {"aggregation": rest[1], "limits": []} | _options(rest[2:])
+    elif verb == "limit":
+        case.types[rest[0]]["limits"].append(_threshold(rest[1], rest[2]))
+    elif verb == "meter":
+        case.meters.append(_meter(case, rest, clock))
+    elif verb == "rule":
+        case.rules.append(_rule(rest))
+    elif verb == "execute":
+        case.flush = Flush.STREAM_EXECUTION
+    else:
+        raise ValueError(f"{verb!r} is not in the notation")
+
+
+def _take_step(case: GoldenCase, verb: str, rest: list[str], clock: Instant) -> None:
+    if verb == "reset":
+        case.steps[-1].resets.append(" ".join(rest))
+        return
+    step = _step(case, clock)
+    if verb == "use":
+        step.usage.append(_usage(rest))
 
 
 def _step(case: GoldenCase, clock: Instant) -> Step:
@@ -208,4 +218,6 @@ def _reset_line(body: Record, names: dict[str, str]) -> str:
 
 def _short(text: str) -> str:
     instant = _instant(text)
-    return instant_text(instant).removesuffix(":00.000Z") + "Z" if instant % 60_000_000 == 0 else text
+    return (
+        instant_text(instant).removesuffix(":00.000Z") + "Z" if instant % 60_000_000 == 0 else text
+    )

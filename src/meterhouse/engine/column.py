@@ -112,7 +112,9 @@ class Column:
 
 def absent_column(length: int) -> Column:
     """A field that no record has."""
-    return Column(ColumnKind.TEXT, pl.Series(None, [None], dtype=pl.String).new_from_index(0, length))
+    return Column(
+        ColumnKind.TEXT, pl.Series(None, [None], dtype=pl.String).new_from_index(0, length)
+    )
 
 
 def concat_columns(parts: Sequence[Column]) -> Column:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from meterhouse.core.instant import Instant
-from meterhouse.core.metered_record import MeteredRecord, golden_record
 from meterhouse.core.meter_state import MeterState, Period, Section
+from meterhouse.core.metered_record import MeteredRecord, golden_record
 from meterhouse.core.quantity import ZERO
 from meterhouse.engine.bucket import Bucket
 

@@ -14,8 +14,8 @@ from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.guiding_rule import Carry, GuidingRule
 from meterhouse.core.instant import Instant, read_timestamp
 from meterhouse.core.json_text import JsonValue, Record, canonical_text, field_value, json_text
-from meterhouse.core.metered_record import MeteredRecord, breakdowns_text, threshold_record
 from meterhouse.core.meter_state import GroupKey, GroupState, Section
+from meterhouse.core.metered_record import MeteredRecord, breakdowns_text, threshold_record
 from meterhouse.core.quantity import EXACT, GREATEST, LIMIT, ZERO, quantity
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.bucket import Bucket

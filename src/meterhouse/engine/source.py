@@ -45,9 +45,7 @@ class Profile:
     def of(cls, meter: Meter) -> Profile:
         """Return the profile of a meter."""
         limits = tuple((limit, threshold.name) for limit, threshold in meter.limits())
-        return cls(
-            meter.category, meter.aggregation, meter.active_from, meter.active_to, limits
-        )
+        return cls(meter.category, meter.aggregation, meter.active_from, meter.active_to, limits)
 
 
 @dataclass(frozen=True, slots=True)

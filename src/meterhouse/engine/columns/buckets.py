@@ -96,7 +96,7 @@ class Buckets:
         rows = rows.filter(~self._loaded.gather(rows))
         if rows.is_empty():
             return
-        self._loaded = self._loaded.scatter(rows, True)  # noqa: FBT003 (a value, not a switch)
+        self._loaded = self._loaded.scatter(rows, True)
         stored = self._stored.select(pl.all().gather(rows))
         stored = stored.with_columns(m=rows.cast(pl.Int64), kind=self.kind.gather(rows))
         stored = stored.filter(pl.col("count") > 0)
@@ -192,17 +192,16 @@ class Buckets:
             value = pl.when(mine).then(merges[aggregation](pl.col("value"))).otherwise(value)
         self.value = self.value.scatter(rows, frame.select(value.alias("value"))["value"])
         if "sum" in totals.columns:
-            # The negative quantities sum to sum - rise, so the absolute ones to rise + (rise - sum).
+            # The negative quantities sum to sum - rise; the absolute ones to rise + (rise - sum).
             fallen = pl.col("rise").cast(QUANTITY) - pl.col("sum").cast(QUANTITY)
             gone = fallen + pl.col("rise").cast(QUANTITY)
             volume = frame.select((pl.col("volume") + gone).alias("volume"))["volume"]
             self.volume = self.volume.scatter(rows, volume)
 
-    def upto(
-        self, moments: pl.DataFrame, fold: tuple[pl.DataFrame, Carrier] | None
-    ) -> Moments:
-        """Return the buckets as they stand at moments: ``m``, and ``q``, the last position
-        of the batch at hand that counts. Without ``fold`` that batch does not count at all.
+    def upto(self, moments: pl.DataFrame, fold: tuple[pl.DataFrame, Carrier] | None) -> Moments:
+        """Return the buckets as they stand at moments: after the record at ``q`` for meter ``m``.
+
+        Without ``fold`` the batch at hand does not count at all.
         """
         named = moments.with_row_index("x").with_columns(pl.col("x").cast(pl.Int64))
         meters = named.select("m", "x")
@@ -262,6 +261,6 @@ def _narrowed(assigned: pl.DataFrame) -> pl.DataFrame:
         return assigned
     greatest = assigned.select(pl.col("v").abs().max())["v"][0] or 0
     # The least 64-bit number has no absolute value; it shows as negative.
-    if 0 <= greatest and greatest * assigned.height < _WHOLE_MAX:
+    if greatest >= 0 and greatest * assigned.height < _WHOLE_MAX:
         return assigned
     return assigned.with_columns(pl.col("v", "s").cast(QUANTITY))

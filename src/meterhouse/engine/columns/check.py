@@ -24,9 +24,7 @@ from meterhouse.engine.rows import user_id_text
 #: Reasons as small numbers in order of precedence; 0 means no fault.
 REASONS = list(Reason)
 _CODES = {reason: number for number, reason in enumerate(REASONS, start=1)}
-_ISO_MILLISECONDS = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](?:\.[0-9]{1,6})?Z$"
-)
+_ISO_MILLISECONDS = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](?:\.[0-9]{1,6})?Z$"
 _ISO_FORMAT = "%Y-%m-%dT%H:%M:%S%.fZ"
 
 

@@ -114,7 +114,7 @@ class Limits:
 def _running(assigned: pl.DataFrame, meters: pl.Series, prior: pl.DataFrame) -> pl.DataFrame:
     """The value of each candidate meter after each of its records: ``q``, ``m``, ``value``."""
     wanted = pl.repeat(value=False, n=prior.height, dtype=pl.Boolean, eager=True)
-    wanted = wanted.scatter(meters, True)  # noqa: FBT003 (a value, not a switch)
+    wanted = wanted.scatter(meters, True)
     rows = assigned.select("q", "m", "v", "s").filter(wanted.gather(assigned["m"]))
     before = prior.select(
         pl.col("value").gather(rows["m"]).alias("before"), pl.col("kind").gather(rows["m"])

@@ -11,22 +11,17 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text, parse_json
-from meterhouse.core.metered_record import MeteredRecord, threshold_record
-from meterhouse.core.quantity import LIMIT
-from meterhouse.core.suspense import Reason
+from meterhouse.core.metered_record import threshold_record
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.bucket import Bucket
-from meterhouse.engine.column import QUANTITY, number_texts
+from meterhouse.engine.columns.buckets import Buckets
 from meterhouse.engine.columns.carry import Carrier
 from meterhouse.engine.columns.check import REASONS, check
 from meterhouse.engine.columns.crossing import Crossing, Limits
 from meterhouse.engine.columns.guide import Guide, Guided
-from meterhouse.engine.columns.buckets import Buckets
 from meterhouse.engine.columns.range import may_overflow
-from meterhouse.engine.columns.table import KINDS
 from meterhouse.engine.plan import MeterPlan
 from meterhouse.engine.rows import Folded, meter_rows
 from meterhouse.engine.source import METER_SCHEMA, MeterColumns, MeterSource, columns_of
@@ -103,9 +98,7 @@ class ColumnExecutor:
         carrier = Carrier(self._plan, batch)
         totals, partials = self._buckets.fold(assigned, carrier=carrier)
         if self._limits.any:
-            crossings = self._limits.crossings(
-                assigned, prior=self._buckets.prior(), folded=totals
-            )
+            crossings = self._limits.crossings(assigned, prior=self._buckets.prior(), folded=totals)
             if crossings:
                 self._push(crossings, assigned, carrier, folded)
         self._buckets.add(totals, partials)
@@ -134,9 +127,7 @@ class ColumnExecutor:
             reached[threshold.name] = self._at
             state.reached = dict(reached)
             state.updated_at = self._at
-            record = threshold_record(
-                bucket.meter, state, threshold, breakdowns=texts[moment]
-            )
+            record = threshold_record(bucket.meter, state, threshold, breakdowns=texts[moment])
             folded.thresholds.append(record)
             folded.threshold_positions.append(crossing.q)
 
@@ -161,7 +152,9 @@ class ColumnExecutor:
         rows = self._buckets.users.is_in(users.implode()).arg_true()
         self._buckets.load(rows)
         buckets = self._by_rows(rows)
-        moments = pl.DataFrame({"m": rows.cast(pl.Int64), "q": pl.repeat(-1, len(rows), eager=True)})
+        moments = pl.DataFrame(
+            {"m": rows.cast(pl.Int64), "q": pl.repeat(-1, len(rows), eager=True)}
+        )
         upto = self._buckets.upto(moments, None)
         states = upto.states([buckets[m] for m in rows.to_list()])
         for m, state in zip(rows.to_list(), states, strict=True):
@@ -211,9 +204,7 @@ def _current(columns: MeterColumns, held: dict[int, Bucket]) -> MeterColumns:
     return MeterColumns(pl.concat([theirs, frame]).sort("no"), [*profiles, *mine.profiles])
 
 
-def _assign(
-    guided: Guided, value: pl.Series, numbers: Sequence[pl.Series]
-) -> pl.DataFrame:
+def _assign(guided: Guided, value: pl.Series, numbers: Sequence[pl.Series]) -> pl.DataFrame:
     """One row for each record and meter that it updates: ``q``, ``m``, ``rule``, ``v``."""
     schema = {"q": pl.Int64, "m": pl.Int64, "rule": pl.UInt8, "v": value.dtype}
     parts = []
@@ -241,5 +232,3 @@ def _suspend(folded: Folded, fault: pl.Series) -> None:
         positions.to_list(), fault.gather(positions).to_list(), strict=True
     ):
         folded.suspended.append((position, REASONS[number - 1]))
-
-

@@ -58,9 +58,11 @@ class Guide:
         self._users = pl.Categorical(pl.Categories.random())
         # A dictionary lives as long as some series of its type does.
         self._keeper = pl.Series([], dtype=self._users)
-        names = {category: i for i, category in enumerate(dict.fromkeys(r.category for r in plan.rules))}
+        names = {
+            category: i for i, category in enumerate(dict.fromkeys(r.category for r in plan.rules))
+        }
         table = _placed(meters, profiles, names, self._users)
-        self.user_count = 0 if meters.is_empty() else int(table["user"].max() or 0) + 1
+        self.user_count = 0 if meters.is_empty() else _greatest(table["user"]) + 1
         self._slots: dict[str, list[_Slot]] = {}
         self._wide = self._build_wide(table, names, profiles)
 
@@ -74,7 +76,7 @@ class Guide:
                 p.category == category and (p.active_from is not None or p.active_to is not None)
                 for p in profiles
             )
-            count = int(mine["slot"].max() or 0) + 1 if mine.height else 0
+            count = _greatest(mine["slot"]) + 1 if mine.height else 0
             self._slots[category] = []
             for place in range(count):
                 prefix = f"{number}_{place}_"
@@ -122,9 +124,11 @@ class Guide:
         active = [self._any(rule, active=True) for rule in self._plan.rules]
         taken = pl.lit(None, dtype=pl.UInt8)
         for number in reversed(range(len(holds))):
-            taken = pl.when(holds[number] & active[number]).then(
-                pl.lit(number, dtype=pl.UInt8)
-            ).otherwise(taken)
+            taken = (
+                pl.when(holds[number] & active[number])
+                .then(pl.lit(number, dtype=pl.UInt8))
+                .otherwise(taken)
+            )
         decided = frame.with_columns(taken.alias("rule"))
         rule = decided["rule"]
         lost = decided.select(sound & pl.col("rule").is_null())["fault"]
@@ -195,6 +199,11 @@ def _placed(
     table = table.filter(pl.col("category").is_not_null())
     slot = pl.int_range(pl.len(), dtype=pl.Int32).over("user", "category")
     return table.with_columns(slot.alias("slot"))
+
+
+def _greatest(numbers: pl.Series) -> int:
+    greatest = numbers.max()
+    return greatest if isinstance(greatest, int) else 0
 
 
 def _active(slot: _Slot) -> pl.Expr:

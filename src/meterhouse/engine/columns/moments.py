@@ -88,7 +88,9 @@ class Moments:
         if not names:
             return ["[]"] * frame.height
         inner = pl.concat_str(names, separator=",", ignore_nulls=True).fill_null("")
-        return frame.select(pl.concat_str(pl.lit("["), inner, pl.lit("]")).alias("b"))["b"].to_list()
+        return frame.select(pl.concat_str(pl.lit("["), inner, pl.lit("]")).alias("b"))[
+            "b"
+        ].to_list()
 
     def _breakdown(self, table: Table, merged: pl.DataFrame) -> pl.DataFrame:
         value = number_texts(table.values(merged, self.kind)).alias("value").fill_null("0")
@@ -100,7 +102,9 @@ class Moments:
             texts, numbers = dictionary.texts(), merged[f"g{place}"]
             quoted = json_text(name)
             members.append((quoted + ":" + texts).gather(numbers).alias(f"t{place}"))
-            labels.append((quoted[1:-1] + ":" + key_texts(texts)).gather(numbers).alias(f"k{place}"))
+            labels.append(
+                (quoted[1:-1] + ":" + key_texts(texts)).gather(numbers).alias(f"k{place}")
+            )
         frame = frame.hstack([*members, *labels])
         # Sorted as a whole, braces included: {"a":10} stands before {"a":1}.
         inner = pl.concat_str([series.name for series in members], separator=",")
