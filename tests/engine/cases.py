@@ -165,6 +165,8 @@ def _record(style: Style, at: Instant) -> Record:
             record[name] = random.choice(_texts(style))
     if random.random() < 0.3:
         record["n"] = {"a": random.choice(("p", 5, None))}
+    if style.wild and random.random() < 0.2:
+        record["n.a"] = random.choice(("q", 6, None))
     return {name: value for name, value in record.items() if value is not None or style.wild}
 
 

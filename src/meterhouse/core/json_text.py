@@ -139,10 +139,15 @@ def field_value(record: Mapping[str, JsonValue], path: str) -> JsonValue:
     >>> field_value({"a": {"b": 1}}, "a.b")
     1
     """
-    if path in record or "." not in path:
-        return record.get(path)
-    value: JsonValue = record
-    for name in path.split("."):
+    value = record.get(path)
+    if value is not None or "." not in path:
+        return value
+    return nested_value(record, path.split("."))
+
+
+def nested_value(value: JsonValue, names: Sequence[str]) -> JsonValue:
+    """Return what lies inside a value, one name after the other; ``None`` where it is absent."""
+    for name in names:
         if not isinstance(value, Mapping):
             return None
         value = value.get(name)

@@ -87,12 +87,12 @@ class UsageBatch:
     def column(self, path: str) -> Column:
         """Return one field by name or dotted path; all null where no record has it."""
         columns = self.columns()
-        if path in columns:
-            return columns[path]
         head, dot, rest = path.partition(".")
-        if dot and head in columns:
-            return columns[head].nested(rest)
-        return absent_column(self.length)
+        literal = columns.get(path)
+        if not dot or head not in columns:
+            return absent_column(self.length) if literal is None else literal
+        nested = columns[head].nested(rest)
+        return nested if literal is None else literal.or_else(nested)
 
     def origins(self) -> list[Origin]:
         """Return the origin of each record."""

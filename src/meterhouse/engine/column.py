@@ -14,7 +14,7 @@ from enum import Enum
 
 import polars as pl
 
-from meterhouse.core.json_text import JsonValue, canonical_text, field_value, json_text, parse_json
+from meterhouse.core.json_text import JsonValue, canonical_text, json_text, nested_value, parse_json
 from meterhouse.core.quantity import FRACTION_DIGITS_MAX, fraction_digits, in_range
 
 #: How quantities lie in columns: 20 integer and 18 fraction digits.
@@ -91,11 +91,15 @@ class Column:
 
     def nested(self, path: str) -> Column:
         """Return a field inside this one, named by a dotted path."""
-        values = [
-            field_value(value, path) if isinstance(value, dict) else None
-            for value in self.to_values()
-        ]
-        return Column.from_values(values)
+        names = path.split(".")
+        return Column.from_values([nested_value(value, names) for value in self.to_values()])
+
+    def or_else(self, other: Column) -> Column:
+        """Return this column with the other's values where it has none."""
+        if not self.values.null_count():
+            return self
+        pairs = zip(self.to_values(), other.to_values(), strict=True)
+        return Column.from_values([a if a is not None else b for a, b in pairs])
 
     def without_null_texts(self) -> Column:
         """Return this ``JSON`` column with the text ``null`` as an absent field."""

@@ -1,10 +1,13 @@
 """What can go wrong with a session; an error of one record is an outcome, not an exception."""
 
+from meterhouse.core.problem import MeterhouseError
 from meterhouse.sandbox.outcome import SyntaxFault
 
 
-class SandboxError(Exception):
+class SandboxError(MeterhouseError):
     """The base of the errors that a sandbox raises."""
+
+    code = "script_failed"
 
 
 class ScriptDefinitionError(SandboxError):

@@ -17,8 +17,14 @@ from meterhouse.engine.metering import StateChanges
 from meterhouse.store.connection import Database, IntegrityError, Row, path_value, storable
 from meterhouse.store.contents import contents_column, contents_text
 from meterhouse.store.sql_text import queries
-from meterhouse.streams.record import DuplicateKeys, Emitted, Run, RunResult, Suspended
-from meterhouse.streams.run import DATA_CORRECTION
+from meterhouse.streams.record import (
+    DATA_CORRECTION,
+    DuplicateKeys,
+    Emitted,
+    Run,
+    RunResult,
+    Suspended,
+)
 
 _SQL = queries("run_commit")
 _RUNS = queries("runs")
@@ -40,7 +46,8 @@ def commit(database: Database, run: Run, result: RunResult, *, run_no: int, stre
     for _, changes in result.states:
         _write_changes(database, changes)
     _write_records(database, result.records, run_no=run_no)
-    read = {file.path for file in result.consumed} | {s.source for s in result.suspended}
+    read = {file.path for file in result.consumed} | set(result.sources)
+    read |= {suspended.source for suspended in result.suspended}
     _replace_provisional(database, dict.fromkeys(read, _PLACE_MAX), stream_no=stream_no)
     _write_suspense(database, run, result.suspended, numbers=(stream_no, run_no, 0))
     database.execute_many(_SQL["delete_suspense"], zip(result.requeued, strict=True))

@@ -18,6 +18,9 @@ from meterhouse.core.metered_record import MeteredRecord
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.metering import StateChanges
 
+#: The source of records that come back from Data Correction.
+DATA_CORRECTION = "data correction"
+
 
 class RunStatus(Enum):
     """The states of a run: running, then complete or failed, for good."""
@@ -168,6 +171,8 @@ class RunResult:
     #: (node id, level, text) in order
     log: list[tuple[str, str, str]] = field(default_factory=list)
     nodes: Sequence[NodeCount] = ()
+    #: the names of all inputs that were read
+    sources: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,13 +29,11 @@ from meterhouse.streams.law import check_law
 from meterhouse.streams.nodes.node import WRITTEN, Needed, NodeRun, NodeSite, Outputs, joined
 from meterhouse.streams.nodes.script import ScriptParams, kept_value
 from meterhouse.streams.ports import RunSnapshot, ScriptSession
-from meterhouse.streams.record import NodeCount, Requeued, RunResult, Suspended
+from meterhouse.streams.record import DATA_CORRECTION, NodeCount, Requeued, RunResult, Suspended
 from meterhouse.streams.sources import Sources
 from meterhouse.streams.suspension import SuspenseBook, SuspenseLimitReached
 from meterhouse.streams.world import RunFacts, RunLog, Services, World
 
-#: The source of records that come back from Data Correction.
-DATA_CORRECTION = "data correction"
 #: Sees what goes in and out of nodes: node id, port (``None``: in), records.
 Tap = Callable[[str, str | None, UsageBatch], None]
 
@@ -231,6 +229,7 @@ class _Execution:
         for run in self._runs.values():
             run.commit(result)
         result.log = self._world.log.lines
+        result.sources = self._world.sources.names()
         return result
 
     def _take_effects(self) -> None:

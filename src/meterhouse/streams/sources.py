@@ -19,6 +19,10 @@ class Sources:
         self._names.append(name)
         return len(self._names) - 1
 
+    def names(self) -> list[str]:
+        """Return the names of all sources, in the order in which they were read."""
+        return list(self._names)
+
     def name(self, number: int) -> str:
         """Return the name of a source."""
         return self._names[number]

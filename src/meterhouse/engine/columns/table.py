@@ -4,7 +4,8 @@ The meter's own total is the table of the section without fields. A table gather
 fold of one batch) and merges them late: folding is associative, and merging once is cheaper than
 after every batch. A partial has one row for each bucket: ``m`` (the meter's row) and the numbers
 of the group fields ``g0`` ..., or both packed into ``k``; the measures that the run's
-aggregations need (``sum``, ``count``, ``min``, ``max``), and the carried texts ``f0`` ... (first) and ``l0`` ... (last).
+aggregations need (``sum``, ``count``, ``min``, ``max``), and the carried texts ``f0`` ... (first)
+and ``l0`` ... (last).
 """
 
 from __future__ import annotations
