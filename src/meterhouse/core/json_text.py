@@ -6,7 +6,7 @@ Records hold ``str``, ``int``, ``Decimal``, ``bool``, ``None``, ``list`` and ``d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from json import JSONDecoder
 from json.encoder import encode_basestring  # the C version where there is one
