@@ -103,7 +103,7 @@ def _rounds(programs: Sequence[Program], rounds: int) -> None:
     for number in range(rounds):
         for program in programs:
             command = program.command()
-            measured = measure(command, program.environment, _HERE.parent)
+            measured = measure(command, program.environment)
             program.runs.append(measured)
             _log(
                 f"round {number + 1}: {program.name} {program.form} {program.records:,}: "

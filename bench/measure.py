@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import json
 import statistics
 import subprocess
-import tempfile
-import time
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +24,25 @@ class Measured:
     output: str
 
 
-def measure(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Measured:
-    """Run the command in the folder; a failure ends the benchmark with what the program said."""
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            command, env=dict(environment), cwd=folder, stdout=output, stderr=errors
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        errors.seek(0)
-        if process.returncode:
-            raise SystemExit(f"{' '.join(command)} failed:\n{output.read()}{errors.read()}")
-        cpu = usage.ru_utime + usage.ru_stime
-        return Measured(seconds, cpu, usage.ru_maxrss / 1024, output.read())
+@cache
+def _launcher() -> subprocess.Popen[str]:
+    command = [sys.executable, "-S", str(_HERE / "launcher.py")]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+
+
+def measure(command: Sequence[str], environment: Mapping[str, str]) -> Measured:
+    """Run the command in the repository; a failure ends the benchmark with what it said."""
+    launcher = _launcher()
+    assert launcher.stdin is not None
+    assert launcher.stdout is not None
+    order = {"command": command, "environment": dict(environment), "folder": str(_HERE.parent)}
+    launcher.stdin.write(json.dumps(order) + "\n")
+    done = json.loads(launcher.stdout.readline())
+    if done["code"]:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done['output']}{done['errors']}")
+    return Measured(done["seconds"], done["cpu_seconds"], done["peak_mb"], done["output"])
 
 
 @dataclass(frozen=True, slots=True)

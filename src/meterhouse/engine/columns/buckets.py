@@ -12,7 +12,7 @@ from meterhouse.core.quantity import ZERO
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.bucket import ENTRY_MARK, SECTION_MARK, section_header
 from meterhouse.engine.column import QUANTITY, number_texts
-from meterhouse.engine.columns.carry import Carrier
+from meterhouse.engine.columns.carry import CarriedField, Carrier
 from meterhouse.engine.columns.cells import (
     decode_carries,
     decode_sections,
@@ -27,6 +27,9 @@ from meterhouse.engine.source import MeterColumns
 
 #: Whole-number sums of one batch stay below this, so that thousands of batches fit 64 bits.
 _WHOLE_MAX = 2**50
+#: Carried values may take this much memory before those that are not needed are let go.
+_CARRIED_BYTES_MAX = 400_000_000
+_NO_PLACES = pl.Series([], dtype=pl.Int64)
 _SUM = KINDS.index(Aggregation.SUM)
 
 
@@ -46,11 +49,16 @@ class Buckets:
         self._dictionaries = {
             name: FieldDictionary() for section in plan.sections for name in section
         }
+        #: the carried values, for all tables
+        self.fields: dict[str, CarriedField] = {
+            name: CarriedField() for name in (*plan.carried_first, *plan.carried_last)
+        }
         kinds_present = tuple(present)
         self._total = self._table((), Measures(kinds_present, counted=True))
         self._tables = [self._table(s, Measures(kinds_present)) for s in plan.sections]
         #: encoded sections (``m``, ``e``) of an earlier plan: kept as they are
         self._foreign: list[pl.DataFrame] = []
+        self._carried_bytes_max = _CARRIED_BYTES_MAX
         self.users = meters.frame["user_id"]
         self.value = meters.frame["value"].cast(QUANTITY)
         self.volume = self._stored_volume()
@@ -60,6 +68,7 @@ class Buckets:
         return Table(
             section,
             dictionaries=[self._dictionaries[name] for name in section],
+            fields=self.fields,
             meters=self._stored.height,
             measures=measures,
             first=self._plan.carried_first,
@@ -120,11 +129,8 @@ class Buckets:
         measures = [m for m in measures if m.meta.output_name() != "count"]
         total.add(stored.select("m", *measures, "count"))
         for side, column in (("f", "carry_first"), ("l", "carry_last")):
-            mine = total.first if side == "f" else total.last
             for names, cells in decode_carries(stored, column):
-                mine += [name for name in names if name not in mine]
-                renamed = {f"c{p}": f"{side}{mine.index(name)}" for p, name in enumerate(names)}
-                total.add(total.without_measures(cells.rename(renamed)))
+                total.add(total.carried_partial(names, cells, side=side))
 
     def fold(
         self, assigned: pl.DataFrame, *, carrier: Carrier
@@ -146,13 +152,13 @@ class Buckets:
             rows = self._rows_of(table, frame)
             measures = [*table.measures.folds(), *carrier.folds()]
             folds.append(rows.lazy().group_by(table.keys).agg(measures))
-        total, *groups = pl.collect_all(folds)
+        total, *groups = pl.collect_all(folds, engine="streaming")
         partials = [
-            carrier.gather(group, [*table.keys, *table.measures.names])
+            carrier.places(group, [*table.keys, *table.measures.names])
             for table, group in zip(self._tables, groups, strict=True)
         ]
         kept = ["m", *self._total.measures.names, "rise", "top"]
-        return carrier.gather(total, kept), partials
+        return carrier.places(total, kept), partials
 
     def _rows_of(self, table: Table, frame: pl.DataFrame) -> pl.DataFrame:
         """The records that count in a section, with its key."""
@@ -171,6 +177,28 @@ class Buckets:
         for table, partial in zip(self._tables, partials, strict=True):
             table.add(partial)
         self._advance(totals)
+        if sum(field.bytes for field in self.fields.values()) > self._carried_bytes_max:
+            self._compact()
+
+    def _compact(self) -> None:
+        """Let go of the carried values that no bucket refers to."""
+        tables = (self._total, *self._tables)
+        for table in tables:
+            table.settle()
+        used = {
+            name: pl.concat(
+                [places for t in tables for places in t.places_of(name)] or [_NO_PLACES]
+            )
+            for name in self.fields
+        }
+        used = {name: places.drop_nulls().unique().sort() for name, places in used.items()}
+        for name, field in self.fields.items():
+            field.compact(used[name])
+        for table in tables:
+            table.replace_places(used)
+        # What buckets refer to stays; room for as much again keeps compacting rare.
+        kept = sum(field.bytes for field in self.fields.values())
+        self._carried_bytes_max = max(_CARRIED_BYTES_MAX, 2 * kept)
 
     def _advance(self, totals: pl.DataFrame) -> None:
         """Bring every touched meter's value and volume up to date."""
@@ -215,7 +243,8 @@ class Buckets:
             for part, partial in zip(parts, [total, *partials], strict=True):
                 part.append(partial)
         merged = [
-            table.unpacked(table.merge(part)) for table, part in zip(tables, parts, strict=True)
+            table.with_texts(table.unpacked(table.merge(part)))
+            for table, part in zip(tables, parts, strict=True)
         ]
         rows_of = named["m"]
         return Moments(tables, merged, self.kind.gather(rows_of), self.volume.gather(rows_of))
@@ -228,7 +257,7 @@ class Buckets:
     def encoded(self) -> pl.DataFrame:
         """Return the contents of every touched meter: ``m`` and the texts of ``EncodedState``."""
         total = self._total
-        merged = total.merged().sort("m")
+        merged = total.with_texts(total.merged().sort("m"))
         rows = merged["m"]
         value = total.values(merged, self.kind)
         volume = self.volume.gather(rows)

@@ -1,52 +1,97 @@
-"""Carries in columns: which record of a bucket each carried field comes from."""
+"""Carries in columns: which record of a bucket each carried field comes from.
+
+While a run folds, a carried value is known by its *place*: a whole number that ascends in order of
+arrival, so that the first and the last value of a bucket are its least and greatest place, and no
+text is moved before the end. The values themselves stay where they were read; once they take too
+much memory, those that no bucket refers to are let go (``CarriedField.compact``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from meterhouse.core.guiding_rule import Carry, Operation
 from meterhouse.engine.batch import UsageBatch
-from meterhouse.engine.column import Column
+from meterhouse.engine.column import Column, ColumnKind, concat_columns
 from meterhouse.engine.plan import MeterPlan
+
+
+class CarriedField:
+    """The values of one carried field, by place."""
+
+    def __init__(self) -> None:
+        self._pieces: list[Column] = []
+        self._height = 0
+
+    @property
+    def bytes(self) -> int:
+        """How much memory the values take, about."""
+        return sum(piece.values.estimated_size() for piece in self._pieces)
+
+    def add(self, column: Column) -> int:
+        """Take more values; the place of the first one is returned, the others follow it."""
+        first = self._height
+        self._pieces.append(column)
+        self._height += len(column.values)
+        return first
+
+    def add_texts(self, texts: pl.Series) -> pl.Series:
+        """Take canonical texts; returns the place of each, null where there is none."""
+        first = self.add(Column(ColumnKind.JSON, texts))
+        places = pl.int_range(first, first + len(texts), eager=True)
+        return places.set(texts.is_null(), None) if texts.null_count() else places
+
+    def texts(self, places: pl.Series) -> pl.Series:
+        """Return the canonical texts at places; null where the place is."""
+        if not self._pieces:
+            return pl.repeat(None, len(places), dtype=pl.String, eager=True)
+        whole = concat_columns(self._pieces)
+        return Column(whole.kind, whole.values.gather(places)).canonical()
+
+    def compact(self, used: pl.Series) -> None:
+        """Keep only the values at ``used`` (ascending); their new places are their ranks in it."""
+        self._pieces = [Column(ColumnKind.JSON, self.texts(used).rechunk())]
+        self._height = len(used)
 
 
 @dataclass(frozen=True, slots=True)
 class _Carried:
-    """One carried field of a batch; ``where`` names the column of positions that it looks at."""
+    """One carry of a batch; ``where`` names the column of positions that it looks at."""
 
     name: str
-    column: Column
     carry: Carry
     where: str
-    plain: bool
+    #: the place of the batch's first record
+    first: int
 
 
 class Carrier:
     """The carries of one batch.
 
-    Positions (``q``) ascend in order of arrival, so the first and the last record of a bucket are
-    the least and the greatest position; fields that no record lacks share one pair of columns.
+    Positions (``q``) ascend in order of arrival; fields that no record lacks share one pair of
+    columns.
     """
 
-    def __init__(self, plan: MeterPlan, batch: UsageBatch) -> None:
+    def __init__(
+        self, plan: MeterPlan, batch: UsageBatch, fields: Mapping[str, CarriedField]
+    ) -> None:
+        names = dict.fromkeys((*plan.carried_first, *plan.carried_last))
+        columns = {name: batch.column(name) for name in names}
+        self._first = {name: fields[name].add(column) for name, column in columns.items()}
         self._carried: list[_Carried] = []
-        fields = dict.fromkeys((*plan.carried_first, *plan.carried_last))
-        self._columns = {name: batch.column(name) for name in fields}
-        self._plain = {name: column.is_plain() for name, column in self._columns.items()}
         #: columns to add to the assignments before folding
         self.columns: list[pl.Expr] = []
-        for prefix, carry, names in (
+        for prefix, carry, mine in (
             ("f", Carry.FIRST, plan.carried_first),
             ("l", Carry.LAST, plan.carried_last),
         ):
-            for place, field in enumerate(names):
-                self._add(plan, Operation(field, carry), f"{prefix}{place}")
+            for place, field in enumerate(mine):
+                self._add(plan, Operation(field, carry), f"{prefix}{place}", columns[field])
 
-    def _add(self, plan: MeterPlan, operation: Operation, name: str) -> None:
-        column = self._columns[operation.field]
+    def _add(self, plan: MeterPlan, operation: Operation, name: str, column: Column) -> None:
         rules = [i for i, rule in enumerate(plan.rules) if operation in rule.operations]
         everywhere = len(rules) == len(plan.rules)
         where = "q"
@@ -57,8 +102,8 @@ class Carrier:
                 there = pl.lit(column.values.is_not_null()).gather(pl.col("q"))
                 wanted = wanted & there
             self.columns.append(pl.when(wanted).then(pl.col("q")).alias(where))
-        plain = self._plain[operation.field]
-        self._carried.append(_Carried(name, column, operation.carry, where, plain))
+        first = self._first[operation.field]
+        self._carried.append(_Carried(name, operation.carry, where, first))
 
     def folds(self) -> list[pl.Expr]:
         """The positions to find for each bucket."""
@@ -70,13 +115,11 @@ class Carrier:
                 folds[f"z_{carried.where}"] = pl.col(carried.where).max()
         return [fold.alias(name) for name, fold in folds.items()]
 
-    def gather(self, folded: pl.DataFrame, kept: Sequence[str]) -> pl.DataFrame:
-        """Replace positions by the canonical texts of the carried fields."""
-        columns = [folded[name] for name in kept]
+    def places(self, folded: pl.DataFrame, kept: Sequence[str]) -> pl.DataFrame:
+        """Turn positions into places, one column a carry."""
+        columns = [pl.col(name) for name in kept]
         for carried in self._carried:
             side = "a" if carried.carry is Carry.FIRST else "z"
-            positions = folded[f"{side}_{carried.where}"]
-            values = carried.column.values.gather(positions)
-            text = Column(carried.column.kind, values).canonical(plain=carried.plain)
-            columns.append(text.alias(carried.name))
-        return pl.DataFrame(columns)
+            place = pl.col(f"{side}_{carried.where}") + carried.first
+            columns.append(place.alias(carried.name))
+        return folded.select(columns)

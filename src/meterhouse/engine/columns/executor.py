@@ -95,7 +95,7 @@ class ColumnExecutor:
         if assigned.is_empty():
             return folded
         self._buckets.load(assigned["m"])
-        carrier = Carrier(self._plan, batch)
+        carrier = Carrier(self._plan, batch, self._buckets.fields)
         totals, partials = self._buckets.fold(assigned, carrier=carrier)
         if self._limits.any:
             crossings = self._limits.crossings(assigned, prior=self._buckets.prior(), folded=totals)

@@ -4,13 +4,13 @@ The meter's own total is the table of the section without fields. A table gather
 fold of one batch) and merges them late: folding is associative, and merging once is cheaper than
 after every batch. A partial has one row for each bucket: ``m`` (the meter's row) and the numbers
 of the group fields ``g0`` ..., or both packed into ``k``; the measures that the run's
-aggregations need (``sum``, ``count``, ``min``, ``max``), and the carried texts ``f0`` ... (first)
-and ``l0`` ... (last).
+aggregations need (``sum``, ``count``, ``min``, ``max``), and the places of the carried values, ``f0``
+... (first) and ``l0`` ... (last): see ``carry``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -19,6 +19,7 @@ from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.meter_state import Section
 from meterhouse.engine.bucket import ENTRY_MARK, section_header
 from meterhouse.engine.column import QUANTITY, Column, ColumnKind, number_texts
+from meterhouse.engine.columns.carry import CarriedField
 from meterhouse.engine.columns.cells import encode_entries, joined_by_meter
 from meterhouse.engine.columns.dictionary import FieldDictionary
 
@@ -107,14 +108,19 @@ class Table:
         section: Section,
         *,
         dictionaries: Sequence[FieldDictionary],
+        fields: MutableMapping[str, CarriedField],
         meters: int,
         measures: Measures,
         first: Sequence[str],
         last: Sequence[str],
     ) -> None:
-        """``meters`` is how many meters there are; ``dictionaries`` number the group fields."""
+        """``meters`` is how many meters there are; ``dictionaries`` number the group fields.
+
+        ``fields`` hold the carried values, for all tables.
+        """
         self.section = section
         self.dictionaries = dictionaries
+        self._fields = fields
         self.measures = measures
         self.first = list(first)
         self.last = list(last)
@@ -136,9 +142,14 @@ class Table:
 
     @property
     def carried(self) -> list[str]:
-        """The columns of carried texts."""
-        first = [f"f{place}" for place in range(len(self.first))]
-        return first + [f"l{place}" for place in range(len(self.last))]
+        """The columns of carried values."""
+        return list(self.carried_fields)
+
+    @property
+    def carried_fields(self) -> dict[str, str]:
+        """The field of each column of carried values."""
+        first = {f"f{place}": name for place, name in enumerate(self.first)}
+        return first | {f"l{place}": name for place, name in enumerate(self.last)}
 
     def keyed(self, rows: pl.DataFrame, numbers: Sequence[str]) -> pl.DataFrame:
         """Add the key columns to records; ``numbers`` are the columns of the group numbers."""
@@ -161,6 +172,12 @@ class Table:
             self._partials = [self.merge(self._partials)]
             # Distinct buckets stay; only what grows beyond them is worth another merge.
             self._rows = max(0, self._partials[0].height // 2)
+
+    def settle(self) -> None:
+        """Merge the partials into one."""
+        if self._partials:
+            self._partials = [self.merged()]
+            self._rows = self._partials[0].height
 
     def merged(self) -> pl.DataFrame:
         """Return one row for each bucket."""
@@ -195,13 +212,35 @@ class Table:
         if len(parts) == 1:
             return parts[0]
         carried = [
-            pl.col(name).first(ignore_nulls=True)
-            if name.startswith("f")
-            else pl.col(name).last(ignore_nulls=True)
+            pl.col(name).min() if name.startswith("f") else pl.col(name).max()
             for name in self.carried
         ]
-        whole = pl.concat(_same_types(parts))
-        return whole.group_by(self.keys).agg(*self.measures.merges(), *carried)
+        whole = pl.concat(_same_types(parts)).lazy()
+        merged = whole.group_by(self.keys).agg(*self.measures.merges(), *carried)
+        return merged.collect(engine="streaming")
+
+    def with_texts(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Replace the places of carried values by their canonical texts."""
+        return frame.with_columns(
+            self._fields[field].texts(frame[name]).alias(name)
+            for name, field in self.carried_fields.items()
+        )
+
+    def places_of(self, field: str) -> list[pl.Series]:
+        """Return all places of a field's values that this table refers to."""
+        names = [name for name, mine in self.carried_fields.items() if mine == field]
+        return [p[name] for p in self._partials for name in names if name in p.columns]
+
+    def replace_places(self, used: Mapping[str, pl.Series]) -> None:
+        """Give values their new places: their ranks among those of their field in use."""
+        self._partials = [
+            partial.with_columns(
+                _rank(used[field], partial[name]).alias(name)
+                for name, field in self.carried_fields.items()
+                if name in partial.columns
+            )
+            for partial in self._partials
+        ]
 
     def unpacked(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return a partial with the columns ``names``, ascending by ``m``."""
@@ -212,11 +251,6 @@ class Table:
             number = pl.col("k") // 2 ** (self._bits * place) % 2**self._bits
             columns.append(number.cast(pl.UInt32).alias(f"g{place}"))
         return frame.sort("k").with_columns(columns).drop("k")
-
-    def without_measures(self, partial: pl.DataFrame) -> pl.DataFrame:
-        """Complete a partial that has nothing but keys and carried texts."""
-        absent = [pl.lit(None, dtype=pl.Int64).alias(name) for name in self.measures.names]
-        return partial.with_columns(absent)
 
     def stored_partial(
         self, first: list[str], last: list[str], cells: pl.DataFrame, kind: pl.Series
@@ -233,7 +267,8 @@ class Table:
         names = [f"f{self.first.index(name)}" for name in first]
         names += [f"l{self.last.index(name)}" for name in last]
         for place, name in enumerate(names):
-            columns.append(cells[f"c{width + 1 + place}"].alias(name))
+            texts = cells[f"c{width + 1 + place}"]
+            columns.append(self._field(self.carried_fields[name]).add_texts(texts).alias(name))
         frame = self.keyed(pl.DataFrame(columns), [f"n{place}" for place in range(width)])
         measures = self.measures.of_values(pl.col("value"), pl.col("kind"))
         return frame.select(*self.keys, *measures, *names)
@@ -256,7 +291,7 @@ class Table:
 
     def encoded(self, kind: pl.Series) -> pl.DataFrame:
         """Return ``m`` and the encoded section ``e`` of each meter that has entries."""
-        merged = self.unpacked(self.merged())
+        merged = self.with_texts(self.unpacked(self.merged()))
         # Every entry opens with its mark, so that joining them needs no separator.
         first, *others = self.field_texts(merged, prefix=ENTRY_MARK)
         value = number_texts(self.values(merged, kind))
@@ -265,6 +300,20 @@ class Table:
         joined = joined_by_meter(pl.DataFrame([merged["m"], entry.alias("e")]))
         header = section_header(self.section, self.first, self.last)
         return joined.with_columns(pl.concat_str(pl.lit(header), pl.col("e")).alias("e"))
+
+    def carried_partial(self, names: list[str], cells: pl.DataFrame, *, side: str) -> pl.DataFrame:
+        """Turn decoded carries of meters (``m``, ``c0`` ...) into a partial without measures."""
+        mine = self.first if side == "f" else self.last
+        mine += [name for name in names if name not in mine]
+        places = [
+            self._field(name).add_texts(cells[f"c{p}"]).alias(f"{side}{mine.index(name)}")
+            for p, name in enumerate(names)
+        ]
+        absent = [pl.lit(None, dtype=pl.Int64).alias(name) for name in self.measures.names]
+        return cells.select("m", *absent).with_columns(places)
+
+    def _field(self, name: str) -> CarriedField:
+        return self._fields.setdefault(name, CarriedField())
 
     def _meter(self) -> pl.Expr:
         whole = 2 ** (self._bits * len(self.section))
@@ -283,15 +332,20 @@ class Table:
     def _empty(self) -> pl.DataFrame:
         schema: dict[str, pl.DataType] = dict.fromkeys(self.keys, pl.Int64())
         schema |= {name: pl.Int64() for name in self.measures.names}
-        schema |= {name: pl.String() for name in self.carried}
+        schema |= {name: pl.Int64() for name in self.carried}
         return pl.DataFrame(schema=schema)
 
     def _full(self, partial: pl.DataFrame) -> pl.DataFrame:
         """Give a partial the carried columns that came up after it was made, in fixed order."""
         absent = [name for name in self.carried if name not in partial.columns]
         if absent:
-            partial = partial.with_columns(pl.lit(None, dtype=pl.String).alias(n) for n in absent)
+            partial = partial.with_columns(pl.lit(None, dtype=pl.Int64).alias(n) for n in absent)
         return partial.select(*self.keys, *self.measures.names, *self.carried)
+
+
+def _rank(used: pl.Series, places: pl.Series) -> pl.Series:
+    ranks = used.search_sorted(places).cast(pl.Int64)
+    return ranks.set(places.is_null(), None) if places.null_count() else ranks
 
 
 def _same_types(parts: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
