@@ -49,12 +49,13 @@ class Rule:
     conditions: tuple[tuple[str, str | bool], ...]
 
 
+# About one meter in a hundred reaches its limit in the run of 10 million records.
 CATEGORIES = (
-    Category("assist", share_percent=50, limit=60_000),
-    Category("premium", share_percent=50, limit=200_000),
-    Category("regional", share_percent=30, limit=30_000),
-    Category("streaming", share_percent=30, limit=150_000),
-    Category("generic", share_percent=100, limit=200_000),
+    Category("assist", share_percent=50, limit=280_000),
+    Category("premium", share_percent=50, limit=530_000),
+    Category("regional", share_percent=30, limit=150_000),
+    Category("streaming", share_percent=30, limit=530_000),
+    Category("generic", share_percent=100, limit=1_140_000),
 )
 
 RULES = (

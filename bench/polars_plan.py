@@ -40,7 +40,7 @@ def code(field: str) -> pl.Expr:
     return pl.col(field).cast(pl.Enum(DOMAINS[field])).to_physical().cast(pl.UInt8)
 
 
-def _holds(field: str, value: str | bool) -> pl.Expr:
+def holds(field: str, value: str | bool) -> pl.Expr:
     return pl.col(field) == (DOMAINS[field].index(value) if field in DOMAINS else value)
 
 
@@ -48,10 +48,10 @@ def rule_bits() -> pl.Expr:
     """Bit n is set where the conditions of rule n hold."""
     bits = pl.lit(0, pl.UInt8)
     for slot, rule in enumerate(job.RULES):
-        conditions = [_holds(field, value) for field, value in rule.conditions]
+        conditions = [holds(field, value) for field, value in rule.conditions]
         join = pl.all_horizontal if rule.relation == "and" else pl.any_horizontal
-        holds = join(conditions) if conditions else pl.lit(True)
-        bits = bits + holds.cast(pl.UInt8) * (1 << slot)
+        held = join(conditions) if conditions else pl.lit(True)
+        bits = bits + held.cast(pl.UInt8) * (1 << slot)
     return bits.cast(pl.UInt8)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meterhouse.connectors.chunking import FIELDS_MAX, gathered, in_columns, joined
+from meterhouse.connectors.chunking import gathered, joined
+from meterhouse.connectors.layout import FIELDS_MAX, in_columns
 from meterhouse.connectors.ordered import ordered_map
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.streams.ports import ReadChunk, Unreadable

@@ -237,7 +237,9 @@ def test_clean_blocks_are_read_quickly(monkeypatch, seen):
     monkeypatch.setattr(
         block_module,
         "exact_chunk",
-        lambda lines, **more: exact_lines.append(len(lines)) or exactly(lines, **more),
+        lambda lines, *more, **rest: (
+            exact_lines.append(len(lines)) or exactly(lines, *more, **rest)
+        ),
     )
     data = clean(5000, cost=0.25)
 
@@ -253,7 +255,9 @@ def test_a_few_dirty_lines_do_not_slow_the_others(monkeypatch, seen):
     monkeypatch.setattr(
         block_module,
         "exact_chunk",
-        lambda lines, **more: exact_lines.append(len(lines)) or exactly(lines, **more),
+        lambda lines, *more, **rest: (
+            exact_lines.append(len(lines)) or exactly(lines, *more, **rest)
+        ),
     )
     lines = clean(20_000).splitlines(keepends=True)
     lines[5_000], lines[9_000] = b"oops\n", b'{"userId":5}\n'

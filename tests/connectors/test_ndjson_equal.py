@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from meterhouse.connectors.lines import Block
 from meterhouse.connectors.ndjson import block as block_module
+from meterhouse.connectors.ndjson.alike import lines_alike
 from meterhouse.connectors.ndjson.block import read_block
 from meterhouse.connectors.ndjson.reader import read_ndjson
 from meterhouse.connectors.ndjson.shape import FieldType, Shape
-from meterhouse.connectors.ndjson.uniform import Irregular, uniform_columns
+from meterhouse.connectors.ndjson.span import Span
 from meterhouse.core.json_text import NESTING_MAX, canonical_text, parse_json
 from meterhouse.engine.batch import UsageBatch
 
@@ -144,10 +145,14 @@ def repr_text(value: object) -> str:
     return "".join(map(repr_text, value)) if isinstance(value, list) else str(value)
 
 
-@pytest.fixture
-def tiny_runs(monkeypatch):
+@pytest.fixture(params=["alike first", "alike never"])
+def tiny_runs(monkeypatch, request):
     """Let exact runs be short, so that a few lines take all ways through a block."""
     monkeypatch.setattr(block_module, "_EXACT_LINES", 2)
+    monkeypatch.setattr(block_module, "_FORM_LINES", 1)
+    monkeypatch.setattr("meterhouse.connectors.ndjson.alike._LINES_MIN", 1)
+    if request.param == "alike never":
+        monkeypatch.setattr(block_module, "_FORMS_MAX", 0)
 
 
 def learnt(*records: dict[str, object]) -> Shape:
@@ -249,15 +254,15 @@ def lines_of_one_form(draw: st.DrawFn) -> tuple[bytes, int]:
 def test_lines_of_one_form_are_cut_where_the_exact_reading_would(given_lines):
     data, clean = given_lines
     fields = {"n": FieldType.INTEGER, "d": FieldType.DECIMAL, "b": FieldType.BOOLEAN}
-    count = data.count(b"\n")
+    span = Span.of(Block(memoryview(data), 0, data.count(b"\n")))
 
-    try:
-        columns = uniform_columns(memoryview(data), line_count=count, fields=fields)
-    except Irregular:
+    alike = lines_alike(span, fields)
+
+    if alike is None or alike.mask is not None:
         assert not clean, data
+    if alike is None:
         return
-
-    batch = UsageBatch.from_columns(columns, length=count)
-    records, bad = line_by_line(data)
-    assert not bad
-    assert [canonical_text(row) for row in batch.rows()] == list(records.values())
+    taken = range(span.count) if alike.mask is None else alike.mask.arg_true().to_list()
+    records, _ = line_by_line(data)
+    batch = UsageBatch.from_columns(alike.columns, length=len(taken))
+    assert [canonical_text(row) for row in batch.rows()] == [records[line] for line in taken]

@@ -195,6 +195,9 @@ def cron(text: str) -> ResetSchedule:
         # short months are skipped
         ("0 0 31 * *", "Etc/UTC", "2026-01-31", "2026-03-31"),
         ("0 0 29 2 *", "Etc/UTC", "2096-03-01", "2104-02-29"),
+        # the last year of the calendar
+        ("0 0 1 * *", "Etc/UTC", "9999-01-15", "9999-02-01"),
+        ("0 0 1 1 *", "Etc/UTC", "9998-01-15", "9999-01-01"),
         # day or weekday: 2026-06-05 is a Friday
         ("0 0 13 * 5", "Etc/UTC", "2026-06-01", "2026-06-05"),
         ("0 0 13 * 5", "Etc/UTC", "2026-06-12", "2026-06-13"),

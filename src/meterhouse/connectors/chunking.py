@@ -9,8 +9,6 @@ from meterhouse.streams.ports import ReadChunk
 
 #: Inputs with fewer records stay rows: cheaper than columns, and without loading Arrow.
 ROWS_MAX = 2_000
-#: Records with more fields than this, together, are not laid out in columns.
-FIELDS_MAX = 2_000
 
 
 def chunk_size(chunk: ReadChunk) -> int:
@@ -74,14 +72,3 @@ def _split(part: ReadChunk, size: int) -> tuple[ReadChunk, ReadChunk]:
     batch = part.batch
     head = ReadChunk(batch.slice(0, cut), part.unreadable[:bad])
     return head, ReadChunk(batch.slice(cut, len(batch) - cut), part.unreadable[bad:])
-
-
-def in_columns(chunk: ReadChunk) -> ReadChunk:
-    """Lay the rows of a chunk out in columns, unless they have too many fields for that."""
-    batch = chunk.batch
-    if not len(batch) or len({name for row in batch.rows() for name in row}) > FIELDS_MAX:
-        return chunk
-    columns, origins = batch.columns(), batch.origin_frame()
-    source, offsets = int(origins["source"][0]), origins["offset"]
-    batch = UsageBatch.from_columns(columns, length=len(batch), source=source, offsets=offsets)
-    return ReadChunk(batch, chunk.unreadable)

@@ -6,7 +6,7 @@ Records hold ``str``, ``int``, ``Decimal``, ``bool``, ``None``, ``list`` and ``d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from json import JSONDecoder
 from json.encoder import encode_basestring  # the C version where there is one
@@ -93,6 +93,8 @@ def _refuse_constant(name: str) -> JsonValue:
     raise ValueError(f"{name} is not JSON")
 
 
+_BRACKETS = re.compile(r"[\[\]{}]")
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
 _DECODER = JSONDecoder(parse_float=Decimal, parse_int=_whole, parse_constant=_refuse_constant)
 
 
@@ -112,22 +114,21 @@ def parse_json(text: str | bytes, *, nesting_max: int = NESTING_MAX) -> JsonValu
         raise ValueError("a number has an exponent beyond all reach") from None
     except RecursionError:
         raise ValueError(f"nests deeper than {nesting_max} levels") from None
-    if text.count("[") + text.count("{") > nesting_max and _nests_deeper(value, nesting_max):
+    if _nests_deeper(text, nesting_max):
         raise ValueError(f"nests deeper than {nesting_max} levels")
     return value
 
 
-def _nests_deeper(value: JsonValue, levels: int) -> bool:
-    items = [value]
-    for _ in range(levels):
-        items = [inner for item in items for inner in _members(item)]
-    return any(isinstance(item, list | dict) for item in items)
-
-
-def _members(value: JsonValue) -> Iterable[JsonValue]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+def _nests_deeper(text: str, levels: int) -> bool:
+    """Whether valid JSON nests deeper than so many levels."""
+    if text.count("[") + text.count("{") <= levels:
+        return False
+    depth = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > levels:
+            return True
+    return False
 
 
 def field_value(record: Mapping[str, JsonValue], path: str) -> JsonValue:

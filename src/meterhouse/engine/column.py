@@ -179,8 +179,7 @@ def _quoted(texts: pl.Series) -> pl.Series:
 
 
 def _between_quotes(texts: pl.Series) -> pl.Series:
-    quoted = pl.concat_str(pl.lit('"'), pl.col("t"), pl.lit('"'))
-    return texts.alias("t").to_frame().select(quoted.alias("t"))["t"]
+    return texts.alias("t").to_frame().select(pl.format('"{}"', "t").alias("t"))["t"]
 
 
 def _kind_of(value: JsonValue) -> ColumnKind | None:

@@ -17,7 +17,7 @@ from meterhouse.streams.sources import Sources
 from meterhouse.streams.suspension import SuspenseBook
 
 #: A chunk is closed as soon as it has this many records (it may have up to twice as many).
-CHUNK_RECORDS = 1_000_000
+CHUNK_RECORDS = 2_000_000
 #: So many lines of one node are kept in the log of a run.
 LOG_LINES_MAX = 10_000
 

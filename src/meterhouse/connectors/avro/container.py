@@ -19,8 +19,11 @@ MAGIC = b"Obj\x01"
 _SYNC_BYTES = 16
 #: A header is a schema and a few words.
 _HEADER_BYTES_MAX = 16 << 20
-#: No block may be larger, packed or unpacked.
-BLOCK_BYTES_MAX = 64 << 20
+#: No block may be larger. (Some writers make one block of a whole file.)
+BLOCK_BYTES_MAX = 1 << 30
+#: A packed block may grow to this size in any case, and by this factor: no usage packs better.
+_UNPACKED_BYTES = 64 << 20
+_UNPACKED_FACTOR = 20
 #: Records may take no bytes at all (if all their fields are null); then so many fit in a block.
 _EMPTY_RECORDS_MAX = 10_000
 _GROUP_BYTES = 1 << 20
@@ -126,51 +129,57 @@ def unpacked(header: Header, group: BlockGroup) -> bytes:
 
 
 def _unpacked_block(header: Header, block: PackedBlock) -> bytes:
+    limit = min(max(_UNPACKED_BYTES, _UNPACKED_FACTOR * len(block.data)), BLOCK_BYTES_MAX)
     try:
-        data = _UNPACKERS[header.codec](block.data)
+        data = _UNPACKERS[header.codec](block.data, limit + 1)
     except (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError) as error:
         raise AvroFault(f"a block is damaged ({error})") from error
-    if len(data) > BLOCK_BYTES_MAX:
-        raise AvroFault("a block is larger than 64 MiB when it is unpacked")
+    if len(data) > limit:
+        raise AvroFault(f"a block of {len(block.data):,} bytes grows beyond {limit:,} unpacked")
     if block.count > max(len(data), _EMPTY_RECORDS_MAX):
         raise AvroFault(f"a block of {len(data):,} bytes says it has {block.count:,} records")
     return data
 
 
-def _inflate(data: bytes) -> bytes:
-    return zlib.decompressobj(wbits=-15).decompress(data, BLOCK_BYTES_MAX + 1)
+def _plain(data: bytes, size_max: int) -> bytes:
+    del size_max
+    return data
 
 
-def _bunzip(data: bytes) -> bytes:
-    return bz2.BZ2Decompressor().decompress(data, BLOCK_BYTES_MAX + 1)
+def _inflate(data: bytes, size_max: int) -> bytes:
+    return zlib.decompressobj(wbits=-15).decompress(data, size_max)
 
 
-def _unxz(data: bytes) -> bytes:
-    return lzma.LZMADecompressor().decompress(data, BLOCK_BYTES_MAX + 1)
+def _bunzip(data: bytes, size_max: int) -> bytes:
+    return bz2.BZ2Decompressor().decompress(data, size_max)
 
 
-def _unsnap(data: bytes) -> bytes:
+def _unxz(data: bytes, size_max: int) -> bytes:
+    return lzma.LZMADecompressor().decompress(data, size_max)
+
+
+def _unsnap(data: bytes, size_max: int) -> bytes:
     import pyarrow as pa
 
     body, checksum = data[:-4], data[-4:]
     size = _varint(io.BytesIO(body), b"")
-    if len(data) < 5 or size > BLOCK_BYTES_MAX:
-        raise ValueError(f"{size:,} bytes when it is unpacked")
+    if len(data) < 5 or size >= size_max:
+        raise ValueError(f"it grows to {size:,} bytes unpacked")
     plain = pa.decompress(body, decompressed_size=size, codec="snappy", asbytes=True)
     if zlib.crc32(plain) != int.from_bytes(checksum, "big"):
         raise ValueError("wrong checksum")
     return plain
 
 
-def _unzstd(data: bytes) -> bytes:
+def _unzstd(data: bytes, size_max: int) -> bytes:
     import pyarrow as pa
 
     with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
-        return stream.read(BLOCK_BYTES_MAX + 1)
+        return stream.read(size_max)
 
 
-_UNPACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "null": bytes,
+_UNPACKERS: dict[str, Callable[[bytes, int], bytes]] = {
+    "null": _plain,
     "deflate": _inflate,
     "snappy": _unsnap,
     "zstandard": _unzstd,

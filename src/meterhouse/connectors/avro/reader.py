@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from io import FileIO
 from itertools import islice
 from typing import Any
@@ -19,15 +20,16 @@ from meterhouse.connectors.avro.container import (
     unpacked,
 )
 from meterhouse.connectors.avro.schema import is_columnar, is_record, is_recursive
-from meterhouse.connectors.chunking import in_columns
 from meterhouse.connectors.declared import typed_chunk
 from meterhouse.connectors.frame import columns_of, json_value
+from meterhouse.connectors.layout import in_columns
 from meterhouse.connectors.opened import unreadable
 from meterhouse.connectors.ordered import ordered_map
 from meterhouse.core.json_text import Record, json_text
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.streams.ports import InputFile, ReadChunk
 
+_AS_THEY_ARE = frozenset({str, int, bool, Decimal})
 _HINT = "fetch it or write it anew; set format of the reader if it is of another one"
 
 
@@ -102,4 +104,8 @@ class _Decoder:
 
 
 def _record(record: Any) -> Record:
-    return {name: json_value(value) for name, value in record.items() if value is not None}
+    return {
+        name: value if type(value) in _AS_THEY_ARE else json_value(value)
+        for name, value in record.items()
+        if value is not None
+    }

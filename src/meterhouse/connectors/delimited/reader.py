@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from meterhouse.connectors.chunking import ROWS_MAX, in_columns
+from meterhouse.connectors.chunking import ROWS_MAX
 from meterhouse.connectors.declared import typed_chunk
 from meterhouse.connectors.delimited.exact import (
     RECORD_BYTES_MAX,
@@ -21,6 +21,7 @@ from meterhouse.connectors.delimited.exact import (
     record_text,
 )
 from meterhouse.connectors.delimited.survey import Survey, has_quote, surveyed
+from meterhouse.connectors.layout import in_columns
 from meterhouse.connectors.lines import (
     Block,
     ByteSource,

@@ -47,37 +47,50 @@ def lines_alike(span: Span, fields: Mapping[str, FieldType]) -> Alike | None:
 
 
 def _lines_like(template: Template, span: Span) -> Alike | None:
-    counted = _counts_fit(template, span)
-    if counted is not None:
+    counted = None
+    marks = _marks_of_all(template, span)
+    if marks is None:
+        counted = _counts_fit(template, span)
         if _too_few(counted):
             return None
         span = span.pick(counted)
-    elements = _elements(template, span)
+        marks = _marks(span)
+    elements = _elements(template, span, marks)
     checks: list[pl.Series] = []
     columns: dict[str, Column] = {}
     for place, piece in enumerate(template.pieces):
-        columns.update(_slots(elements[2 * place], piece, template.types, checks))
+        for name, column in _slots(elements[2 * place], piece, template.types, checks):
+            columns[name] = column
     for place, name in enumerate(template.texts):
         columns[name] = Column(ColumnKind.TEXT, elements[2 * place + 1])
-    fits = [check for check in checks if check.null_count() or not check.all()]
-    mask = None
-    if fits:
-        mask = pl.DataFrame({str(n): fit for n, fit in enumerate(fits)}).select(
-            pl.all_horizontal(pl.all().fill_null(value=False)).alias("fits")
-        )["fits"]
-        if _too_few(mask):
+    fitting = _all_of(checks)
+    if fitting is not None:
+        if _too_few(fitting):
             return None
-        columns = {name: Column(c.kind, c.values.filter(mask)) for name, c in columns.items()}
+        columns = {name: Column(c.kind, c.values.filter(fitting)) for name, c in columns.items()}
     named = {name: columns[name] for name in template.names if _has_values(columns[name])}
-    return Alike(named, _within(counted, mask))
+    return Alike(named, _within(counted, fitting))
 
 
 def _too_few(mask: pl.Series) -> bool:
-    return int(mask.sum() or 0) * 1000 < _LINES_MIN * len(mask)
+    return int(mask.sum() or 0) * 1000 < max(_LINES_MIN * len(mask), 1)
 
 
 def _has_values(column: Column) -> bool:
     return column.values.null_count() < len(column.values)
+
+
+def _all_of(checks: list[pl.Series]) -> pl.Series | None:
+    """Say which lines pass all checks; ``None``: all."""
+    failed = [
+        check.fill_null(value=False) for check in checks if check.null_count() or not check.all()
+    ]
+    if not failed:
+        return None
+    passed = failed[0]
+    for check in failed[1:]:
+        passed &= check
+    return passed
 
 
 def _within(outer: pl.Series | None, inner: pl.Series | None) -> pl.Series | None:
@@ -87,35 +100,47 @@ def _within(outer: pl.Series | None, inner: pl.Series | None) -> pl.Series | Non
     return outer.scatter(places(outer).filter(~inner), False)
 
 
-def _counts_fit(template: Template, span: Span) -> pl.Series | None:
-    """Say which lines have as many quotes and control characters as the template, and no
-    backslash: so no text of theirs can hold one. ``None``: all.
+def _marks(span: Span) -> pl.Series:
+    """Return where quotes and newlines are."""
+    return places((span.series == _QUOTE) | (span.series == _NEWLINE))
+
+
+def _marks_of_all(template: Template, span: Span) -> pl.Series | None:
+    """Return the marks if on all lines they are as many as on the template's.
+
+    And no text can hold a control character or a backslash.
     """
     series, width = span.series, len(template.kept_marks())
-    quotes, controls = series == _QUOTE, series < _SPACE
-    odd = series == _BACKSLASH
-    sound = is_utf8(span.data)
+    controls = series < _SPACE
     if (
-        sound
-        and not odd.any()
-        and controls.sum() == span.count * template.controls
-        and quotes.sum() == span.count * (width - 1)
-        and _per_line(span, quotes).eq(width - 1).all()
+        (series == _BACKSLASH).any()
+        or controls.sum() != span.count * template.controls
+        or (template.controls > 1 and not (_per_line(span, controls) == template.controls).all())
+        or not is_utf8(span.data)
     ):
         return None
-    fits = _per_line(span, quotes) == width - 1
-    fits &= _per_line(span, controls) == template.controls
-    fits &= _per_line(span, odd) == 0
-    if not sound:
+    marks = _marks(span)
+    if len(marks) != span.count * width:
+        return None
+    last = series.gather(marks.gather_every(width, offset=width - 1))
+    return marks if (last == _NEWLINE).all() else None
+
+
+def _counts_fit(template: Template, span: Span) -> pl.Series:
+    """Say of which lines the same holds."""
+    series, quotes = span.series, len(template.kept_marks()) - 1
+    fits = _per_line(span, series == _QUOTE) == quotes
+    fits &= _per_line(span, series < _SPACE) == template.controls
+    fits &= _per_line(span, series == _BACKSLASH) == 0
+    if not is_utf8(span.data):
         fits &= pl.Series([_decodes(line) for line in span.lines()])
-    return None if fits.all() else fits
+    return fits
 
 
 def _per_line(span: Span, mask: pl.Series) -> pl.Series:
     """Count the bytes of each line for which the mask is true."""
-    found = places(mask)
-    before = found.search_sorted(span.bounds)
-    return before.slice(1).cast(pl.Int64) - before.slice(0, span.count).cast(pl.Int64)
+    before = places(mask).cast(pl.Int64).search_sorted(span.bounds).cast(pl.Int64)
+    return before.slice(1) - before.slice(0, span.count)
 
 
 def _decodes(line: bytes) -> bool:
@@ -124,3 +149,69 @@ def _decodes(line: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _elements(template: Template, span: Span, marks: pl.Series) -> list[pl.Series]:
+    """Cut the lines into pieces and texts, by turns; return the column of each turn."""
+    behind = template.ends_behind()
+    ends = marks.filter(_tiled(template.kept_marks(), span.count)).cast(pl.Int64)
+    ends += _tiled(behind, span.count)
+    offsets = pl.Series([0]).append(ends).rechunk().to_arrow()
+    array = pa.Array.from_buffers(
+        pa.large_string(), len(ends), [None, offsets.buffers()[1], pa.py_buffer(span.data)]
+    )
+    elements = pl.DataFrame({"all": pl.from_arrow(array)})
+    turns = len(behind)
+    return elements.select(
+        pl.col("all").gather_every(turns, offset=turn).alias(str(turn)) for turn in range(turns)
+    ).get_columns()
+
+
+def _tiled(pattern: tuple[int, ...], times: int) -> pl.Series:
+    """Return a pattern so many times in a row."""
+    return _tiles(pattern, -(-times // _TILES) * _TILES).slice(0, times * len(pattern))
+
+
+@lru_cache(maxsize=16)
+def _tiles(pattern: tuple[int, ...], times: int) -> pl.Series:
+    return pl.Series(list(pattern) * times)
+
+
+def _slots(
+    texts: pl.Series, piece: Piece, types: Mapping[str, FieldType], checks: list[pl.Series]
+) -> Iterator[tuple[str, Column]]:
+    """Yield the fields between the literals of a piece; add to the checks what must be true."""
+    if not piece.slots:
+        checks.append(texts == piece.literals[0])
+        return
+    first, last = piece.literals[0], piece.literals[-1]
+    checks.append(texts.str.starts_with(first))
+    rest = texts.str.strip_prefix(first)
+    checks.append(rest.str.ends_with(last))
+    rest = rest.str.strip_suffix(last)
+    for name, literal in zip(piece.slots, [*piece.literals[1:-1], None], strict=True):
+        cells = rest
+        if literal is not None:
+            cells, rest = rest.str.split_exact(literal, 1).struct.unnest().get_columns()
+        values, right = _typed(cells, types[name])
+        checks.append(right)
+        kind = types[name] is FieldType.BOOLEAN
+        yield name, Column(ColumnKind.BOOLEAN if kind else ColumnKind.NUMBER, values)
+
+
+def _typed(cells: pl.Series, kind: FieldType) -> tuple[pl.Series, pl.Series]:
+    """Read the cells of a field; say which are values of its type or ``null``."""
+    if kind is FieldType.BOOLEAN:
+        values = cells == "true"
+        right = values | (cells == "false")
+    elif kind is FieldType.INTEGER:
+        values = cells.cast(pl.Int64, strict=False)
+        right = values.cast(pl.String) == cells  # no plus, no leading zero, no negative zero
+    else:
+        values = cells.cast(QUANTITY, strict=False)
+        right = cells.str.contains(_DECIMAL)
+    if right.null_count() or not right.all():
+        right = right.fill_null(value=False)
+        values = values.set(~right, None)
+        right |= (cells == "null").fill_null(value=False)
+    return values, right

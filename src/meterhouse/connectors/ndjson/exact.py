@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import chain
 from json import JSONDecodeError
@@ -33,23 +33,55 @@ _NAMES = {
 }
 
 
-def exact_chunk(lines: Sequence[bytes], *, source: int, first_line: int) -> ReadChunk:
+def exact_chunk(lines: Sequence[bytes], numbers: Iterable[int], *, source: int) -> ReadChunk:
     """Read lines, each for itself; blank ones count but hold nothing."""
+    sound = _sound_records(lines)
+    if sound is not None:
+        origins = [(source, number) for number in numbers]
+        return ReadChunk(UsageBatch.from_rows(sound, origins))
     rows: list[Record] = []
-    offsets: list[int] = []
+    origins = []
     bad: list[Unreadable] = []
-    for offset, line in enumerate(lines, first_line):
+    for number, line in zip(numbers, lines, strict=True):
         text = line.rstrip(_BLANKS)
         if not text:
             continue
         record = _record_or_detail(text)
         if isinstance(record, str):
-            bad.append(Unreadable(offset, raw_text(line), record))
+            bad.append(Unreadable(number, raw_text(line), record))
         else:
             rows.append(record)
-            offsets.append(offset)
-    origins = [(source, offset) for offset in offsets]
+            origins.append((source, number))
     return ReadChunk(UsageBatch.from_rows(rows, origins), bad)
+
+
+def _sound_records(lines: Sequence[bytes]) -> list[Record] | None:
+    """Read lines that are all records without nulls and deep nesting; else ``None``."""
+    decode = _DECODER.decode
+    try:
+        records = [decode(line) for line in lines]
+    except (msgspec.MsgspecError, UnicodeDecodeError, ArithmeticError, RecursionError):
+        return None
+    if not all(type(record) is dict for record in records):
+        return None
+    text = b"".join(lines)
+    # Each record has one brace; whatever more there are may stand on one line.
+    brackets = text.count(b"{") + text.count(b"[") - len(lines)
+    if brackets >= NESTING_MAX and any(map(_may_nest_deep, lines)):
+        return None
+    if b"null" in text:
+        return [_without_nulls(record) for record in records]
+    return records
+
+
+def _may_nest_deep(line: bytes) -> bool:
+    return line.count(b"[") + line.count(b"{") > NESTING_MAX
+
+
+def _without_nulls(record: Record) -> Record:
+    if None not in record.values():
+        return record
+    return {name: member for name, member in record.items() if member is not None}
 
 
 def _record_or_detail(line: bytes) -> Record | str:
@@ -64,14 +96,12 @@ def _record_or_detail(line: bytes) -> Record | str:
         return str(error)
     if not isinstance(value, dict):
         return f"not a JSON object but {_NAMES[type(value)]}"
-    if None in value.values():
-        return {name: member for name, member in value.items() if member is not None}
-    return value
+    return _without_nulls(value)
 
 
 def line_value(line: bytes) -> JsonValue:
     """Read one line: what the fast decoder refuses, the core decides. Raises ``ValueError``."""
-    if line.count(b"[") + line.count(b"{") <= NESTING_MAX:
+    if not _may_nest_deep(line):
         try:
             return _DECODER.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, ArithmeticError):

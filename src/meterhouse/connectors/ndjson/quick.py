@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from meterhouse.connectors.lines import byte_series, is_utf8, lines_of, places
+from meterhouse.connectors.lines import is_utf8
 from meterhouse.connectors.ndjson.shape import FieldType
+from meterhouse.connectors.ndjson.span import Span
 from meterhouse.core.quantity import LIMIT
 from meterhouse.engine.column import Column, ColumnKind
 
@@ -87,28 +88,27 @@ def _prove_numbers(data: memoryview, name: str, values: pl.Series) -> None:
         raise Refusal(int(beyond.arg_true()[0]))
 
 
-def odd_lines(data: memoryview, *, line_count: int) -> list[int]:
+def odd_lines(span: Span) -> list[int]:
     """Return the lines that are not UTF-8 from ``{`` to ``}``: none in clean input.
 
     Within one JSON value a line break is never between ``}`` and ``{``. So if all breaks are,
     and there are as many values as lines, each line is one value. Arrow does not look whether
     texts are UTF-8.
     """
-    series = byte_series(data)
-    foreign = set() if is_utf8(data) else _lines_not_utf8(data)
-    newline = series == ord("\n")
-    opening, closing = series == ord("{"), series == ord("}")
-    inner = max(len(data) - 2, 0)
+    foreign = set() if is_utf8(span.data) else _lines_not_utf8(span.lines())
+    newline = span.series == ord("\n")
+    opening, closing = span.series == ord("{"), span.series == ord("}")
+    inner = max(len(span.data) - 2, 0)
     breaks = newline.slice(1, inner) & opening.slice(2) & closing.slice(0, inner)
     edges = inner > 0 and bool(opening[0]) and bool(closing[-2])
-    if edges and line_count == 1 + _sum(breaks):
+    if edges and span.count == 1 + int(breaks.sum() or 0):
         return sorted(foreign)
-    return sorted(foreign | set(_odd_by_line(series, places(newline))))
+    return sorted(foreign | set(_odd_by_line(span)))
 
 
-def _lines_not_utf8(data: memoryview) -> set[int]:
+def _lines_not_utf8(lines: Sequence[bytes]) -> set[int]:
     found = set()
-    for number, line in enumerate(lines_of(data)):
+    for number, line in enumerate(lines):
         try:
             line.decode()
         except UnicodeDecodeError:
@@ -116,15 +116,11 @@ def _lines_not_utf8(data: memoryview) -> set[int]:
     return found
 
 
-def _sum(mask: pl.Series) -> int:
-    return int(mask.sum() or 0)
-
-
-def _odd_by_line(series: pl.Series, ends: pl.Series) -> list[int]:
-    starts = pl.concat([pl.Series([0], dtype=ends.dtype), ends.slice(0, len(ends) - 1) + 1])
+def _odd_by_line(span: Span) -> list[int]:
+    starts, ends = span.bounds.slice(0, span.count), span.bounds.slice(1)
     # The last character but a carriage return; a line of none or one has no "}" to its "{".
-    last = series.gather((ends.cast(pl.Int64) - 1).clip(lower_bound=0))
-    before = series.gather((ends.cast(pl.Int64) - 2).clip(lower_bound=0))
+    last = span.series.gather((ends - 2).clip(lower_bound=0))
+    before = span.series.gather((ends - 3).clip(lower_bound=0))
     closed = (last == ord("}")) | ((last == ord("\r")) & (before == ord("}")))
-    good = (series.gather(starts) == ord("{")) & closed & (ends.cast(pl.Int64) - starts >= 2)
+    good = (span.series.gather(starts) == ord("{")) & closed & (ends - starts >= 3)
     return (~good).arg_true().to_list()

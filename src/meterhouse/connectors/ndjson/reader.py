@@ -30,7 +30,7 @@ def read_ndjson(
     if first is None:
         return
     if isinstance(first, Block) and first.whole and first.line_count < ROWS_MAX:
-        chunk = exact_chunk(lines_of(first.data), source=source, first_line=0)
+        chunk = exact_chunk(lines_of(first.data), range(first.line_count), source=source)
         yield _typed(chunk, first, declared)
         return
     from meterhouse.connectors.ndjson.block import read_block

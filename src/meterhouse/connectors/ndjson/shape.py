@@ -16,7 +16,7 @@ from meterhouse.engine.column import QUANTITY, Column, ColumnKind
 
 #: A shape with more fields than this is given up.
 _FIELDS_MAX = 1_000
-_UNIFORM_TRIES = 4
+_ALIKE_TRIES = 4
 
 
 class FieldType(Enum):
@@ -36,7 +36,7 @@ class Shape:
 
     def __init__(self) -> None:
         self._fields: Mapping[str, FieldType] = {}
-        self._uniform_tries = _UNIFORM_TRIES
+        self._alike_tries = _ALIKE_TRIES
 
     @property
     def fields(self) -> Mapping[str, FieldType]:
@@ -49,13 +49,13 @@ class Shape:
         return len(self._fields) > _FIELDS_MAX
 
     @property
-    def uniform(self) -> bool:
+    def alike(self) -> bool:
         """Whether it is worth trying if lines differ only in their values."""
-        return self._uniform_tries > 0
+        return self._alike_tries > 0
 
-    def note_uniform(self, *, was: bool) -> None:
-        """Note whether lines differed only in their values; give that up after some failures."""
-        self._uniform_tries = _UNIFORM_TRIES if was else self._uniform_tries - 1
+    def note_alike(self, *, were: bool) -> None:
+        """Note whether lines were alike; give that up after some failures."""
+        self._alike_tries = _ALIKE_TRIES if were else self._alike_tries - 1
 
     def learn(self, batch: UsageBatch) -> None:
         """Take in what the fields of these records are."""

@@ -51,7 +51,8 @@ class Buckets:
         }
         #: the carried values, for all tables
         self.fields: dict[str, CarriedField] = {
-            name: CarriedField() for name in (*plan.carried_first, *plan.carried_last)
+            name: CarriedField(self._dictionaries.get(name))
+            for name in (*plan.carried_first, *plan.carried_last)
         }
         kinds_present = tuple(present)
         self._total = self._table((), Measures(kinds_present, counted=True))

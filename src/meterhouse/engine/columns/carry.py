@@ -16,13 +16,18 @@ import polars as pl
 from meterhouse.core.guiding_rule import Carry, Operation
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Column, ColumnKind, concat_columns
+from meterhouse.engine.columns.dictionary import FieldDictionary
 from meterhouse.engine.plan import MeterPlan
 
 
 class CarriedField:
-    """The values of one carried field, by place."""
+    """The values of one carried field, by place.
 
-    def __init__(self) -> None:
+    A field that is also grouped by keeps the numbers of its dictionary instead of texts.
+    """
+
+    def __init__(self, dictionary: FieldDictionary | None = None) -> None:
+        self._dictionary = dictionary
         self._pieces: list[Column] = []
         self._height = 0
 
@@ -34,6 +39,8 @@ class CarriedField:
     def add(self, column: Column) -> int:
         """Take more values; the place of the first one is returned, the others follow it."""
         first = self._height
+        if self._dictionary is not None:
+            column = Column(ColumnKind.NUMBER, self._dictionary.encode(column))
         self._pieces.append(column)
         self._height += len(column.values)
         return first
@@ -49,11 +56,17 @@ class CarriedField:
         if not self._pieces:
             return pl.repeat(None, len(places), dtype=pl.String, eager=True)
         whole = concat_columns(self._pieces)
+        if self._dictionary is not None:
+            return self._dictionary.texts().gather(whole.values.gather(places))
         return Column(whole.kind, whole.values.gather(places)).canonical()
 
     def compact(self, used: pl.Series) -> None:
         """Keep only the values at ``used`` (ascending); their new places are their ranks in it."""
-        self._pieces = [Column(ColumnKind.JSON, self.texts(used).rechunk())]
+        whole = concat_columns(self._pieces) if self._pieces else None
+        if whole is not None and self._dictionary is not None:
+            self._pieces = [Column(whole.kind, whole.values.gather(used))]
+        else:
+            self._pieces = [Column(ColumnKind.JSON, self.texts(used).rechunk())]
         self._height = len(used)
 
 

@@ -7,7 +7,7 @@ meters that one user has in one category, in order of ``Meter.no``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -48,6 +48,39 @@ class _Slot:
     active_to: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The wide table where no user has two meters in one category and none has an active window.
+
+    ``held`` has a bit for each rule whose category the user has a meter of; ``rows`` has the
+    meter of every user and rule.
+    """
+
+    held: pl.Series
+    rows: pl.Series
+
+    @classmethod
+    def of(
+        cls,
+        plan: MeterPlan,
+        slots: Mapping[str, Sequence[_Slot]],
+        wide: pl.DataFrame,
+        *,
+        users: int,
+    ) -> _Choice:
+        nobody = pl.repeat(None, users, dtype=pl.Int32, eager=True)
+        columns = [
+            (wide[slots[rule.category][0].meter] if slots[rule.category] else nobody).alias(f"r{n}")
+            for n, rule in enumerate(plan.rules)
+        ]
+        held = pl.lit(0, dtype=pl.UInt16)
+        for number, column in enumerate(columns):
+            held = held + pl.col(column.name).is_not_null().cast(pl.UInt16) * 2**number
+        frame = pl.DataFrame(columns).with_columns(held.cast(pl.UInt16).alias("held"))
+        rows = frame.select(pl.concat_list(pl.exclude("held")).alias("rows"))["rows"].explode()
+        return cls(frame["held"], rows)
+
+
 class Guide:
     """Guides records to the meters of one meter key."""
 
@@ -65,6 +98,12 @@ class Guide:
         self.user_count = 0 if meters.is_empty() else _greatest(table["user"]) + 1
         self._slots: dict[str, list[_Slot]] = {}
         self._wide = self._build_wide(table, names, profiles)
+        plain = all(
+            len(s) <= 1 and all(x.active_from is None for x in s) for s in self._slots.values()
+        )
+        self._choice: _Choice | None = None
+        if plain:
+            self._choice = _Choice.of(plan, self._slots, self._wide, users=self.user_count)
 
     def _build_wide(
         self, table: pl.DataFrame, names: dict[str, int], profiles: Sequence[Profile]
@@ -99,12 +138,13 @@ class Guide:
     def guide(self, batch: UsageBatch, *, checked: Checked, at: Instant) -> Guided:
         """Find the rule and the meters of each record."""
         user = self.number_users(checked.user)
-        columns = list(self._wide.select(pl.all().gather(user))) if self._wide.width else []
-        if checked.instant is None:
-            columns.append(pl.repeat(at, len(user), dtype=pl.Int64, eager=True).alias("at"))
-        else:
-            columns.append(checked.instant.fill_null(at).alias("at"))
-        columns.append(checked.fault.alias("fault"))
+        columns = [user.alias("user"), checked.fault.alias("fault")]
+        if self._choice is None:
+            columns += list(self._wide.select(pl.all().gather(user)))
+            instant = checked.instant
+            if instant is None:
+                instant = pl.repeat(at, len(user), dtype=pl.Int64, eager=True)
+            columns.append(instant.fill_null(at).alias("at"))
         fields: dict[str, tuple[str, Column]] = {}
         for condition in (c for rule in self._plan.rules for c in rule.conditions):
             if condition.field not in fields:
@@ -114,11 +154,30 @@ class Guide:
                     column = Column(ColumnKind.TEXT, timestamp_texts(column.values))
                 fields[condition.field] = name, column
                 columns.append(column.values.alias(name))
-        return self._decide(pl.DataFrame(columns), fields, user)
+        frame = pl.DataFrame(columns)
+        return self._decide(frame, fields) if self._choice is None else self._choose(frame, fields)
 
-    def _decide(
-        self, frame: pl.DataFrame, fields: dict[str, tuple[str, Column]], user: pl.Series
-    ) -> Guided:
+    def _choose(self, frame: pl.DataFrame, fields: dict[str, tuple[str, Column]]) -> Guided:
+        """Decide with bits: of the rules that hold and can take the user, the first."""
+        assert self._choice is not None
+        bits = pl.lit(0, dtype=pl.UInt16)
+        for number, rule in enumerate(self._plan.rules):
+            holds = pl.lit(value=True) if not rule.conditions else _holds(rule, fields)
+            bits = bits + holds.cast(pl.UInt16) * 2**number
+        held = pl.lit(self._choice.held).gather(pl.col("user")).fill_null(0)
+        able = pl.when(pl.col("fault") == 0).then(bits.cast(pl.UInt16) & held)
+        decided = frame.select("user", "fault", able.alias("able"))
+        rule = pl.when(pl.col("able") > 0).then(pl.col("able").bitwise_trailing_zeros())
+        decided = decided.with_columns(rule.cast(pl.UInt8).alias("rule"))
+        place = pl.col("user").cast(pl.Int64) * len(self._plan.rules) + pl.col("rule")
+        meters = decided.select(pl.lit(self._choice.rows).gather(place).alias("slot0"))["slot0"]
+        fault = decided["fault"]
+        lost = (decided["able"] == 0).fill_null(value=False)
+        if lost.any():
+            fault = fault.set(lost, code(Reason.NO_METER_FOUND))
+        return Guided(decided["rule"], [meters], frame["user"], fault)
+
+    def _decide(self, frame: pl.DataFrame, fields: dict[str, tuple[str, Column]]) -> Guided:
         sound = pl.col("fault") == 0
         holds = [sound & _holds(rule, fields) for rule in self._plan.rules]
         active = [self._any(rule, active=True) for rule in self._plan.rules]
@@ -135,7 +194,7 @@ class Guide:
         fault = decided["fault"]
         if lost.any():
             fault = self._explain(decided.filter(lost), holds, fault, lost)
-        return Guided(rule, self._meters(decided), user, fault)
+        return Guided(rule, self._meters(decided), frame["user"], fault)
 
     def _explain(
         self, frame: pl.DataFrame, holds: list[pl.Expr], fault: pl.Series, lost: pl.Series

@@ -4,8 +4,8 @@ The meter's own total is the table of the section without fields. A table gather
 fold of one batch) and merges them late: folding is associative, and merging once is cheaper than
 after every batch. A partial has one row for each bucket: ``m`` (the meter's row) and the numbers
 of the group fields ``g0`` ..., or both packed into ``k``; the measures that the run's
-aggregations need (``sum``, ``count``, ``min``, ``max``), and the places of the carried values, ``f0``
-... (first) and ``l0`` ... (last): see ``carry``.
+aggregations need (``sum``, ``count``, ``min``, ``max``), and the places of the carried values,
+``f0`` ... (first) and ``l0`` ... (last): see ``carry``.
 """
 
 from __future__ import annotations
