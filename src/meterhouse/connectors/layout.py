@@ -59,10 +59,7 @@ def _column(values: list[JsonValue]) -> Column:
 
 def _canonical(values: list[JsonValue]) -> pl.Series:
     """Return the canonical texts of lists and objects, most of them written by C code."""
-    try:
-        written = [None if value is None else _ENCODER.encode(value) for value in values]
-    except OverflowError:  # an integer beyond 64 bits
-        return Column.from_values(values).values
+    written = [None if value is None else _ENCODER.encode(value) for value in values]
     texts = pl.Series(written, dtype=pl.Binary).cast(pl.String)
     for place in places(texts.str.contains(_TO_NORMALISE).fill_null(value=False)):
         texts[place] = canonical_text(values[place])

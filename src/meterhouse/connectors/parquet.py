@@ -31,16 +31,40 @@ def read_parquet(
     try:
         scan = pl.scan_parquet(file.path, glob=False, hive_partitioning=False)
         count = int(scan.select(pl.len()).collect().item())
-        first = 0
-        while first < count:
-            frame = scan.slice(first, records_max).collect()
-            yield frame_chunk(frame, source=source, first_offset=first, declared=declared)
-            if not frame.height:
+        for first, length in _slices(file.path, count, records_max):
+            frame = scan.slice(first, length).collect()
+            if frame.height != length:
                 raise pl.exceptions.ComputeError("it holds fewer records than it says")
-            first += frame.height
+            yield frame_chunk(frame, source=source, first_offset=first, declared=declared)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         detail = f"Parquet: {str(error).splitlines()[0][:200]}"
         raise unreadable(file, detail, hint=_HINT) from error
+
+
+def _slices(path: str, count: int, size_max: int) -> Iterator[tuple[int, int]]:
+    """Yield where each slice begins and how long it is: whole row groups where they fit.
+
+    A row group that two slices share would be decoded twice.
+    """
+    groups = [count] if count <= size_max else _row_groups(path)
+    first = length = 0
+    for group in groups:
+        if length and length + group > size_max:
+            yield first, length
+            first, length = first + length, 0
+        length += group
+        while length > size_max:
+            yield first, size_max
+            first, length = first + size_max, length - size_max
+    if length:
+        yield first, length
+
+
+def _row_groups(path: str) -> list[int]:
+    from pyarrow import parquet  # only large files need it
+
+    metadata = parquet.read_metadata(path)
+    return [metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)]
 
 
 def _check_magic(handle: FileIO, file: InputFile) -> None:

@@ -76,12 +76,12 @@ class Buckets:
             last=self._plan.carried_last,
         )
 
-    def numbers(self, batch: UsageBatch) -> list[pl.Series]:
-        """Return the numbers of each record's group fields, one series a field."""
-        return [
-            dictionary.encode(batch.column(name)).alias(self._number_column(name))
+    def numbers(self, batch: UsageBatch) -> dict[str, pl.Series]:
+        """Return the numbers of each record's group fields, by field."""
+        return {
+            name: dictionary.encode(batch.column(name)).alias(self._number_column(name))
             for name, dictionary in self._dictionaries.items()
-        ]
+        }
 
     def _stored_volume(self) -> pl.Series:
         given = self._stored["volume"].cast(QUANTITY)

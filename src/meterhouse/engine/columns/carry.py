@@ -36,11 +36,15 @@ class CarriedField:
         """How much memory the values take, about."""
         return sum(piece.values.estimated_size() for piece in self._pieces)
 
-    def add(self, column: Column) -> int:
-        """Take more values; the place of the first one is returned, the others follow it."""
+    def add(self, column: Column, numbers: pl.Series | None = None) -> int:
+        """Take more values; the place of the first one is returned, the others follow it.
+
+        ``numbers`` are those of the dictionary, where they are known already.
+        """
         first = self._height
         if self._dictionary is not None:
-            column = Column(ColumnKind.NUMBER, self._dictionary.encode(column))
+            numbers = self._dictionary.encode(column) if numbers is None else numbers
+            column = Column(ColumnKind.NUMBER, numbers)
         self._pieces.append(column)
         self._height += len(column.values)
         return first
@@ -89,11 +93,18 @@ class Carrier:
     """
 
     def __init__(
-        self, plan: MeterPlan, batch: UsageBatch, fields: Mapping[str, CarriedField]
+        self,
+        plan: MeterPlan,
+        batch: UsageBatch,
+        fields: Mapping[str, CarriedField],
+        numbers: Mapping[str, pl.Series],
     ) -> None:
+        """``numbers`` has the dictionary's numbers of the fields that are grouped by."""
         names = dict.fromkeys((*plan.carried_first, *plan.carried_last))
         columns = {name: batch.column(name) for name in names}
-        self._first = {name: fields[name].add(column) for name, column in columns.items()}
+        self._first = {
+            name: fields[name].add(column, numbers.get(name)) for name, column in columns.items()
+        }
         self._carried: list[_Carried] = []
         #: columns to add to the assignments before folding
         self.columns: list[pl.Expr] = []

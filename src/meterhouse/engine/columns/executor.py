@@ -7,7 +7,7 @@ over* for the rest of the run. Meters of different users never interact, so this
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
@@ -59,13 +59,15 @@ class ColumnExecutor:
         checked = check(batch, plan=self._plan, at=self._at)
         guided = self._guide.guide(batch, checked=checked, at=self._at)
         numbers = self._buckets.numbers(batch)
-        assigned = self._buckets.with_summands(_assign(guided, checked.value, numbers))
+        assigned = self._buckets.with_summands(
+            _assign(guided, checked.value, list(numbers.values()))
+        )
         assigned, mine = self._without_handed(assigned, checked.user)
         risky = may_overflow(assigned, volume=self._buckets.volume, summed=self._buckets.summed)
         if len(risky):
             self._hand_over(risky)
             assigned, mine = self._without_handed(assigned, checked.user)
-        folded = self._fold(batch, assigned)
+        folded = self._fold(batch, assigned, numbers)
         fault = guided.fault if mine is None else guided.fault.set(mine, 0)
         _suspend(folded, fault)
         folded.metered = len(batch) - len(folded.suspended)
@@ -90,12 +92,14 @@ class ColumnExecutor:
             frames.append(columns_of(handed).frame.select(CONTENTS))
         return pl.concat(frames).sort("no")
 
-    def _fold(self, batch: UsageBatch, assigned: pl.DataFrame) -> Folded:
+    def _fold(
+        self, batch: UsageBatch, assigned: pl.DataFrame, numbers: Mapping[str, pl.Series]
+    ) -> Folded:
         folded = Folded()
         if assigned.is_empty():
             return folded
         self._buckets.load(assigned["m"])
-        carrier = Carrier(self._plan, batch, self._buckets.fields)
+        carrier = Carrier(self._plan, batch, self._buckets.fields, numbers)
         totals, partials = self._buckets.fold(assigned, carrier=carrier)
         if self._limits.any:
             crossings = self._limits.crossings(assigned, prior=self._buckets.prior(), folded=totals)

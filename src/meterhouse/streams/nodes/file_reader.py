@@ -13,6 +13,7 @@ from inspect import signature
 from meterhouse.core.reading import Reading, shown
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import UsageBatch, concat_batches
+from meterhouse.streams.ahead import ahead
 from meterhouse.streams.nodes.node import NodeParams, NodeRun, NodeSite, NodeType
 from meterhouse.streams.ports import InputFile, ReadChunk
 from meterhouse.streams.record import ConsumedFile, RunResult, Suspended
@@ -20,6 +21,10 @@ from meterhouse.streams.world import Progress
 
 FORMATS = ("ndjson", "csv", "parquet", "avro")
 FIELD_TYPES = ("string", "number", "boolean")
+
+
+#: Files of more than this size are read ahead, in a thread of their own.
+_AHEAD_BYTES_MIN = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,7 @@ class _FileReader(NodeRun):
         files = world.services.files
         # Readers that do not know ``needed`` yet read all fields.
         prunes = "needed" in signature(files.read).parameters
-        return files.read(
+        chunks = files.read(
             file,
             source=source,
             format=self._params.format,
@@ -124,6 +129,8 @@ class _FileReader(NodeRun):
             records_max=world.facts.records_max or world.facts.chunk_records,
             **({"needed": self._site.needed} if prunes else {}),
         )
+        large = file.size > _AHEAD_BYTES_MIN and world.facts.records_max is None
+        return ahead(chunks) if large else chunks
 
     def _accepted(self, chunk: ReadChunk, file: InputFile, source: int) -> UsageBatch:
         """Set aside what is no record; the reader's count of what came in has both."""
