@@ -25,8 +25,11 @@ from bench.measure import Measured, Summary, measure, summary
 
 _HERE = Path(__file__).resolve().parent
 _SIZE_NAMES = {total * parts: name for name, (total, parts) in generate.SIZES.items()}
-_FORMS = ("parquet", "ndjson")
-_OPPONENTS = ("duckdb", "polars")
+_OPPONENTS = {
+    "parquet": {"duckdb": "DuckDB", "polars": "Polars", "polars_chunks": "Polars in chunks"},
+    "ndjson": {"duckdb": "DuckDB", "polars": "Polars"},
+}
+_LOOP = {"python": "a plain Python loop"}
 
 #: Polars keeps freed memory instead of giving it back: a tenth faster for half as much memory more.
 _KEEP_MEMORY = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1"}
@@ -78,9 +81,10 @@ def _opponent(bench: Bench, name: str, form: str) -> Program:
     options = ["--meters", str(bench.meters), "--out", str(out)]
     command = [sys.executable, "-m", f"bench.opponent_{name}", *options, *inputs]
     environment = meterhouse_run.environment()
-    if name == "polars":
+    if name.startswith("polars"):
         environment |= _KEEP_MEMORY
-    return Program(f"{name} by hand", form, bench.records, lambda: command, environment, out)
+    title = (_OPPONENTS[form] | _LOOP)[name]
+    return Program(title, form, bench.records, lambda: command, environment, out)
 
 
 def _meterhouse(bench: Bench, form: str, meters: pl.DataFrame) -> tuple[Program, str]:
@@ -135,13 +139,12 @@ def _table(programs: Sequence[Program], records: int) -> str:
         "| program | input | seconds | fastest | cpu s | M/s | peak MB | to best by hand |",
         "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
-    by_hand = {f"{name} by hand" for name in _OPPONENTS}
     for program in programs:
         found, scale = summary(program.runs), records / program.records
         rivals = [
             summary(rival.runs).seconds
             for rival in programs
-            if rival.name in by_hand and rival.form == program.form and rival.runs
+            if rival.name in _OPPONENTS[program.form].values() and rival.form == program.form
         ]
         ratio = f"{found.seconds * scale / min(rivals):.2f} ×" if rivals else ""
         scaled = f" ({program.records:,} records, scaled)" if scale != 1 else ""
@@ -190,17 +193,18 @@ def _machine() -> str:
 
 def _speed(bench: Bench, rounds: int) -> str:
     needed = [bench.size, "1m", "1k"]
-    for path in generate.generate(bench.data, needed, _FORMS):
+    for path in generate.generate(bench.data, needed, list(_OPPONENTS)):
         _log(f"generated {path.name}")
     meters = pl.read_parquet(bench.meters)
     programs: list[Program] = []
     created = ""
-    for form in _FORMS:
+    for form, by_hand in _OPPONENTS.items():
         program, created = _meterhouse(bench, form, meters)
         programs.append(program)
-        programs += [_opponent(bench, name, form) for name in _OPPONENTS]
-    loop = _opponent(Bench(bench.data, "1m"), "python", "parquet")
-    check = [_opponent(Bench(bench.data, "1m"), name, "parquet") for name in _OPPONENTS]
+        programs += [_opponent(bench, name, form) for name in by_hand]
+    small = Bench(bench.data, "1m")
+    loop = _opponent(small, "python", "parquet")
+    check = [_opponent(small, name, form) for form in _OPPONENTS for name in _OPPONENTS[form]]
     _rounds(programs, rounds)
     _rounds([loop], max(1, rounds // 2))
     _rounds(check, 1)
@@ -224,7 +228,7 @@ def _memory(bench: Bench, rounds: int) -> str:
         for path in generate.generate(bench.data, [size], ["parquet"]):
             _log(f"generated {path.name}")
         program, _ = _meterhouse(sized, "parquet", pl.read_parquet(sized.meters))
-        programs = [program, *(_opponent(sized, name, "parquet") for name in _OPPONENTS)]
+        programs = [program, *(_opponent(sized, name, "parquet") for name in _OPPONENTS["parquet"])]
         _rounds(programs, rounds)
         _log(_check_answers(programs))
         for program in programs:

@@ -140,19 +140,20 @@ def read(
         hint = "check the path"
         raise NotFoundError(f"There is no file {str(path)!r}", hint=hint)
     batches: list[UsageBatch] = []
-    unreadable: list[Unreadable] = []
+    unreadable: list[tuple[str, Unreadable]] = []
     for number, file in enumerate(found):
         chunks = files.read(
             file, source=number, format=format, fields=fields or {}, records_max=1_000_000
         )
         for chunk in chunks:
             batches.append(chunk.batch)
-            unreadable += chunk.unreadable
+            unreadable += [(file.path, piece) for piece in chunk.unreadable]
     if unreadable:
-        first, count = unreadable[0], len(unreadable)
+        (place, first), count = unreadable[0], len(unreadable)
         hint = "mend the file, or run it through a stream, which sets such records aside"
         raise MeterhouseError(
-            f"{count} record(s) of {str(path)!r} cannot be read, the first: {first.detail}",
+            f"{count} record(s) cannot be read, the first in {place}, line {first.offset + 1}: "
+            f"{first.detail}",
             hint=hint,
         )
     return concat_batches(batches) if batches else UsageBatch.from_rows([])

@@ -25,18 +25,26 @@ SCALARS = st.one_of(
 )
 NESTED = st.recursive(
     SCALARS,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3)
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=2), inner, max_size=3)
     ),
     max_leaves=6,
 )
+
+
+def columns(one: st.SearchStrategy) -> st.SearchStrategy:
+    return st.lists(one | st.none(), min_size=1, max_size=5)
+
+
+OBJECTS = st.dictionaries(st.text(max_size=2), NESTED, max_size=3)
 COLUMNS = st.one_of(
-    *(st.lists(one | st.none(), min_size=1, max_size=5) for one in (st.text(max_size=3), st.booleans())),
-    st.lists(st.integers() | st.none(), min_size=1, max_size=5),
-    st.lists(st.lists(NESTED, max_size=3) | st.none(), min_size=1, max_size=5),
-    st.lists(st.dictionaries(st.text(max_size=2), NESTED, max_size=3), min_size=1, max_size=5),
-    st.lists(NESTED, min_size=1, max_size=5),
-)  # fmt: skip
+    columns(st.text(max_size=3)),
+    columns(st.booleans()),
+    columns(st.integers()),
+    columns(st.lists(NESTED, max_size=3)),
+    columns(OBJECTS),
+    columns(NESTED),
+)
 
 
 @settings(max_examples=400, deadline=None)

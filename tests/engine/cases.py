@@ -73,6 +73,7 @@ class Style:
         if self.wild:
             self.values += ["2", " 2", "x", "", None, True, "1e400", Decimal("1e-19"), "0x1", "٣"]
             self.values += [Decimal("1e400"), Decimal("NaN"), 10**20, 10**20 - 1, 2**63, [1]]
+            self.values += [Decimal("9" * 20 + "." + "9" * 18), Decimal("-0.00"), Decimal("0e99")]
         if self.huge:
             self.values += [Decimal("9e19"), Decimal("-9e19"), 5 * 10**19] * 3
 
@@ -201,6 +202,7 @@ def _timestamp(style: Style, at: Instant) -> object:
         "2026-03-01T00:00:60Z",
         "2026-03-01",
         "+2026-1-01T00:00:00.000Z",
+        "0000-01-01T00:00:00.000Z",
         "soon",
         "",
         None,

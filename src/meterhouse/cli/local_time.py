@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from zoneinfo import ZoneInfo
-
-from meterhouse.core.instant import Instant, to_datetime
+from meterhouse.core.instant import Instant
+from meterhouse.core.timezone import local_time, zone
 
 
 def local_text(instant: Instant, timezone: str) -> str:
@@ -13,6 +12,6 @@ def local_text(instant: Instant, timezone: str) -> str:
     >>> local_text(1_767_222_000_000_000, "Europe/Berlin"), local_text(0, "Europe/Berlin")
     ('2026-01-01', '1970-01-01 01:00')
     """
-    local = to_datetime(instant).astimezone(ZoneInfo(timezone))
+    local = local_time(instant, zone(timezone))
     text = f"{local:%Y-%m-%d %H:%M:%S}"
     return text.removesuffix(":00").removesuffix(" 00:00")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path, PurePath
 
+from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.chunking import gathered
 from meterhouse.connectors.listing import listed_files
 from meterhouse.connectors.opened import opened, os_refusal, unreadable
@@ -41,18 +42,21 @@ class UsageFiles:
         format: str | None,
         fields: Mapping[str, str],
         records_max: int,
+        needed: frozenset[str] | None = None,
     ) -> Iterator[ReadChunk]:
         """Yield a file's records in order, at most ``records_max`` at a time.
+
+        Fields outside of ``needed`` may be left out, never records.
 
         The offset of a record is its line number - 1 in text files (so the first record of a CSV
         file has offset 1), its number from 0 in others. Raises ``InputError``.
         """
         with opened(file) as handle:
-            asked = _Asked(handle, file, source, fields, records_max)
+            opening = _Opening(handle, file, records_max)
+            asked = Asked(source, fields, needed)
+            parts = _parts(opening, asked, format or file_format(file))
             try:
-                yield from gathered(
-                    _parts(asked, format or file_format(file)), records_max=records_max
-                )
+                yield from gathered(map(asked.pruned, parts), records_max=records_max)
             except OSError as error:
                 raise os_refusal(file, error) from error
 
@@ -70,46 +74,34 @@ def file_format(file: InputFile) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """One reading of one file."""
+class _Opening:
+    """A file that is open for one reading."""
 
     handle: FileIO
     file: InputFile
-    source: int
-    fields: Mapping[str, str]
     records_max: int
 
 
-def _parts(asked: _Asked, format: str) -> Iterator[ReadChunk]:
+def _parts(opening: _Opening, asked: Asked, format: str) -> Iterator[ReadChunk]:
     """Import only what the format needs: small runs must start at once."""
-    handle, file = asked.handle, asked.file
+    handle, file = opening.handle, opening.file
     match format:
         case "ndjson":
             from meterhouse.connectors.lines import text_source
             from meterhouse.connectors.ndjson.reader import read_ndjson
 
-            stream = text_source(handle, file=file)
-            return read_ndjson(stream, source=asked.source, declared=asked.fields)
+            return read_ndjson(text_source(handle, file=file), asked)
         case "csv":
             from meterhouse.connectors.delimited.reader import read_csv
             from meterhouse.connectors.lines import text_source
 
-            stream = text_source(handle, file=file)
-            return read_csv(stream, file=file, source=asked.source, declared=asked.fields)
+            return read_csv(text_source(handle, file=file), asked, file=file)
         case "parquet":
             from meterhouse.connectors.parquet import read_parquet
 
-            return read_parquet(
-                handle,
-                file=file,
-                source=asked.source,
-                declared=asked.fields,
-                records_max=asked.records_max,
-            )
+            return read_parquet(handle, asked, file=file, records_max=opening.records_max)
         case "avro":
             from meterhouse.connectors.avro.reader import read_avro
 
-            return read_avro(handle, file=file, source=asked.source, declared=asked.fields)
-    raise unreadable(
-        file, f"there is no format {format!r}", hint="use ndjson, csv, parquet or avro"
-    )
+            return read_avro(handle, asked, file=file)
+    raise unreadable(file, f"there is no format {format!r}", hint="use ndjson, csv, parquet or avro")

@@ -70,7 +70,7 @@ def new_state(meter: Meter, *, at: Instant) -> MeterState:
 def encode_state(state: MeterState) -> EncodedState:
     """Encode what a period has gathered; its bounds are stored beside it."""
     value = None if state.value is None else number_text(state.value)
-    plain = state.value is not None and state.volume == abs(state.value)
+    plain = state.value is not None and state.volume == state.value.copy_abs()
     return EncodedState(
         value=value,
         count=state.count,
@@ -94,7 +94,7 @@ def decode_state(
     value = None if encoded.value is None else Decimal(encoded.value)
     volume = ZERO
     if aggregation is Aggregation.SUM and value is not None:
-        volume = abs(value) if encoded.volume is None else Decimal(encoded.volume)
+        volume = value.copy_abs() if encoded.volume is None else Decimal(encoded.volume)
     return MeterState(
         period,
         timezone,

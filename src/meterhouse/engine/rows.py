@@ -147,13 +147,13 @@ def _overflows(bucket: Bucket, keys: Mapping[Section, GroupKey], amount: Decimal
     if bucket.meter.aggregation is not Aggregation.SUM:
         return False
     state = bucket.state
-    if EXACT.add(state.volume, abs(amount)) < LIMIT:
+    if EXACT.add(state.volume, amount.copy_abs()) < LIMIT:
         return False
     totals = [state.value or ZERO]
     for section, key in keys.items():
         entry = state.groups.get(section, {}).get(key)
         totals.append(ZERO if entry is None or entry.value is None else entry.value)
-    return any(abs(EXACT.add(total, amount)) >= LIMIT for total in totals)
+    return any(EXACT.add(total, amount).copy_abs() >= LIMIT for total in totals)
 
 
 def _fold_into(
@@ -166,7 +166,7 @@ def _fold_into(
     state.value = aggregation.fold(state.value, amount)
     state.count += 1
     if aggregation is Aggregation.SUM:
-        state.volume = min(EXACT.add(state.volume, abs(amount)), GREATEST)
+        state.volume = min(EXACT.add(state.volume, amount.copy_abs()), GREATEST)
     _carry(state.carry_first, state.carry_last, carried)
     for section, key in keys.items():
         entries = state.groups.setdefault(section, {})

@@ -9,7 +9,7 @@ like that are left for another reading.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -37,16 +37,23 @@ class Alike:
     mask: pl.Series | None
 
 
-def lines_alike(span: Span, fields: Mapping[str, FieldType]) -> Alike | None:
-    """Read the lines that are like the first one, or like the one in the middle."""
+def lines_alike(
+    span: Span, fields: Mapping[str, FieldType], *, keeps: Callable[[str], bool] = _keep
+) -> Alike | None:
+    """Read the lines that are like the first one, or like the one in the middle.
+
+    Fields that ``keeps`` does not want are checked like all others, and left out.
+    """
     for place in (0, span.count // 2):
         template = template_of(bytes(span.part(place, 1).data), fields)
         if template is not None:
-            return _lines_like(template, span)
+            return _lines_like(template, span, keeps)
     return None
 
 
-def _lines_like(template: Template, span: Span) -> Alike | None:
+def _lines_like(
+    template: Template, span: Span, keeps: Callable[[str], bool]
+) -> Alike | None:
     counted = None
     marks = _marks_of_all(template, span)
     if marks is None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
+from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.chunking import joined
 from meterhouse.connectors.layout import in_columns
 from meterhouse.connectors.lines import Block
@@ -32,25 +33,25 @@ _EXACT_LINES = 64
 _FAILURES_MAX = 32
 
 
-def read_block(block: Block, *, shape: Shape, source: int) -> ReadChunk:
+def read_block(block: Block, asked: Asked, *, shape: Shape) -> ReadChunk:
     """Read the records of a block; the shape learns from what did not fit it."""
     span = Span.of(block)
     parts: list[ReadChunk] = []
     for form in range(_FORMS_MAX):
         if not shape.alike or span.count < (_FORM_LINES if form else 1):
             break
-        alike = lines_alike(span, shape.fields)
+        alike = lines_alike(span, shape.fields, keeps=asked.keeps)
         if form == 0:
             shape.note_alike(were=alike is not None)
         if alike is None:
             break
         taken = span.numbers if alike.mask is None else span.numbers.filter(alike.mask)
-        parts.append(_chunk(alike.columns, taken, source))
+        parts.append(_chunk(alike.columns, taken, asked.source))
         shape.learn(parts[-1].batch)
         if alike.mask is None:
             return _in_order(parts)
         span = span.pick(~alike.mask)
-    parts += _Reading(span, shape, source).parts()
+    parts += _Reading(span, shape, asked.source).parts()
     return _in_order(parts)
 
 

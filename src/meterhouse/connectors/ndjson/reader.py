@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
 
+from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.chunking import ROWS_MAX
 from meterhouse.connectors.declared import typed_chunk
 from meterhouse.connectors.lines import (
@@ -22,7 +23,7 @@ from meterhouse.streams.ports import ReadChunk
 
 
 def read_ndjson(
-    stream: ByteSource, *, source: int, declared: Mapping[str, str], block_bytes: int | None = None
+    stream: ByteSource, asked: Asked, *, block_bytes: int | None = None
 ) -> Iterator[ReadChunk]:
     """Yield the records of an NDJSON input in parts of any size. Offsets are line numbers - 1."""
     pieces = blocks(stream, block_bytes=block_bytes)
@@ -30,8 +31,9 @@ def read_ndjson(
     if first is None:
         return
     if isinstance(first, Block) and first.whole and first.line_count < ROWS_MAX:
-        chunk = exact_chunk(lines_of(first.data), range(first.line_count), source=source)
-        yield _typed(chunk, first, declared)
+        lines = lines_of(first.data)
+        chunk = exact_chunk(lines, range(first.line_count), source=asked.source)
+        yield _typed(chunk, first, asked)
         return
     from meterhouse.connectors.ndjson.block import read_block
     from meterhouse.connectors.ndjson.shape import Shape
@@ -41,13 +43,13 @@ def read_ndjson(
     def read(piece: Block | LongLine) -> ReadChunk:
         if isinstance(piece, LongLine):
             return long_line_chunk(piece)
-        return _typed(read_block(piece, shape=shape, source=source), piece, declared)
+        return _typed(read_block(piece, asked, shape=shape), piece, asked)
 
     yield from ordered_map(read, chain([first], pieces))
 
 
-def _typed(chunk: ReadChunk, block: Block, declared: Mapping[str, str]) -> ReadChunk:
-    if not declared:
+def _typed(chunk: ReadChunk, block: Block, asked: Asked) -> ReadChunk:
+    if not asked.declared:
         return chunk
     lines: list[bytes] = []
 
@@ -56,4 +58,4 @@ def _typed(chunk: ReadChunk, block: Block, declared: Mapping[str, str]) -> ReadC
             lines.extend(lines_of(block.data))
         return raw_text(lines[offset - block.first_line])
 
-    return typed_chunk(chunk, declared, raw=raw)
+    return typed_chunk(chunk, asked.declared, raw=raw)

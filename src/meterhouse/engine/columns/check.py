@@ -144,7 +144,7 @@ def _read_instants(column: Column) -> pl.Series:
     values = column.values
     match column.kind:
         case ColumnKind.TIMESTAMP:
-            return values.cast(pl.Int64)
+            return _on_calendar(values.cast(pl.Int64))
         case ColumnKind.NUMBER if values.dtype == pl.Int64:
             inside = values.is_between(EARLIEST // 1000, LATEST // 1000)
             return values.set(~inside, None) * 1000
@@ -165,12 +165,18 @@ def _text_instants(texts: pl.Series) -> pl.Series:
     """Texts of the usual shape are parsed by Polars, all others by core."""
     usual = texts.str.contains(_ISO_MILLISECONDS)
     parsed = texts.str.to_datetime(_ISO_FORMAT, strict=False, time_unit="us", exact=True)
-    instants = parsed.cast(pl.Int64)
-    others = (~usual | parsed.is_null()).fill_null(value=False)
+    instants = _on_calendar(parsed.cast(pl.Int64))
+    others = (~usual | instants.is_null()).fill_null(value=False)
     if not others.any():
         return instants
     odd = texts.set(~others, None)
     return _through_distinct(odd, read_timestamp, pl.Int64()).zip_with(others, instants)
+
+
+def _on_calendar(instants: pl.Series) -> pl.Series:
+    """Instants of the years 1 to 9999; null beyond them."""
+    beyond = ~instants.is_between(EARLIEST, LATEST).fill_null(value=True)
+    return instants.set(beyond, None) if beyond.any() else instants
 
 
 def _through_distinct(

@@ -302,7 +302,7 @@ def _equals_number(field: pl.Expr, dtype: pl.DataType, value: Decimal) -> pl.Exp
     if not fits_quantity(value):
         return pl.lit(value=False)
     if dtype == pl.Int64:
-        whole = value == value.to_integral_value() and abs(value) < 2**63
+        whole = value == value.to_integral_value() and value.copy_abs() < 2**63
         return field == int(value) if whole else pl.lit(value=False)
     expected = pl.lit(number_text(value), dtype=pl.String).cast(QUANTITY)
     return field.cast(QUANTITY) == expected

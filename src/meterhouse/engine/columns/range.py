@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from meterhouse.core.quantity import FRACTION_DIGITS_MAX, INTEGER_DIGITS_MAX, LIMIT
+from meterhouse.core.quantity import EXACT, FRACTION_DIGITS_MAX, INTEGER_DIGITS_MAX, LIMIT
 from meterhouse.engine.column import QUANTITY
 
 #: Volumes are bounded in units of this many, so that whole 64-bit numbers are enough.
@@ -30,7 +30,8 @@ def may_overflow(
     greatest = assigned.select(pl.col("v").cast(QUANTITY).abs().max())["v"][0] or Decimal(0)
     before = volume.max()
     assert before is None or isinstance(before, Decimal)
-    if greatest * assigned.height + (before or Decimal(0)) < LIMIT:
+    most = EXACT.multiply(greatest, Decimal(assigned.height))
+    if EXACT.add(most, before or Decimal(0)) < LIMIT:
         return none
     frame = assigned.select("m", _units(pl.col("v").cast(QUANTITY).abs()).alias("units"))
     bounds = frame.group_by("m").agg(pl.col("units").sum())

@@ -1,0 +1,161 @@
+"""The library: pure functions on definitions and usage, without a store."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import meterhouse as mh
+
+_MONTHLY = {"minute": "0", "hour": "0", "day": "1", "month": "*", "weekday": "*"}
+_CALLS = {"name": "Calls", "aggregation": {"type": "sum"}, "resetSchedule": _MONTHLY}
+_RULE = {"matchCategory": "DEFAULT", "ignoreCondition": True}
+_DEFINITIONS = {"meterTypes": [_CALLS], "guidingRules": [_RULE]}
+_ANN = {"userId": "ann", "meterTypeId": "Calls"}
+
+
+@pytest.fixture
+def plan() -> mh.Plan:
+    return mh.load(_DEFINITIONS)
+
+
+@pytest.fixture
+def state(plan: mh.Plan) -> mh.State:
+    return plan.state([_ANN], at="2026-01-01T00:00Z")
+
+
+def test_every_public_name_is_there_and_sorted() -> None:
+    assert sorted(mh.__all__) == mh.__all__
+    assert all(getattr(mh, name) is not None for name in mh.__all__)
+    assert set(mh.__all__) < set(dir(mh))
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = mh.nothing
+
+
+def test_metering_is_pure(plan: mh.Plan, state: mh.State) -> None:
+    usage = [{"userId": "ann", "value": Decimal("0.1")}, {"userId": "ann", "value": "0.2"}]
+    once = mh.meter(usage, plan, state=state, at="2026-01-02T00:00Z")
+    again = mh.meter(usage, plan, state=state, at="2026-01-02T00:00Z")
+    assert once.metered == again.metered == 2
+    assert [b.state.value for b in state] == [0]
+    assert [b.state.value for b in once.state] == [Decimal("0.3")]
+
+
+def test_state_goes_on_from_run_to_run(plan: mh.Plan, state: mh.State) -> None:
+    first = mh.meter([{"userId": "ann", "value": 1}], plan, state=state, at="2026-01-02T00:00Z")
+    last = mh.meter(
+        [{"userId": "ann", "value": 2}], plan, state=first.state, at="2026-02-01T00:00Z"
+    )
+    assert [record["value"] for record in last.golden] == [1]
+    assert [b.state.value for b in last.state] == [2]
+
+
+def test_what_cannot_be_metered_says_why_and_where(plan: mh.Plan, state: mh.State) -> None:
+    usage = mh.UsageBatch.from_rows([{"value": 1}, {"userId": "ann", "value": "x"}], source=7)
+    result = mh.meter(usage, plan, state=state, at="2026-01-02T00:00Z")
+    found = [(s.reason.value, s.source, s.offset, s.record.get("userId")) for s in result.suspended]
+    assert found == [("user_id_missing", 7, 0, None), ("value_not_numeric", 7, 1, "ann")]
+
+
+def test_stream_execution_flushes_every_meter(state: mh.State) -> None:
+    plan = mh.load(_DEFINITIONS | {"flushType": "END_OF_STREAM"})
+    result = mh.meter([{"userId": "ann", "value": 5}], plan, state=state, at="2026-01-02T00:00Z")
+    assert [record["value"] for record in result.golden] == [5]
+
+
+def test_thresholds_leave_as_records() -> None:
+    limited = _CALLS | {"thresholds": [{"name": "stop", "absoluteValue": 3}]}
+    plan = mh.load({"meterTypes": [limited], "guidingRules": [_RULE]})
+    state = plan.state([_ANN], at="2026-01-01T00:00Z")
+    result = mh.meter([{"userId": "ann", "value": 3}], plan, state=state, at="2026-01-02T00:00Z")
+    assert [r["thresholdReached"]["name"] for r in result.thresholds] == ["stop"]
+
+
+def test_definitions_come_from_files_of_both_forms(tmp_path: Path) -> None:
+    toml = tmp_path / "types.toml"
+    toml.write_text(
+        '[[meterTypes]]\nname = "Calls"\nexternalRef = "sku"\naggregation = {type = "max"}\n'
+        "[meterTypes.resetSchedule]\n" + "".join(f'{k} = "{v}"\n' for k, v in _MONTHLY.items())
+    )
+    stream = tmp_path / "stream.json"
+    node = {"type": "transforms/meter", "name": "Meter", "params": {"guidingRules": [_RULE]}}
+    stream.write_text(json.dumps({"name": "s", "nodes": [node, {"type": "writers/noop"}]}))
+    plan = mh.load(toml, stream)
+    assert list(plan.meter_types) == ["Calls"]
+    assert plan.node("Meter").rules[0].category == "DEFAULT"
+    assert len(plan.state([{"userId": "ann", "externalRef": "sku"}], at="2026-01-01T00:00Z")) == 1
+
+
+def test_all_problems_of_all_sources_are_listed_at_once(tmp_path: Path) -> None:
+    wrong = {"meterTypes": [{"name": "A"}, _CALLS, _CALLS], "guidingRules": [], "flushType": "no"}
+    with pytest.raises(mh.DefinitionError) as caught:
+        mh.load(wrong)
+    places = [problem.place for problem in caught.value.problems]
+    assert places == [
+        "source 1 meter type 1.aggregation",
+        "source 1 meter type 1.resetSchedule",
+        "source 1 meter type 3.name",
+        "source 1 node Meter.guidingRules",
+        "source 1 node Meter.flushType",
+    ]
+
+
+@pytest.mark.parametrize("text", ["{", "[1,"])
+def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "types.json"
+    path.write_text(text)
+    with pytest.raises(mh.DefinitionError, match=r"types\.json"):
+        mh.load(path)
+
+
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(mh.MeterhouseError, match="nowhere"):
+        mh.load(tmp_path / "nowhere.json")
+    with pytest.raises(mh.MeterhouseError, match="nowhere"):
+        mh.read(tmp_path / "nowhere.csv")
+
+
+def test_meters_of_unknown_types_and_faults_are_listed(plan: mh.Plan) -> None:
+    bodies = [{"userId": "ann", "meterTypeId": "None"}, {"meterTypeId": "Calls"}]
+    with pytest.raises(mh.DefinitionError) as caught:
+        plan.state(bodies, at="2026-01-01T00:00Z")
+    places = [problem.place for problem in caught.value.problems]
+    assert places == ["meter 1.meterTypeId", "meter 2.userId"]
+
+
+def test_a_node_must_be_named_where_there_are_several() -> None:
+    nodes = [
+        {"type": "transforms/meter", "name": name, "params": {"guidingRules": [_RULE]}}
+        for name in ("A", "B")
+    ]
+    plan = mh.load({"nodes": nodes})
+    assert plan.node("B").meter_key == "B"
+    with pytest.raises(mh.MeterhouseError, match="the meter nodes are A, B"):
+        plan.node()
+
+
+def test_an_instant_that_is_none_is_refused(plan: mh.Plan, state: mh.State) -> None:
+    with pytest.raises(mh.MeterhouseError, match="'soon' is not an instant"):
+        mh.meter([], plan, state=state, at="soon")
+
+
+def test_usage_is_read_as_written(tmp_path: Path) -> None:
+    path = tmp_path / "usage.ndjson"
+    path.write_text('{"v":0.1}\n{"v":12345678901234567890.123456789012345678}\n')
+    values = [record["v"] for record in mh.read(path).rows()]
+    assert values == [Decimal("0.1"), Decimal("12345678901234567890.123456789012345678")]
+    (tmp_path / "empty.ndjson").write_text("")
+    assert len(mh.read(tmp_path / "empty.ndjson")) == 0
+
+
+def test_unreadable_records_of_a_file_are_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "usage.ndjson"
+    path.write_text('{"v":1}\nnonsense\n')
+    with pytest.raises(mh.MeterhouseError, match=r"^1 record\(s\) .* line 2: not JSON"):
+        mh.read(path)
