@@ -29,8 +29,8 @@ demo: $(VENV)/.runtime ## see usage become golden records, in under a minute
 	@$(PY) examples/demo.py
 
 .PHONY: test
-test: check ## check the house, then run the tests in random order
-	$(PY) -m pytest $(PYTEST_ARGS)
+test: check ## check the house, then run the tests in random order, on all cores
+	$(PY) -m pytest --numprocesses=auto --dist=worksteal $(PYTEST_ARGS)
 
 # ---------------------------------------------------------------- for developers
 

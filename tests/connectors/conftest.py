@@ -49,11 +49,9 @@ def described(path: Path) -> InputFile:
 def read() -> Callable[..., Seen]:
     """Read one file as a stream does."""
 
-    def read(path: Path, *, format: str | None = None, fields: Any = None, records_max: int = 1000):
-        chunks = UsageFiles().read(
-            described(path), source=3, format=format, fields=fields or {}, records_max=records_max
-        )
-        return Seen.of(chunks)
+    def read(path: Path, **options: Any) -> Seen:
+        options = {"format": None, "fields": {}, "records_max": 1000, **options}
+        return Seen.of(UsageFiles().read(described(path), source=3, **options))
 
     return read
 

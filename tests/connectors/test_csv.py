@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.delimited import reader as reader_module
 from meterhouse.connectors.delimited.reader import read_csv
 from meterhouse.engine.column import ColumnKind
@@ -141,9 +142,7 @@ def test_an_open_quote_ends_where_a_record_must(monkeypatch, seen):
     data = b'a,b\n"open,1\n' + b"1,2\n" * 3000
 
     result = seen(
-        read_csv(
-            io.BytesIO(data), file=InputFile("u.csv", 0, 0), source=0, declared={}, block_bytes=50
-        )
+        read_csv(io.BytesIO(data), Asked(0), file=InputFile("u.csv", 0, 0), block_bytes=50)
     )
 
     assert result.bad == {1: "a quote is opened and never closed"}
@@ -155,9 +154,7 @@ def test_a_line_without_end(monkeypatch, seen):
     data = b'a,b\n1,2\n"3,4\n' + b"x" * 30_000 + b"\n5,6\n"
 
     result = seen(
-        read_csv(
-            io.BytesIO(data), file=InputFile("u.csv", 0, 0), source=0, declared={}, block_bytes=1000
-        )
+        read_csv(io.BytesIO(data), Asked(0), file=InputFile("u.csv", 0, 0), block_bytes=1000)
     )
 
     assert list(result.records) == [1, 4]

@@ -7,6 +7,7 @@ import io
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.delimited.reader import read_csv
 from meterhouse.core.json_text import canonical_text
 from meterhouse.streams.ports import InputFile
@@ -98,9 +99,7 @@ def _record(data: bytes, at: int) -> tuple[list[bytes] | None, int]:
 def test_any_cut_gives_the_records_of_rfc_4180(body, block_bytes, mark, seen):
     data = mark + ",".join(HEADER).encode() + b"\n" + body
 
-    result = seen(
-        read_csv(io.BytesIO(data), file=FILE, source=0, declared={}, block_bytes=block_bytes)
-    )
+    result = seen(read_csv(io.BytesIO(data), Asked(0), file=FILE, block_bytes=block_bytes))
 
     rows, bad = by_character(body)
     assert result.records == rows

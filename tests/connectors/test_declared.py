@@ -52,7 +52,7 @@ VALUES = st.one_of(
 NUMBER_CHARACTERS = st.text("0123456789+-.eE ", max_size=45)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     values=st.lists(VALUES, min_size=1, max_size=6),
     kind=st.sampled_from(["string", "number", "boolean"]),
@@ -74,7 +74,7 @@ def test_a_column_is_read_like_its_values(values, kind):
     assert {place: canonical_text(result[place]) for place in expected} == expected
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.lists(NUMBER_CHARACTERS | st.sampled_from(NUMERALS) | st.none(), min_size=1, max_size=5))
 def test_numbers_in_text_are_read_as_the_core_reads_them(texts):
     column, wrong = number_column(pl.Series(texts, dtype=pl.String))

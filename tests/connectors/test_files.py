@@ -188,6 +188,51 @@ def test_the_same_records_in_every_format(tmp_path, read):
     assert all(result.values == rows for result in results)
 
 
+@pytest.fixture(params=["ndjson", "csv", "parquet", "avro", "loose ndjson"])
+def large(tmp_path, request):
+    """A file of 2,500 records in one format; every tenth has no number."""
+    frame = pl.DataFrame(
+        {
+            "userId": [f"u{n}" for n in range(2500)],
+            "value": ["x" if n % 10 == 0 else str(n) for n in range(2500)],
+            "more": [f"text {n}" for n in range(2500)],
+        }
+    )
+    format = request.param.split()[-1]
+    path = tmp_path / f"u.{format}"
+    getattr(frame, f"write_{format}")(path)
+    if request.param.startswith("loose"):
+        path.write_text(path.read_text().replace('"more":', '"mo\\u0072e":'))
+    return path
+
+
+def test_fields_that_nobody_needs_are_left_out(large, read):
+    result = read(large, needed=frozenset({"value", "none"}), records_max=10_000)
+
+    assert len(result.records) == 2500
+    assert result.values[7] == {"value": "7"}
+    assert set(result.chunks[0].batch.columns()) == {"value"}
+
+
+def test_records_count_even_if_no_field_is_needed(large, read):
+    result = read(large, needed=frozenset(), records_max=999)
+
+    assert len(result.records) == 2500
+    assert set(result.records.values()) == {"{}"}
+
+
+def test_a_declared_field_is_read_whether_needed_or_not(large, read):
+    types = {"value": "number"}
+
+    result = read(large, needed=frozenset({"userId"}), fields=types, records_max=10_000)
+
+    assert len(result.bad) == 250
+    assert result.bad.keys() == read(large, fields=types).bad.keys()
+    raw = result.chunks[0].unreadable[1].raw
+    assert "u10" in raw
+    assert "text 10" in raw
+
+
 def test_small_text_inputs_load_no_arrow(tmp_path):
     path = tmp_path / "u.ndjson"
     path.write_text('{"a":1}\n' * 1000)

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meterhouse.connectors.frame import columns_of, field_column, json_value
@@ -59,11 +59,13 @@ def test_decimals_beyond_20_integer_digits_are_kept_as_json():
     assert column.to_values() == [Decimal("123456789012345678901.5")]
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_floats_are_their_shortest_decimals(number):
     assert values(pl.Series([number])) == [Decimal(repr(number))]
 
 
+@settings(deadline=None)
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_short_floats_are_shortest_for_their_width(number):
     (value,) = values(pl.Series([number], dtype=pl.Float32))

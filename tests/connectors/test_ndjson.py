@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.lines import LINE_BYTES_MAX, RAW_BYTES_MAX, Block
 from meterhouse.connectors.ndjson import block as block_module
 from meterhouse.connectors.ndjson.block import read_block
@@ -168,7 +169,7 @@ def test_a_line_without_end_is_not_kept_in_memory(monkeypatch, seen):
     monkeypatch.setattr("meterhouse.connectors.lines.LINE_BYTES_MAX", 5000)
     data = b'{"a":1}\n{"a":"' + b"x" * 30_000 + b'"}\n{"a":3}\n'
 
-    result = seen(read_ndjson(io.BytesIO(data), source=0, declared={}, block_bytes=1000))
+    result = seen(read_ndjson(io.BytesIO(data), Asked(0), block_bytes=1000))
 
     assert result.records == {0: '{"a":1}', 2: '{"a":3}'}
     assert list(result.bad) == [1]
@@ -179,7 +180,7 @@ def test_a_line_without_end_at_the_end(monkeypatch, seen):
     monkeypatch.setattr("meterhouse.connectors.lines.LINE_BYTES_MAX", 5000)
     data = b'{"a":1}\n{"a":"' + b"x" * 30_000
 
-    result = seen(read_ndjson(io.BytesIO(data), source=0, declared={}, block_bytes=1000))
+    result = seen(read_ndjson(io.BytesIO(data), Asked(0), block_bytes=1000))
 
     assert (list(result.records), list(result.bad)) == ([0], [1])
 
@@ -243,7 +244,7 @@ def test_clean_blocks_are_read_quickly(monkeypatch, seen):
     )
     data = clean(5000, cost=0.25)
 
-    result = seen([read_block(Block(memoryview(data), 0, 5000), shape=Shape(), source=0)])
+    result = seen([read_block(Block(memoryview(data), 0, 5000), Asked(0), shape=Shape())])
 
     assert len(result.records) == 5000
     assert sum(exact_lines) <= 128
@@ -264,7 +265,7 @@ def test_a_few_dirty_lines_do_not_slow_the_others(monkeypatch, seen):
     lines[12_000], lines[15_000] = b'{"tokens":0.5}\n', b'{"new":"x"}\n'
     data = b"".join(lines)
 
-    result = seen([read_block(Block(memoryview(data), 0, 20_000), shape=Shape(), source=0)])
+    result = seen([read_block(Block(memoryview(data), 0, 20_000), Asked(0), shape=Shape())])
 
     assert list(result.bad) == [5_000]
     assert len(result.records) == 19_999

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.lines import Block
 from meterhouse.connectors.ndjson import block as block_module
 from meterhouse.connectors.ndjson.alike import lines_alike
@@ -164,7 +165,7 @@ def learnt(*records: dict[str, object]) -> Shape:
 
 @pytest.mark.usefixtures("tiny_runs")
 @settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(lines=lines_mostly_clean(), decimal=st.booleans())
 @example(lines=[b'{"d":0.1}', b'{"d":"0.1"}'], decimal=True)
@@ -180,7 +181,7 @@ def test_a_block_holds_what_its_lines_hold(lines, decimal, seen):
         return
     block = Block(memoryview(data), 0, data.count(b"\n"))
 
-    result = seen([read_block(block, shape=learnt(known), source=0)])
+    result = seen([read_block(block, Asked(0), shape=learnt(known))])
 
     records, bad = line_by_line(data)
     assert result.records == records
@@ -200,9 +201,7 @@ def test_a_block_holds_what_its_lines_hold(lines, decimal, seen):
 def test_the_size_of_blocks_changes_nothing(lines, block_bytes, ending, mark, seen):
     data = (b"\r\n" if ending == b"\r\n" else b"\n").join(lines) + ending
 
-    result = seen(
-        read_ndjson(io.BytesIO(mark + data), source=0, declared={}, block_bytes=block_bytes)
-    )
+    result = seen(read_ndjson(io.BytesIO(mark + data), Asked(0), block_bytes=block_bytes))
 
     records, bad = line_by_line((mark + data).removeprefix(b"\xef\xbb\xbf"))
     assert result.records == records
@@ -247,7 +246,7 @@ def lines_of_one_form(draw: st.DrawFn) -> tuple[bytes, int]:
     return b"".join(line + b"\n" for line in lines), odd >= count
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(lines_of_one_form())
 @example((b'{"n":1,"n":2}\n', False))
 @example((b'{"t":"x","b":true}\n{"t":"x","b":true,"c":"x","b":true}\n', False))

@@ -121,6 +121,8 @@ def typed_chunk(
     chunk: ReadChunk, declared: Mapping[str, str], *, raw: Callable[[int], str]
 ) -> ReadChunk:
     """Read the declared fields of a chunk; ``raw`` gives the text of the record at an offset."""
+    if not declared:
+        return chunk
     batch = chunk.batch
     if batch.columnar:
         batch, misfits = typed_batch(batch, declared)

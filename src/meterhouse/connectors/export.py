@@ -12,6 +12,7 @@ import msgspec
 import polars as pl
 import pyarrow as pa
 
+from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.chunking import gathered
 from meterhouse.connectors.ndjson.reader import read_ndjson
 from meterhouse.core.json_text import JsonValue, Record, json_text
@@ -76,7 +77,7 @@ def to_parquet(source: Path, target: Path) -> None:
 
 def _batches(source: Path) -> Iterator[UsageBatch]:
     with FileIO(source) as stream:
-        parts = read_ndjson(stream, source=0, declared={})
+        parts = read_ndjson(stream, Asked(source=0))
         for chunk in gathered(parts, records_max=_ROW_GROUP):
             if chunk.unreadable:
                 detail = (

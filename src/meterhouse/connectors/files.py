@@ -104,4 +104,6 @@ def _parts(opening: _Opening, asked: Asked, format: str) -> Iterator[ReadChunk]:
             from meterhouse.connectors.avro.reader import read_avro
 
             return read_avro(handle, asked, file=file)
-    raise unreadable(file, f"there is no format {format!r}", hint="use ndjson, csv, parquet or avro")
+    raise unreadable(
+        file, f"there is no format {format!r}", hint="use ndjson, csv, parquet or avro"
+    )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import partial
 from io import FileIO
 
 import polars as pl
+from polars import selectors
 
+from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.declared import typed_chunk
 from meterhouse.connectors.frame import columns_of
 from meterhouse.connectors.opened import unreadable
@@ -19,23 +22,23 @@ _HINT = "write it anew, or set format of the reader if it is of another one"
 
 
 def read_parquet(
-    handle: FileIO,
-    *,
-    file: InputFile,
-    source: int,
-    declared: Mapping[str, str],
-    records_max: int,
+    handle: FileIO, asked: Asked, *, file: InputFile, records_max: int
 ) -> Iterator[ReadChunk]:
     """Yield the records of a Parquet file. Offsets are record numbers from 0."""
     _check_magic(handle, file)
     try:
         scan = pl.scan_parquet(file.path, glob=False, hive_partitioning=False)
+        kept_names = [name for name in scan.collect_schema().names() if asked.keeps(name)]
+        kept = selectors.by_name(*kept_names)
         count = int(scan.select(pl.len()).collect().item())
         for first, length in _slices(file.path, count, records_max):
-            frame = scan.slice(first, length).collect()
-            if frame.height != length:
+            frame = scan.select(kept).slice(first, length).collect()
+            if kept_names and frame.height != length:
                 raise pl.exceptions.ComputeError("it holds fewer records than it says")
-            yield frame_chunk(frame, source=source, first_offset=first, declared=declared)
+            batch = UsageBatch.from_columns(
+                columns_of(frame), length=length, source=asked.source, first_offset=first
+            )
+            yield typed_chunk(ReadChunk(batch), asked.declared, raw=partial(_raw, scan))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         detail = f"Parquet: {str(error).splitlines()[0][:200]}"
         raise unreadable(file, detail, hint=_HINT) from error
@@ -76,17 +79,7 @@ def _check_magic(handle: FileIO, file: InputFile) -> None:
         raise unreadable(file, "the end of the Parquet file is missing", hint=hint)
 
 
-def frame_chunk(
-    frame: pl.DataFrame, *, source: int, first_offset: int, declared: Mapping[str, str]
-) -> ReadChunk:
-    """Return the rows of a frame as records, declared fields read as their types."""
-    batch = UsageBatch.from_columns(
-        columns_of(frame), length=frame.height, source=source, first_offset=first_offset
-    )
-    if not declared:
-        return ReadChunk(batch)
-
-    def raw(offset: int) -> str:
-        return json_text(batch.slice(offset - first_offset, 1).rows()[0])
-
-    return typed_chunk(ReadChunk(batch), declared, raw=raw)
+def _raw(scan: pl.LazyFrame, offset: int) -> str:
+    """Return a record as JSON, with all its fields."""
+    columns = columns_of(scan.slice(offset, 1).collect())
+    return json_text(UsageBatch.from_columns(columns, length=1).rows()[0])

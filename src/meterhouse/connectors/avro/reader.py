@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
 from io import FileIO
 from itertools import islice
@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.avro.container import (
     AvroFault,
     BlockGroup,
@@ -33,9 +34,7 @@ _AS_THEY_ARE = frozenset({str, int, bool, Decimal})
 _HINT = "fetch it or write it anew; set format of the reader if it is of another one"
 
 
-def read_avro(
-    handle: FileIO, *, file: InputFile, source: int, declared: Mapping[str, str]
-) -> Iterator[ReadChunk]:
+def read_avro(handle: FileIO, asked: Asked, *, file: InputFile) -> Iterator[ReadChunk]:
     """Yield the records of an Avro file. Offsets are record numbers from 0."""
     stream = io.BufferedReader(handle, 1 << 20)
     try:
@@ -44,7 +43,7 @@ def read_avro(
             raise AvroFault("its schema is not a record")
         if is_recursive(header.schema):
             raise AvroFault("a type of its schema contains itself")
-        decode = _Decoder(header, source, declared)
+        decode = _Decoder(header, asked)
         yield from ordered_map(decode, block_groups(stream, header))
     except AvroFault as error:
         raise unreadable(file, str(error), hint=_HINT) from error
@@ -55,10 +54,9 @@ def read_avro(
 class _Decoder:
     """Decodes block groups of one file."""
 
-    def __init__(self, header: Header, source: int, declared: Mapping[str, str]) -> None:
+    def __init__(self, header: Header, asked: Asked) -> None:
         self._header = header
-        self._source = source
-        self._declared = declared
+        self._asked = asked
         self._columnar = is_columnar(header.schema)
 
     def __call__(self, group: BlockGroup) -> ReadChunk:
@@ -66,14 +64,12 @@ class _Decoder:
         chunk = self._columns(container, group) if self._columnar else None
         if chunk is None:
             chunk = self._rows(container, group)
-        if not self._declared:
-            return chunk
         batch = chunk.batch
 
         def raw(offset: int) -> str:
             return json_text(batch.slice(offset - group.first, 1).rows()[0])
 
-        return typed_chunk(chunk, self._declared, raw=raw)
+        return typed_chunk(chunk, self._asked.declared, raw=raw)
 
     def _columns(self, container: bytes, group: BlockGroup) -> ReadChunk | None:
         """Decode at once; ``None`` where the columnar decoder gives up, in whichever way."""
@@ -84,7 +80,10 @@ class _Decoder:
         if frame.height != group.count:
             return None
         batch = UsageBatch.from_columns(
-            columns_of(frame), length=frame.height, source=self._source, first_offset=group.first
+            columns_of(frame),
+            length=frame.height,
+            source=self._asked.source,
+            first_offset=group.first,
         )
         return ReadChunk(batch)
 
@@ -99,7 +98,7 @@ class _Decoder:
             raise AvroFault(f"a block is damaged ({str(error)[:200]})") from error
         if len(rows) != group.count:
             raise AvroFault(f"a block of {group.count:,} records holds {len(rows):,}")
-        origins = [(self._source, group.first + place) for place in range(len(rows))]
+        origins = [(self._asked.source, group.first + place) for place in range(len(rows))]
         return in_columns(ReadChunk(UsageBatch.from_rows(rows, origins)))
 
 

@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import csv as pa_csv
 
+from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.delimited.exact import cell_fault
 from meterhouse.connectors.delimited.survey import Survey, is_plain, surveyed
 from meterhouse.connectors.lines import is_utf8, raw_text
@@ -18,9 +19,9 @@ from meterhouse.streams.ports import ReadChunk, Unreadable
 
 def quick_chunk(
     data: memoryview,
+    asked: Asked,
     *,
     header: Sequence[str],
-    source: int,
     first_line: int,
     line_count: int,
     survey: Survey | None = None,
@@ -32,7 +33,7 @@ def quick_chunk(
     if not is_utf8(data) or (survey is None and not plain):
         return None
     ragged: list[tuple[int, int]] = []
-    table = _table(data, len(header), ragged)
+    table = _table(data, _kept(header, asked), ragged, width=len(header))
     if table is None:
         return None
     if survey is None and (ragged or table.num_rows != line_count):
@@ -48,7 +49,7 @@ def quick_chunk(
         whole = pl.repeat(True, len(lines), dtype=pl.Boolean, eager=True)
         lines = lines.filter(whole.scatter([place for place, _ in ragged], False))
     batch = UsageBatch.from_columns(
-        _columns(table, header), length=len(lines), source=source, offsets=lines + first_line
+        _columns(table, header), length=len(lines), source=asked.source, offsets=lines + first_line
     )
     return ReadChunk(batch, bad)
 
@@ -57,14 +58,20 @@ def _columns(table: pa.Table, header: Sequence[str]) -> dict[str, Column]:
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
     return {
-        name: Column(ColumnKind.TEXT, values)
-        for name, values in zip(header, frame.get_columns(), strict=True)
+        header[int(values.name)]: Column(ColumnKind.TEXT, values)
+        for values in frame.get_columns()
         if values.null_count() < len(values)
     }
 
 
-def _table(data: memoryview, width: int, ragged: list[tuple[int, int]]) -> pa.Table | None:
-    names = [f"c{n}" for n in range(width)]
+def _kept(header: Sequence[str], asked: Asked) -> list[str]:
+    """Return the positions of the columns to read, as names: at least one, to count records."""
+    return [str(place) for place, name in enumerate(header) if asked.keeps(name)] or ["0"]
+
+
+def _table(
+    data: memoryview, kept: Sequence[str], ragged: list[tuple[int, int]], *, width: int
+) -> pa.Table | None:
 
     def note(row: pa_csv.InvalidRow) -> str:
         ragged.append((row.number - 1, row.actual_columns))
@@ -74,11 +81,14 @@ def _table(data: memoryview, width: int, ragged: list[tuple[int, int]]) -> pa.Ta
         return pa_csv.read_csv(
             pa.BufferReader(pa.py_buffer(data)),
             read_options=pa_csv.ReadOptions(
-                use_threads=False, block_size=len(data) + 1, column_names=names
+                use_threads=False,
+                block_size=len(data) + 1,
+                column_names=list(map(str, range(width))),
             ),
             parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
             convert_options=pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
+                column_types=dict.fromkeys(kept, pa.string()),
+                include_columns=list(kept),
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=True,
                 null_values=[""],

@@ -7,10 +7,11 @@ messages can name ``line offset + 1`` as for every text file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.chunking import ROWS_MAX
 from meterhouse.connectors.declared import typed_chunk
 from meterhouse.connectors.delimited.exact import (
@@ -48,12 +49,7 @@ class _Span:
 
 
 def read_csv(
-    stream: ByteSource,
-    *,
-    file: InputFile,
-    source: int,
-    declared: Mapping[str, str],
-    block_bytes: int | None = None,
+    stream: ByteSource, asked: Asked, *, file: InputFile, block_bytes: int | None = None
 ) -> Iterator[ReadChunk]:
     """Yield the records of a CSV input in parts of any size."""
     pieces = blocks(stream, block_bytes=block_bytes)
@@ -63,7 +59,7 @@ def read_csv(
     if isinstance(first, LongLine):
         raise unreadable(file, "its first line has no end", hint=_NO_HEADER)
     header, header_lines = _header(first, file)
-    table = _Table(header, source, declared)
+    table = _Table(header, asked)
     header_bytes = sum(map(len, lines_of(first.data)[:header_lines]))
     body = Block(first.data[header_bytes:], header_lines, first.line_count - header_lines)
     if first.whole and first.line_count < ROWS_MAX:
@@ -115,8 +111,7 @@ class _Table:
     """What all parts of one input have in common."""
 
     header: Sequence[str]
-    source: int
-    declared: Mapping[str, str]
+    asked: Asked
 
     def cut(self, span: _Span) -> tuple[_Span | ReadChunk, _Span]:
         """Return the records of a span, read or yet to be read, and what is left of it."""
@@ -133,7 +128,7 @@ class _Table:
         lines = lines_of(span.data)
         records, used = raw_records(lines, at_end=at_end)
         chunk = exact_chunk(
-            lines, records, header=self.header, source=self.source, first_line=span.first_line
+            lines, records, header=self.header, source=self.asked.source, first_line=span.first_line
         )
         chunk = chunk if at_end and span.line_count < ROWS_MAX else in_columns(chunk)
         return self._typed(chunk, span), _after(span, sum(map(len, lines[:used])), used)
@@ -144,8 +139,8 @@ class _Table:
 
         chunk = quick_chunk(
             span.data,
+            self.asked,
             header=self.header,
-            source=self.source,
             first_line=span.first_line,
             line_count=span.line_count,
             survey=span.survey,
@@ -153,8 +148,6 @@ class _Table:
         return self.exact(span, at_end=True)[0] if chunk is None else self._typed(chunk, span)
 
     def _typed(self, chunk: ReadChunk, span: _Span) -> ReadChunk:
-        if not self.declared:
-            return chunk
         lines: list[bytes] = []
 
         def raw(offset: int) -> str:
@@ -164,7 +157,7 @@ class _Table:
             assert record is not None
             return record_text(lines, record)
 
-        return typed_chunk(chunk, self.declared, raw=raw)
+        return typed_chunk(chunk, self.asked.declared, raw=raw)
 
 
 def _after(span: _Span, size: int, line_count: int) -> _Span:

@@ -9,7 +9,7 @@ like that are left for another reading.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -37,6 +37,10 @@ class Alike:
     mask: pl.Series | None
 
 
+def _keep(_name: str) -> bool:
+    return True
+
+
 def lines_alike(
     span: Span, fields: Mapping[str, FieldType], *, keeps: Callable[[str], bool] = _keep
 ) -> Alike | None:
@@ -51,9 +55,7 @@ def lines_alike(
     return None
 
 
-def _lines_like(
-    template: Template, span: Span, keeps: Callable[[str], bool]
-) -> Alike | None:
+def _lines_like(template: Template, span: Span, keeps: Callable[[str], bool]) -> Alike | None:
     counted = None
     marks = _marks_of_all(template, span)
     if marks is None:
@@ -62,21 +64,22 @@ def _lines_like(
             return None
         span = span.pick(counted)
         marks = _marks(span)
-    elements = _elements(template, span, marks)
+    texts = {2 * place + 1: name for place, name in enumerate(template.texts) if keeps(name)}
+    pieces = {2 * place: piece for place, piece in enumerate(template.pieces)}
+    elements = _elements(template, span, marks, turns=sorted([*texts, *pieces]))
     checks: list[pl.Series] = []
-    columns: dict[str, Column] = {}
-    for place, piece in enumerate(template.pieces):
-        for name, column in _slots(elements[2 * place], piece, template.types, checks):
-            columns[name] = column
-    for place, name in enumerate(template.texts):
-        columns[name] = Column(ColumnKind.TEXT, elements[2 * place + 1])
+    columns = {name: Column(ColumnKind.TEXT, elements[turn]) for turn, name in texts.items()}
+    for turn, piece in pieces.items():
+        for name, column in _slots(elements[turn], piece, template.types, checks):
+            if keeps(name):
+                columns[name] = column
     fitting = _all_of(checks)
     if fitting is not None:
         if _too_few(fitting):
             return None
         columns = {name: Column(c.kind, c.values.filter(fitting)) for name, c in columns.items()}
-    named = {name: columns[name] for name in template.names if _has_values(columns[name])}
-    return Alike(named, _within(counted, fitting))
+    present = [name for name in template.names if name in columns and _has_values(columns[name])]
+    return Alike({name: columns[name] for name in present}, _within(counted, fitting))
 
 
 def _too_few(mask: pl.Series) -> bool:
@@ -158,8 +161,10 @@ def _decodes(line: bytes) -> bool:
     return True
 
 
-def _elements(template: Template, span: Span, marks: pl.Series) -> list[pl.Series]:
-    """Cut the lines into pieces and texts, by turns; return the column of each turn."""
+def _elements(
+    template: Template, span: Span, marks: pl.Series, *, turns: Sequence[int]
+) -> dict[int, pl.Series]:
+    """Cut the lines into pieces and texts, by turns; return the columns of some turns."""
     behind = template.ends_behind()
     ends = marks.filter(_tiled(template.kept_marks(), span.count)).cast(pl.Int64)
     ends += _tiled(behind, span.count)
@@ -168,10 +173,10 @@ def _elements(template: Template, span: Span, marks: pl.Series) -> list[pl.Serie
         pa.large_string(), len(ends), [None, offsets.buffers()[1], pa.py_buffer(span.data)]
     )
     elements = pl.DataFrame({"all": pl.from_arrow(array)})
-    turns = len(behind)
-    return elements.select(
-        pl.col("all").gather_every(turns, offset=turn).alias(str(turn)) for turn in range(turns)
-    ).get_columns()
+    chosen = elements.select(
+        pl.col("all").gather_every(len(behind), offset=turn).alias(str(turn)) for turn in turns
+    )
+    return dict(zip(turns, chosen.get_columns(), strict=True))
 
 
 def _tiled(pattern: tuple[int, ...], times: int) -> pl.Series:

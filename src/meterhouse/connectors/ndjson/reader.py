@@ -49,8 +49,6 @@ def read_ndjson(
 
 
 def _typed(chunk: ReadChunk, block: Block, asked: Asked) -> ReadChunk:
-    if not asked.declared:
-        return chunk
     lines: list[bytes] = []
 
     def raw(offset: int) -> str:
