@@ -37,6 +37,16 @@ def home_directory(*, environment: Mapping[str, str] | None = None) -> Path:
     return Path(home) if home else Path.home()
 
 
+def keep_freed_memory() -> None:
+    """Let the columnar engine keep memory that it has freed, for its next column.
+
+    First touch of memory is dear, and a run uses and frees columns of one size over and over. To be
+    called before the engine is imported, which reads this variable once; the user's own choice
+    stands.
+    """
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:-1,muzzy_decay_ms:-1")
+
+
 def colours(out: TextIO, *, environment: Mapping[str, str] | None = None) -> bool:
     """Whether to write in colour there: on a terminal, unless NO_COLOR or TERM=dumb says no."""
     variables = os.environ if environment is None else environment

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from meterhouse.cli.exits import FAILED, exit_code, exit_code_of_parser
 from meterhouse.cli.failures import tell
 from meterhouse.cli.options import DataOption, examples
+from meterhouse.config import keep_freed_memory
 from meterhouse.core.problem import MeterhouseError
 
 #: noun -> (its module, what it is about). Only the module of the noun that is used is imported.
@@ -100,6 +101,7 @@ def root(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
+    keep_freed_memory()
     try:
         app(args=None if arguments is None else list(arguments), prog_name="meterhouse")
     except SystemExit as end:

@@ -34,7 +34,7 @@ class CarriedField:
     @property
     def bytes(self) -> int:
         """How much memory the values take, about."""
-        return sum(piece.values.estimated_size() for piece in self._pieces)
+        return sum(int(piece.values.estimated_size()) for piece in self._pieces)
 
     def add(self, column: Column, numbers: pl.Series | None = None) -> int:
         """Take more values; the place of the first one is returned, the others follow it.

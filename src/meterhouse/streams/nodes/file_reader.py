@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from inspect import signature
 
 from meterhouse.core.reading import Reading, shown
 from meterhouse.core.suspense import Reason
@@ -119,15 +118,13 @@ class _FileReader(NodeRun):
     def _chunks_of(self, file: InputFile, source: int) -> Iterator[ReadChunk]:
         world = self._site.world
         files = world.services.files
-        # Readers that do not know ``needed`` yet read all fields.
-        prunes = "needed" in signature(files.read).parameters
         chunks = files.read(
             file,
             source=source,
             format=self._params.format,
             fields=dict(self._params.fields),
             records_max=world.facts.records_max or world.facts.chunk_records,
-            **({"needed": self._site.needed} if prunes else {}),
+            needed=self._site.needed,
         )
         large = file.size > _AHEAD_BYTES_MIN and world.facts.records_max is None
         return ahead(chunks) if large else chunks
