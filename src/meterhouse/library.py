@@ -46,6 +46,7 @@ class Plan:
         """
         instant, problems = _instant(at), []
         made: list[Meter] = []
+        seen: set[str] = set()
         for position, body in enumerate(meters):
             new, faults = NewMeter.from_api({"meterKey": "library", **body})
             meter_type = None if new is None else self._meter_type(new.meter_type_ref)
@@ -54,9 +55,13 @@ class Plan:
                 faults.append(Problem("meterTypeId", f"{new.meter_type_ref!r} is unknown", hint))
             elif new is not None and meter_type is not None:
                 faults += new.problems_with(meter_type)
-            problems += [fault.at(f"meter {position + 1}") for fault in faults]
             if new is not None and meter_type is not None:
-                made.append(_meter(new, meter_type, no=position, at=instant))
+                meter = _meter(new, meter_type, no=position, at=instant)
+                if meter.id in seen:
+                    faults.append(Problem("userId", f"{new.user_id!r} has such a meter already"))
+                seen.add(meter.id)
+                made.append(meter)
+            problems += [fault.at(f"meter {position + 1}") for fault in faults]
         if problems:
             raise DefinitionError(problems, what="The list of meters")
         return State.from_meters(made)
@@ -199,12 +204,13 @@ class _Loading:
 
     def take(self, document: object, label: str) -> None:
         if isinstance(document, Mapping) and "nodes" in document:
-            for node in document["nodes"]:
+            for node in _listed(document["nodes"], f"{label} nodes", self.problems):
                 if isinstance(node, Mapping) and node.get("type") == _METER:
                     self._node(str(node.get("name", "Meter")), node.get("params", {}), label)
             return
         if isinstance(document, Mapping) and "meterTypes" in document:
-            self._types(document["meterTypes"], label)
+            bodies = _listed(document["meterTypes"], f"{label} meterTypes", self.problems)
+            self._types(bodies, label)
             if "guidingRules" in document:
                 self._node("Meter", document, label)
             return
@@ -234,6 +240,13 @@ class _Loading:
         self.problems += [fault.at(f"{label} node {name}") for fault in faults]
         if flush is not None and not faults:
             self.nodes[name] = MeterPlan(name, rules, flush)
+
+
+def _listed(value: object, place: str, problems: list[Problem]) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    problems.append(Problem(place, f"is {value!r}, not a list"))
+    return []
 
 
 def _document(path: str | Path) -> object:

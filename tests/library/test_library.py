@@ -121,6 +121,17 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         mh.read(tmp_path / "nowhere.csv")
 
 
+def test_a_user_has_one_meter_of_a_type(plan: mh.Plan) -> None:
+    with pytest.raises(mh.DefinitionError, match="'ann' has such a meter already"):
+        plan.state([_ANN, _ANN], at="2026-01-01T00:00Z")
+
+
+@pytest.mark.parametrize("key", ["nodes", "meterTypes"])
+def test_what_should_be_a_list_is_named(key: str) -> None:
+    with pytest.raises(mh.DefinitionError, match=f"source 1 {key}: is 3, not a list"):
+        mh.load({key: 3})
+
+
 def test_meters_of_unknown_types_and_faults_are_listed(plan: mh.Plan) -> None:
     bodies = [{"userId": "ann", "meterTypeId": "None"}, {"meterTypeId": "Calls"}]
     with pytest.raises(mh.DefinitionError) as caught:

@@ -43,12 +43,20 @@ class Metering:
         self._users: dict[str, list[Bucket]] = {}
         self._columns: ColumnExecutor | None = None
         self._contents: pl.DataFrame | None = None
+        #: meters that columns have touched though they are no longer active
+        self._retired: list[int] = []
 
     def scan(self, at: Instant | None = None) -> Iterator[MeteredRecord]:
         """Flush the meters whose period has ended; ``at`` is the run's clock unless given."""
         instant = self._at if at is None else at
+        self._land_columns()
+        # A retired meter may be missing among the expired ones though this run has touched it.
+        seen: dict[int, Bucket] = {b.meter.no: b for b in self._source.expired(instant)}
+        touched = [b for b in self._held.values() if b.meter.no not in seen]
+        touched += self._source.by_numbers([no for no in self._retired if no not in seen])
+        seen |= {bucket.meter.no: bucket for bucket in touched}
         yield from self._flush(
-            self._source.expired(instant),
+            seen.values(),
             due=lambda bucket: bucket.state.period.end <= instant,
             flush=lambda bucket: flush_expired(bucket, at=instant, sections=self._plan.sections),
         )
@@ -118,6 +126,7 @@ class Metering:
         """End columnar folding; its results are contents until a flush needs them as buckets."""
         if self._columns is not None:
             self._contents = self._columns.finish()
+            self._retired = self._columns.retired(self._contents["no"])
             self._columns = None
 
     def _take_contents(self, buckets: list[Bucket]) -> None:

@@ -70,7 +70,8 @@ class MeterSource(Protocol):
     def expired(self, at: Instant) -> Iterator[Bucket]:
         """Yield the buckets whose period has ended at ``at``, by end and then meter id.
 
-        Meters that are no longer active at ``at`` and untouched may be left out.
+        Meters that a flush would leave as they are (no longer active at ``at``, untouched, not
+        to be deleted) may be left out.
         """
         ...
 

@@ -48,6 +48,8 @@ class ColumnExecutor:
         self._limits = Limits(meters.frame["profile"], meters.profiles)
         self._names = [[name for _, name in profile.limits] for profile in meters.profiles]
         self._profile = meters.frame["profile"]
+        over = [p.active_to is not None and p.active_to <= at for p in meters.profiles]
+        self._over = pl.Series(over, dtype=pl.Boolean)
         #: by meter row: the thresholds reached, those before the run included
         self._reached: dict[int, dict[str, Instant]] = {}
         self._restore_reached(meters.frame)
@@ -91,6 +93,13 @@ class ColumnExecutor:
         if handed:
             frames.append(columns_of(handed).frame.select(CONTENTS))
         return pl.concat(frames).sort("no")
+
+    def retired(self, numbers: pl.Series) -> list[int]:
+        """Return which of those meters (ascending ``no``) are no longer active."""
+        if not self._over.any():
+            return []
+        rows = self._no.search_sorted(numbers)
+        return numbers.filter(self._over.gather(self._profile.gather(rows))).to_list()
 
     def _fold(
         self, batch: UsageBatch, assigned: pl.DataFrame, numbers: Mapping[str, pl.Series]

@@ -36,6 +36,12 @@ INSERT INTO meter_key (key) VALUES (?) RETURNING no
 -- name: type_no
 SELECT no FROM meter_type WHERE id = ?
 
+-- name: type_name
+SELECT name FROM meter_type WHERE no = ?
+
+-- name: count_by_key
+SELECT count(*) FROM meter WHERE key_no = (SELECT no FROM meter_key WHERE key = ?)
+
 -- name: version_no
 SELECT version.no
 FROM meter_type

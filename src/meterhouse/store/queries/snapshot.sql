@@ -2,7 +2,8 @@
 SELECT no FROM meter_key WHERE key = ?
 
 -- name: expired
--- In order of flushing, without meters that are retired: over, and untouched in this period.
+-- In order of flushing. Left out are meters that a flush would leave as they are: retired (over,
+-- and untouched in this period) and not to be deleted.
 SELECT meter_period.meter_no
 FROM meter_period
 JOIN meter ON meter.no = meter_period.meter_no
@@ -11,6 +12,7 @@ LEFT JOIN meter_contents ON meter_contents.meter_no = meter_period.meter_no
 WHERE meter_period.key_no = :key_no AND meter_period.end_at <= :at
     AND NOT (
         meter_contents.meter_no IS NULL
+        AND NOT meter.delete_on_reset
         AND coalesce(
             iif(json_type(meter.own, '$.activeTo') IS NULL,
                 version.active_to, meter.own ->> '$.activeTo'),
