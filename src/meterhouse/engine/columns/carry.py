@@ -45,6 +45,9 @@ class CarriedField:
         if self._dictionary is not None:
             numbers = self._dictionary.encode(column) if numbers is None else numbers
             column = Column(ColumnKind.NUMBER, numbers)
+        else:
+            # A copy of their own: a column that was read keeps all that was read with it alive.
+            column = Column(ColumnKind.JSON, column.canonical())
         self._pieces.append(column)
         self._height += len(column.values)
         return first
@@ -62,7 +65,7 @@ class CarriedField:
         whole = concat_columns(self._pieces)
         if self._dictionary is not None:
             return self._dictionary.texts().gather(whole.values.gather(places))
-        return Column(whole.kind, whole.values.gather(places)).canonical()
+        return whole.values.gather(places)
 
     def compact(self, used: pl.Series) -> None:
         """Keep only the values at ``used`` (ascending); their new places are their ranks in it."""
