@@ -73,8 +73,14 @@ class CarriedField:
         if whole is not None and self._dictionary is not None:
             self._pieces = [Column(whole.kind, whole.values.gather(used))]
         else:
-            self._pieces = [Column(ColumnKind.JSON, self.texts(used).rechunk())]
+            self._pieces = [Column(ColumnKind.JSON, _copied(self.texts(used)))]
         self._height = len(used)
+
+
+def _copied(texts: pl.Series) -> pl.Series:
+    """Texts in memory of their own: a gathered text keeps the buffer alive that it was in."""
+    copy = pl.concat_str(pl.col("t"), pl.lit("")).alias("t")
+    return texts.alias("t").to_frame().select(copy)["t"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ KINDS = list(MEASURES)
 _KEY_BITS = 62
 _MOMENT_BITS = 22
 #: Partials are merged early once they hold this many rows.
-PARTIAL_ROWS_MAX = 8_000_000
+PARTIAL_ROWS_MAX = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
