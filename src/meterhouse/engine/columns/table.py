@@ -10,7 +10,7 @@ aggregations need (``sum``, ``count``, ``min``, ``max``), and the places of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -35,6 +35,8 @@ KINDS = list(MEASURES)
 #: Bits of a packed key, and how many of them the meters (or moments of a batch) get at least.
 _KEY_BITS = 62
 _MOMENT_BITS = 22
+#: So many buckets are turned into texts at a time.
+_SLICE_ROWS = 400_000
 #: Partials are merged early once they hold this many rows.
 PARTIAL_ROWS_MAX = 4_000_000
 
@@ -291,7 +293,13 @@ class Table:
 
     def encoded(self, kind: pl.Series) -> pl.DataFrame:
         """Return ``m`` and the encoded section ``e`` of each meter that has entries."""
-        merged = self.with_texts(self.unpacked(self.merged()))
+        merged = self.unpacked(self.merged())
+        self._partials = []
+        parts = [self._encoded_part(part, kind) for part in _slices_by_meter(merged)]
+        return pl.concat(parts) if parts else merged.select("m", pl.lit("").alias("e")).clear()
+
+    def _encoded_part(self, merged: pl.DataFrame, kind: pl.Series) -> pl.DataFrame:
+        merged = self.with_texts(merged)
         # Every entry opens with its mark, so that joining them needs no separator.
         first, *others = self.field_texts(merged, prefix=ENTRY_MARK)
         value = number_texts(self.values(merged, kind))
@@ -341,6 +349,19 @@ class Table:
         if absent:
             partial = partial.with_columns(pl.lit(None, dtype=pl.Int64).alias(n) for n in absent)
         return partial.select(*self.keys, *self.measures.names, *self.carried)
+
+
+def _slices_by_meter(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Cut a frame that ascends by ``m`` into slices that hold every meter whole.
+
+    Texts take far more memory than the numbers they stand for: they are made slice by slice.
+    """
+    start, meters = 0, frame["m"]
+    while start < frame.height:
+        last = min(start + _SLICE_ROWS, frame.height) - 1
+        end = int(meters.search_sorted(meters[last], side="right"))
+        yield frame.slice(start, end - start)
+        start = end
 
 
 def _rank(used: pl.Series, places: pl.Series) -> pl.Series:
