@@ -6,7 +6,7 @@ ENUM is computed per record); the string join carries one packed number on each 
 folded by one combined key; carries are minimum and maximum of one integer, joined with the session
 texts at the end (`arg_min` on a text costs twice as much); crossings are searched in two levels.
 
-Use: python bench/opponent_duckdb.py --meters FILE --out DIR INPUT...
+Use: python -m bench.opponent_duckdb --meters FILE --out DIR INPUT...
 """
 
 from __future__ import annotations

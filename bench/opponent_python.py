@@ -2,7 +2,7 @@
 
 No trick of any kind, so that it can be checked by reading it beside bench/README.md.
 
-Use: python bench/opponent_python.py --meters FILE --out DIR INPUT...
+Use: python -m bench.opponent_python --meters FILE --out DIR INPUT...
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from meterhouse.config import data_directory, home_directory
 from meterhouse.core.instant import Instant
 
 if TYPE_CHECKING:
-    from meterhouse.app.ports import Ledger
+    from meterhouse.app.ports import Lease, Ledger
     from meterhouse.app.running import Means
     from meterhouse.streams.world import Progress
 
@@ -90,11 +90,16 @@ def open_installation(given: Path | None = None) -> Iterator[Installation]:
     from meterhouse.store import open_ledger
 
     directory = data_directory(given)
-    ledger = open_ledger(directory)
+    ledger = open_ledger(directory, dead=_is_dead)
     try:
         yield Installation(directory, ledger)
     finally:
         ledger.close()
+
+
+def _is_dead(lease: Lease) -> bool:
+    """Whether a lease is of a process of this host that has ended."""
+    return lease.host == this_host() and lease.process not in living_processes()
 
 
 def this_host() -> str:

@@ -146,7 +146,7 @@ def test_a_bad_item_in_a_bulk_file_means_that_nothing_is_created(meterhouse: Met
     lines = [good, good | {"userId": "", "capacity": "9"}, {}, good | {"meterTypeId": "Nothing"}]
     given = "\n".join(map(json.dumps, lines)) + "\n"
     said = meterhouse.refused("meter", "create", "--file", "-", given=given)
-    assert said.startswith("error: The meters (nothing was created) has 6 problems:\n")
+    assert said.startswith("error: Nothing was created: the list of meters has 6 problems:\n")
     assert [line.split(":")[0] for line in said.splitlines()[1:]] == [
         *["  - line 2"] * 2,
         *["  - line 3"] * 3,

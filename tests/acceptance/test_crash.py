@@ -65,7 +65,7 @@ def outcome(meterhouse: Meterhouse, key: str, folder: Path) -> dict[str, Any]:
             {k: v for k, v in n.items() if k != "id"}
             for n in meterhouse.json("run", "list", "--limit", 1)[0]["nodes"]
         ],
-        "in spool": [p.name for p in (meterhouse.data / "spool").rglob("*") if p.is_file()],
+        "in spool": [p.name for p in (meterhouse.data / "spool").glob("*/*")],
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from meterhouse import bootstrap
+from meterhouse.app.ports import Lease
 
 
 def test_this_process_lives():
@@ -31,3 +32,10 @@ def test_systems_without_proc_are_asked_by_ps(monkeypatch: pytest.MonkeyPatch):
     assert bootstrap.this_process() in bootstrap.living_processes()
     assert bootstrap.this_process().startswith(f"{os.getpid()}-")
     assert bootstrap.this_host()
+
+
+def test_a_lease_of_this_process_is_alive_and_one_of_an_ended_process_is_dead():
+    host = bootstrap.this_host()
+    assert not bootstrap._is_dead(Lease(host, bootstrap.this_process()))
+    assert bootstrap._is_dead(Lease(host, "0-0"))
+    assert not bootstrap._is_dead(Lease("elsewhere", "0-0"))

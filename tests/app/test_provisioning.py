@@ -20,6 +20,7 @@ from meterhouse.app.provisioning import (
     update_meter_type,
 )
 from meterhouse.core.instant import Instant, parse_instant
+from meterhouse.core.meter_type import MeterType
 from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError
 from meterhouse.store import open_ledger
 
@@ -108,6 +109,24 @@ def test_a_merge_patch_changes_what_it_names(ledger: Ledger):
     update_meter_type(ledger, "Calls", patch={"unit": "API calls", "description": None}, at=AT + 5)
     changed = find_meter_type(ledger, "Calls")
     assert (changed.unit, changed.description, changed.created_at) == ("API calls", None, AT)
+
+
+def test_two_patches_at_the_same_time_are_both_kept(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+):
+    add_types(ledger, a_meter_type())
+    found = ledger.meter_type
+
+    def found_just_before_another(reference: str) -> MeterType | None:
+        monkeypatch.undo()
+        present = found(reference)
+        update_meter_type(ledger, "Calls", patch={"description": "theirs"}, at=AT + 4)
+        return present
+
+    monkeypatch.setattr(ledger, "meter_type", found_just_before_another)
+    update_meter_type(ledger, "Calls", patch={"unit": "ours"}, at=AT + 5)
+    changed = find_meter_type(ledger, "Calls")
+    assert (changed.unit, changed.description) == ("ours", "theirs")
 
 
 @pytest.mark.parametrize("patch", [7, {"capacity": -1}, {"colour": "red"}])

@@ -1,10 +1,12 @@
 """Meter types, meters and streams by command: created, listed, shown, changed, deleted."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.acceptance import small
 from tests.acceptance.small import CREATED, TYPE, document, meter, node
 from tests.cli.command import Meterhouse
 
@@ -151,3 +153,89 @@ def test_a_preview_shows_each_node_and_changes_nothing(
     assert "  suspended, user_id_missing: " in shown
     assert meterhouse.json("run", "list") == []
     assert meterhouse.json("record", "list") == []
+
+
+def test_the_meters_of_a_deleted_stream_stay_and_are_told(meterhouse: Meterhouse):
+    key = small.set_up(meterhouse, document(COUNTER, meter()))
+    said = meterhouse.done("stream", "delete", "Small").err
+    assert said == (
+        f"2 meters keep the meter key {key}: `meterhouse meter list --meter-key {key}` shows their "
+        "ids, `meterhouse meter delete ID` deletes one\n"
+    )
+    assert len(meterhouse.json("meter", "list", "--meter-key", key)) == 2
+
+
+# ------------------------------------------------------------ what ids may be shortened to
+
+
+def test_the_beginning_of_an_id_will_do(meterhouse: Meterhouse):
+    key = small.set_up(meterhouse, document(COUNTER, meter()), users=("ann",))
+    [listed] = meterhouse.json("meter", "list")
+    [type_] = meterhouse.json("meter-type", "list")
+    start = listed["id"][:8]
+    assert meterhouse.json("meter", "show", start) == [listed]
+    assert meterhouse.json("meter-type", "show", type_["id"][:8]) == [type_]
+    for reference in (key[:8], "Small"):
+        assert [r["userId"] for r in meterhouse.json("inspect", reference)] == ["ann"]
+    meterhouse.done("meter", "update", start, "--file", "-", given='{"deleteOnReset": true}')
+    assert meterhouse.json("meter", "delete", start) == [{"id": listed["id"]}]
+
+
+def test_a_short_or_ambiguous_beginning_is_refused(meterhouse: Meterhouse):
+    small.set_up(meterhouse, document(COUNTER, meter()))
+    [one, _] = meterhouse.json("meter", "list")
+    assert "There is no meter" in meterhouse.refused("meter", "show", one["id"][:5])
+    keys = [{"userId": "x", "meterKey": f"tenant-{n}", "meterTypeId": "Units"} for n in (1, 2)]
+    meterhouse.done("meter", "create", "--file", "-", given=json.dumps(keys))
+    said = meterhouse.refused("inspect", "tenant-")
+    assert said.startswith("error: Several meter key ids begin with 'tenant-'")
+    assert len(meterhouse.json("inspect", "tenant-1")) == 1
+
+
+def test_a_stream_with_several_meter_nodes_does_not_stand_for_one(meterhouse: Meterhouse):
+    other = meter() | {"id": "Other", "name": "Other"}
+    stream = document(COUNTER, meter(), more=(other,), edges=("Count -> Other",))
+    meterhouse.import_stream("-", given=json.dumps(stream))
+    assert "'Small' has 2 meter nodes" in meterhouse.refused("inspect", "Small")
+
+
+# ------------------------------------------------------------ how faults are told
+
+
+def test_meters_that_exist_have_a_line_each_with_the_name_of_their_type(meterhouse: Meterhouse):
+    key = small.set_up(meterhouse, document(COUNTER, meter()))
+    bodies = [{"userId": u, "meterKey": key, "meterTypeId": "Units"} for u in ("ann", "bob")]
+    said = meterhouse.refused("meter", "create", "--file", "-", given=json.dumps(bodies))
+    assert said.splitlines() == [
+        "error: Nothing was created: 2 meters are not new:",
+        f"  - the meter of user 'ann', meter type 'Units', key {key} exists",
+        f"  - the meter of user 'bob', meter type 'Units', key {key} exists",
+        "  hint: A user has one meter of a type at a meter key",
+    ]
+
+
+@pytest.mark.parametrize("place", ["externalRef", "meterTypeId"])
+def test_an_unknown_type_is_reported_where_it_is_named(meterhouse: Meterhouse, place: str):
+    given = json.dumps({"userId": "ann", "meterKey": "k", place: "gone"})
+    said = meterhouse.refused("meter", "create", "--file", "-", given=given)
+    assert f"  - {place}: 'gone' is no meter type" in said
+
+
+def test_a_new_meter_cannot_have_a_value_and_an_exported_one_may(
+    meterhouse: Meterhouse, a_meter: dict[str, Any]
+):
+    new = {"userId": "eve", "meterKey": "k", "externalRef": "u", "value": 5}
+    said = meterhouse.refused("meter", "create", "--file", "-", given=json.dumps(new))
+    assert "  - value: cannot be set (leave it out" in said
+    exported = a_meter | {"meterKey": "another", "externalRef": "u"}
+    meterhouse.done("meter", "create", "--file", "-", given=json.dumps(exported))
+
+
+def test_a_file_that_is_no_json_is_named(meterhouse: Meterhouse, tmp_path: Path):
+    file = tmp_path / "types.json"
+    file.write_text('{"name": "Calls')
+    assert meterhouse.refused("meter-type", "create", "--file", file) == (
+        f"error: {file} has 1 problem:\n"
+        "  - line 1, column 10: is not JSON: Unterminated string (give one JSON object, a list of "
+        "objects, or one object per line)\n"
+    )

@@ -40,7 +40,23 @@ def test_a_noun_without_a_verb_shows_its_verbs(meterhouse: Meterhouse, words: tu
 def test_wrong_usage_ends_with_2(meterhouse: Meterhouse, words: tuple[str, ...]):
     ended = meterhouse(*words)
     assert ended.code == 2
-    assert "Error:" in ended.err
+    assert ended.err.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("metertype list", "No such command 'metertype'. Did you mean 'meter-type'?"),
+        ("stream run x --seed -1", "--seed: -1 is less than 0"),
+        ("record list --kind gold", "--kind: 'gold' is not one of 'golden', 'threshold'"),
+        ("record list --limit many", "--limit: 'many' is not a whole number"),
+        ("stream run", "Missing argument 'N'"),
+    ],
+)
+def test_wrong_usage_is_told_in_our_words(meterhouse: Meterhouse, words: str, said: str):
+    first, hint = meterhouse(*words.split()).err.splitlines()
+    assert first == f"error: {said}"
+    assert hint.startswith("  hint: `meterhouse ")
 
 
 def test_the_version_is_told(meterhouse: Meterhouse):

@@ -11,6 +11,7 @@ import pytest
 
 from meterhouse import config
 from meterhouse.cli.output import columns, indented, write_pairs, write_table
+from tests.acceptance import small
 from tests.cli.command import EXAMPLES, Meterhouse
 
 TYPES = EXAMPLES / "botbot" / "meter-types.json"
@@ -43,7 +44,7 @@ def test_a_list_says_when_there_is_more(meterhouse: Meterhouse):
     meterhouse.done("meter-type", "create", "--file", TYPES)
     ended = meterhouse.done("meter-type", "list", "--limit", "4")
     assert len(ended.out.splitlines()) == 5
-    assert ended.err == "the first 4 meter types; --all shows all, --limit N more\n"
+    assert ended.err == "the first 4 of the meter types; --all shows all, --limit N more\n"
 
 
 @pytest.mark.parametrize(
@@ -155,3 +156,29 @@ def test_a_reader_that_goes_away_ends_the_command_in_silence(meterhouse: Meterho
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == ""
+
+
+def test_a_narrow_terminal_keeps_the_kind_of_records_and_drops_zone_and_id(meterhouse: Meterhouse):
+    after_a_period(meterhouse)
+    shown = on_a_terminal(meterhouse, "record", "list").splitlines()
+    assert shown[0].split() == [
+        *("Kind", "User", "ID", "Meter", "type", "Value", "Period", "start", "Period", "end"),
+    ]
+    assert shown[1].split()[0] == "golden"
+
+
+@pytest.mark.parametrize("noun", ["run", "stream", "meter"])
+def test_a_narrow_terminal_shortens_ids_and_breaks_none(meterhouse: Meterhouse, noun: str):
+    after_a_period(meterhouse)
+    shown = on_a_terminal(meterhouse, noun, "list")
+    ids = [item["id"] for item in meterhouse.json(noun, "list")]
+    lines = shown.splitlines()
+    assert len(lines) == 1 + len(ids)
+    assert [line.split()[-1] for line in lines[1:]] == [id[:8] for id in ids]
+
+
+def after_a_period(meterhouse: Meterhouse) -> None:
+    """A stream that has run over the end of a period."""
+    stream = small.document(small.node("Count", "readers/counter", max=1), small.meter())
+    small.set_up(meterhouse, stream)
+    small.run(meterhouse, at=small.FEBRUARY)

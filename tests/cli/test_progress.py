@@ -57,3 +57,9 @@ def test_elsewhere_than_on_a_terminal_there_is_no_bar(
         watch.progress(HALF)
         watch.log("Log", "info", "a record")
     assert capsys.readouterr() == ("", "info Log: a record\n")
+
+
+def test_a_terminal_gets_lines_of_its_width(terminal: Terminal):
+    with redirect_stderr(terminal), Watch(quiet=False) as watch:
+        watch.log("Log", "info", "r" * 1000)
+    assert terminal.getvalue() == "info Log: " + "r" * 69 + "…\n"

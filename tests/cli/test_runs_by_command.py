@@ -140,3 +140,29 @@ def test_an_action_takes_all_or_none(meterhouse: Meterhouse, ran: dict[str, Any]
     assert "999" in meterhouse.refused("correction", "delete", id, 999)
     assert len(meterhouse.json("correction", "list")) == 6
     assert meterhouse.json("correction", "delete", id, id) == [{"id": id, "state": "deleted"}]
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(meterhouse: Meterhouse, ran: dict[str, Any]):
+    assert meterhouse.json("run", "show", ran["id"][:8]) == [ran]
+    short = meterhouse.json("record", "list", "--run", ran["id"][:8])
+    assert short == meterhouse.json("record", "list", "--run", ran["id"])
+
+
+def test_an_empty_log_says_so(meterhouse: Meterhouse):
+    small.set_up(meterhouse, document(COUNTER, meter()))
+    small.run(meterhouse)
+    [run] = meterhouse.json("run", "list")
+    ended = meterhouse.done("run", "show", run["id"], "--log")
+    assert (ended.out, ended.err) == ("", "no log lines\n")
+
+
+def test_a_record_without_a_meter_says_how_far_the_rules_came(meterhouse: Meterhouse):
+    rule = {"matchCategory": "U", "conditions": [{"field": "value", "value": 1}]}
+    to_bob = script('await push({userId: "bob", value: payload.value});')
+    counter = node("Count", "readers/counter", max=2)
+    small.set_up(meterhouse, document(counter, to_bob, meter(rule)), users=("ann",))
+    small.run(meterhouse)
+    assert [entry["detail"] for entry in meterhouse.json("correction", "list")] == [
+        'userId is "bob"; the user has no meter of category "U"',
+        'userId is "bob"; the conditions of no guiding rule hold',
+    ]

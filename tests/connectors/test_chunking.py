@@ -91,3 +91,12 @@ def test_a_failure_comes_where_its_item_stands():
         pass
     else:
         raise AssertionError
+
+
+def test_many_unreadable_records_close_a_chunk(monkeypatch):
+    monkeypatch.setattr("meterhouse.connectors.chunking.UNREADABLE_MAX", 3)
+    parts = [ReadChunk(UsageBatch.from_rows([]), [Unreadable(n, "", "")]) for n in range(7)]
+
+    sizes = [len(chunk.unreadable) for chunk in gathered(parts, records_max=100)]
+
+    assert sizes == [3, 3, 1]

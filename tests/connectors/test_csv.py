@@ -231,3 +231,48 @@ def test_real_usage(test_data, read):
 
     assert len(result.records) == 40_095
     assert not result.bad
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("count", [1, 5000])
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("2", "last line"),
+        ('2,3\n"4,5', "within the quotes that line"),
+        ('"4,5\n', "within the quotes that line"),
+        ('2,"4\n5\n', "within the quotes that line"),
+        ('2,"4\n5,6', "within the quotes that line"),
+    ],
+)
+def test_a_file_that_was_cut_off_is_refused_whole(usage, read, count, end, told, packed):
+    data = "a,b\n" + "1,2\n" * count + end
+    path = usage(gzip.compress(data.encode()), "u.csv.gz") if packed else usage(data)
+
+    with pytest.raises(InputError, match=told) as refusal:
+        read(path)
+
+    line = count + 2 + end.startswith("2,3")
+    assert str(path) in str(refusal.value)
+    assert str(line) in str(refusal.value)
+    assert "fetch it again" in str(refusal.value)
+
+
+@pytest.mark.parametrize("count", [1, 5000])
+@pytest.mark.parametrize("bad", ["2", '"4,5', "1,2,3"])
+def test_a_bad_line_in_the_middle_is_unreadable_and_no_more(usage, read, count, bad):
+    result = read(usage("a,b\n" + "1,2\n" * count + bad + "\n7,8\n"), records_max=9000)
+
+    assert list(result.bad) == [count + 1]
+    assert result.values[-1] == {"a": "7", "b": "8"}
+
+
+@pytest.mark.parametrize("count", [1, 5000])
+def test_a_misfit_keeps_all_its_cells_as_texts(usage, read, count):
+    data = "user,v,w\n" + "u,1,\n" * count + "ann,x,5\n"
+
+    result = read(usage(data), fields={"v": "number"}, needed=frozenset({"v"}), records_max=9000)
+
+    (bad,) = result.chunks[-1].unreadable
+    assert bad.raw == "ann,x,5"
+    assert bad.record == {"user": "ann", "v": "x", "w": "5"}

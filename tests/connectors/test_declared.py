@@ -115,8 +115,13 @@ def test_misfits_leave_the_batch_and_join_the_unreadable(columnar):
         batch = UsageBatch.from_columns(columns, length=3, offsets=offsets)
     chunk = ReadChunk(batch, [Unreadable(5, "?", "not JSON")])
 
-    typed = typed_chunk(chunk, {"v": "number"}, raw=lambda offset: f"line {offset}")
+    typed = typed_chunk(
+        chunk, {"v": "number"}, written=lambda offset: (f"line {offset}", {"v": "x"})
+    )
 
     assert typed.batch.rows() == [{"v": 1}, {"v": 3}]
     assert typed.batch.origins() == [(0, 4), (0, 7)]
-    assert [(bad.offset, bad.raw) for bad in typed.unreadable] == [(5, "?"), (6, "line 6")]
+    assert [(bad.offset, bad.raw, bad.record) for bad in typed.unreadable] == [
+        (5, "?", None),
+        (6, "line 6", {"v": "x"}),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 
 import pytest
@@ -178,3 +179,86 @@ def test_a_lost_spool_is_reported(data, out, delivery):
 def test_only_spooled_files_are_delivered(out, delivery, name):
     with pytest.raises(OutputError, match="not the name of a spooled file"):
         delivery.deliver(name, str(out / "u.ndjson"))
+
+
+def test_a_second_delivery_never_opens_what_the_first_has_published(
+    data, out, delivery, monkeypatch
+):
+    name = spooled(data)
+    publish, copy = delivery_module._publish, delivery_module.copy_bytes
+    seen = []
+
+    def two_at_once(part, target):
+        monkeypatch.setattr(delivery_module, "_publish", publish)
+        publish(part, target)
+        # The other process looked for the target just before, and copies now.
+        monkeypatch.setattr(delivery_module, "copy_bytes", look)
+        monkeypatch.setattr(delivery_module.os.path, "lexists", lambda _: False)
+        FileDelivery(data).deliver(name, str(out / "u.ndjson"))
+        monkeypatch.undo()
+
+    def look(source, part):
+        with part.open("wb"):
+            seen.append((out / "u.ndjson").read_text())
+        part.unlink()
+        copy(source, part)
+
+    monkeypatch.setattr(delivery_module, "_publish", two_at_once)
+    path = delivery.deliver(name, str(out / "u.ndjson"))
+
+    assert seen == ['{"text":"x"}\n']
+    assert path.read_text() == '{"text":"x"}\n'
+    assert [p.name for p in out.iterdir()] == ["u.ndjson"]
+
+
+def test_what_another_process_delivers_meanwhile_is_delivered(data, out, delivery, monkeypatch):
+    name = spooled(data)
+    target = str(out / "u.ndjson")
+    place = delivery_module._place
+
+    def after_the_other(*arguments):
+        monkeypatch.undo()
+        FileDelivery(data).deliver(name, target)
+        place(*arguments)
+
+    monkeypatch.setattr(delivery_module, "_place", after_the_other)
+
+    assert delivery.deliver(name, target).read_text() == '{"text":"x"}\n'
+
+
+def test_parts_that_a_crash_left_are_swept(data, out, delivery, monkeypatch):
+    name = spooled(data)
+    with monkeypatch.context() as patch:
+        patch.setattr(delivery_module, "_publish", interrupt)
+        patch.setattr(delivery_module.Path, "unlink", lambda *_, **__: None)
+        with pytest.raises(KeyboardInterrupt):
+            delivery.deliver(name, str(out / "u.ndjson"))
+    assert len(list(out.iterdir())) == 1
+
+    delivery.deliver(name, str(out / "u.ndjson"))
+
+    assert [p.name for p in out.iterdir()] == ["u.ndjson"]
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_one_process_at_a_time_delivers(data, monkeypatch):
+    monkeypatch.setattr(delivery_module, "_WAIT_SECONDS", 0.0)
+    first, second = FileDelivery(data), FileDelivery(data)
+
+    with first.alone() as ours, second.alone() as theirs:
+        assert (ours, theirs) == (True, False)
+    with second.alone() as theirs:
+        assert theirs
+
+
+def test_a_file_system_without_locks(delivery, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+
+    with delivery.alone() as ours:
+        assert ours

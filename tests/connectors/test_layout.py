@@ -51,6 +51,7 @@ COLUMNS = st.one_of(
 @given(COLUMNS)
 @example([['\x00\x1f\x7f\b\f\n\r\t"\\/\u2028é']])
 @example([[-(2**63), 2**63, 2**64]])
+@example([10**50, 2**63, -(2**63)])
 def test_columns_are_those_of_the_engine(values):
     rows = [{} if value is None else {"f": value} for value in values]
 

@@ -16,6 +16,7 @@ from meterhouse.connectors.ndjson.block import read_block
 from meterhouse.connectors.ndjson.quick import Refusal, quick_columns
 from meterhouse.connectors.ndjson.reader import read_ndjson
 from meterhouse.connectors.ndjson.shape import FieldType, Shape
+from meterhouse.connectors.opened import CutOff
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import ColumnKind
 from meterhouse.streams.ports import InputError
@@ -147,11 +148,34 @@ def test_a_byte_order_mark_and_carriage_returns(usage, read):
     assert result.chunks[0].batch.columnar
 
 
-def test_a_truncated_last_line_is_unreadable(usage, read):
-    result = read(usage('{"a":1}\n{"a":'))
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("count", [1, 5000])
+@pytest.mark.parametrize("end", [b'{"a":', b'{"a":"b"', b"5", b'"\xc3'])
+def test_a_file_that_was_cut_off_within_its_last_line_is_refused_whole(
+    usage, read, count, end, packed
+):
+    data = b'{"a":1}\n' * count + end
+    path = usage(gzip.compress(data), "u.ndjson.gz") if packed else usage(data)
 
-    assert list(result.records) == [0]
-    assert list(result.bad) == [1]
+    with pytest.raises(InputError) as refusal:
+        read(path)
+
+    assert str(path) in str(refusal.value)
+    assert f"last line, {count + 1}," in str(refusal.value)
+    assert "fetch it again" in str(refusal.value)
+    assert "end that line with a newline" in str(refusal.value)
+
+
+def test_a_bad_last_line_that_is_whole_is_unreadable(usage, read):
+    result = read(usage('{"a":1}\nnope\n{"a":\n'))
+
+    assert (list(result.records), list(result.bad)) == ([0], [1, 2])
+
+
+def test_a_misfit_on_a_last_line_without_newline_is_a_record(usage, read):
+    result = read(usage('{"a":1}\n{"a":"x"}'), fields={"a": "number"})
+
+    assert (list(result.records), list(result.bad)) == ([0], [1])
 
 
 def test_a_last_line_needs_no_newline(usage, read):
@@ -180,9 +204,8 @@ def test_a_line_without_end_at_the_end(monkeypatch, seen):
     monkeypatch.setattr("meterhouse.connectors.lines.LINE_BYTES_MAX", 5000)
     data = b'{"a":1}\n{"a":"' + b"x" * 30_000
 
-    result = seen(read_ndjson(io.BytesIO(data), Asked(0), block_bytes=1000))
-
-    assert (list(result.records), list(result.bad)) == ([0], [1])
+    with pytest.raises(CutOff, match="last line, 2,"):
+        seen(read_ndjson(io.BytesIO(data), Asked(0), block_bytes=1000))
 
 
 def test_long_lines_are_fine(usage, read):
@@ -192,9 +215,19 @@ def test_long_lines_are_fine(usage, read):
 
 
 def test_what_is_kept_of_a_long_bad_line_is_capped(usage, read):
-    result = read(usage("{" + "é" * RAW_BYTES_MAX))
+    result = read(usage("{" + "é" * RAW_BYTES_MAX + "\n"))
 
     assert len(result.chunks[0].unreadable[0].raw) == RAW_BYTES_MAX // 2 + 1
+
+
+@pytest.mark.parametrize("count", [1, 5000])
+def test_a_misfit_keeps_its_record_with_all_fields(usage, read, count):
+    data = '{"v":1,"o":[2],"n":null}\n' * count + '{"v":"x","o":"kept"}\n'
+
+    result = read(usage(data), fields={"v": "number"}, needed=frozenset({"v"}), records_max=9000)
+
+    (bad,) = result.chunks[-1].unreadable
+    assert (bad.raw, bad.record) == ('{"v":"x","o":"kept"}', {"v": "x", "o": "kept"})
 
 
 def test_declared_fields(usage, read):

@@ -207,6 +207,16 @@ def test_a_sweep_removes_orphans_only(folder, tmp_path):
     live.discard()
 
 
+def test_a_sweep_leaves_what_came_after_the_look(folder, tmp_path):
+    orphan = spooled(folder)
+    seen = folder.names()
+    later = folder.open("run-9", "node")
+
+    assert folder.sweep((), among=seen) == [orphan]
+
+    assert later.finish(format="ndjson") in folder.names()
+
+
 def test_a_sweep_of_nothing(folder):
     assert folder.sweep([]) == []
 

@@ -236,7 +236,31 @@ def test_the_greatest_numbers_of_things_are_accepted(name, greatest):
         ({"groupBy": {}}, "groupBy: is {}, not a list (write it between [ and ])"),
         (
             {"groupBy": [["a"]]},
-            'groupBy[0]: is ["a"], not a JSON object (write the object between { and })',
+            'groupBy[0]: is ["a"], not a JSON object (write the section between { and })',
+        ),
+        (
+            {"groupBy": ["region"]},
+            'groupBy[0]: is the text "region" (write a section as {"fields": ["region"]})',
+        ),
+        (
+            {"groupBy": [{"fields": ["a"], "limit": 5}]},
+            "groupBy[0].limit: is not a known field (fields of a section are fields)",
+        ),
+        (
+            {"matchcategory": "x"},
+            "matchcategory: is not a known field (did you mean matchCategory? fields of a guiding "
+            "rule are conditionRelation, conditions, customName, groupBy, ignoreCondition, "
+            "matchCategory, otherOperations)",
+        ),
+        (
+            {"conditions": [{"field": "value", "operator": ">", "value": 4}]},
+            "conditions[0].operator: is not a known field (a condition holds where field equals "
+            "value: equality is the only comparison)",
+        ),
+        (
+            {"otherOperations": [{"field": "a", "operation": "carry-last", "as": "b"}]},
+            "otherOperations[0].as: is not a known field (fields of an operation are field, "
+            "operation)",
         ),
         (
             {"groupBy": [{"fields": list("abcdef")}]},
@@ -286,7 +310,7 @@ def test_each_fault_is_told_with_place_value_and_remedy(changed, problem):
 
 def test_a_rule_that_is_no_object_is_told_so():
     assert faults(a_rule(), "L2") == [
-        'guidingRules[1]: is "L2", not a JSON object (write the object between { and })'
+        'guidingRules[1]: is "L2", not a JSON object (write the guiding rule between { and })'
     ]
 
 

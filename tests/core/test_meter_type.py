@@ -234,9 +234,9 @@ def test_each_fault_is_told_with_place_value_and_remedy(changed, problem):
 
 def test_an_unknown_field_is_refused():
     assert faults(a_body(interval="monthly")) == [
-        "interval: is not a known field (fields of a meter type are accountId, activeFrom, "
-        "activeTo, aggregation, capacity, category, createdAt, description, externalRef, id, name, "
-        "numberOfMeters, resetSchedule, thresholds, timezone, unit, updatedAt)"
+        "interval: is not a known field (fields of a meter type are activeFrom, activeTo, "
+        "aggregation, capacity, category, description, externalRef, name, resetSchedule, "
+        "thresholds, timezone, unit)"
     ]
 
 

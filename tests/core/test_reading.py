@@ -37,8 +37,16 @@ def test_of_what_is_no_object_nothing_more_is_said():
 def test_every_unknown_field_is_named_with_those_that_there_are():
     reading = Reading({"b": 1, "name": 2, "A": 3}, known=("name", "a"), what="meter")
 
-    hint = "is not a known field (fields of a meter are a, name)"
-    assert said(reading) == [f"b: {hint}", f"A: {hint}"]
+    fields = "fields of a meter are a, name"
+    assert said(reading) == [
+        f"b: is not a known field ({fields})",
+        f"A: is not a known field (did you mean a? {fields})",
+    ]
+
+
+def test_read_only_fields_are_let_pass_and_not_advertised():
+    reading = Reading({"id": 1, "b": 2}, known=("a",), read_only=("id",), what="meter")
+    assert said(reading) == ["b: is not a known field (fields of a meter are a)"]
 
 
 def test_where_no_fields_are_listed_all_are_known():

@@ -5,9 +5,9 @@ import pytest
 from meterhouse.app.ports import SuspenseSummary
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.core.suspense import Reason
-from meterhouse.store import SqliteLedger
+from meterhouse.store import SqliteLedger, open_ledger
 from meterhouse.streams.record import RunResult
-from tests.store.factories import AT, a_run, a_stream, a_suspended, commit, fail, start
+from tests.store.factories import AT, HERE, a_run, a_stream, a_suspended, commit, fail, start
 
 
 @pytest.fixture
@@ -125,3 +125,21 @@ def test_records_of_a_failed_run_are_read_again_and_so_cannot_be_queued(ledger: 
     with pytest.raises(ConflictError, match="will be read again"):
         ledger.requeue_suspense([entry.id], at=AT)
     ledger.delete_suspense([entry.id])
+
+
+def test_records_of_a_failed_run_are_replaced_and_so_cannot_be_fixed(ledger: SqliteLedger, ids):
+    fail(ledger, RunResult(suspended=[a_suspended(8, source="c.csv")]))
+    before = ledger.suspense(limit=1000).items[-1]
+    with pytest.raises(ConflictError, match=r"will be read again.*Mend the input"):
+        ledger.fix_suspense(before.id, {"a": 1}, at=AT)
+    assert ledger.suspense_entry(before.id) == before
+
+
+def test_queued_records_that_a_dead_process_had_taken_are_free(ledger: SqliteLedger, ids):
+    ledger.requeue_suspense(ids[:2], at=AT)
+    start(ledger, a_run("killed"))
+    beside = open_ledger(ledger._database.path.parent, dead=lambda lease: lease == HERE)
+    beside.fix_suspense(ids[0], {"a": 1}, at=AT)
+    beside.requeue_suspense(ids[:2], at=AT)
+    beside.delete_suspense(ids[:1])
+    beside.close()

@@ -4,6 +4,7 @@ from decimal import Decimal
 import pytest
 
 from meterhouse.core.meter import NewMeter
+from meterhouse.core.meter_type import MeterType
 from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError
 from meterhouse.core.schedule import ResetSchedule
 from meterhouse.store import SqliteLedger
@@ -29,6 +30,10 @@ def a_full_type(name: str = "Full"):
             {"name": "all", "absoluteValue": Decimal("10.25")},
         ],
     )
+
+
+def replaced_by(ledger: SqliteLedger, meter_type: MeterType) -> MeterType:
+    return ledger.update_meter_type(meter_type.id, lambda _: meter_type)
 
 
 @pytest.mark.parametrize("meter_type", [a_meter_type(), a_full_type()], ids=["small", "full"])
@@ -77,7 +82,7 @@ def test_an_update_replaces_the_definition(ledger: SqliteLedger):
     old = a_full_type("A")
     new = replace(a_meter_type("B", id=old.id, aggregation={"type": "max"}), updated_at=AT + 5)
     ledger.add_meter_types([old])
-    ledger.update_meter_type(new)
+    replaced_by(ledger, new)
     assert ledger.meter_type(old.id) == new
 
 
@@ -97,7 +102,7 @@ def test_meters_keep_what_they_inherited_except_category_schedule_and_zone(ledge
         timezone="Asia/Tokyo",
         reset_schedule=schedule,
     )
-    ledger.update_meter_type(new)
+    replaced_by(ledger, new)
     (after,) = add_meters(ledger, ["bob"], meter_type=old)
     kept, fresh = ledger.meter(before).meter, ledger.meter(after).meter
     assert (kept.meter_type_name, kept.unit, kept.capacity) == ("A", "call", Decimal("10.5"))
@@ -112,7 +117,7 @@ def test_aggregation_cannot_change_while_meters_exist(ledger: SqliteLedger):
     ledger.add_meter_types([old])
     add_meters(ledger, ["ann"], meter_type=old)
     with pytest.raises(ConflictError, match="aggregation cannot change"):
-        ledger.update_meter_type(a_meter_type(id=old.id, aggregation={"type": "min"}))
+        replaced_by(ledger, a_meter_type(id=old.id, aggregation={"type": "min"}))
     assert ledger.meter_type(old.id) == old
 
 
@@ -120,7 +125,7 @@ def test_an_update_to_a_taken_name_is_refused(ledger: SqliteLedger):
     one, two = a_meter_type("one"), a_meter_type("two")
     ledger.add_meter_types([one, two])
     with pytest.raises(ConflictError, match="'two' is used by"):
-        ledger.update_meter_type(replace(one, name="two"))
+        replaced_by(ledger, replace(one, name="two"))
 
 
 def test_a_meter_type_with_meters_cannot_be_deleted(ledger: SqliteLedger):
@@ -136,7 +141,7 @@ def test_a_meter_type_with_meters_cannot_be_deleted(ledger: SqliteLedger):
 
 def test_an_unknown_meter_type_can_be_neither_updated_nor_deleted(ledger: SqliteLedger):
     with pytest.raises(NotFoundError):
-        ledger.update_meter_type(a_meter_type())
+        replaced_by(ledger, a_meter_type())
     with pytest.raises(NotFoundError):
         ledger.delete_meter_type("none")
 

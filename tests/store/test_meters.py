@@ -7,9 +7,10 @@ from meterhouse.core.meter import MeterPatch, NewMeter
 from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError
 from meterhouse.core.threshold import Threshold
 from meterhouse.engine.bucket import new_state
-from meterhouse.store import SqliteLedger
+from meterhouse.store import SqliteLedger, open_ledger
 from tests.store.factories import (
     AT,
+    HERE,
     KEY,
     a_meter_type,
     a_run,
@@ -115,7 +116,7 @@ def test_all_duplicates_are_named_at_once(ledger: SqliteLedger, meter_type):
     with pytest.raises(ConflictError) as caught:
         add_meters(ledger, ["cid", "bob", "ann", "cid"], meter_type=meter_type)
     text = str(caught.value)
-    assert "user 'cid', type" in text and "is given twice" in text
+    assert "user 'cid', meter type 'Calls'" in text and "is given twice" in text
     assert text.count("exists") == 2
     assert len(ledger.meters().items) == 2
 
@@ -128,7 +129,7 @@ def test_a_duplicate_at_a_new_key_is_named_too(ledger: SqliteLedger, meter_type)
 def test_a_long_list_of_duplicates_is_cut(ledger: SqliteLedger, meter_type):
     users = [f"user {n}" for n in range(30)]
     add_meters(ledger, users, meter_type=meter_type)
-    with pytest.raises(ConflictError, match=r"; and 10 more. A user has one meter"):
+    with pytest.raises(ConflictError, match=r"… and 10 more. A user has one meter"):
         add_meters(ledger, users, meter_type=meter_type)
 
 
@@ -225,3 +226,13 @@ def test_a_meter_of_a_running_stream_cannot_be_deleted(ledger: SqliteLedger, met
     ledger.delete_meter(unused)
     ledger.fail_run(run, None)
     ledger.delete_meter(used)
+
+
+def test_a_meter_is_not_kept_by_a_process_that_is_dead(ledger: SqliteLedger, meter_type):
+    ledger.add_stream(a_stream())
+    [id] = add_meters(ledger, ["ann"], meter_type=meter_type)
+    start(ledger, a_run("killed"))
+    beside = open_ledger(ledger._database.path.parent, dead=lambda lease: lease == HERE)
+    beside.delete_meter(id)
+    beside.close()
+    assert ledger.meter(id) is None

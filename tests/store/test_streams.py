@@ -4,11 +4,13 @@ import polars as pl
 import pytest
 
 from meterhouse.core.problem import ConflictError, NotFoundError
-from meterhouse.store import SqliteLedger
-from meterhouse.streams.record import ConsumedFile, DuplicateKeys, RunResult
+from meterhouse.store import SqliteLedger, open_ledger
+from meterhouse.streams.record import ConsumedFile, DuplicateKeys, RunResult, RunStatus
 from tests.store.factories import (
     AT,
+    HERE,
     KEY,
+    STREAM,
     a_run,
     a_stream,
     a_suspended,
@@ -96,3 +98,16 @@ def test_two_streams_may_share_nothing_but_meters(ledger: SqliteLedger):
     ledger.add_stream(a_stream("one", id="1"))
     ledger.add_stream(a_stream("two", id="2"))
     assert ledger.stream_of_meter_key(KEY).name == "one"
+
+
+def test_a_stream_whose_run_was_killed_can_be_deleted(ledger: SqliteLedger):
+    ledger.add_stream(a_stream())
+    start(ledger, a_run("killed"))
+    beside = open_ledger(ledger._database.path.parent, dead=lambda lease: lease == HERE)
+    beside.delete_stream(STREAM)
+    beside.close()
+    killed = ledger.run("killed")
+    assert (killed.status, killed.error) == (
+        RunStatus.FAILED,
+        "interrupted: its process 100 is gone",
+    )

@@ -360,3 +360,12 @@ def test_edges_may_be_written_in_any_order():
     stream = chain(reader(), meter_node(), noop())
     stream["edges"] = [edge("meter -> end"), edge("in -> meter")]
     assert [n.id for n in load_graph(stream).nodes] == ["in", "meter", "end"]
+
+
+def test_our_own_file_nodes_know_their_parameters():
+    writer = node("w", "writers/file", path="w.csv", fromat="csv")
+    assert [text.split("?")[0] for text in problems(document([reader(glob="*"), writer]))[:2]] == [
+        'node "in" (readers/file) params.glob: is not a known field (fields of a readers/file node '
+        "are fields, format, path, suspenseManagement)",
+        'node "w" (writers/file) params.fromat: is not a known field (did you mean format',
+    ]

@@ -178,6 +178,14 @@ def test_the_first_record_of_a_key_stays(columnar, chunk_records):
     assert [len(keys.digests) for keys in result.duplicate_keys] == [3]
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 60), max_size=150), st.integers(1, 20))
+def test_keys_of_many_chunks_are_all_known(ids, chunk_records):
+    left, result = passed(dedup(), [{"id": i} for i in ids], "unique", chunk_records=chunk_records)
+    assert [record["id"] for record in left["unique"]] == list(dict.fromkeys(ids))
+    assert sum(len(set(keys.digests)) for keys in result.duplicate_keys) == len(set(ids))
+
+
 @FORMS
 def test_duplicates_may_leave_by_a_port_and_are_then_no_loss(columnar):
     outputs = {"fixed": {"unique": {"id": "u"}, "duplicate": {"id": "d"}}}

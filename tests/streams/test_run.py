@@ -14,7 +14,7 @@ from meterhouse.streams.nodes.meter import MeterKeyMissing
 from meterhouse.streams.nodes.script import ScriptFailed
 from meterhouse.streams.ports import InputError
 from meterhouse.streams.record import ConsumedFile, NodeCount, Requeued
-from meterhouse.streams.world import LOG_LINES_MAX, Services
+from meterhouse.streams.world import LOG_LINES_MAX, RunLog, Services
 from tests.streams.documents import (
     AT,
     chain,
@@ -203,7 +203,7 @@ def test_records_are_metered_and_the_rest_is_suspended_with_what_is_wrong(column
         ("value_too_precise", "value is 0.1234567890123456789"),
         ("timestamp_invalid", 'timestamp is "soon"'),
         ("timestamp_in_future", 'timestamp is "2030-01-01"'),
-        ("no_meter_found", 'userId is "bob"'),
+        ("no_meter_found", 'userId is "bob"; the user has no meter of category "api"'),
         ("user_id_missing", 'userId is {"a":2,"b":1}'),
     ]
     assert counts(result, "meter") == {"in": 9, "suspended": 8, "metered": 1}
@@ -430,7 +430,32 @@ def test_a_log_keeps_the_first_records_and_counts_the_others(chunk_records):
     assert log_node.TYPE.writes
 
 
+def test_a_log_keeps_warnings_and_says_how_many_lines_are_left_out():
+    log = RunLog(lambda *_: None)
+    for n in range(LOG_LINES_MAX + 5):
+        log.add("n", "N", text=f"line {n}")
+    log.add("n", "N", level="warning", text="look here")
+    log.add("n", "N", level="error", text="and here")
+    assert log.lines[LOG_LINES_MAX:] == [
+        ("n", "warning", "look here"),
+        ("n", "error", "and here"),
+        ("n", "warning", "5 more lines of this node are left out"),
+    ]
+
+
 # ---------------------------------------------------------------- data correction
+
+
+def test_queued_records_enter_a_reader_with_the_types_of_its_fields():
+    spools = Spools()
+    stream = chain(reader(fields={"n": "number"}), writer())
+    queue = [Requeued(1, "in", {"n": "5", "x": "5"}), Requeued(2, "in", {"n": "bad"})]
+    result = run(stream, [{"n": 3}], snapshot=Snapshot(queue=queue), spools=spools)
+    assert spools.opened["w"].records == [{"n": 5, "x": "5"}, {"n": 3}]
+    (suspended,) = result.suspended
+    assert (suspended.reason, suspended.record) == (Reason.NOT_READABLE, {"n": "bad"})
+    assert suspended.detail == 'n is "bad", which is not a number'
+    assert counts(result, "in") == {"in": 3, "out": {"out": 2}, "suspended": 1}
 
 
 def test_queued_records_enter_the_node_that_rejected_them_before_all_others():

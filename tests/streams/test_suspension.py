@@ -66,9 +66,48 @@ def test_or_all_bad_records_count(columnar, chunk_records):
     assert "the limit of 3 bad records is reached" in str(error)
 
 
-def test_without_a_limit_any_number_is_set_aside():
-    result = run(chain(reader(), check(), noop()), usage("-" * 50))
-    assert len(result.suspended) == 50
+@pytest.mark.parametrize(
+    "middle", [check(), check(resetOnValidEvent=True), meter_node()], ids=["check", "set", "meter"]
+)
+def test_unless_told_otherwise_10_000_consecutive_bad_records_end_the_run(middle):
+    records = [{"ok": False}] * 9_999
+    snapshot = Snapshot(states={KEY: state("ann")})
+    stream = chain(reader(), middle, noop())
+    run(stream, [*records, {"ok": True, "userId": "ann", "value": 1}, *records], snapshot=snapshot)
+    error = stopped(stream, [*records, {"ok": False}], snapshot=snapshot)
+    assert "the limit of 10000 consecutive bad records is reached" in str(error)
+
+
+@CUTS
+@pytest.mark.parametrize("size", [2, 100])
+def test_unreadable_records_count_too_from_one_file_to_the_next(chunk_records, size):
+    lines = ["-", {"n": 1}, "-", "-", {"n": 2}, "-", "-", "-", {"n": 3}, "-"]
+    files = Files({f"{n:02}": lines[n : n + size] for n in range(0, len(lines), size)})
+    stream = chain(reader(suspenseManagement={"eventThreshold": 3}), noop())
+    error = stopped(stream, files, chunk_records=chunk_records)
+    assert len(error.suspended) == 6
+    assert 'node "in": the limit of 3 consecutive bad records is reached' in str(error)
+    relaxed = chain(reader(suspenseManagement={"eventThreshold": 4}), noop())
+    assert len(run(relaxed, files, chunk_records=chunk_records).suspended) == 7
+
+
+def test_input_without_any_record_ends_the_run_at_the_limit():
+    error = stopped(chain(reader(), noop()), ["-"] * 10_001)
+    assert len(error.suspended) == 10_000
+
+
+def test_scattered_unreadable_records_do_not_end_a_run():
+    lines = ["-" if n % 2 else {"n": n} for n in range(30_000)]
+    assert len(run(chain(reader(), noop()), lines).suspended) == 15_000
+
+
+def test_unreadable_records_may_be_discarded_or_end_the_run():
+    off = {"enabled": False}
+    result = run(chain(reader(suspenseManagement=off), noop()), [{"n": 1}, "-"])
+    assert counts(result, "in") == {"in": 2, "out": {"out": 1}, "filtered": 1}
+    abort = off | {"abortOnDisabled": True}
+    error = stopped(chain(reader(suspenseManagement=abort), noop()), [{"n": 1}, "-"])
+    assert "a bad record came (not_readable" in str(error)
 
 
 @CUTS

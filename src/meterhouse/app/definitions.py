@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from meterhouse.core.json_text import JsonValue, parse_json
+from meterhouse.core.json_text import JsonValue, json_fault, parse_json
 from meterhouse.core.problem import DefinitionError, Problem
 
 _FORMS = "give one JSON object, a list of objects, or one object per line"
@@ -24,19 +24,21 @@ class Item:
     body: JsonValue
 
 
-def read_items(text: str) -> list[Item]:
+def read_items(text: str, *, what: str = "The file") -> list[Item]:
     """Read a definition file, numbers as written. Raises ``DefinitionError``, every line listed.
+
+    ``what`` names the file.
 
     >>> [item.place for item in read_items('[{"a": 1}, {"a": 2}]')]
     ['item 1', 'item 2']
     """
     text = text.removeprefix("\ufeff")
     if not text.strip():
-        raise DefinitionError([Problem("", "holds nothing", _FORMS)], what="The file")
+        raise DefinitionError([Problem("", "holds nothing", _FORMS)], what=what)
     try:
         whole = parse_json(text)
     except (ValueError, RecursionError) as error:
-        return _read_lines(text, error)
+        return _read_lines(text, error, what=what)
     if isinstance(whole, list):
         return [Item(f"item {number}", body) for number, body in enumerate(whole, start=1)]
     return [Item("", whole)]
@@ -44,14 +46,14 @@ def read_items(text: str) -> list[Item]:
 
 def read_one(text: str, *, what: str) -> JsonValue:
     """Read a file that must hold one JSON object, such as a merge patch or a stream."""
-    items = read_items(text)
+    items = read_items(text, what=what)
     if len(items) != 1:
         fault = Problem("", f"holds {len(items)} objects", "give exactly one")
         raise DefinitionError([fault], what=what)
     return items[0].body
 
 
-def _read_lines(text: str, whole_error: Exception) -> list[Item]:
+def _read_lines(text: str, whole_error: Exception, *, what: str) -> list[Item]:
     """Read NDJSON; a text whose first line is no JSON by itself is one broken document."""
     items: list[Item] = []
     problems: list[Problem] = []
@@ -62,10 +64,10 @@ def _read_lines(text: str, whole_error: Exception) -> list[Item]:
             items.append(Item(f"line {number}", parse_json(line)))
         except (ValueError, RecursionError) as error:
             if not items:
-                raise DefinitionError([_fault(whole_error)], what="The file") from error
+                raise DefinitionError([_fault(whole_error)], what=what) from error
             problems.append(Problem(f"line {number}", _reason(error), "each line is one object"))
     if problems:
-        raise DefinitionError(problems, what="The file")
+        raise DefinitionError(problems, what=what)
     return items
 
 
@@ -78,7 +80,7 @@ def _fault(error: Exception) -> Problem:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"is not JSON: {error.msg}"
+        return f"is not JSON: {json_fault(error)}"
     if isinstance(error, RecursionError):
         return "is nested too deeply"
     return f"is not JSON: {error}"

@@ -6,10 +6,11 @@ Every method is one short transaction of its own. Lists are in order of creation
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue, Record
@@ -94,6 +95,20 @@ class LedgerSnapshot(RunSnapshot, Protocol):
 class Delivery(Protocol):
     """Brings committed outputs to where they belong."""
 
+    def alone(self) -> AbstractContextManager[bool]:
+        """Keep other processes from delivering; ``False`` where one does and does not end."""
+        ...
+
+    def spooled(self) -> Collection[str]:
+        """Return the names of all spooled outputs, finished or not."""
+        ...
+
+    def sweep(
+        self, spooled: Collection[str], *, known: Collection[str], live_runs: Collection[str]
+    ) -> None:
+        """Remove spooled outputs, except the known ones and those of live runs."""
+        ...
+
     def deliver(self, spool_name: str, destination: str) -> Path:
         """Deliver and return the path; a second time does no harm. Raises ``OutputError``."""
         ...
@@ -116,8 +131,8 @@ class MeterTypes(Protocol):
         """List meter types with their numbers of meters."""
         ...
 
-    def update_meter_type(self, meter_type: MeterType) -> None:
-        """Replace a definition.
+    def update_meter_type(self, id: str, change: Callable[[MeterType], MeterType]) -> MeterType:
+        """Replace a definition by what ``change`` makes of it, in one transaction; returns that.
 
         ``ConflictError`` as above, or where aggregation changes while meters exist. Existing
         meters keep what they inherited, except category, reset schedule and time zone, which are
@@ -155,6 +170,10 @@ class Meters(Protocol):
         after: str | None = None,
     ) -> Page[Bucket]:
         """List meters with their current states."""
+        ...
+
+    def meters_with_key(self, meter_key: str) -> int:
+        """Return how many meters a meter key has."""
         ...
 
     def update_meter(self, id: str, patch: MeterPatch, *, at: Instant) -> None:
@@ -311,7 +330,18 @@ class Outbox(Protocol):
         ...
 
 
-class Ledger(MeterTypes, Meters, Streams, Runs, Records, Corrections, Outbox, Protocol):
+IdKind = Literal["run", "meter", "meter_type", "meter_key"]
+
+
+class Ids(Protocol):
+    """Ids as people type them."""
+
+    def ids_beginning(self, prefix: str, *, kind: IdKind) -> Sequence[str]:
+        """Return ids that begin so, two at most: a second one says that there are several."""
+        ...
+
+
+class Ledger(MeterTypes, Meters, Streams, Runs, Records, Corrections, Outbox, Ids, Protocol):
     """The whole ledger."""
 
     def close(self) -> None:

@@ -33,7 +33,7 @@ def create_meter_types(
             faults = _names_taken(meter_type, created, meter_types)
             created.append(meter_type)
         problems += placed(faults, item)
-    refuse(problems, what=_what(items, "The meter type", "The meter types"))
+    refuse(problems, what=_what(items, "The meter type", "meter types"))
     meter_types.add_meter_types(created)
     return created
 
@@ -70,13 +70,13 @@ def find_meter_type(meter_types: MeterTypes, reference: str) -> MeterType:
 def update_meter_type(
     meter_types: MeterTypes, reference: str, *, patch: JsonValue, at: Instant
 ) -> MeterType:
-    """Apply a merge patch to a meter type; existing meters keep what they inherited."""
+    """Apply a merge patch to a meter type. Meters look up category, schedule and zone anew."""
     meter_type = find_meter_type(meter_types, reference)
     if not isinstance(patch, Mapping):
         raise DefinitionError([_no_object(patch)], what="The merge patch")
-    changed = meter_type.merged(patch, at=at)
-    meter_types.update_meter_type(changed)
-    return changed
+    return meter_types.update_meter_type(
+        meter_type.id, lambda present: present.merged(patch, at=at)
+    )
 
 
 def delete_meter_type(meter_types: MeterTypes, reference: str) -> MeterType:
@@ -109,10 +109,11 @@ def create_meters(
         new, faults = NewMeter.from_api(item.body)
         if new is not None:
             new, faults = _bound(new, meter_types, ledger)
+            faults = [_as_given(fault, item) for fault in faults]
             faults += _repeated(new, item, seen)
             meters.append((new_id(), new))
         problems += placed(faults, item)
-    refuse(problems, what=_what(items, "The meter", "The meters"))
+    refuse(problems, what=_what(items, "The meter", "meters"))
     ids = ledger.add_meters(meters, at=at)
     keys = dict.fromkeys(new.meter_key for _, new in meters)
     unknown = [key for key in keys if ledger.stream_of_meter_key(key) is None]
@@ -133,6 +134,13 @@ def _bound(
     if reference != meter_type.id:
         new = replace(new, meter_type_ref=meter_type.id)
     return new, new.problems_with(meter_type)
+
+
+def _as_given(fault: Problem, item: Item) -> Problem:
+    """Place what is wrong with the type where the body names it: externalRef goes first."""
+    by_reference = isinstance(item.body, Mapping) and item.body.get("externalRef")
+    named = fault.place == "meterTypeId" and by_reference
+    return replace(fault, place="externalRef") if named else fault
 
 
 def _repeated(new: NewMeter, item: Item, seen: dict[tuple[str, str, str], str]) -> list[Problem]:
@@ -171,7 +179,7 @@ def delete_meter(meters: Meters, id: str) -> None:
 
 
 def _what(items: Sequence[Item], one: str, many: str) -> str:
-    return one if len(items) == 1 else f"{many} (nothing was created)"
+    return one if len(items) == 1 else f"Nothing was created: the list of {many}"
 
 
 def _no_object(value: object) -> Problem:

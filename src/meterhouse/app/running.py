@@ -20,7 +20,6 @@ from meterhouse.core.instant import Instant
 from meterhouse.core.problem import ConflictError, MeterhouseError, NotFoundError
 from meterhouse.streams.graph import StreamGraph, load_graph
 from meterhouse.streams.lifecycle import next_status
-from meterhouse.streams.nodes import file_writer
 from meterhouse.streams.preview import NodePreview, preview
 from meterhouse.streams.record import OutboxEntry, Run, RunResult, RunStatus, StreamDefinition
 from meterhouse.streams.run import execute
@@ -98,26 +97,22 @@ def run_stream(
     if take_over and killed is not None:
         _end_elsewhere(ledger, killed, means)
     _start(ledger, run, means)
+    spooled: list[str] = []
     try:
+        _sweep(ledger, means.delivery)
         graph = load_graph(stream.document)
-        if killed is not None:
-            _sweep(killed, graph, means.services)
         result = _execute(ledger, graph, stream, run=run, means=means)
+        spooled += [entry.spool for entry in result.outbox]
         complete = _ended(run, RunStatus.COMPLETE, means, nodes=result.nodes)
         ledger.commit_run(complete, result)
-    except MeterhouseError as error:
-        return _fail(ledger, run, means, error)
-    except KeyboardInterrupt:
-        hint = "Run the stream again: it starts from where the last complete run ended"
-        stopped = RunInterrupted("The run was interrupted; nothing of it was kept", hint=hint)
-        return _fail(ledger, run, means, stopped)
     except BaseException as error:
-        # A fault of ours: the run ends as failed, and the fault shows itself.
-        _fail(ledger, run, means, MeterhouseError(f"{type(error).__name__}: {error}"))
-        raise
-    delivered, undelivered = deliver(ledger, delivery=means.delivery, clock=means.clock)
-    error = _delivery_error(complete, undelivered)
-    return EndedRun(complete, delivered, undelivered, error)
+        # It may have come just after the commit: the ledger knows.
+        stored = _stored(ledger, run)
+        if stored is None or stored.status is not RunStatus.COMPLETE:
+            # What is not known to be undone stays in the spool for a later sweep.
+            return _undo(ledger, run, means, error, [] if stored is None else spooled)
+        complete = stored
+    return _deliver_after(ledger, complete, means)
 
 
 def _start(ledger: Ledger, run: Run, means: Means) -> None:
@@ -162,11 +157,46 @@ def _unfinished(runs: Runs, stream_id: str) -> Run | None:
     return last if last is not None and last.status is RunStatus.RUNNING else None
 
 
-def _sweep(run: Run, graph: StreamGraph, services: Services) -> None:
-    """Remove what file writers of a killed run left behind: it never committed."""
-    for node in graph.nodes:
-        if node.type is file_writer.TYPE:
-            services.spools.open(run.id, node.id).discard()
+def _sweep(ledger: Ledger, delivery: Delivery) -> None:
+    """Remove what runs left in the spool that never committed."""
+    # In this order, a run that begins or commits meanwhile loses nothing.
+    spooled = delivery.spooled()
+    if not spooled:
+        return
+    streams = take(ledger.streams, limit=None)
+    running = [_unfinished(ledger, stream.id) for stream in streams]
+    live = {run.id for run in running if run is not None}
+    known = {pending.entry.spool for pending in ledger.pending()}
+    try:
+        delivery.sweep(spooled, known=known, live_runs=live)
+    except MeterhouseError:
+        pass  # It is in nobody's way, and each run tries again.
+
+
+def _stored(ledger: Ledger, run: Run) -> Run | None:
+    """Return a run as the ledger has it, where the ledger can be asked."""
+    try:
+        return ledger.run(run.id)
+    except MeterhouseError:
+        return None
+
+
+def _undo(
+    ledger: Ledger, run: Run, means: Means, error: BaseException, spooled: Sequence[str]
+) -> EndedRun:
+    """End a run of which nothing was committed; a fault of ours shows itself."""
+    try:
+        means.delivery.sweep(spooled, known=(), live_runs=())
+    except MeterhouseError as second:
+        error.add_note(f"an output of the run could not be removed: {second}")
+    if isinstance(error, MeterhouseError):
+        return _fail(ledger, run, means, error)
+    if isinstance(error, KeyboardInterrupt):
+        hint = "Run the stream again: it starts from where the last complete run ended"
+        stopped = RunInterrupted("The run was interrupted; nothing of it was kept", hint=hint)
+        return _fail(ledger, run, means, stopped)
+    _fail(ledger, run, means, MeterhouseError(f"{type(error).__name__}: {error}"))
+    raise error
 
 
 def _ended(
@@ -181,7 +211,8 @@ def _fail(ledger: Ledger, run: Run, means: Means, error: MeterhouseError) -> End
     failed = _ended(run, RunStatus.FAILED, means, error=str(error))
     kept = None
     if isinstance(error, SuspenseLimitReached):
-        kept = RunResult(suspended=list(error.suspended))
+        kept = RunResult(suspended=list(error.suspended), log=list(error.log), nodes=error.nodes)
+        failed = replace(failed, nodes=error.nodes)
     try:
         ledger.fail_run(failed, kept)
     except MeterhouseError as second:
@@ -191,22 +222,69 @@ def _fail(ledger: Ledger, run: Run, means: Means, error: MeterhouseError) -> End
     return EndedRun(failed, error=error)
 
 
+def _deliver_after(ledger: Ledger, complete: Run, means: Means) -> EndedRun:
+    """Deliver after a run. It is complete, whatever happens here."""
+    hint = "The next run delivers what is missing, and nothing is counted twice"
+    try:
+        delivered, undelivered = deliver(ledger, delivery=means.delivery, clock=means.clock)
+    except MeterhouseError as error:
+        message = f"The run is complete, but its output could not be delivered: {error.args[0]}"
+        return EndedRun(complete, error=DeliveryFailed(message, hint=error.hint or hint))
+    except KeyboardInterrupt:
+        message = "The run is complete, but the delivery of its output was interrupted"
+        return EndedRun(complete, error=DeliveryFailed(message, hint=hint))
+    error = _delivery_error(complete, undelivered)
+    return EndedRun(complete, delivered, undelivered, error)
+
+
 def deliver(
     outbox: Outbox, *, delivery: Delivery, clock: Callable[[], Instant]
 ) -> tuple[list[Path], list[Undelivered]]:
-    """Deliver what is committed and waiting, oldest first, of all runs; what fails stays."""
+    """Deliver what is committed and waiting, oldest first, of all runs; what fails stays.
+
+    One process at a time delivers; where another one does, what is waiting is left to it.
+    """
+    if not outbox.pending():
+        return [], []
     delivered: list[Path] = []
     undelivered: list[Undelivered] = []
-    for pending in outbox.pending():
-        try:
-            path = delivery.deliver(pending.entry.spool, pending.entry.destination)
-        except MeterhouseError as error:
-            outbox.failed(pending.id, str(error), at=clock())
-            undelivered.append(Undelivered(pending, error))
-        else:
-            outbox.delivered(pending.id, at=clock())
-            delivered.append(path)
+    seen: set[int] = set()
+    with delivery.alone() as ours:
+        # What others commit meanwhile, they may leave to this process.
+        while waiting := [item for item in outbox.pending() if item.id not in seen]:
+            if not ours:
+                busy = DeliveryFailed("another process is delivering, and this is left to it")
+                return [], [Undelivered(item, busy) for item in waiting]
+            for pending in waiting:
+                seen.add(pending.id)
+                _deliver_one(pending, outbox, delivery, clock, (delivered, undelivered))
     return delivered, undelivered
+
+
+def _deliver_one(
+    pending: PendingDelivery,
+    outbox: Outbox,
+    delivery: Delivery,
+    clock: Callable[[], Instant],
+    ended: tuple[list[Path], list[Undelivered]],
+) -> None:
+    delivered, undelivered = ended
+    try:
+        path = delivery.deliver(pending.entry.spool, pending.entry.destination)
+    except MeterhouseError as error:
+        if all(item.id != pending.id for item in outbox.pending()):
+            return  # Another process has delivered it meanwhile.
+        try:
+            outbox.failed(pending.id, str(error), at=clock())
+        except MeterhouseError as second:
+            error.add_note(f"this could not be noted in the ledger: {second}")
+        undelivered.append(Undelivered(pending, error))
+        return
+    delivered.append(path)
+    try:
+        outbox.delivered(pending.id, at=clock())
+    except MeterhouseError:
+        pass  # It is there. The next run finds it there, and notes it then.
 
 
 def _delivery_error(run: Run, undelivered: Sequence[Undelivered]) -> MeterhouseError | None:

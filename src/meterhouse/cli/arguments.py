@@ -33,6 +33,11 @@ def read_text(file: str) -> str:
         raise FileUnreadable(f"{file}: {error.strerror or error}", hint=hint) from error
 
 
+def file_name(file: str) -> str:
+    """Return what messages call a file."""
+    return "standard input" if file == "-" else file
+
+
 def read_instant(text: str | None) -> Instant | None:
     """Return an instant given as an option."""
     if text is None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
+import typer
+
+from meterhouse.cli.exits import WRONG_USAGE, WrongUsage
 from meterhouse.cli.output import paint
 from meterhouse.core.problem import DefinitionError, MeterhouseError
 
@@ -16,6 +20,38 @@ def tell(error: BaseException) -> None:
     """Write an error."""
     sys.stdout.flush()
     sys.stderr.write(f"{paint('error:', _RED)} {message(error)}\n")
+
+
+def tell_parser_error(error: Any) -> int:
+    """Write what the parser of the command line says, in our own form; return the exit code."""
+    context = getattr(error, "ctx", None)
+    if context is None:
+        tell(error)
+        return WRONG_USAGE
+    if not isinstance(error, typer.BadParameter) and error.message == context.get_help():
+        error.show()  # A noun without a verb shows its help, which is no fault to tell.
+        return WRONG_USAGE
+    hint = f"`{context.command_path} --help` shows how it is used"
+    tell(WrongUsage(_parser_message(error), hint=hint))
+    return WRONG_USAGE
+
+
+def _parser_message(error: Any) -> str:
+    """Return the parser's message; what checks values for it speaks of itself."""
+    text = error.format_message().rstrip(".")
+    cause = error.__cause__
+    if not hasattr(cause, "errors"):
+        return text
+    [fault, *_] = cause.errors()
+    place = text.partition(": ")[0].removeprefix("Invalid value for ").strip("'")
+    match fault["type"]:
+        case "greater_than_equal":
+            reason = f"{fault['input']} is less than {fault['ctx']['ge']}"
+        case "int_parsing":
+            reason = f"{fault['input']!r} is not a whole number"
+        case _:
+            reason = fault["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"{place}: {reason}"
 
 
 def message(error: BaseException) -> str:

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 app = new_group("The meters of one meter key as they stand.")
 
 MeterKey = Annotated[
-    str, typer.Argument(metavar="METER_KEY", help="The key of a meter node: see `stream list`.")
+    str,
+    typer.Argument(
+        metavar="METER_KEY",
+        help="The key of a meter node, its first 6 characters or more, or a stream's name.",
+    ),
 ]
 
 
@@ -51,14 +55,16 @@ def inspect(
 ) -> None:
     """Show the meters of a meter key; --json shows the records that they would send now."""
     from meterhouse.app import inspecting
+    from meterhouse.app.completing import meter_key_of
 
     most = limit_of(limit, every=every)
     seen: list[Bucket] = []
     with opened(context, data) as house:
         records = inspecting.CurrentRecords(house.ledger)
         listing = Listing("meters", COLUMNS, _row, records.record_text)
+        key = meter_key_of(house.ledger, meter_key)
         found = inspecting.inspect(
-            house.ledger, meter_key, meter_type=meter_type, user_id=user, limit=most
+            house.ledger, key, meter_type=meter_type, user_id=user, limit=most
         )
         if as_json:
             show_list(found, listing, limit=most, as_json=True)

@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from meterhouse.cli.exits import FAILED, exit_code, exit_code_of_parser
-from meterhouse.cli.failures import tell
+from meterhouse.cli.failures import tell, tell_parser_error
 from meterhouse.cli.options import DataOption, examples
 from meterhouse.config import keep_freed_memory
 from meterhouse.core.problem import MeterhouseError
@@ -47,6 +49,13 @@ class Nouns(TyperGroup):
         command = typer.main.get_command(import_module(f"meterhouse.cli.{NOUNS[cmd_name][0]}").app)
         command.name = cmd_name
         return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the noun; answer one that is misspelt with what it may have meant."""
+        near = get_close_matches(args[0], NOUNS, n=1)
+        if args[0] not in NOUNS and near:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of nouns for ``--help``, without importing any."""
@@ -103,7 +112,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     keep_freed_memory()
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="meterhouse")
+        words = None if arguments is None else list(arguments)
+        return exit_code_of_parser(app(args=words, prog_name="meterhouse", standalone_mode=False))
+    except TyperException as error:
+        return tell_parser_error(error)
     except SystemExit as end:
         return exit_code_of_parser(end.code)
     except BrokenPipeError:
@@ -112,7 +124,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (MeterhouseError, OSError) as error:
         tell(error)
         return exit_code(error)
-    raise AssertionError("the parser ends with SystemExit")
 
 
 def _silence_standard_output() -> None:

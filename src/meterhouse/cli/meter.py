@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meterhouse.cli.arguments import read_instant, read_text
+from meterhouse.cli.arguments import file_name, read_instant, read_text
 from meterhouse.cli.installation import opened
 from meterhouse.cli.options import (
     LIMIT,
@@ -42,7 +42,10 @@ if TYPE_CHECKING:
 
 app = new_group("Meters: each counts one meter type for one user at one meter key.")
 
-MeterId = Annotated[str, typer.Argument(metavar="ID", help="The id of the meter.")]
+MeterId = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="The id of the meter, or its first 6 characters or more."),
+]
 KeyOption = Annotated[
     str | None,
     typer.Option("--meter-key", metavar="K", help="Only of the meter node with this key."),
@@ -74,7 +77,7 @@ def create(
     from meterhouse.app.provisioning import create_meters
 
     instant = read_instant(at)
-    items = read_items(read_text(file))
+    items = read_items(read_text(file), what=file_name(file))
     with opened(context, data) as house:
         instant = house.clock() if instant is None else instant
         created = create_meters(house.ledger, items, new_id=house.new_id, at=instant)
@@ -123,10 +126,15 @@ def show(
     context: typer.Context, id: MeterId, *, data: DataOption = None, as_json: JsonOption = False
 ) -> None:
     """Show one meter in full, with its current state."""
+    from meterhouse.app.completing import completed
     from meterhouse.app.provisioning import find_meter
 
     with opened(context, data) as house:
-        _write_one(house, find_meter(house.ledger, id), as_json=as_json)
+        _write_one(
+            house,
+            find_meter(house.ledger, completed(house.ledger, id, kind="meter")),
+            as_json=as_json,
+        )
 
 
 @app.command(
@@ -146,11 +154,13 @@ def update(
 
     What may change: deleteOnReset, customFields, capacity, thresholds, activeTo.
     """
+    from meterhouse.app.completing import completed
     from meterhouse.app.definitions import read_one
     from meterhouse.app.provisioning import update_meter
 
-    patch = read_one(read_text(file), what="The merge patch")
+    patch = read_one(read_text(file), what=file_name(file))
     with opened(context, data) as house:
+        id = completed(house.ledger, id, kind="meter")
         changed = update_meter(house.ledger, id, patch=patch, at=house.clock())
         _write_one(house, changed, as_json=as_json)
 
@@ -160,9 +170,11 @@ def delete(
     context: typer.Context, id: MeterId, *, data: DataOption = None, as_json: JsonOption = False
 ) -> None:
     """Delete a meter. No record is sent for what it has counted."""
+    from meterhouse.app.completing import completed
     from meterhouse.app.provisioning import delete_meter
 
     with opened(context, data) as house:
+        id = completed(house.ledger, id, kind="meter")
         delete_meter(house.ledger, id)
     if as_json:
         write_json({"id": id})
@@ -191,5 +203,5 @@ def _row(bucket: Bucket) -> list[Cell]:
 def _listing(house: Installation) -> Listing[Bucket]:
     from meterhouse.app.inspecting import CurrentRecords
 
-    titles = columns("User ID", "Meter type", "#Value", "?Unit", "Period end", "?Meter key", "Id")
+    titles = columns("User ID", "Meter type", "#Value", "?Unit", "Period end", "?Meter key", "@Id")
     return Listing("meters", titles, _row, CurrentRecords(house.ledger).meter_text)

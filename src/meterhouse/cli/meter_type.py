@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from meterhouse.cli.arguments import read_text
+from meterhouse.cli.arguments import file_name, read_text
 from meterhouse.cli.installation import opened
 from meterhouse.cli.options import (
     LIMIT,
@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 app = new_group("Meter types: what is measured, how it is counted and when it resets.")
 
 Reference = Annotated[
-    str, typer.Argument(metavar="ID", help="The meter type: id, external reference or name.")
+    str,
+    typer.Argument(
+        metavar="ID", help="The meter type: id or its beginning, external reference, name."
+    ),
 ]
 
 
@@ -59,7 +62,7 @@ def create(
     from meterhouse.app.definitions import read_items
     from meterhouse.app.provisioning import create_meter_types
 
-    items = read_items(read_text(file))
+    items = read_items(read_text(file), what=file_name(file))
     with opened(context, data) as house:
         created = create_meter_types(house.ledger, items, new_id=house.new_id, at=house.clock())
     show_list(((t, 0) for t in created), LISTING, limit=None, as_json=as_json)
@@ -92,10 +95,15 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one meter type in full."""
+    from meterhouse.app.completing import meter_type_reference
     from meterhouse.app.provisioning import find_meter_type
 
     with opened(context, data) as house:
-        _write_one(house.ledger, find_meter_type(house.ledger, reference), as_json=as_json)
+        _write_one(
+            house.ledger,
+            find_meter_type(house.ledger, meter_type_reference(house.ledger, reference)),
+            as_json=as_json,
+        )
 
 
 @app.command(
@@ -109,13 +117,23 @@ def update(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change a meter type by a merge patch. Existing meters keep what they inherited."""
+    """Change a meter type by a merge patch.
+
+    Existing meters keep the name, unit, active window, capacity and thresholds that they inherited.
+    Their category is looked up anew at once, reset schedule and time zone at the next reset.
+    """
+    from meterhouse.app.completing import meter_type_reference
     from meterhouse.app.definitions import read_one
     from meterhouse.app.provisioning import update_meter_type
 
-    patch = read_one(read_text(file), what="The merge patch")
+    patch = read_one(read_text(file), what=file_name(file))
     with opened(context, data) as house:
-        changed = update_meter_type(house.ledger, reference, patch=patch, at=house.clock())
+        changed = update_meter_type(
+            house.ledger,
+            meter_type_reference(house.ledger, reference),
+            patch=patch,
+            at=house.clock(),
+        )
         _write_one(house.ledger, changed, as_json=as_json)
 
 
@@ -128,10 +146,11 @@ def delete(
     as_json: JsonOption = False,
 ) -> None:
     """Delete a meter type that has no meters."""
+    from meterhouse.app.completing import meter_type_reference
     from meterhouse.app.provisioning import delete_meter_type
 
     with opened(context, data) as house:
-        deleted = delete_meter_type(house.ledger, reference)
+        deleted = delete_meter_type(house.ledger, meter_type_reference(house.ledger, reference))
     if as_json:
         write_json({"id": deleted.id, "name": deleted.name})
     else:
@@ -167,7 +186,7 @@ def _row(item: tuple[MeterType, int]) -> list[Cell]:
 LISTING = Listing(
     "meter types",
     columns(
-        "Name", "Category", "Aggregation", "?Unit", "Interval", "#Meters", "?External ref", "?Id"
+        "Name", "Category", "Aggregation", "?Unit", "Interval", "#Meters", "?External ref", "?@Id"
     ),
     _row,
     lambda item: json_text(_to_api(item)),

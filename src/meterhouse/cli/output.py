@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from shutil import get_terminal_size
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TextIO, TypeVar
 
 from meterhouse import config
 from meterhouse.core.json_text import json_text
@@ -20,18 +20,22 @@ from meterhouse.core.json_text import json_text
 Item = TypeVar("Item")
 Cell = str | int | Decimal | None
 _GAP = "  "
+#: So many characters of an id are shown on a narrow terminal.
+_ID_CHARS_SHORT = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table; numbers stand on the right.
 
-    An optional one is left out where it is empty, or where a terminal is too narrow for it.
+    An optional one is left out where it is empty, or where a terminal is too narrow for it. Ids
+    are shortened there: commands take their first characters.
     """
 
     title: str
     number: bool = False
     optional: bool = False
+    id: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,13 @@ class Listing(Generic[Item]):
 
 
 def columns(*titles: str) -> tuple[Column, ...]:
-    """Return columns by their titles, marked in front: ``#`` for numbers, ``?`` for optional."""
-    return tuple(Column(t.lstrip("#?"), number="#" in t, optional=t[0] == "?") for t in titles)
+    """Return columns by their titles, marked in front.
+
+    The marks are ``#`` for numbers, ``?`` for optional and ``@`` for ids.
+    """
+    return tuple(
+        Column(t.lstrip("#?@"), number="#" in t, optional="?" in t, id="@" in t) for t in titles
+    )
 
 
 def write_json(value: Any) -> None:
@@ -85,7 +94,8 @@ def show_list(
         return
     write_table(listing.columns, rows[:shown])
     if shown is not None and len(rows) > shown:
-        note(f"the first {shown} {listing.noun}; --all shows all, --limit N more")
+        first = f"the first {shown}" if shown > 1 else "only 1"
+        note(f"{first} of the {listing.noun}; --all shows all, --limit N more")
 
 
 def write_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
@@ -170,11 +180,15 @@ def _write_rich(columns: Sequence[Column], rows: list[list[str]], kept: list[int
     from rich.text import Text
 
     console = Console(file=sys.stdout, highlight=False)
+    if not _fits(columns, rows, kept, width=console.width):
+        rows = [_with_short_ids(columns, row) for row in rows]
     kept, left_out = _fitting(columns, rows, kept, width=console.width)
     table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0))
     for column in (columns[n] for n in kept):
         justify = "right" if column.number else "left"
-        table.add_column(column.title, justify=justify, overflow="fold", no_wrap=column.number)
+        table.add_column(
+            column.title, justify=justify, overflow="fold", no_wrap=column.number or column.id
+        )
     for row in rows:
         table.add_row(*(Text(row[n]) for n in kept))
     console.print(table)
@@ -186,10 +200,9 @@ def _fitting(
     columns: Sequence[Column], rows: list[list[str]], kept: list[int], *, width: int
 ) -> tuple[list[int], list[str]]:
     """Leave out optional columns, the last first, until the others fit; return both."""
-    widths = _widths(columns, rows)
     kept, left_out = list(kept), []
     for place in reversed(kept):
-        if sum(widths[n] for n in kept) + len(_GAP) * (len(kept) - 1) <= width:
+        if _fits(columns, rows, kept, width=width):
             break
         if columns[place].optional:
             kept.remove(place)
@@ -197,9 +210,21 @@ def _fitting(
     return kept, left_out
 
 
-def fitted(text: str) -> str:
+def _fits(columns: Sequence[Column], rows: list[list[str]], kept: list[int], *, width: int) -> bool:
+    widths = _widths(columns, rows)
+    return sum(widths[n] for n in kept) + len(_GAP) * (len(kept) - 1) <= width
+
+
+def _with_short_ids(columns: Sequence[Column], row: list[str]) -> list[str]:
+    return [
+        text[:_ID_CHARS_SHORT] if column.id else text
+        for column, text in zip(columns, row, strict=True)
+    ]
+
+
+def fitted(text: str, *, stream: TextIO | None = None) -> str:
     """Shorten a line to the width of the terminal; elsewhere it is written in full."""
-    if not sys.stdout.isatty():
+    if not (stream or sys.stdout).isatty():
         return text
     width = get_terminal_size().columns
     return text if len(text) <= width else text[: width - 1] + "…"

@@ -10,6 +10,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from meterhouse.cli.output import fitted
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -43,7 +45,7 @@ class Watch:
         """Show a line of the run's log."""
         if self._quiet:
             return
-        line = f"{level} {node}: {text}"
+        line = fitted(f"{level} {node}: {text}", stream=sys.stderr)
         if self._bar is not None:
             self._bar.console.print(line, markup=False, highlight=False)
         else:

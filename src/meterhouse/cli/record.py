@@ -31,7 +31,10 @@ KindOption = Annotated[
     Literal["golden", "threshold"] | None, typer.Option("--kind", help="Only of this kind.")
 ]
 RunOption = Annotated[
-    str | None, typer.Option("--run", metavar="R", help="Only of the run with this id.")
+    str | None,
+    typer.Option(
+        "--run", metavar="R", help="Only of this run: id or its first 6 characters or more."
+    ),
 ]
 
 
@@ -53,12 +56,14 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List metered records as they left. With --json they are bare records."""
+    from meterhouse.app.completing import completed
     from meterhouse.app.records import list_records
     from meterhouse.core.metered_record import Kind
 
     most = limit_of(limit, every=every)
     wanted = None if kind is None else Kind(kind)
     with opened(context, data) as house:
+        run = None if run is None else completed(house.ledger, run, kind="run")
         found = list_records(house.ledger, kind=wanted, run_id=run, limit=most)
         show_list(found, LISTING, limit=most, as_json=as_json)
 
@@ -72,7 +77,7 @@ def _row(entry: RecordEntry) -> list[Cell]:
     start, end = (_local(record[name], record["timezone"]) for name in ("periodStart", "periodEnd"))
     return [
         *(entry.kind, record["userId"], record["meterTypeName"], record["value"], record["unit"]),
-        *(start, end, record["timezone"], reached.get("name"), record["recordId"]),
+        *(start, end, reached.get("name"), record["recordId"], record["timezone"]),
     ]
 
 
@@ -85,8 +90,9 @@ def _local(text: str, timezone: str) -> str:
 LISTING = Listing(
     "metered records",
     columns(
-        *("?Kind", "User ID", "Meter type", "#Value", "?Unit", "Period start", "Period end"),
-        *("?Time zone", "?Threshold", "?Record id"),
+        *("Kind", "User ID", "Meter type", "#Value", "?Unit", "Period start", "Period end"),
+        # The last ones are the first to go where a terminal is narrow.
+        *("?Threshold", "?Record id", "?Time zone"),
     ),
     _row,
     lambda entry: entry.text,

@@ -22,6 +22,7 @@ from meterhouse.cli.output import (
     Listing,
     columns,
     limit_of,
+    note,
     show_list,
     write_json,
     write_text,
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 
 app = new_group("Runs: the executions of streams, with what each node did.")
 
-RunId = Annotated[str, typer.Argument(metavar="ID", help="The id of the run: see `run list`.")]
+RunId = Annotated[
+    str, typer.Argument(metavar="ID", help="The id of the run, or its first 6 characters or more.")
+]
 LogOption = Annotated[bool, typer.Option("--log", help="Show the log of the run instead.")]
 
 
@@ -66,11 +69,12 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one run: what came into each node and what left."""
+    from meterhouse.app.completing import completed
     from meterhouse.app.running import find_run
     from meterhouse.cli.run_summary import write_run
 
     with opened(context, data) as house:
-        found = find_run(house.ledger, id)
+        found = find_run(house.ledger, completed(house.ledger, id, kind="run"))
         lines = house.ledger.run_log(found.id) if log else []
     if log:
         _write_log(found, lines, as_json=as_json)
@@ -81,6 +85,8 @@ def show(
 
 
 def _write_log(run: Run, lines: list[tuple[str, str, str]], *, as_json: bool) -> None:
+    if not lines:
+        note("no log lines")
     names = {node.id: node.name for node in run.nodes}
     for node_id, level, text in lines:
         name = names.get(node_id, node_id)
@@ -102,7 +108,7 @@ def _row(run: Run) -> list[Cell]:
 
 LISTING = Listing(
     "runs",
-    columns("Started", "Stream", "Status", "Clock", "?#Metered", "?#Suspended", "?Error", "Id"),
+    columns("?Started", "Stream", "Status", "Clock", "?#Metered", "?#Suspended", "?Error", "@Id"),
     _row,
     lambda run: json_text(run.to_api()),
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meterhouse.cli.arguments import read_instant, read_text
+from meterhouse.cli.arguments import file_name, read_instant, read_text
 from meterhouse.cli.installation import opened
 from meterhouse.cli.options import (
     LIMIT,
@@ -23,6 +23,7 @@ from meterhouse.cli.output import (
     columns,
     fitted,
     limit_of,
+    note,
     one_line,
     show_list,
     write_document,
@@ -87,7 +88,7 @@ def import_(
     from meterhouse.app.definitions import read_one
     from meterhouse.app.streams import import_stream, imported_to_api
 
-    document = read_one(read_text(file), what="The stream")
+    document = read_one(read_text(file), what=file_name(file))
     with opened(context, data) as house:
         stream = import_stream(
             house.ledger, document, name=name, new_id=house.new_id, at=house.clock()
@@ -146,15 +147,26 @@ def delete(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete a stream. One that runs, or has records in Data Correction, is kept."""
+    """Delete a stream. One that runs, or has records in Data Correction, is kept.
+
+    Its meters stay with their meter keys; no run counts or flushes them any more.
+    """
     from meterhouse.app.streams import delete_stream
 
     with opened(context, data) as house:
         deleted = delete_stream(house.ledger, stream)
+        counts = {key: house.ledger.meters_with_key(key) for key in deleted.meter_keys.values()}
     if as_json:
         write_json({"id": deleted.id, "name": deleted.name})
     else:
         write_text(f"deleted stream {deleted.name} ({deleted.id})")
+    for key, count in counts.items():
+        if count:
+            note(
+                f"{count:,} {'meter keeps' if count == 1 else 'meters keep'} the meter key {key}: "
+                f"`meterhouse meter list --meter-key {key}` shows their ids, "
+                "`meterhouse meter delete ID` deletes one"
+            )
 
 
 @app.command(
@@ -261,4 +273,4 @@ def _to_json(stream: StreamDefinition) -> str:
     return json_text(stream_to_api(stream))
 
 
-LISTING = Listing("streams", columns("Name", "Meter keys", "Id"), _row, _to_json)
+LISTING = Listing("streams", columns("Name", "Meter keys", "@Id"), _row, _to_json)

@@ -9,6 +9,8 @@ from meterhouse.streams.ports import ReadChunk
 
 #: Inputs with fewer records stay rows: cheaper than columns, and without loading Arrow.
 ROWS_MAX = 2_000
+#: A chunk with so many unreadable records is closed: their texts are kept, so memory is theirs.
+UNREADABLE_MAX = 10_000
 
 
 def chunk_size(chunk: ReadChunk) -> int:
@@ -20,16 +22,20 @@ def gathered(parts: Iterable[ReadChunk], *, records_max: int) -> Iterator[ReadCh
     """Join parts, in order, to chunks of at most ``records_max`` records."""
     assert records_max > 0
     held: list[ReadChunk] = []
-    count = 0
+    count = bad = 0
     for part in parts:
         for piece in _pieces(part, records_max):
             if held and (
                 count + chunk_size(piece) > records_max or _differ(held[-1].batch, piece.batch)
             ):
                 yield joined(held)
-                held, count = [], 0
+                held, count, bad = [], 0, 0
             held.append(piece)
             count += chunk_size(piece)
+            bad += len(piece.unreadable)
+            if bad >= UNREADABLE_MAX:
+                yield joined(held)
+                held, count, bad = [], 0, 0
     if held:
         yield joined(held)
 

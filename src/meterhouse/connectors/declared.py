@@ -8,56 +8,15 @@ reading for a value and one for a column; tests hold them equal.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 
 import polars as pl
 
 from meterhouse.connectors.numerals import number_column
-from meterhouse.core.json_text import JsonValue, Record, json_text
-from meterhouse.core.quantity import number_from_text
+from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Column, ColumnKind
+from meterhouse.streams.declared import BOOLEANS, Misfit, typed_record, typed_value
 from meterhouse.streams.ports import ReadChunk, Unreadable
-
-STRING, NUMBER, BOOLEAN = "string", "number", "boolean"
-_BOOLEANS = {"true": True, "false": False}
-_SHOWN_CHARS = 60
-
-
-class Misfit(Exception):
-    """A value that cannot be read as the type that its field was declared to have."""
-
-    def __init__(self, field: str, value: JsonValue, declared: str) -> None:
-        shown = json_text(value)
-        if len(shown) > _SHOWN_CHARS:
-            shown = shown[: _SHOWN_CHARS - 3] + "..."
-        super().__init__(f"{field} is {shown}, which is not a {declared}")
-
-
-def typed_record(record: Record, declared: Mapping[str, str]) -> Record:
-    """Return a record with its declared fields read as their types. Raises ``Misfit``."""
-    typed = dict(record)
-    for name, kind in declared.items():
-        value = record.get(name)
-        if value is not None:
-            typed[name] = _typed_value(name, value, kind)
-    return typed
-
-
-def _typed_value(name: str, value: JsonValue, kind: str) -> JsonValue:
-    if kind == STRING:
-        return value if isinstance(value, str) else json_text(value)
-    if kind == BOOLEAN:
-        read = value
-        if isinstance(value, str):
-            read = _BOOLEANS.get(value.lower())
-        if isinstance(read, bool):
-            return read
-    if kind == NUMBER and not isinstance(value, bool):
-        read = number_from_text(value) if isinstance(value, str) else value
-        if isinstance(read, int | Decimal):
-            return read
-    raise Misfit(name, value, kind)
 
 
 def typed_batch(
@@ -99,7 +58,7 @@ def _typed_column(column: Column, kind: str) -> tuple[Column, pl.Series]:
 
 def _boolean_column(texts: pl.Series) -> tuple[Column, pl.Series]:
     lower = texts.str.to_lowercase()
-    values = lower.replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean)
+    values = lower.replace_strict(BOOLEANS, default=None, return_dtype=pl.Boolean)
     return Column(ColumnKind.BOOLEAN, values), texts.is_not_null() & values.is_null()
 
 
@@ -108,7 +67,7 @@ def _value_by_value(column: Column, kind: str) -> tuple[Column, pl.Series]:
     wrong: list[bool] = []
     for value in column.to_values():
         try:
-            typed.append(None if value is None else _typed_value("", value, kind))
+            typed.append(None if value is None else typed_value("", value, kind))
         except Misfit:
             typed.append(None)
             wrong.append(True)
@@ -118,9 +77,13 @@ def _value_by_value(column: Column, kind: str) -> tuple[Column, pl.Series]:
 
 
 def typed_chunk(
-    chunk: ReadChunk, declared: Mapping[str, str], *, raw: Callable[[int], str]
+    chunk: ReadChunk, declared: Mapping[str, str], *, written: Callable[[int], tuple[str, Record]]
 ) -> ReadChunk:
-    """Read the declared fields of a chunk; ``raw`` gives the text of the record at an offset."""
+    """Read the declared fields of a chunk.
+
+    ``written`` gives the record at an offset as it is in the input: its text, and all its fields
+    before they are read as their types.
+    """
     if not declared:
         return chunk
     batch = chunk.batch
@@ -132,8 +95,9 @@ def typed_chunk(
         return ReadChunk(batch, chunk.unreadable)
     offsets = batch.origin_frame()["offset"].gather(list(misfits)).to_list()
     bad = [
-        Unreadable(offset, raw(offset), str(misfit))
+        Unreadable(offset, raw, str(misfit), record)
         for offset, misfit in zip(offsets, misfits.values(), strict=True)
+        for raw, record in [written(offset)]
     ]
     kept = pl.Series(
         [place for place in range(len(batch)) if place not in misfits], dtype=pl.UInt32

@@ -2,25 +2,58 @@
 
 from __future__ import annotations
 
+import fcntl
 import filecmp
 import hashlib
 import os
+import secrets
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from meterhouse.connectors.durable import make_folder, sync_folder, writing
-from meterhouse.connectors.spool import SPOOL, copy_bytes, remove_if_empty
+from meterhouse.connectors.spool import SPOOL, SpoolFolder, copy_bytes, remove_if_empty
 from meterhouse.streams.ports import OutputError
+
+LOCK = ".delivery.lock"
+#: How long to wait for another process that delivers, and how often to look.
+_WAIT_SECONDS = 5.0
+_LOOK_SECONDS = 0.05
 
 
 class FileDelivery:
     """Brings spooled files to where they belong; ``home`` is what ``~`` stands for.
 
-    May be repeated after a crash at any point.
+    May be repeated after a crash at any point, and by two processes at the same time.
     """
 
     def __init__(self, data: Path, *, home: Path | None = None) -> None:
         self._data = data
         self._home = home
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Keep other processes from delivering; ``False`` where one does and does not end."""
+        path = self._data / SPOOL / LOCK
+        with writing(path):
+            make_folder(path.parent)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            # Closing the file gives the lock back, also when the process is killed.
+            yield _locked(handle)
+        finally:
+            os.close(handle)
+
+    def spooled(self) -> list[str]:
+        """Return the names of all spooled files."""
+        return SpoolFolder(self._data).names()
+
+    def sweep(
+        self, spooled: Collection[str], *, known: Collection[str], live_runs: Collection[str]
+    ) -> None:
+        """Remove spooled files, except the known ones and those of live runs."""
+        SpoolFolder(self._data).sweep(known, live_runs=live_runs, among=spooled)
 
     def deliver(self, spool_name: str, destination: str) -> Path:
         """Put a spooled file at its destination, remove it from the spool; return the path.
@@ -31,13 +64,18 @@ class FileDelivery:
         target = self._target(destination)
         source = self._source(spool_name)
         with writing(target):
-            if source.exists():
+            try:
                 _place(source, target, spool_name)
-                source.unlink()
-                remove_if_empty(source.parent)
-            elif not target.exists():
-                hint = "the data directory was changed by hand: run the stream again"
-                raise OutputError(f"{source} is gone before it was delivered", hint=hint)
+            except FileNotFoundError:
+                # It is gone: another process has delivered it, or this one before a crash.
+                if source.exists():
+                    raise
+                if not target.exists():
+                    hint = "the data directory was changed by hand: run the stream again"
+                    message = f"{source} is gone before it was delivered"
+                    raise OutputError(message, hint=hint) from None
+            source.unlink(missing_ok=True)
+            remove_if_empty(source.parent)
         return target
 
     def _target(self, destination: str) -> Path:
@@ -52,14 +90,38 @@ class FileDelivery:
         return self._data.joinpath(*parts)
 
 
+def _locked(handle: int) -> bool:
+    """Lock a file; wait a little where another process has locked it."""
+    end = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_LOOK_SECONDS)
+        except OSError:
+            # A file system without locks. Two deliveries at once do no harm: see `_place`.
+            return True
+        else:
+            return True
+
+
 def _place(source: Path, target: Path, spool_name: str) -> None:
+    source.stat()  # Nothing is made at the destination for a file that is gone.
     if os.path.lexists(target):
         _expect_same(source, target)
+        sync_folder(target.parent)
         return
     make_folder(target.parent)
-    # Named after the spooled file, so that what a crash left is overwritten by the next attempt.
+    # What a crash left of this file goes. Its attempts have names of their own: one may be the
+    # target already, and must never be opened again.
     token = hashlib.sha256(spool_name.encode()).hexdigest()[:16]
-    part = target.with_name(f".meterhouse-{token}.part")
+    for left in target.parent.glob(f".meterhouse-{token}-*.part"):
+        left.unlink(missing_ok=True)
+    token_now = secrets.token_hex(4)  # house: allow clock (names a temporary file, soon gone)
+    unique = f"{os.getpid()}-{token_now}"
+    part = target.with_name(f".meterhouse-{token}-{unique}.part")
     try:
         copy_bytes(source, part)
         _publish(part, target)

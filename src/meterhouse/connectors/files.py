@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.chunking import gathered
 from meterhouse.connectors.listing import listed_files
-from meterhouse.connectors.opened import opened, os_refusal, unreadable
+from meterhouse.connectors.opened import CutOff, opened, os_refusal, unreadable
 from meterhouse.streams.ports import InputFile, ReadChunk
 
 _SUFFIXES = {
@@ -49,7 +49,8 @@ class UsageFiles:
         Fields outside of ``needed`` may be left out, never records.
 
         The offset of a record is its line number - 1 in text files (so the first record of a CSV
-        file has offset 1), its number from 0 in others. Raises ``InputError``.
+        file has offset 1), its number from 0 in others. Raises ``InputError``; so it does where
+        a text file ends in what is no record and has no newline, or within quotes.
         """
         with opened(file) as handle:
             opening = _Opening(handle, file, records_max)
@@ -57,6 +58,8 @@ class UsageFiles:
             parts = _parts(opening, asked, format or file_format(file))
             try:
                 yield from gathered(map(asked.pruned, parts), records_max=records_max)
+            except CutOff as error:
+                raise unreadable(file, str(error), hint=error.hint) from error
             except OSError as error:
                 raise os_refusal(file, error) from error
 

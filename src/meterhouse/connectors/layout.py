@@ -50,7 +50,7 @@ def _column(values: list[JsonValue]) -> Column:
     if types == {int}:
         try:
             return Column(ColumnKind.NUMBER, pl.Series(values, dtype=pl.Int64))
-        except TypeError:  # some are beyond 64 bits
+        except (TypeError, OverflowError):  # some are beyond 64 bits, or 128
             pass
     if types and types <= {dict, list}:
         return Column(ColumnKind.JSON, _canonical(values))

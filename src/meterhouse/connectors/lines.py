@@ -16,7 +16,7 @@ from typing import Protocol
 
 import polars as pl
 
-from meterhouse.connectors.opened import unreadable
+from meterhouse.connectors.opened import CutOff, unreadable
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.streams.ports import InputFile, ReadChunk, Unreadable
 
@@ -40,6 +40,8 @@ class Block:
     line_count: int
     #: Whether the block is the whole input.
     whole: bool = False
+    #: Whether the last line had no newline of its own, so that it may have been cut off.
+    open_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class LongLine:
 
     number: int
     head: bytes
+    #: Whether the input ends before the line does.
+    open_end: bool = False
 
 
 class ByteSource(Protocol):
@@ -99,19 +103,22 @@ def blocks(source: ByteSource, *, block_bytes: int | None = None) -> Iterator[Bl
     while True:
         if at_end and not rest:
             return
-        if at_end and not rest.endswith(b"\n"):
+        open_end = at_end and not rest.endswith(b"\n")
+        if open_end:
             rest += b"\n"
         cut = rest.rfind(b"\n") + 1
         if cut:
             data = memoryview(rest)[:cut]
             count = newline_count(data)
-            yield Block(data, line, count, whole=first and at_end)
+            yield Block(data, line, count, whole=first and at_end, open_end=open_end)
             line += count
             rest = rest[cut:]
         elif len(rest) > LINE_BYTES_MAX:
-            yield LongLine(line, rest[:RAW_BYTES_MAX])
+            head = rest[:RAW_BYTES_MAX]
+            after = _after_line(source)
+            yield LongLine(line, head, open_end=after is None)
             line += 1
-            rest = _after_line(source)
+            rest = after or b""
         if at_end:
             return
         first = False
@@ -120,13 +127,13 @@ def blocks(source: ByteSource, *, block_bytes: int | None = None) -> Iterator[Bl
         rest += fresh or b""
 
 
-def _after_line(source: ByteSource) -> bytes:
-    """Skip to the next newline and return what was read beyond it."""
+def _after_line(source: ByteSource) -> bytes | None:
+    """Skip to the next newline and return what was read beyond it; ``None`` if there is none."""
     while fresh := source.read(_BLOCK_BYTES):
         _, newline, rest = fresh.partition(b"\n")
         if newline:
             return rest
-    return b""
+    return None
 
 
 def byte_series(data: memoryview) -> pl.Series:
@@ -185,5 +192,30 @@ def raw_text(line: bytes) -> str:
 
 def long_line_chunk(line: LongLine) -> ReadChunk:
     """Return a line beyond the limit as the unreadable record that it is."""
+    if line.open_end:
+        raise last_line_cut(line.number, f"longer than {LINE_BYTES_MAX >> 20} MiB")
     bad = Unreadable(line.number, raw_text(line.head), f"longer than {LINE_BYTES_MAX >> 20} MiB")
     return ReadChunk(UsageBatch.from_rows([]), [bad])
+
+
+def last_line_cut(offset: int, detail: str) -> CutOff:
+    """Return what is to be raised for a last line that has no newline and is no record."""
+    return CutOff(
+        f"its last line, {offset + 1}, has no newline and is no record: {detail}",
+        hint="it was cut off on its way: fetch it again, "
+        "or end that line with a newline if it is complete",
+    )
+
+
+def refuse_cut_end(chunk: ReadChunk) -> None:
+    """Raise ``CutOff`` where the last of some records, which no newline ends, is unreadable."""
+    if not chunk.unreadable:
+        return
+    last = chunk.unreadable[-1]
+    if last.offset > last_offset(chunk.batch):
+        raise last_line_cut(last.offset, last.detail)
+
+
+def last_offset(batch: UsageBatch) -> int:
+    """Return the offset of the last record, -1 where there is none."""
+    return batch.slice(len(batch) - 1, 1).origins()[0][1] if len(batch) else -1

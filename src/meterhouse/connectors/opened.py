@@ -20,6 +20,14 @@ _REMEDIES: dict[type[OSError], str] = {
 }
 
 
+class CutOff(Exception):
+    """An input seems to end before its time: what its end holds is no record."""
+
+    def __init__(self, detail: str, *, hint: str) -> None:
+        super().__init__(detail)
+        self.hint = hint
+
+
 def unreadable(file: InputFile, detail: str, *, hint: str) -> InputError:
     """Return the error of a file that cannot be read as a whole."""
     return InputError(f"{file.path} cannot be read: {detail}", hint=hint)

@@ -13,7 +13,7 @@ from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.declared import typed_chunk
 from meterhouse.connectors.frame import columns_of
 from meterhouse.connectors.opened import unreadable
-from meterhouse.core.json_text import json_text
+from meterhouse.core.json_text import Record, json_text
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.streams.ports import InputFile, ReadChunk
 
@@ -38,7 +38,7 @@ def read_parquet(
             batch = UsageBatch.from_columns(
                 columns_of(frame), length=length, source=asked.source, first_offset=first
             )
-            yield typed_chunk(ReadChunk(batch), asked.declared, raw=partial(_raw, scan))
+            yield typed_chunk(ReadChunk(batch), asked.declared, written=partial(_written, scan))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         detail = f"Parquet: {str(error).splitlines()[0][:200]}"
         raise unreadable(file, detail, hint=_HINT) from error
@@ -79,7 +79,8 @@ def _check_magic(handle: FileIO, file: InputFile) -> None:
         raise unreadable(file, "the end of the Parquet file is missing", hint=hint)
 
 
-def _raw(scan: pl.LazyFrame, offset: int) -> str:
-    """Return a record as JSON, with all its fields."""
+def _written(scan: pl.LazyFrame, offset: int) -> tuple[str, Record]:
+    """Return a record with all its fields, as JSON too."""
     columns = columns_of(scan.slice(offset, 1).collect())
-    return json_text(UsageBatch.from_columns(columns, length=1).rows()[0])
+    record = UsageBatch.from_columns(columns, length=1).rows()[0]
+    return json_text(record), record

@@ -33,22 +33,33 @@ class SpoolFolder:
         """Return an empty spool for one writer of one run."""
         return FileSpool(self._data, f"{SPOOL}/{safe_name(run_id)}/{safe_name(node_id)}")
 
-    def sweep(self, known_names: Collection[str], *, live_runs: Collection[str] = ()) -> list[str]:
+    def names(self) -> list[str]:
+        """Return the names of all files that are there, finished or not."""
+        paths = (self._data / SPOOL).glob("*/*")
+        return sorted(path.relative_to(self._data).as_posix() for path in paths)
+
+    def sweep(
+        self,
+        known_names: Collection[str],
+        *,
+        live_runs: Collection[str] = (),
+        among: Collection[str] | None = None,
+    ) -> list[str]:
         """Remove the files that no outbox row names and no live run is writing.
 
-        Returns the names of what was removed.
+        ``among`` are the names that were there before anybody looked what is known and live: a
+        run that began since then is not touched. Returns the names of what was removed.
         """
         live = {safe_name(run) for run in live_runs}
         removed = []
-        for folder in sorted((self._data / SPOOL).glob("*/")):
-            if folder.name in live:
+        for name in self.names() if among is None else among:
+            path = self._data / name
+            if name in known_names or path.parent.name in live:
                 continue
-            for path in sorted(folder.iterdir()):
-                name = path.relative_to(self._data).as_posix()
-                if name not in known_names:
-                    path.unlink(missing_ok=True)
-                    removed.append(name)
-            remove_if_empty(folder)
+            with writing(path):
+                path.unlink(missing_ok=True)
+            remove_if_empty(path.parent)
+            removed.append(name)
         return removed
 
 
@@ -129,8 +140,8 @@ def remove_if_empty(folder: Path) -> None:
 
 
 def copy_bytes(source: Path, target: Path) -> None:
-    """Copy a file's content and make it durable."""
-    with source.open("rb") as reading, target.open("wb") as written:
+    """Copy a file's content into a new file and make it durable."""
+    with source.open("rb") as reading, target.open("xb") as written:
         shutil.copyfileobj(reading, written, _BUFFER_BYTES)
         written.flush()
         os.fsync(written.fileno())

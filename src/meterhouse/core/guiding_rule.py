@@ -17,6 +17,10 @@ CONDITIONS_MAX = 20
 SECTIONS_MAX = 5
 SECTION_FIELDS_MAX = 5
 OPERATIONS_MAX = 10
+_RULE_FIELDS = (
+    "customName ignoreCondition conditionRelation conditions matchCategory groupBy otherOperations"
+).split()
+_CONDITION_FIELDS = ("customName", "field", "value")
 
 
 class Carry(Enum):
@@ -90,7 +94,7 @@ def read_rules(items: object) -> tuple[tuple[GuidingRule, ...], list[Problem]]:
 
 
 def _read_rule(item: object, position: int) -> tuple[GuidingRule | None, list[Problem]]:
-    reading = Reading(item)
+    reading = Reading(item, known=_RULE_FIELDS, what="guiding rule")
     name = reading.text("customName") or f"Rule {position + 1}"
     category = reading.text("matchCategory", required=True)
     relation = reading.text("conditionRelation") or "and"
@@ -114,6 +118,9 @@ def _read_conditions(reading: Reading) -> tuple[Condition, ...]:
         reading.fail("conditions", "is empty", hint)
     for position, item in enumerate(items):
         inner = Reading(item)
+        # What is not read would still be meant: an operator, say, that changes who pays.
+        hint = "a condition holds where field equals value: equality is the only comparison"
+        inner.only(_CONDITION_FIELDS, what="condition", hint=hint)
         field = inner.text("field", required=True)
         value = inner.body.get("value")
         if not isinstance(value, str | int | Decimal | bool):
@@ -127,7 +134,11 @@ def _read_conditions(reading: Reading) -> tuple[Condition, ...]:
 def _read_sections(reading: Reading) -> tuple[tuple[str, ...], ...]:
     sections: list[tuple[str, ...]] = []
     for position, item in enumerate(reading.json_list("groupBy", items_max=SECTIONS_MAX)):
-        inner = Reading(item)
+        if isinstance(item, str):
+            hint = f'write a section as {{"fields": [{shown(item)}]}}'
+            reading.fail(f"groupBy[{position}]", f"is the text {shown(item)}", hint)
+            continue
+        inner = Reading(item, known=("fields",), what="section")
         names = inner.json_list("fields", items_max=SECTION_FIELDS_MAX)
         if not all(isinstance(name, str) and name for name in names):
             inner.fail("fields", f"is {shown(names)}", "name fields by non-empty texts")
@@ -145,7 +156,7 @@ def _read_operations(reading: Reading) -> tuple[Operation, ...]:
     operations: list[Operation] = []
     items = reading.json_list("otherOperations", items_max=OPERATIONS_MAX)
     for position, item in enumerate(items):
-        inner = Reading(item)
+        inner = Reading(item, known=("field", "operation"), what="operation")
         field = inner.text("field", required=True)
         text = inner.body.get("operation")
         carry = next((member for member in Carry if member.value == text), None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from json import JSONDecoder
+from json import JSONDecodeError, JSONDecoder
 from json.encoder import encode_basestring  # the C version where there is one
 from typing import Any
 
@@ -117,6 +117,15 @@ def parse_json(text: str | bytes, *, nesting_max: int = NESTING_MAX) -> JsonValu
     if _nests_deeper(text, nesting_max):
         raise ValueError(f"nests deeper than {nesting_max} levels")
     return value
+
+
+def json_fault(error: JSONDecodeError) -> str:
+    """Say what is wrong with a text that is no JSON, without the place.
+
+    >>> json_fault(JSONDecodeError("Unterminated string starting at", "", 0))
+    'Unterminated string'
+    """
+    return error.msg.rstrip(": ").removesuffix(" at").removesuffix(" starting")
 
 
 def _nests_deeper(text: str, levels: int) -> bool:

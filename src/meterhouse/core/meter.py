@@ -92,7 +92,8 @@ class NewMeter:
         Percentages among the thresholds are checked against the inherited capacity later, by
         ``problems_with``.
         """
-        reading = Reading(body, known=(*_CREATABLE, *_READ_ONLY), what="meter")
+        reading = Reading(body, known=_CREATABLE, read_only=_READ_ONLY, what="meter")
+        _refuse_read_only(reading)
         user_id = read_user_id(reading)
         meter_key = reading.text("meterKey", required=True)
         reference = _read_meter_type_ref(reading)
@@ -162,6 +163,16 @@ class MeterPatch:
         problems = capacity_problems(changed.thresholds, capacity=changed.capacity)
         problems += active_window_problems(changed.active_from, changed.active_to)
         return (None if problems else changed), problems
+
+
+def _refuse_read_only(reading: Reading) -> None:
+    """Refuse values that creation would drop; a meter or record that was exported may have them."""
+    if any(reading.body.get(name) is not None for name in ("id", "recordId")):
+        return
+    for name in reading.body:
+        if name in _READ_ONLY and reading.body[name] is not None:
+            hint = "leave it out: it comes from the meter type or from usage"
+            reading.fail(name, "cannot be set", hint)
 
 
 def read_user_id(reading: Reading) -> str | None:

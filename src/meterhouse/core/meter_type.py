@@ -89,7 +89,7 @@ def read_meter_type(
     body: object, *, id: str, at: Instant
 ) -> tuple[MeterType | None, list[Problem]]:
     """Read an API body; returns the meter type, or ``None`` and every problem."""
-    reading = Reading(body, known=(*_WRITABLE, *_READ_ONLY), what="meter type")
+    reading = Reading(body, known=_WRITABLE, read_only=_READ_ONLY, what="meter type")
     name = reading.text("name", required=True, chars_max=NAME_CHARS_MAX)
     aggregation = _read_aggregation(reading)
     schedule = _read_schedule(reading)

@@ -28,7 +28,14 @@ class Reading:
     (None, ['name: is 5, not a text (write it between double quotes)'])
     """
 
-    def __init__(self, body: object, *, known: Collection[str] = (), what: str = "object") -> None:
+    def __init__(
+        self,
+        body: object,
+        *,
+        known: Collection[str] = (),
+        read_only: Collection[str] = (),
+        what: str = "object",
+    ) -> None:
         self.problems: list[Problem] = []
         self.body: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
         self._is_object = isinstance(body, Mapping)
@@ -36,9 +43,21 @@ class Reading:
             message = f"is {shown(body)}, not a JSON object"
             self.problems.append(Problem("", message, f"write the {what} between {{ and }}"))
         elif known:
-            hint = f"fields of a {what} are {', '.join(sorted(known))}"
-            unknown = [name for name in self.body if name not in known]
-            self.problems += [Problem(str(name), "is not a known field", hint) for name in unknown]
+            self.only(known, what=what, read_only=read_only)
+
+    def only(
+        self,
+        known: Collection[str],
+        *,
+        what: str,
+        read_only: Collection[str] = (),
+        hint: str = "",
+    ) -> None:
+        """Note every field that is not known. Read-only ones are let pass and not advertised."""
+        for name in self.body:
+            if name not in known and name not in read_only:
+                remedy = hint or _field_hint(str(name), known, what)
+                self.problems.append(Problem(str(name), "is not a known field", remedy))
 
     def fail(self, place: str, message: str, hint: str = "") -> None:
         """Note one more problem. Of what is no object at all, nothing more is said than that."""
@@ -135,6 +154,14 @@ class Reading:
         if len(value) > items_max:
             self.fail(name, f"has {len(value)} items", f"at most {items_max} are allowed")
         return value[:items_max]
+
+
+def _field_hint(name: str, known: Collection[str], what: str) -> str:
+    lower = {field.lower(): field for field in sorted(known)}
+    near = get_close_matches(name.lower(), lower, n=1)
+    meant = f"did you mean {lower[near[0]]}? " if near else ""
+    article = "an" if what[0] in "aeiou" else "a"
+    return f"{meant}fields of {article} {what} are {', '.join(sorted(known))}"
 
 
 def _timezone_hint(value: object) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from meterhouse.app.ports import Page, SuspenseEntry, SuspenseSummary
+from meterhouse.app.ports import Lease, Page, SuspenseEntry, SuspenseSummary
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue, Record, json_text, parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
@@ -23,6 +23,7 @@ class CorrectionTable:
     """The part of the ledger that keeps suspended records."""
 
     _database: Database
+    _dead: Callable[[Lease], bool]
 
     def suspense(
         self,
@@ -56,7 +57,7 @@ class CorrectionTable:
     def fix_suspense(self, id: int, values: Mapping[str, JsonValue], *, at: Instant) -> Record:
         """Set fields of the record; an unreadable one starts empty. Returns the record."""
         with self._database.write():
-            _guard(self._database, [id])
+            _refuse_provisional(_guard(self._database, [id], self._dead))
             text = self._database.value(_SQL["record"], (id,))
             record = ({} if text is None else parse_json(text)) | dict(values)
             self._database.execute(_SQL["set_record"], (json_text(record), at, id))
@@ -65,20 +66,13 @@ class CorrectionTable:
     def delete_suspense(self, ids: Sequence[int]) -> None:
         """Delete all or none."""
         with self._database.write():
-            _guard(self._database, ids)
+            _guard(self._database, ids, self._dead)
             self._database.execute(_SQL["delete"], (json_text(list(ids)),))
 
     def requeue_suspense(self, ids: Sequence[int], *, at: Instant) -> None:
         """Queue all or none for the next runs of their streams."""
         with self._database.write():
-            found = _guard(self._database, ids)
-            provisional = [id for id, _, provisional, *_ in found if provisional]
-            if provisional:
-                message = f"The run of {_listed(provisional)} failed: its input will be read again"
-                hint = (
-                    "Mend the input or the stream, and run it: a requeued record would count twice"
-                )
-                raise ConflictError(message, hint=hint)
+            _refuse_provisional(_guard(self._database, ids, self._dead))
             listed = json_text(list(ids))
             unreadable = [id for (id,) in self._database.rows(_SQL["unreadable"], (listed,))]
             if unreadable:
@@ -87,19 +81,33 @@ class CorrectionTable:
             self._database.execute(_SQL["queue"], (at, listed))
 
 
-def _guard(database: Database, ids: Sequence[int]) -> list[Row]:
+def _refuse_provisional(found: Iterable[Row]) -> None:
+    """Refuse what the next run replaces: a fix would be lost, a requeued record count twice."""
+    provisional = [id for id, _, provisional, *_ in found if provisional]
+    if provisional:
+        message = f"The run of {_listed(provisional)} failed: its input will be read again"
+        hint = "Mend the input or the stream, and run it: a requeued record would count twice"
+        raise ConflictError(message, hint=hint)
+
+
+def _guard(database: Database, ids: Sequence[int], dead: Callable[[Lease], bool]) -> list[Row]:
     """Return what there is; refuse unknown records, and queued ones that a run has taken."""
     found = database.rows(_SQL["guarded"], (json_text(list(ids)),))
     unknown = sorted({*ids} - {id for id, *_ in found})
     if unknown:
         hint = "`correction list` shows those that exist; nothing was changed"
         raise NotFoundError(f"There is no {_listed(unknown)} in Data Correction", hint=hint)
-    taken = [row for row in found if row[1] == "queued" and row[-1]]
+    taken = [row for row in found if row[1] == "queued" and _in_force(row, dead)]
     if taken:
-        streams = ", ".join(sorted({repr(name) for *_, name, _ in taken}))
+        streams = ", ".join(sorted({repr(row[3]) for row in taken}))
         message = f"Stream {streams} is running and has taken {_listed(row[0] for row in taken)}"
         raise ConflictError(message, hint="Wait for its end; nothing was changed")
     return found
+
+
+def _in_force(found: Row, dead: Callable[[Lease], bool]) -> bool:
+    *_, host, process = found
+    return host is not None and process is not None and not dead(Lease(host, process))
 
 
 def _listed(ids: Iterable[int]) -> str:

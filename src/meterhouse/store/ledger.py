@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from meterhouse.app.ports import Lease
 from meterhouse.store.connection import Database, StoreError, check_version
 from meterhouse.store.corrections import CorrectionTable
 from meterhouse.store.meter_types import MeterTypeTable
 from meterhouse.store.meters import MeterTable
 from meterhouse.store.migration import migrate
 from meterhouse.store.outbox import OutboxTable
+from meterhouse.store.prefixes import PrefixTable
 from meterhouse.store.records import RecordTable
 from meterhouse.store.runs import RunTable
 from meterhouse.store.streams import StreamTable
@@ -25,19 +28,26 @@ class SqliteLedger(
     RecordTable,
     CorrectionTable,
     OutboxTable,
+    PrefixTable,
 ):
     """The whole ledger: each part adds its methods, all share one connection."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, dead: Callable[[Lease], bool]) -> None:
         self._database = database
+        self._dead = dead
 
     def close(self) -> None:
         """Close the connection. Snapshots have their own."""
         self._database.close()
 
 
-def open_ledger(directory: Path) -> SqliteLedger:
-    """Open the ledger of a data directory; both are made where they do not exist."""
+def open_ledger(
+    directory: Path, *, dead: Callable[[Lease], bool] = lambda _: False
+) -> SqliteLedger:
+    """Open the ledger of a data directory; both are made where they do not exist.
+
+    ``dead`` tells leases whose process is known to be gone: they protect nothing any more.
+    """
     check_version()
     path = directory / FILE_NAME
     try:
@@ -54,4 +64,4 @@ def open_ledger(directory: Path) -> SqliteLedger:
     except BaseException:
         database.close()
         raise
-    return SqliteLedger(database)
+    return SqliteLedger(database, dead)

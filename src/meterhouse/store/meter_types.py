@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -40,10 +40,7 @@ class MeterTypeTable:
         """Find one by id, external reference or name, in this order."""
         with self._database.read():
             no = self._database.value(_SQL["find_type"], {"reference": reference})
-            if no is None:
-                return None
-            values = {"after": no - 1, "name": None, "limit": 1}
-            return _from_row(self._database.rows(_SQL["page"], values)[0])
+            return None if no is None else _by_no(self._database, no)
 
     def meter_types(
         self, *, name: str | None = None, limit: int = 100, after: str | None = None
@@ -54,10 +51,11 @@ class MeterTypeTable:
             rows = self._database.rows(_SQL["page"], values)
             return page_of(rows, partial(_counted, self._database), limit=limit)
 
-    def update_meter_type(self, meter_type: MeterType) -> None:
+    def update_meter_type(self, id: str, change: Callable[[MeterType], MeterType]) -> MeterType:
         """Replace a definition; meters keep the version that they inherited."""
         with self._database.write():
-            no, version, *inherited = _current(self._database, meter_type.id)
+            no, version, *inherited = _current(self._database, id)
+            meter_type = change(_by_no(self._database, no))
             _refuse(_taken(self._database, meter_type))
             new = _inherited(meter_type)
             if new[2] != inherited[2] and self._database.value(_SQL["has_meters"], (no,)):
@@ -70,6 +68,7 @@ class MeterTypeTable:
                 self._database.execute(_SQL["insert_version"], (no, version, *new))
             looked_up = (*_looked_up(meter_type), version, meter_type.updated_at, no)
             self._database.execute(_SQL["update_type"], looked_up)
+        return meter_type
 
     def delete_meter_type(self, id: str) -> None:
         """Delete; refused while meters of it exist."""
@@ -80,6 +79,11 @@ class MeterTypeTable:
                 hint = "Delete its meters first"
                 raise ConflictError(f"Meter type {name!r} has {meters}", hint=hint)
             self._database.execute(_SQL["delete_type"], (no,))
+
+
+def _by_no(database: Database, no: int) -> MeterType:
+    values = {"after": no - 1, "name": None, "limit": 1}
+    return _from_row(database.rows(_SQL["page"], values)[0])
 
 
 def _current(database: Database, id: str) -> Row:

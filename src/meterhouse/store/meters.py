@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from meterhouse.app.ports import Page
+from meterhouse.app.ports import Lease, Page
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text
 from meterhouse.core.meter import MeterPatch, NewMeter
@@ -44,6 +44,7 @@ class MeterTable:
     """The part of the ledger that keeps meters."""
 
     _database: Database
+    _dead: Callable[[Lease], bool]
 
     def add_meters(self, meters: Sequence[tuple[str, NewMeter]], *, at: Instant) -> list[str]:
         """Create all or none, each with the given id, its first period starting at ``at``."""
@@ -88,6 +89,11 @@ class MeterTable:
             catalogue = Catalogue(self._database)
             return page_of(rows, lambda shown: [*catalogue.buckets(shown)], limit=limit, number=0)
 
+    def meters_with_key(self, meter_key: str) -> int:
+        """Return how many meters a meter key has."""
+        with self._database.read():
+            return self._database.value(_SQL["count_by_key"], (meter_key,))
+
     def update_meter(self, id: str, patch: MeterPatch, *, at: Instant) -> None:
         """Apply a patch. What it sets is the meter's own from now on, ``null`` included."""
         with self._database.write():
@@ -107,11 +113,11 @@ class MeterTable:
         """Delete; refused while a stream with its meter key runs."""
         with self._database.write():
             no, _, key_no, *_ = _known(self._database, id)
-            running = self._database.row(_SQL["running_with_key"], (key_no,))
-            if running is not None:
-                name, run_id = running
+            for name, run_id, *lease in self._database.rows(_SQL["running_with_key"], (key_no,)):
+                if self._dead(Lease(*lease)):
+                    continue
                 message = f"Stream {name!r} is using the meter (run {run_id})"
-                hint = "Wait for its end; if it was killed, the stream's next run takes over"
+                hint = "Wait for its end; if its machine is gone, `stream run --take-over` ends it"
                 raise ConflictError(message, hint=hint)
             self._database.execute(_SQL["delete_meter"], (no,))
 
@@ -148,7 +154,7 @@ def _types(
     problems = [_unknown_type(reference, count) for reference, count in unknown.items()]
     problems += _problems([new for _, new in meters], types)
     if problems:
-        raise DefinitionError(problems, what="The meters (nothing was created)")
+        raise DefinitionError(problems, what="Nothing was created: the list of meters")
     return types
 
 
@@ -180,13 +186,14 @@ def _duplicates(database: Database, meters: Sequence[tuple[str, NewMeter]]) -> E
             reference: database.value(_TYPES["find_type_for_meter"], {"reference": reference})
             for reference in {new.meter_type_ref for _, new in meters}
         }
+        names = {no: database.value(_SQL["type_name"], (no,)) for no in type_nos.values()}
         for _, new in meters:
             identity = (new.meter_key, new.user_id, type_nos[new.meter_type_ref])
             if firsts.setdefault(identity, new) is not new:
-                faults.append(f"{_name(new)} is given twice")
+                faults.append(f"{_name(identity, names)} is given twice")
         wanted = json_text([list(identity) for identity in firsts])
         existing = database.rows(_SQL["existing"], (wanted,))
-        faults += [f"{_name(firsts[identity])} exists" for identity in existing]
+        faults += [f"{_name(identity, names)} exists" for identity in existing]
     return _conflict(faults) if faults else AssertionError("a meter id is not new")
 
 
@@ -195,15 +202,17 @@ class _NotNew(Exception):
 
 
 def _conflict(faults: Sequence[str]) -> ConflictError:
-    shown = "; ".join(faults[:_NAMED_MAX])
+    lines = "".join(f"\n  - {fault}" for fault in faults[:_NAMED_MAX])
     rest = len(faults) - _NAMED_MAX
-    more = f"; and {rest} more" if rest > 0 else ""
-    hint = "A user has one meter of a type at a meter key; nothing was created"
-    return ConflictError(f"{shown}{more}", hint=hint)
+    more = f"\n  … and {rest} more" if rest > 0 else ""
+    count = "1 meter is" if len(faults) == 1 else f"{len(faults)} meters are"
+    hint = "A user has one meter of a type at a meter key"
+    return ConflictError(f"Nothing was created: {count} not new:{lines}{more}", hint=hint)
 
 
-def _name(new: NewMeter) -> str:
-    return f"The meter of user {new.user_id!r}, type {new.meter_type_ref}, key {new.meter_key}"
+def _name(identity: Row, type_names: Mapping[int, str]) -> str:
+    key, user_id, type_no = identity
+    return f"the meter of user {user_id!r}, meter type {type_names[type_no]!r}, key {key}"
 
 
 def _meter_row(no: int, id: str, new: NewMeter, key_no: int, type: _Type, at: Instant) -> Row:

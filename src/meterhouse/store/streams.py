@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
-from meterhouse.app.ports import Page
+from meterhouse.app.ports import Lease, Page
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.store.connection import Database, Row
@@ -14,12 +14,14 @@ from meterhouse.store.sql_text import queries
 from meterhouse.streams.record import StreamDefinition
 
 _SQL = queries("streams")
+_RUNS = queries("runs")
 
 
 class StreamTable:
     """The part of the ledger that keeps streams."""
 
     _database: Database
+    _dead: Callable[[Lease], bool]
 
     def add_stream(self, stream: StreamDefinition) -> None:
         """Add; refused where the name is taken."""
@@ -61,14 +63,18 @@ class StreamTable:
                 raise NotFoundError(f"There is no stream {id!r}", hint=hint)
             no, name = row
             lease = self._database.row(_SQL["lease"], (no,))
-            if lease is not None:
-                hint = "Wait for its end; if it was killed, its next run takes over"
+            if lease is not None and not self._dead(Lease(*lease[:2])):
+                hint = "Wait for its end; if its machine is gone, `stream run --take-over` ends it"
                 raise ConflictError(f"Stream {name!r} is running (run {lease[2]})", hint=hint)
             if count := self._database.value(_SQL["suspended"], (no,)):
                 records = "1 record" if count == 1 else f"{count} records"
                 hint = "Requeue or delete them first"
                 message = f"Stream {name!r} has {records} in Data Correction"
                 raise ConflictError(message, hint=hint)
+            if lease is not None:
+                # Nobody else will ever say that it has ended; when it did, nobody knows.
+                error = f"interrupted: its process {lease[1]} is gone"
+                self._database.execute(_RUNS["interrupt"], (error, None, lease[3]))
             self._database.execute(_SQL["delete_script_store"], (no,))
             self._database.execute(_SQL["delete_stream"], (no,))
 

@@ -39,11 +39,15 @@ class InputFile:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """One record of an input that is none: its place there, its text and what is wrong."""
+    """One record of an input that is none: its place there, its text and what is wrong.
+
+    ``record`` has its fields as they are written, where the text could be split into fields.
+    """
 
     offset: int
     raw: str
     detail: str
+    record: Record | None = None
 
 
 @dataclass(frozen=True, slots=True)

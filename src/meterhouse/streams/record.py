@@ -94,8 +94,9 @@ class Run:
 class Suspended:
     """A record set aside at a node. ``record`` is as the node got it.
 
-    An unreadable piece of input has no record (``None``) and keeps its text in ``raw``. ``source``
-    names the input (a path, ``counter`` ...); ``offset`` is the place there, from 0.
+    An unreadable piece of input keeps its text in ``raw``; it has a record only where it could be
+    split into fields. ``source`` names the input (a path, ``counter`` ...); ``offset`` is the
+    place there, from 0.
     """
 
     node_id: str

@@ -97,6 +97,7 @@ class _Execution:
             self._discard(error)
             if isinstance(error, SuspenseLimitReached):
                 error.nodes = tuple(self._counts.values())
+                error.log = tuple(self._world.log.lines)
             raise
 
     def _discard(self, error: BaseException) -> None:

@@ -7,7 +7,7 @@ the earliest record decides, and what was set aside after it is forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -17,8 +17,12 @@ from meterhouse.core.reading import Reading, shown
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import Origin, UsageBatch
 from meterhouse.streams.parameters import whole_number
+from meterhouse.streams.ports import ReadChunk, Unreadable
 from meterhouse.streams.record import NodeCount, Suspended
 from meterhouse.streams.sources import Sources
+
+#: So many consecutive bad records end a run where ``suspenseManagement`` says nothing else.
+RECORDS_MAX_DEFAULT = 10_000
 
 #: A bad record: its position in the batch, why, and what exactly is wrong.
 Bad = tuple[int, Reason, str]
@@ -27,7 +31,7 @@ Bad = tuple[int, Reason, str]
 class SuspenseLimitReached(MeterhouseError):
     """Too many bad records: the run fails. ``suspended`` are kept, bound to the run.
 
-    ``nodes`` are the counts of the nodes when the run stopped.
+    ``nodes`` are the counts of the nodes when the run stopped, ``log`` is its log.
     """
 
     code = "suspense_limit_reached"
@@ -36,15 +40,20 @@ class SuspenseLimitReached(MeterhouseError):
         super().__init__(message, hint=hint)
         self.suspended = tuple(suspended)
         self.nodes: tuple[NodeCount, ...] = ()
+        self.log: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SuspensePolicy:
-    """The block ``suspenseManagement``. Without a limit, any number of records is set aside."""
+    """The block ``suspenseManagement``.
+
+    ``records_max`` is ``eventThreshold``: 10,000 unless given. So many bad records after one
+    another end the run, or so many in all where valid ones do not reset the count.
+    """
 
     enabled: bool = True
     abort_on_disabled: bool = False
-    records_max: int | None = None
+    records_max: int = RECORDS_MAX_DEFAULT
     reset_on_valid: bool = True
 
 
@@ -60,7 +69,7 @@ def read_policy(reading: Reading) -> SuspensePolicy:
     policy = SuspensePolicy(
         enabled=inner.boolean("enabled", default=True),
         abort_on_disabled=inner.boolean("abortOnDisabled", default=False),
-        records_max=whole_number(inner, "eventThreshold", lowest=1),
+        records_max=whole_number(inner, "eventThreshold", lowest=1) or RECORDS_MAX_DEFAULT,
         reset_on_valid=inner.boolean("resetOnValidEvent", default=True),
     )
     reading.problems += [problem.at("suspenseManagement") for problem in inner.problems]
@@ -100,6 +109,11 @@ class SuspenseBook:
         """Return the records in the order of their arrival."""
         return [suspended for _, suspended in sorted(self._entries, key=lambda entry: entry[0])]
 
+    @property
+    def stopped(self) -> bool:
+        """Whether a limit was reached: nothing that comes later matters."""
+        return self._stop is not None and not self.unlimited
+
     def raise_if_stopped(self) -> None:
         """Raise ``SuspenseLimitReached`` where a limit was reached."""
         if (stop := self._stop) is None or self.unlimited:
@@ -132,7 +146,35 @@ class Guard:
                 self._set_aside(taken, bad, counted=counted)
             else:
                 self._discard(taken, bad, counted=counted)
-        self._count_streak(batch, bad)
+        self._count_streak([position for position, _, _ in bad], _origins_of(batch), len(batch))
+
+    def screen_unreadable(self, chunk: ReadChunk, source: int) -> None:
+        """Set aside what is no record; to be called for every chunk of an input, in order."""
+        bad = chunk.unreadable
+        self._count.records_in += len(bad)
+        if bad and self._policy.enabled:
+            self._count.suspended += len(bad)
+            for piece in bad:
+                self._book.add((source, piece.offset), self._unreadable(piece, source))
+        elif bad:
+            self._count.filtered += len(bad)
+            self._abort_on_disabled((source, bad[0].offset), Reason.NOT_READABLE, bad[0].detail)
+        positions = _positions_among(chunk.batch, bad)
+        origins = {at: (source, piece.offset) for at, piece in zip(positions, bad, strict=True)}
+        length = len(chunk.batch) + len(bad)
+        self._count_streak(positions, origins.__getitem__, length)
+
+    def _unreadable(self, piece: Unreadable, source: int) -> Suspended:
+        return Suspended(
+            self._count.id,
+            self._count.name,
+            Reason.NOT_READABLE,
+            piece.detail,
+            self._sources.name(source),
+            piece.offset,
+            piece.record,
+            piece.raw,
+        )
 
     def _set_aside(self, taken: UsageBatch, bad: Sequence[Bad], *, counted: bool) -> None:
         self._count.suspended += len(bad) if counted else 0
@@ -151,36 +193,54 @@ class Guard:
 
     def _discard(self, taken: UsageBatch, bad: Sequence[Bad], *, counted: bool) -> None:
         self._count.filtered += len(bad) if counted else 0
+        _, reason, detail = bad[0]
+        self._abort_on_disabled(taken.origins()[0], reason, detail)
+
+    def _abort_on_disabled(self, origin: Origin, reason: Reason, detail: str) -> None:
         if self._policy.abort_on_disabled:
-            _, reason, detail = bad[0]
             self._book.stop(
-                taken.origins()[0],
+                origin,
                 f'node "{self._count.name}": a bad record came ({reason.value}: {detail})',
                 hint="switch suspenseManagement.enabled on to set such records aside, "
                 "or abortOnDisabled off to discard them",
             )
 
-    def _count_streak(self, batch: UsageBatch, bad: Sequence[Bad]) -> None:
+    def _count_streak(
+        self, bad: Sequence[int], origin_of: Callable[[int], Origin], length: int
+    ) -> None:
+        """Count bad positions among ``length`` records."""
         limit = self._policy.records_max
-        if limit is None or not self._policy.enabled or not len(batch):
+        if not self._policy.enabled or not length:
             return
         expected = 0
-        for position, _, _ in bad:
+        for position in bad:
             if self._policy.reset_on_valid and position != expected:
                 self._streak = 0
             self._streak += 1
             expected = position + 1
             if self._streak == limit:
-                self._stop(batch, position, limit)
-        if self._policy.reset_on_valid and expected != len(batch):
+                self._stop(origin_of(position), limit)
+        if self._policy.reset_on_valid and expected != length:
             self._streak = 0
 
-    def _stop(self, batch: UsageBatch, position: int, limit: int) -> None:
+    def _stop(self, origin: Origin, limit: int) -> None:
         kind = "consecutive bad records" if self._policy.reset_on_valid else "bad records"
-        last = batch.slice(position, 1)
         self._book.stop(
-            last.origins()[0],
+            origin,
             f'node "{self._count.name}": the limit of {limit} {kind} is reached',
             hint="look at them in Data Correction, mend their cause, and run the stream again; "
             "suspenseManagement.eventThreshold is the limit",
         )
+
+
+def _origins_of(batch: UsageBatch) -> Callable[[int], Origin]:
+    return lambda position: batch.slice(position, 1).origins()[0]
+
+
+def _positions_among(batch: UsageBatch, bad: Sequence[Unreadable]) -> list[int]:
+    """Return the places of bad pieces among all that was read, by their offsets."""
+    if not bad or not len(batch):
+        return list(range(len(bad)))
+    readable = batch.origin_frame()["offset"].cast(pl.Int64)
+    before = readable.search_sorted(pl.Series([piece.offset for piece in bad], dtype=pl.Int64))
+    return (before.cast(pl.Int64) + pl.int_range(len(bad), eager=True)).to_list()

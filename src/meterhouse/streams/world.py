@@ -20,6 +20,7 @@ from meterhouse.streams.suspension import SuspenseBook
 CHUNK_RECORDS = 2_000_000
 #: So many lines of one node are kept in the log of a run.
 LOG_LINES_MAX = 10_000
+_ALWAYS_KEPT = frozenset({"warning", "warn", "error"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,28 @@ class Services:
 
 
 class RunLog:
-    """The log of a run. Beyond ``LOG_LINES_MAX`` lines of a node, they are only counted."""
+    """The log of a run. Beyond ``LOG_LINES_MAX`` lines of a node, they are only counted.
+
+    Warnings and errors are kept, however many there are.
+    """
 
     def __init__(self, show: Callable[[str, str, str], None]) -> None:
-        self.lines: list[tuple[str, str, str]] = []
+        self._lines: list[tuple[str, str, str]] = []
         self._show = show
         self._written: dict[str, int] = {}
+
+    @property
+    def lines(self) -> list[tuple[str, str, str]]:
+        """The lines, and how many of each node are left out."""
+        return self._lines + [
+            (
+                node_id,
+                "warning",
+                f"{written - LOG_LINES_MAX:,} more lines of this node are left out",
+            )
+            for node_id, written in self._written.items()
+            if written > LOG_LINES_MAX
+        ]
 
     def room(self, node_id: str) -> int:
         """Return how many more lines of a node are kept."""
@@ -86,10 +103,12 @@ class RunLog:
 
     def add(self, node_id: str, node_name: str, *, level: str = "info", text: str) -> None:
         """Write a line."""
-        written = self._written.get(node_id, 0)
-        self._written[node_id] = written + 1
-        if written < LOG_LINES_MAX:
-            self.lines.append((node_id, level, text))
+        kept = level in _ALWAYS_KEPT
+        if not kept:
+            self._written[node_id] = self._written.get(node_id, 0) + 1
+            kept = self._written[node_id] <= LOG_LINES_MAX
+        if kept:
+            self._lines.append((node_id, level, text))
             self._show(node_name, level, text)
 
 

@@ -66,10 +66,11 @@ class _Decoder:
             chunk = self._rows(container, group)
         batch = chunk.batch
 
-        def raw(offset: int) -> str:
-            return json_text(batch.slice(offset - group.first, 1).rows()[0])
+        def written(offset: int) -> tuple[str, Record]:
+            record = batch.slice(offset - group.first, 1).rows()[0]
+            return json_text(record), record
 
-        return typed_chunk(chunk, self._asked.declared, raw=raw)
+        return typed_chunk(chunk, self._asked.declared, written=written)
 
     def _columns(self, container: bytes, group: BlockGroup) -> ReadChunk | None:
         """Decode at once; ``None`` where the columnar decoder gives up, in whichever way."""

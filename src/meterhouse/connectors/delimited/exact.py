@@ -18,6 +18,8 @@ from meterhouse.streams.ports import ReadChunk, Unreadable
 #: A record over several lines may have so many bytes; beyond, its quote counts as not closed.
 RECORD_BYTES_MAX = 1 << 20
 
+NEVER_CLOSED = "a quote is opened and never closed"
+
 # The limit of lines is the limit here; the module's own (131,072 characters) is for the process.
 csv.field_size_limit(LINE_BYTES_MAX)
 
@@ -51,7 +53,7 @@ def raw_records(lines: Sequence[bytes], *, at_end: bool) -> tuple[list[RawRecord
         if fault is None:
             if not at_end and sum(map(len, lines[at:])) <= RECORD_BYTES_MAX:
                 break
-            fault = "a quote is opened and never closed"
+            fault = NEVER_CLOSED
         found.append(RawRecord(at, 1, (), fault))
         at += 1
     return found, at
@@ -129,10 +131,14 @@ def exact_chunk(
         if fault:
             bad.append(Unreadable(offset, record_text(lines, record), fault))
         else:
-            pairs = zip(header, record.cells, strict=True)
-            rows.append({name: cell for name, cell in pairs if cell})
+            rows.append(record_of(record, header))
             origins.append((source, offset))
     return ReadChunk(UsageBatch.from_rows(rows, origins), bad)
+
+
+def record_of(record: RawRecord, header: Sequence[str]) -> Record:
+    """Name the cells; empty ones are missing fields."""
+    return {name: cell for name, cell in zip(header, record.cells, strict=True) if cell}
 
 
 def cell_fault(cells: int, names: int) -> str:

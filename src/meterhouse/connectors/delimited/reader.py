@@ -15,10 +15,12 @@ from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.chunking import ROWS_MAX
 from meterhouse.connectors.declared import typed_chunk
 from meterhouse.connectors.delimited.exact import (
+    NEVER_CLOSED,
     RECORD_BYTES_MAX,
     exact_chunk,
     first_record,
     raw_records,
+    record_of,
     record_text,
 )
 from meterhouse.connectors.delimited.survey import Survey, has_quote, surveyed
@@ -28,11 +30,14 @@ from meterhouse.connectors.lines import (
     ByteSource,
     LongLine,
     blocks,
+    last_offset,
     lines_of,
     long_line_chunk,
+    refuse_cut_end,
 )
-from meterhouse.connectors.opened import unreadable
+from meterhouse.connectors.opened import CutOff, unreadable
 from meterhouse.connectors.ordered import ordered_map
+from meterhouse.core.json_text import Record
 from meterhouse.streams.ports import InputFile, ReadChunk
 
 _NO_HEADER = "its first line must name the columns"
@@ -46,6 +51,8 @@ class _Span:
     first_line: int
     line_count: int
     survey: Survey | None = None
+    #: Whether the last line had no newline of its own.
+    open_end: bool = False
 
 
 def read_csv(
@@ -61,9 +68,11 @@ def read_csv(
     header, header_lines = _header(first, file)
     table = _Table(header, asked)
     header_bytes = sum(map(len, lines_of(first.data)[:header_lines]))
-    body = Block(first.data[header_bytes:], header_lines, first.line_count - header_lines)
+    rest = first.line_count - header_lines
+    body = Block(first.data[header_bytes:], header_lines, rest, open_end=first.open_end)
     if first.whole and first.line_count < ROWS_MAX:
-        yield table.exact(_Span(body.data, body.first_line, body.line_count), at_end=True)[0]
+        span = _Span(body.data, body.first_line, rest, open_end=body.open_end)
+        yield table.exact(span, at_end=True, last=True)[0]
         return
     parts = _parts(chain([body], pieces), table)
     yield from ordered_map(
@@ -88,7 +97,7 @@ def _header(first: Block, file: InputFile) -> tuple[Sequence[str], int]:
 def _parts(pieces: Iterator[Block | LongLine], table: _Table) -> Iterator[_Span | ReadChunk]:
     """Cut where records end; yield what was read where finding that out took reading."""
     carry = b""
-    first_line, count = 0, 0
+    first_line, count, open_end = 0, 0, False
     for piece in pieces:
         if isinstance(piece, LongLine):
             if carry:
@@ -99,11 +108,13 @@ def _parts(pieces: Iterator[Block | LongLine], table: _Table) -> Iterator[_Span 
         if not carry:
             first_line = piece.first_line
         data = memoryview(carry + piece.data) if carry else piece.data
-        part, rest = table.cut(_Span(data, first_line, count + piece.line_count))
+        open_end = piece.open_end
+        part, rest = table.cut(_Span(data, first_line, count + piece.line_count, open_end=open_end))
         yield part
         carry, first_line, count = bytes(rest.data), rest.first_line, rest.line_count
     if carry:
-        yield table.exact(_Span(memoryview(carry), first_line, count), at_end=True)[0]
+        span = _Span(memoryview(carry), first_line, count, open_end=open_end)
+        yield table.exact(span, at_end=True, last=True)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +131,30 @@ class _Table:
         survey = surveyed(span.data)
         if survey is None or len(span.data) - survey.cut > RECORD_BYTES_MAX:
             return self.exact(span, at_end=False)
-        records = _Span(span.data[: survey.cut], span.first_line, survey.line_count, survey)
+        whole = survey.cut == len(span.data)
+        records = _Span(
+            span.data[: survey.cut],
+            span.first_line,
+            survey.line_count,
+            survey,
+            open_end=span.open_end and whole,
+        )
         return records, _after(span, survey.cut, survey.line_count)
 
-    def exact(self, span: _Span, *, at_end: bool) -> tuple[ReadChunk, _Span]:
-        """Read record by record; return the records and what is left."""
+    def exact(self, span: _Span, *, at_end: bool, last: bool = False) -> tuple[ReadChunk, _Span]:
+        """Read record by record; return the records and what is left.
+
+        ``last``: the input ends with the span.
+        """
         lines = lines_of(span.data)
         records, used = raw_records(lines, at_end=at_end)
         chunk = exact_chunk(
             lines, records, header=self.header, source=self.asked.source, first_line=span.first_line
         )
+        if last:
+            _refuse_open_quote(chunk, open_end=span.open_end)
+        if span.open_end and used == len(lines):
+            refuse_cut_end(chunk)
         chunk = chunk if at_end and span.line_count < ROWS_MAX else in_columns(chunk)
         return self._typed(chunk, span), _after(span, sum(map(len, lines[:used])), used)
 
@@ -145,19 +170,39 @@ class _Table:
             line_count=span.line_count,
             survey=span.survey,
         )
-        return self.exact(span, at_end=True)[0] if chunk is None else self._typed(chunk, span)
+        if chunk is None:
+            return self.exact(span, at_end=True)[0]
+        if span.open_end:
+            refuse_cut_end(chunk)
+        return self._typed(chunk, span)
 
     def _typed(self, chunk: ReadChunk, span: _Span) -> ReadChunk:
         lines: list[bytes] = []
 
-        def raw(offset: int) -> str:
+        def written(offset: int) -> tuple[str, Record]:
             if not lines:
                 lines.extend(lines_of(span.data))
             record = first_record(lines, at=offset - span.first_line)
             assert record is not None
-            return record_text(lines, record)
+            return record_text(lines, record), record_of(record, self.header)
 
-        return typed_chunk(chunk, self.asked.declared, raw=raw)
+        return typed_chunk(chunk, self.asked.declared, written=written)
+
+
+def _refuse_open_quote(chunk: ReadChunk, *, open_end: bool) -> None:
+    """Raise ``CutOff`` where the end of an input is within quotes.
+
+    A quote that is never closed, with whole records behind it, is a bad line and no more; but
+    where the last line has no newline either, those may be the text of a cell.
+    """
+    last = last_offset(chunk.batch)
+    for item in chunk.unreadable:
+        if item.detail == NEVER_CLOSED and (open_end or item.offset > last):
+            raise CutOff(
+                f"it ends within the quotes that line {item.offset + 1} opens",
+                hint="it was cut off on its way: fetch it again, "
+                "or close the quote if that line is complete",
+            )
 
 
 def _after(span: _Span, size: int, line_count: int) -> _Span:

@@ -15,6 +15,7 @@ from meterhouse.core.json_text import (
     JsonValue,
     Record,
     has_half_pair,
+    json_fault,
     parse_json,
 )
 from meterhouse.engine.batch import UsageBatch
@@ -91,12 +92,19 @@ def _record_or_detail(line: bytes) -> Record | str:
     except UnicodeDecodeError as error:
         return f"not UTF-8: {error.reason} at byte {error.start + 1}"
     except JSONDecodeError as error:
-        return f"not JSON: {error.msg} at character {error.pos + 1}"
+        return f"not JSON: {json_fault(error)} at character {error.pos + 1}"
     except ValueError as error:
         return str(error)
     if not isinstance(value, dict):
         return f"not a JSON object but {_NAMES[type(value)]}"
     return _without_nulls(value)
+
+
+def read_record(line: bytes) -> Record:
+    """Return the record of a line that holds one."""
+    record = _record_or_detail(line.rstrip(_BLANKS))
+    assert isinstance(record, dict)
+    return record
 
 
 def line_value(line: bytes) -> JsonValue:

@@ -16,9 +16,11 @@ from meterhouse.connectors.lines import (
     lines_of,
     long_line_chunk,
     raw_text,
+    refuse_cut_end,
 )
-from meterhouse.connectors.ndjson.exact import exact_chunk
+from meterhouse.connectors.ndjson.exact import exact_chunk, read_record
 from meterhouse.connectors.ordered import ordered_map
+from meterhouse.core.json_text import Record
 from meterhouse.streams.ports import ReadChunk
 
 
@@ -49,11 +51,14 @@ def read_ndjson(
 
 
 def _typed(chunk: ReadChunk, block: Block, asked: Asked) -> ReadChunk:
+    if block.open_end:
+        refuse_cut_end(chunk)
     lines: list[bytes] = []
 
-    def raw(offset: int) -> str:
+    def written(offset: int) -> tuple[str, Record]:
         if not lines:
             lines.extend(lines_of(block.data))
-        return raw_text(lines[offset - block.first_line])
+        line = lines[offset - block.first_line]
+        return raw_text(line), read_record(line)
 
-    return typed_chunk(chunk, asked.declared, raw=raw)
+    return typed_chunk(chunk, asked.declared, written=written)

@@ -47,9 +47,10 @@ ORDER BY stream.name, grouped.node_name, grouped.reason
 -- What decides whether records may be touched, for a JSON list of ids.
 SELECT
     suspense.id, suspense.state, suspense.provisional, stream.name,
-    EXISTS (SELECT 1 FROM lease WHERE lease.stream_no = suspense.stream_no) AS running
+    lease.host, lease.process
 FROM suspense
 JOIN stream ON stream.no = suspense.stream_no
+LEFT JOIN lease ON lease.stream_no = suspense.stream_no
 WHERE suspense.id IN (SELECT value FROM json_each(?))
 
 -- name: record

@@ -80,7 +80,7 @@ UPDATE meter_period SET updated_at = max(updated_at, ?) WHERE meter_no = ?
 UPDATE meter_contents SET updated_at = max(updated_at, ?) WHERE meter_no = ?
 
 -- name: running_with_key
-SELECT stream.name, run.id
+SELECT stream.name, run.id, lease.host, lease.process
 FROM meter_key
 JOIN stream_meter ON stream_meter.meter_key = meter_key.key
 JOIN stream ON stream.no = stream_meter.stream_no

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from meterhouse.core.json_text import Record
 from meterhouse.core.reading import Reading, shown
 from meterhouse.core.suspense import Reason
-from meterhouse.engine.batch import UsageBatch, concat_batches
+from meterhouse.engine.batch import Origin, UsageBatch, concat_batches
 from meterhouse.streams.ahead import ahead
-from meterhouse.streams.nodes.node import NodeParams, NodeRun, NodeSite, NodeType
+from meterhouse.streams.declared import Misfit, typed_record
+from meterhouse.streams.nodes.node import OUT, NodeParams, NodeRun, NodeSite, NodeType, Outputs
 from meterhouse.streams.ports import InputFile, ReadChunk
-from meterhouse.streams.record import ConsumedFile, RunResult, Suspended
+from meterhouse.streams.record import DATA_CORRECTION, ConsumedFile, RunResult
+from meterhouse.streams.suspension import Bad, SuspensePolicy, read_policy
 from meterhouse.streams.world import Progress
 
 FORMATS = ("ndjson", "csv", "parquet", "avro")
@@ -28,11 +31,16 @@ _AHEAD_BYTES_MIN = 16_000_000
 
 @dataclass(frozen=True, slots=True)
 class FileReaderParams(NodeParams):
-    """``path`` (a glob), ``format`` (by suffix unless given), ``fields`` (types of columns)."""
+    """``path`` (a glob), ``format`` (by suffix unless given), ``fields`` (types of columns).
+
+    ``suspenseManagement`` as other nodes have it: 10,000 unreadable records after one another end
+    the run unless ``eventThreshold`` says otherwise; a readable one resets the count.
+    """
 
     path: str
     format: str | None
     fields: tuple[tuple[str, str], ...]
+    policy: SuspensePolicy
 
     def open(self, site: NodeSite) -> NodeRun:
         """Start reading."""
@@ -40,6 +48,7 @@ class FileReaderParams(NodeParams):
 
 
 def _read(reading: Reading) -> FileReaderParams | None:
+    reading.only(("path", "format", "fields", "suspenseManagement"), what="readers/file node")
     path = reading.text("path", required=True)
     format_ = reading.text("format")
     if format_ is not None and format_ not in FORMATS:
@@ -49,9 +58,10 @@ def _read(reading: Reading) -> FileReaderParams | None:
         if type_ not in FIELD_TYPES:
             hint = f"use one of {', '.join(FIELD_TYPES)}"
             reading.fail(f"fields.{name}", f"is {shown(type_)}", hint)
+    policy = read_policy(reading)
     if reading.problems or path is None:
         return None
-    return FileReaderParams(path, format_, tuple(fields.items()))
+    return FileReaderParams(path, format_, tuple(fields.items()), policy)
 
 
 TYPE = NodeType("readers/file", frozenset({1}), _read)
@@ -61,6 +71,7 @@ class _FileReader(NodeRun):
     def __init__(self, params: FileReaderParams, site: NodeSite) -> None:
         self._params = params
         self._site = site
+        self._guard = site.guard(params.policy)
         self._consumed: list[ConsumedFile] = []
         self._records = 0
 
@@ -75,6 +86,28 @@ class _FileReader(NodeRun):
                 gathered = []
         if gathered:
             yield concat_batches(gathered)
+        # Where nothing was readable, nothing went through the graph that would have stopped.
+        self._site.world.suspense.raise_if_stopped()
+
+    def take(self, batch: UsageBatch) -> Outputs:
+        """Records from files are typed; those that come back from Data Correction not yet."""
+        sources = self._site.world.sources
+        declared = dict(self._params.fields)
+        if not declared or sources.name(batch.slice(0, 1).origins()[0][0]) != DATA_CORRECTION:
+            return {OUT: batch}
+        records: list[Record] = []
+        origins: list[Origin] = []
+        bad: list[Bad] = []
+        for position, (record, origin) in enumerate(
+            zip(batch.rows(), batch.origins(), strict=True)
+        ):
+            try:
+                records.append(typed_record(record, declared))
+                origins.append(origin)
+            except Misfit as misfit:
+                bad.append((position, Reason.NOT_READABLE, str(misfit)))
+        self._guard.screen(batch, bad)
+        return {OUT: UsageBatch.from_rows(records, origins)}
 
     def _fresh_files(self) -> list[InputFile]:
         site, params = self._site, self._params
@@ -99,7 +132,8 @@ class _FileReader(NodeRun):
         for number, file in enumerate(files):
             source = world.sources.add(file.path)
             for chunk in self._chunks_of(file, source):
-                batch = self._accepted(chunk, file, source)
+                self._guard.screen_unreadable(chunk, source)
+                batch = chunk.batch
                 if room is not None:
                     batch = batch.slice(0, room)
                     room -= len(batch)
@@ -107,7 +141,7 @@ class _FileReader(NodeRun):
                     yield batch
                 self._records += len(batch)
                 self._report(number, len(files), bytes_done, bytes_all)
-                if room == 0:
+                if room == 0 or world.suspense.stopped:
                     return
             bytes_done += file.size
             self._consumed.append(
@@ -128,23 +162,6 @@ class _FileReader(NodeRun):
         )
         large = file.size > _AHEAD_BYTES_MIN and world.facts.records_max is None
         return ahead(chunks) if large else chunks
-
-    def _accepted(self, chunk: ReadChunk, file: InputFile, source: int) -> UsageBatch:
-        """Set aside what is no record; the reader's count of what came in has both."""
-        for piece in chunk.unreadable:
-            suspended = Suspended(
-                self._site.id,
-                self._site.name,
-                Reason.NOT_READABLE,
-                piece.detail,
-                file.path,
-                piece.offset,
-                raw=piece.raw,
-            )
-            self._site.world.suspense.add((source, piece.offset), suspended)
-        self._site.count.records_in += len(chunk.unreadable)
-        self._site.count.suspended += len(chunk.unreadable)
-        return chunk.batch
 
     def _report(self, files: int, files_all: int, bytes_: int, bytes_all: int) -> None:
         progress = Progress(self._records, files, files_all, bytes_, bytes_all)

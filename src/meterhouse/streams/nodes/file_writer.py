@@ -57,6 +57,7 @@ def destination(path: str, run_id: str) -> str:
 
 
 def _read(reading: Reading) -> FileWriterParams | None:
+    reading.only(("path", "format"), what="writers/file node")
     path = reading.text("path", required=True)
     format_ = reading.text("format")
     if path is not None and path.endswith("/"):

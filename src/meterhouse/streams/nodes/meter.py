@@ -6,7 +6,7 @@ its ports, what is said of records that it sets aside, and that metered records 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -40,7 +40,10 @@ class MeterKeyMissing(MeterhouseError):
 
 @dataclass(frozen=True, slots=True)
 class MeterParams(NodeParams):
-    """``guidingRules``, ``flushType``, ``suspenseManagement`` and the ids of the outputs."""
+    """``guidingRules``, ``flushType``, ``suspenseManagement`` and the ids of the outputs.
+
+    Unless ``suspenseManagement`` says otherwise, 10,000 consecutive bad records end the run.
+    """
 
     rules: tuple[GuidingRule, ...]
     flush: Flush
@@ -103,8 +106,19 @@ class _Meter(NodeRun):
         self._site.count.metered += folded.metered
         # They leave at the end of the run: the order downstream must not depend on batches.
         self._thresholds += folded.thresholds
-        self._guard.screen(batch, _bad(batch, sorted(folded.suspended, key=_position)))
+        self._guard.screen(batch, self._bad(batch, sorted(folded.suspended, key=_position)))
         return {}
+
+    def _bad(
+        self, batch: UsageBatch, suspended: list[tuple[int, Reason]]
+    ) -> list[tuple[int, Reason, str]]:
+        if not suspended:
+            return []
+        taken = batch.take(pl.Series([position for position, _ in suspended], dtype=pl.Int64))
+        return [
+            (position, reason, _detail(reason, record, self._params.rules))
+            for (position, reason), record in zip(suspended, taken.rows(), strict=True)
+        ]
 
     def end(self) -> Iterator[Outputs]:
         yield from self._pages(self._thresholds, THRESHOLD, into=[])
@@ -141,17 +155,7 @@ def _position(suspended: tuple[int, Reason]) -> int:
     return suspended[0]
 
 
-def _bad(batch: UsageBatch, suspended: list[tuple[int, Reason]]) -> list[tuple[int, Reason, str]]:
-    if not suspended:
-        return []
-    taken = batch.take(pl.Series([position for position, _ in suspended], dtype=pl.Int64))
-    return [
-        (position, reason, _detail(reason, record))
-        for (position, reason), record in zip(suspended, taken.rows(), strict=True)
-    ]
-
-
-def _detail(reason: Reason, record: Record) -> str:
+def _detail(reason: Reason, record: Record, rules: Sequence[GuidingRule]) -> str:
     """Say what exactly is wrong, with the value that offends."""
     match reason:
         case Reason.USER_ID_MISSING:
@@ -165,4 +169,14 @@ def _detail(reason: Reason, record: Record) -> str:
     value = field_value(record, field)
     # As canonical text an object reads the same from rows and from columns.
     same = parse_json(canonical_text(value)) if isinstance(value, dict | list) else value
-    return f"{field} {missing_or_shown(same)}"
+    text = f"{field} {missing_or_shown(same)}"
+    return f"{text}; {_guiding(record, rules)}" if reason is Reason.NO_METER_FOUND else text
+
+
+def _guiding(record: Record, rules: Sequence[GuidingRule]) -> str:
+    """Say how far the guiding rules came with a record that found no meter."""
+    held = dict.fromkeys(rule.category for rule in rules if rule.holds(record))
+    if not held:
+        return "the conditions of no guiding rule hold"
+    noun = "category" if len(held) == 1 else "categories"
+    return f"the user has no meter of {noun} {', '.join(map(shown, held))}"

@@ -28,7 +28,8 @@ class ValidateParams(NodeParams):
     """``schema``, ``suspenseManagement``, and the ids of the outputs.
 
     With an output ``invalid``, bad records leave there; they are set aside as well where
-    ``suspenseManagement.enabled`` is given as true.
+    ``suspenseManagement.enabled`` is given as true. Unless that block says otherwise, 10,000
+    consecutive records set aside end the run.
     """
 
     check: SchemaCheck
