@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import polars as pl
 
@@ -39,15 +40,14 @@ class CarriedField:
     def add(self, column: Column, numbers: pl.Series | None = None) -> int:
         """Take more values; the place of the first one is returned, the others follow it.
 
+        Values that have no dictionary are canonical texts, in memory of their own.
+
         ``numbers`` are those of the dictionary, where they are known already.
         """
         first = self._height
         if self._dictionary is not None:
             numbers = self._dictionary.encode(column) if numbers is None else numbers
             column = Column(ColumnKind.NUMBER, numbers)
-        else:
-            # A copy of their own: a column that was read keeps all that was read with it alive.
-            column = Column(ColumnKind.JSON, column.canonical())
         self._pieces.append(column)
         self._height += len(column.values)
         return first
@@ -84,6 +84,38 @@ def _copied(texts: pl.Series) -> pl.Series:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchValues:
+    """What a batch brings beside its quantities: group numbers and carried values, by field."""
+
+    numbers: Mapping[str, pl.Series]
+    carried: Mapping[str, Column]
+
+    @classmethod
+    def of(cls, batch: UsageBatch, source: NumberSource) -> BatchValues:
+        """Look them up in a batch; ``source`` numbers the fields that are grouped by."""
+        numbers = source.numbers(batch)
+        carried = {name: batch.column(name) for name in source.fields}
+        # Copies of their own: a column that was read keeps all that was read with it alive.
+        return cls(
+            numbers,
+            {
+                name: column if name in numbers else Column(ColumnKind.JSON, column.canonical())
+                for name, column in carried.items()
+            },
+        )
+
+
+class NumberSource(Protocol):
+    """Numbers group fields, and knows which fields are carried."""
+
+    fields: dict[str, CarriedField]
+
+    def numbers(self, batch: UsageBatch) -> dict[str, pl.Series]:
+        """Return the numbers of each record's group fields, by field."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class _Carried:
     """One carry of a batch; ``where`` names the column of positions that it looks at."""
 
@@ -102,15 +134,9 @@ class Carrier:
     """
 
     def __init__(
-        self,
-        plan: MeterPlan,
-        batch: UsageBatch,
-        fields: Mapping[str, CarriedField],
-        numbers: Mapping[str, pl.Series],
+        self, plan: MeterPlan, values: BatchValues, fields: Mapping[str, CarriedField]
     ) -> None:
-        """``numbers`` has the dictionary's numbers of the fields that are grouped by."""
-        names = dict.fromkeys((*plan.carried_first, *plan.carried_last))
-        columns = {name: batch.column(name) for name in names}
+        columns, numbers = values.carried, values.numbers
         self._first = {
             name: fields[name].add(column, numbers.get(name)) for name, column in columns.items()
         }

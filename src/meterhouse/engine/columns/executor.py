@@ -7,7 +7,7 @@ over* for the rest of the run. Meters of different users never interact, so this
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
@@ -17,14 +17,15 @@ from meterhouse.core.metered_record import threshold_record
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.bucket import Bucket
 from meterhouse.engine.columns.buckets import Buckets
-from meterhouse.engine.columns.carry import Carrier
-from meterhouse.engine.columns.check import REASONS, check
+from meterhouse.engine.columns.carry import BatchValues, Carrier
+from meterhouse.engine.columns.check import REASONS, Checked, check
 from meterhouse.engine.columns.crossing import Crossing, Limits
 from meterhouse.engine.columns.guide import Guide, Guided
 from meterhouse.engine.columns.range import may_overflow
 from meterhouse.engine.plan import MeterPlan
 from meterhouse.engine.rows import Folded, meter_rows
 from meterhouse.engine.source import METER_SCHEMA, MeterColumns, MeterSource, columns_of
+from meterhouse.engine.together import together
 
 #: What ``finish`` returns of each touched meter.
 CONTENTS = ["no", "value", "count", "volume", "carry_first", "carry_last", "reached", "groups"]
@@ -58,24 +59,32 @@ class ColumnExecutor:
 
     def meter(self, batch: UsageBatch) -> Folded:
         """Fold a batch; everything else that ``engine.rows.meter_rows`` would return."""
-        checked = check(batch, plan=self._plan, at=self._at)
-        guided = self._guide.guide(batch, checked=checked, at=self._at)
-        numbers = self._buckets.numbers(batch)
+        batch.columns()  # once, before two threads ask for them
+        (checked, guided), values = together(
+            [lambda: self._check_and_guide(batch), lambda: BatchValues.of(batch, self._buckets)]
+        )
+        assert isinstance(checked, Checked)
+        assert isinstance(guided, Guided)
+        assert isinstance(values, BatchValues)
         assigned = self._buckets.with_summands(
-            _assign(guided, checked.value, list(numbers.values()))
+            _assign(guided, checked.value, list(values.numbers.values()))
         )
         assigned, mine = self._without_handed(assigned, checked.user)
         risky = may_overflow(assigned, volume=self._buckets.volume, summed=self._buckets.summed)
         if len(risky):
             self._hand_over(risky)
             assigned, mine = self._without_handed(assigned, checked.user)
-        folded = self._fold(batch, assigned, numbers)
+        folded = self._fold(assigned, values)
         fault = guided.fault if mine is None else guided.fault.set(mine, 0)
         _suspend(folded, fault)
         folded.metered = len(batch) - len(folded.suspended)
         if mine is not None:
             self._meter_handed(batch, mine, folded)
         return folded
+
+    def _check_and_guide(self, batch: UsageBatch) -> tuple[Checked, Guided]:
+        checked = check(batch, plan=self._plan, at=self._at)
+        return checked, self._guide.guide(batch, checked=checked, at=self._at)
 
     def finish(self) -> pl.DataFrame:
         """Return the new contents of every touched meter (``CONTENTS``), ascending by ``no``."""
@@ -101,14 +110,13 @@ class ColumnExecutor:
         rows = self._no.search_sorted(numbers)
         return numbers.filter(self._over.gather(self._profile.gather(rows))).to_list()
 
-    def _fold(
-        self, batch: UsageBatch, assigned: pl.DataFrame, numbers: Mapping[str, pl.Series]
-    ) -> Folded:
+    def _fold(self, assigned: pl.DataFrame, values: BatchValues) -> Folded:
         folded = Folded()
         if assigned.is_empty():
             return folded
         self._buckets.load(assigned["m"])
-        carrier = Carrier(self._plan, batch, self._buckets.fields, numbers)
+        # After what was stored of these meters: places ascend in order of arrival.
+        carrier = Carrier(self._plan, values, self._buckets.fields)
         totals, partials = self._buckets.fold(assigned, carrier=carrier)
         if self._limits.any:
             crossings = self._limits.crossings(assigned, prior=self._buckets.prior(), folded=totals)
