@@ -24,7 +24,7 @@ from meterhouse.engine.columns.moments import Moments
 from meterhouse.engine.columns.table import KINDS, Measures, Table
 from meterhouse.engine.plan import MeterPlan
 from meterhouse.engine.source import MeterColumns
-from meterhouse.engine.together import together
+from meterhouse.engine.together import for_each
 
 #: Whole-number sums of one batch stay below this, so that thousands of batches fit 64 bits.
 _WHOLE_MAX = 2**50
@@ -273,7 +273,7 @@ class Buckets:
             encode_carries(total.first, total.carried[:count]).alias("carry_first"),
             encode_carries(total.last, total.carried[count:]).alias("carry_last"),
         )
-        parts = together([lambda t=table: t.encoded(self.kind) for table in self._tables])
+        parts = for_each(self._tables, lambda table: table.encoded(self.kind))
         parts += self._foreign
         names = []
         for place, part in enumerate(parts):

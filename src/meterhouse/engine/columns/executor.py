@@ -60,12 +60,10 @@ class ColumnExecutor:
     def meter(self, batch: UsageBatch) -> Folded:
         """Fold a batch; everything else that ``engine.rows.meter_rows`` would return."""
         batch.columns()  # once, before two threads ask for them
-        (checked, guided), values = together(
-            [lambda: self._check_and_guide(batch), lambda: BatchValues.of(batch, self._buckets)]
+        judged, values = together(
+            lambda: self._check_and_guide(batch), lambda: BatchValues.of(batch, self._buckets)
         )
-        assert isinstance(checked, Checked)
-        assert isinstance(guided, Guided)
-        assert isinstance(values, BatchValues)
+        checked, guided = judged
         assigned = self._buckets.with_summands(
             _assign(guided, checked.value, list(values.numbers.values()))
         )
