@@ -27,6 +27,8 @@ FIELD_TYPES = ("string", "number", "boolean")
 
 #: Files of more than this size are read ahead, in a thread of their own.
 _AHEAD_BYTES_MIN = 16_000_000
+#: Chunks of text inputs hold so many times fewer records than others.
+_TEXT_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +76,19 @@ class _FileReader(NodeRun):
         self._guard = site.guard(params.policy)
         self._consumed: list[ConsumedFile] = []
         self._records = 0
+        self._chunk_records = site.world.facts.chunk_records
 
     def chunks(self) -> Iterator[UsageBatch]:
         """Gather small files into one chunk; a large one is several."""
-        facts = self._site.world.facts
+        files = self._fresh_files()
+        if any(file.size > _AHEAD_BYTES_MIN and not self._is_columnar(file) for file in files):
+            # Text takes several times the memory of columns while it is read, and parts of it
+            # are read ahead: smaller chunks keep a run within its bounds.
+            self._chunk_records = max(1, self._chunk_records // _TEXT_SHARE)
         gathered: list[UsageBatch] = []
-        for batch in self._batches(self._fresh_files()):
+        for batch in self._batches(files):
             gathered.append(batch)
-            if sum(map(len, gathered)) >= facts.chunk_records:
+            if sum(map(len, gathered)) >= self._chunk_records:
                 yield concat_batches(gathered)
                 gathered = []
         if gathered:
@@ -108,6 +115,10 @@ class _FileReader(NodeRun):
                 bad.append((position, Reason.NOT_READABLE, str(misfit)))
         self._guard.screen(batch, bad)
         return {OUT: UsageBatch.from_rows(records, origins)}
+
+    def _is_columnar(self, file: InputFile) -> bool:
+        name = self._params.format or file.path.rsplit(".", 1)[-1]
+        return name in ("parquet", "avro")
 
     def _fresh_files(self) -> list[InputFile]:
         site, params = self._site, self._params
@@ -157,7 +168,7 @@ class _FileReader(NodeRun):
             source=source,
             format=self._params.format,
             fields=dict(self._params.fields),
-            records_max=world.facts.records_max or world.facts.chunk_records,
+            records_max=world.facts.records_max or self._chunk_records,
             needed=self._site.needed,
         )
         large = file.size > _AHEAD_BYTES_MIN and world.facts.records_max is None
