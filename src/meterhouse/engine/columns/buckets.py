@@ -21,7 +21,7 @@ from meterhouse.engine.columns.cells import (
 )
 from meterhouse.engine.columns.dictionary import FieldDictionary
 from meterhouse.engine.columns.moments import Moments
-from meterhouse.engine.columns.table import KINDS, Measures, Table
+from meterhouse.engine.columns.table import KINDS, MOMENT_BITS, Measures, Table
 from meterhouse.engine.plan import MeterPlan
 from meterhouse.engine.source import MeterColumns
 from meterhouse.engine.together import for_each
@@ -234,6 +234,8 @@ class Buckets:
         Without ``fold`` the batch at hand does not count at all.
         """
         named = moments.with_row_index("x").with_columns(pl.col("x").cast(pl.Int64))
+        # Moments take the place of meters in packed keys: more of them would run into one another.
+        assert named.height < 2**MOMENT_BITS, "a batch has more crossings than its keys can tell"
         meters = named.select("m", "x")
         tables = [self._total, *self._tables]
         parts = [table.of_meters(meters) for table in tables]

@@ -34,7 +34,7 @@ MEASURES = {
 KINDS = list(MEASURES)
 #: Bits of a packed key, and how many of them the meters (or moments of a batch) get at least.
 _KEY_BITS = 62
-_MOMENT_BITS = 22
+MOMENT_BITS = 22
 #: So many buckets are turned into texts at a time.
 _SLICE_ROWS = 400_000
 #: Partials are merged early once they hold this many rows.
@@ -126,7 +126,7 @@ class Table:
         self.measures = measures
         self.first = list(first)
         self.last = list(last)
-        meter_bits = max(meters.bit_length(), _MOMENT_BITS)
+        meter_bits = max(meters.bit_length(), MOMENT_BITS)
         self._bits = (_KEY_BITS - meter_bits) // len(section) if section else 0
         self._packed = bool(section)
         self._partials: list[pl.DataFrame] = []
