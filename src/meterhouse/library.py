@@ -182,14 +182,15 @@ def meter(
     meter_plan = plan if isinstance(plan, MeterPlan) else plan.node(node)
     metering = Metering(meter_plan, state, at=instant)
     golden = [record.body for record in metering.scan()]
-    folded = metering.meter(batch)
+    outcome = metering.meter(batch)
+    thresholds = [record.body for _, record in metering.thresholds()]
     whole = meter_plan.flush is Flush.STREAM_EXECUTION
     golden += [record.body for record in (metering.flush_all() if whole else metering.scan())]
     return Metered(
         golden=golden,
-        thresholds=[record.body for record in folded.thresholds],
-        suspended=_suspended(batch, folded.suspended),
-        metered=folded.metered,
+        thresholds=thresholds,
+        suspended=_suspended(batch, outcome.suspended),
+        metered=outcome.metered,
         state=state.with_changes(metering.changes()),
     )
 

@@ -108,3 +108,50 @@ def test_another_format_is_refused(tmp_path, read):
 
     with pytest.raises(InputError, match="it is not Parquet"):
         read(path)
+
+
+@pytest.fixture(scope="module")
+def large_usage(tmp_path_factory):
+    """A file large enough that texts which repeat are read as dictionary and numbers."""
+    count = 120_000
+    users = [None if n % 11 == 0 else f"user {n % 97} ünï" for n in range(count)]
+    frame = pl.DataFrame(
+        {
+            "userId": users,
+            "event": [f"e{n}" for n in range(count)],
+            "nothing": pl.Series([None] * count, dtype=pl.String),
+            "value": range(count),
+        }
+    )
+    path = tmp_path_factory.mktemp("large") / "usage.parquet"
+    pq.write_table(frame.to_arrow(), path, row_group_size=25_000)
+    return path, frame
+
+
+@pytest.mark.parametrize("records_max", [25_000, 60_000, 130_000, 10_000])
+def test_texts_that_repeat_stay_a_dictionary(large_usage, read, records_max):
+    path, frame = large_usage
+    batches = [chunk.batch for chunk in read(path, records_max=records_max).chunks]
+
+    columns = [batch.columns() for batch in batches]
+    assert all("nothing" not in column for column in columns)
+    coded = [column["userId"].coded is not None for column in columns]
+    # A slice that cuts a row group is read the plain way.
+    assert all(coded) if records_max >= 25_000 else not any(coded)
+    assert all(column["event"].coded is None for column in columns)
+    for name in ("userId", "event", "value"):
+        read_back = [value for column in columns for value in column[name].to_values()]
+        assert read_back == frame[name].to_list()
+
+
+def test_a_dictionary_that_is_no_text_is_refused(large_usage, tmp_path, read):
+    _, frame = large_usage
+    damaged = tmp_path / "damaged.parquet"
+    table = frame.select("userId").to_arrow()
+    pq.write_table(table, damaged, row_group_size=25_000, compression="none")
+    data = damaged.read_bytes()
+    assert "user 1 ün".encode() in data
+    damaged.write_bytes(data.replace("ün".encode(), b"\xff\xfe\xffn"[:3]))
+
+    with pytest.raises(InputError):
+        read(damaged)

@@ -12,6 +12,8 @@ from decimal import Decimal
 from itertools import pairwise
 from random import Random
 
+import polars as pl
+
 from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.guiding_rule import Carry, Condition, GuidingRule, Operation
 from meterhouse.core.instant import DAY, Instant, instant_text, parse_instant
@@ -20,6 +22,7 @@ from meterhouse.core.meter import Meter
 from meterhouse.core.schedule import ResetSchedule
 from meterhouse.core.threshold import Threshold
 from meterhouse.engine.batch import UsageBatch
+from meterhouse.engine.column import Coded, Column, ColumnKind
 from meterhouse.engine.metering import Metering
 from meterhouse.engine.plan import Flush, MeterPlan
 from meterhouse.engine.source import State
@@ -215,23 +218,52 @@ def _timestamp(style: Style, at: Instant) -> object:
     return style.random.choice(good + odd if style.wild else good[:1])
 
 
+#: Columns fold so many records at a time, step by step: every batch, some, all of them.
+_WINDOWS = (12, 1, 10**9)
+
+
+def _coded(batch: UsageBatch) -> UsageBatch:
+    """Let every other column of texts come as dictionary and numbers, as from a Parquet file."""
+    columns = dict(batch.columns())
+    for name in sorted(columns)[::2]:
+        if columns[name].kind is ColumnKind.TEXT:
+            texts = columns[name].values
+            # One text may stand in a dictionary twice.
+            known = pl.concat([texts.drop_nulls().unique(), texts.drop_nulls().unique()])
+            codes = [None if text is None else known.to_list().index(text) for text in texts]
+            columns[name] = Column.of_codes(Coded(pl.Series(codes, dtype=pl.Int32), known))
+    return batch.with_columns(columns)
+
+
 def play(case: Case, *, rows_max: int, whole: bool = False) -> list[str]:
     """Carry a case out; ``rows_max`` chooses the executor, ``whole`` ignores the cuts."""
     state, transcript = State.from_meters(case.meters), []
     for number, step in enumerate(case.steps):
-        metering = Metering(case.plan, state, at=step.at, rows_max=rows_max)
+        metering = Metering(
+            case.plan,
+            state,
+            at=step.at,
+            rows_max=rows_max,
+            window_records=_WINDOWS[number % len(_WINDOWS)],
+        )
         transcript += [f"{number} scan {record.text}" for record in metering.scan()]
         batch = UsageBatch.from_rows(step.records)
         cuts = [0, len(batch)] if whole else step.cuts
         metered = 0
         for start, end in pairwise(cuts):
-            folded = metering.meter(batch.slice(start, end - start))
-            assert folded.metered + len(folded.suspended) == end - start
-            metered += folded.metered
-            transcript += [f"{number} suspended {start + p} {r.value}" for p, r in folded.suspended]
-            transcript += [f"{number} threshold {record.text}" for record in folded.thresholds]
-        # Cuts interleave what is suspended with what is pushed: each kind in its own order.
-        transcript.sort(key=lambda line: line.split(" ")[1] == "threshold")
+            piece = batch.slice(start, end - start)
+            if rows_max < 0 and (number + start) % 2:
+                piece = _coded(piece)
+            outcome = metering.meter(piece)
+            assert outcome.metered + len(outcome.suspended) == end - start
+            metered += outcome.metered
+            transcript += [
+                f"{number} suspended {start + p} {r.value}" for p, r in outcome.suspended
+            ]
+        transcript += [
+            f"{number} threshold {position} {record.text}"
+            for position, record in metering.thresholds()
+        ]
         transcript.append(f"{number} metered {metered}")
         if case.plan.flush is Flush.STREAM_EXECUTION:
             last = metering.flush_all()

@@ -78,11 +78,11 @@ def play_case(case: GoldenCase, *, rows_max: int) -> tuple[list[str], list[str]]
     for step in case.steps:
         metering = Metering(plan, state, at=step.at, rows_max=rows_max)
         flushed = list(metering.scan())
-        folded = metering.meter(UsageBatch.from_rows([record for record, _ in step.usage]))
+        outcome = metering.meter(UsageBatch.from_rows([record for record, _ in step.usage]))
         outcomes: list[list[str]] = [[] for _ in step.usage]
-        for position, reason in folded.suspended:
+        for position, reason in outcome.suspended:
             outcomes[position].append(f"suspended {reason.value}")
-        for position, record in zip(folded.threshold_positions, folded.thresholds, strict=True):
+        for position, record in metering.thresholds():
             outcomes[position].append(record.body["thresholdReached"]["name"])
         for (record, wanted), came in zip(step.usage, outcomes, strict=True):
             expected.append(f"{json_text(record)} => {wanted}")

@@ -115,10 +115,7 @@ class UsageBatch:
             rows, origins = self._rows, self.origins()
             wanted = positions.to_list()
             return UsageBatch.from_rows([rows[i] for i in wanted], [origins[i] for i in wanted])
-        columns = {
-            name: Column(column.kind, column.values.gather(positions))
-            for name, column in self._columns.items()
-        }
+        columns = {name: column.gather(positions) for name, column in self._columns.items()}
         frame = self.origin_frame().select(pl.all().gather(positions))
         return UsageBatch(len(positions), _columns=columns, _origin_frame=frame)
 
@@ -141,10 +138,7 @@ class UsageBatch:
             assert self._rows is not None
             end = start + length
             return UsageBatch.from_rows(self._rows[start:end], self.origins()[start:end])
-        columns = {
-            name: Column(column.kind, column.values.slice(start, length))
-            for name, column in self._columns.items()
-        }
+        columns = {name: column.slice(start, length) for name, column in self._columns.items()}
         frame = self.origin_frame().slice(start, length)
         return UsageBatch(frame.height, _columns=columns, _origin_frame=frame)
 
@@ -183,7 +177,7 @@ def _to_rows(columns: Mapping[str, Column], length: int) -> list[Record]:
     if not names:
         return [{} for _ in range(length)]
     values = [column.to_values() for column in columns.values()]
-    if not any(column.values.null_count() for column in columns.values()):
+    if not any(column.null_count() for column in columns.values()):
         return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
     return [
         {name: value for name, value in zip(names, row, strict=True) if value is not None}

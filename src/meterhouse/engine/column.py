@@ -34,11 +34,74 @@ class ColumnKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """One field of a batch. Null means that the record does not have the field."""
+class Coded:
+    """Texts that repeat, as numbers: ``codes`` are positions in ``texts``, null where absent.
 
-    kind: ColumnKind
-    values: pl.Series
+    One text may stand in ``texts`` more than once; none of them is null.
+    """
+
+    codes: pl.Series  # whole numbers
+    texts: pl.Series  # String
+
+    def gather(self, positions: pl.Series) -> Coded:
+        """Return the texts at positions."""
+        return Coded(self.codes.gather(positions), self.texts)
+
+    def slice(self, start: int, length: int) -> Coded:
+        """Return a part."""
+        return Coded(self.codes.slice(start, length), self.texts)
+
+
+class Column:
+    """One field of a batch. Null in ``values`` means that the record does not have the field.
+
+    A column of texts may be ``coded``; its values are then looked up when they are asked for.
+    """
+
+    __slots__ = ("_values", "coded", "kind")
+
+    def __init__(self, kind: ColumnKind, values: pl.Series) -> None:
+        self.kind = kind
+        self.coded: Coded | None = None
+        self._values: pl.Series | None = values
+
+    @classmethod
+    def of_codes(cls, coded: Coded) -> Column:
+        """Return a column of texts that repeat."""
+        column = cls(ColumnKind.TEXT, coded.texts)
+        column.coded, column._values = coded, None
+        return column
+
+    @property
+    def values(self) -> pl.Series:
+        """The values, one a record."""
+        if self._values is None:
+            assert self.coded is not None
+            self._values = self.coded.texts.gather(self.coded.codes)
+        return self._values
+
+    def __len__(self) -> int:
+        return len(self.values if self.coded is None else self.coded.codes)
+
+    def null_count(self) -> int:
+        """Return how many records do not have the field."""
+        return (self.values if self.coded is None else self.coded.codes).null_count()
+
+    def is_present(self) -> pl.Series:
+        """Return which records have the field."""
+        return (self.values if self.coded is None else self.coded.codes).is_not_null()
+
+    def gather(self, positions: pl.Series) -> Column:
+        """Return the values at positions."""
+        if self.coded is not None:
+            return Column.of_codes(self.coded.gather(positions))
+        return Column(self.kind, self.values.gather(positions))
+
+    def slice(self, start: int, length: int) -> Column:
+        """Return a part."""
+        if self.coded is not None:
+            return Column.of_codes(self.coded.slice(start, length))
+        return Column(self.kind, self.values.slice(start, length))
 
     @classmethod
     def from_values(cls, values: Sequence[JsonValue]) -> Column:
@@ -76,6 +139,8 @@ class Column:
                 return _between_quotes(self.values)
             case ColumnKind.JSON:
                 return self.values
+            case ColumnKind.TEXT if self.coded is not None:
+                return _quoted(self.coded.texts).gather(self.coded.codes)
             case ColumnKind.TEXT:
                 return _quoted(self.values)
             case ColumnKind.NUMBER:
@@ -96,7 +161,7 @@ class Column:
 
     def or_else(self, other: Column) -> Column:
         """Return this column with the other's values where it has none."""
-        if not self.values.null_count():
+        if not self.null_count():
             return self
         pairs = zip(self.to_values(), other.to_values(), strict=True)
         return Column.from_values([a if a is not None else b for a, b in pairs])
@@ -125,7 +190,10 @@ def concat_columns(parts: Sequence[Column]) -> Column:
     """Stack columns of one field; differing kinds become ``JSON``."""
     if len(parts) == 1:
         return parts[0]
-    filled = {part.kind for part in parts if part.values.null_count() < len(part.values)}
+    coded = [part.coded for part in parts if part.coded is not None]
+    if len(coded) == len(parts):
+        return Column.of_codes(_concat_coded(coded))
+    filled = {part.kind for part in parts if part.null_count() < len(part)}
     kind = filled.pop() if len(filled) == 1 else (ColumnKind.JSON if filled else ColumnKind.TEXT)
     series = [_as_kind(part, kind) for part in parts]
     if kind is ColumnKind.NUMBER and len({part.dtype for part in series}) > 1:
@@ -133,11 +201,20 @@ def concat_columns(parts: Sequence[Column]) -> Column:
     return Column(kind, pl.concat(series))
 
 
+def _concat_coded(parts: Sequence[Coded]) -> Coded:
+    """Stack coded texts; the dictionaries stand behind one another."""
+    codes, before = [], 0
+    for part in parts:
+        codes.append(part.codes.cast(pl.Int64) + before)
+        before += len(part.texts)
+    return Coded(pl.concat(codes), pl.concat([part.texts for part in parts]))
+
+
 def _as_kind(part: Column, kind: ColumnKind) -> pl.Series:
     if part.kind is kind:
         return part.values
-    if part.values.null_count() == len(part.values):
-        return pl.Series([None] * len(part.values), dtype=_EMPTY_TYPE[kind])
+    if part.null_count() == len(part):
+        return pl.Series([None] * len(part), dtype=_EMPTY_TYPE[kind])
     return part.widened(kind).values
 
 

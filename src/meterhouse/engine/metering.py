@@ -15,10 +15,10 @@ from meterhouse.core.metered_record import MeteredRecord
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.bucket import Bucket
 from meterhouse.engine.changes import StateChanges, with_contents
-from meterhouse.engine.columns.executor import ColumnExecutor
+from meterhouse.engine.columns.executor import WINDOW_RECORDS, ColumnExecutor
 from meterhouse.engine.flush import flush_expired, flush_now
 from meterhouse.engine.plan import USER_ID, MeterPlan
-from meterhouse.engine.rows import Folded, meter_rows, user_id_text
+from meterhouse.engine.rows import Outcome, meter_rows, user_id_text
 from meterhouse.engine.source import MeterSource, flush_order
 
 #: Batches of up to this many records are metered row by row (engines: they cross at 2,500-4,000).
@@ -26,18 +26,31 @@ ROWS_MAX = 2_000
 
 
 class Metering:
-    """The metering of one run: ``scan``, then ``meter`` each batch, then flush, then ``changes``.
+    """The metering of one run.
 
+    In this order: ``scan``, ``meter`` for each batch, ``thresholds``, the flush, ``changes``.
     Nothing may be metered after the flush at the end.
     """
 
     def __init__(
-        self, plan: MeterPlan, source: MeterSource, *, at: Instant, rows_max: int = ROWS_MAX
+        self,
+        plan: MeterPlan,
+        source: MeterSource,
+        *,
+        at: Instant,
+        rows_max: int = ROWS_MAX,
+        window_records: int = WINDOW_RECORDS,
     ) -> None:
+        """``rows_max`` chooses the executor; columns fold ``window_records`` records at a time."""
         self._plan = plan
         self._source = source
         self._at = at
         self._rows_max = rows_max
+        self._window_records = window_records
+        #: records that came in before the batch at hand, and before columns took over
+        self._seen = self._seen_by_rows = 0
+        #: threshold records, by the position in the run of the record that reached the limit
+        self._thresholds: list[tuple[int, MeteredRecord]] = []
         #: buckets in memory by meter number: they go before what the source says
         self._held: dict[int, Bucket] = {}
         self._users: dict[str, list[Bucket]] = {}
@@ -70,15 +83,27 @@ class Metering:
             flush=lambda bucket: flush_now(bucket, at=self._at, sections=self._plan.sections),
         )
 
-    def meter(self, batch: UsageBatch) -> Folded:
+    def meter(self, batch: UsageBatch) -> Outcome:
         """Fold a batch into the buckets."""
+        first, self._seen = self._seen, self._seen + len(batch)
         if self._columns is None and len(batch) <= self._rows_max:
-            return self._meter_rows(batch)
+            return self._meter_rows(batch, first)
         if self._columns is None:
             assert self._contents is None
             held = self._held.values()
-            self._columns = ColumnExecutor(self._plan, self._source, held, at=self._at)
+            self._columns = ColumnExecutor(
+                self._plan, self._source, held, at=self._at, window_records=self._window_records
+            )
+            self._seen_by_rows = first
         return self._columns.meter(batch)
+
+    def thresholds(self) -> list[tuple[int, MeteredRecord]]:
+        """Return the threshold records so far, in order of arrival.
+
+        With each comes the position in the run (from 0) of the record that reached the limit.
+        """
+        self._take_thresholds()
+        return list(self._thresholds)
 
     def changes(self) -> StateChanges:
         """Return what is to be stored."""
@@ -108,11 +133,13 @@ class Metering:
             if record is not None:
                 yield record
 
-    def _meter_rows(self, batch: UsageBatch) -> Folded:
+    def _meter_rows(self, batch: UsageBatch, first: int) -> Outcome:
         records = batch.rows()
         users = {user_id_text(record.get(USER_ID)) for record in records}
         self._load({user for user in users if user is not None and user not in self._users})
-        return meter_rows(records, plan=self._plan, buckets=self._users, at=self._at)
+        folded = meter_rows(records, plan=self._plan, buckets=self._users, at=self._at)
+        self._thresholds += [(first + position, record) for position, record in folded.pushed()]
+        return folded
 
     def _load(self, user_ids: set[str]) -> None:
         self._users |= {user_id: [] for user_id in user_ids}
@@ -122,8 +149,14 @@ class Metering:
                 self._held[bucket.meter.no] = bucket
                 self._users[bucket.meter.user_id].append(bucket)
 
+    def _take_thresholds(self) -> None:
+        if self._columns is not None:
+            first = self._seen_by_rows
+            self._thresholds += [(first + at, record) for at, record in self._columns.pushed()]
+
     def _land_columns(self) -> None:
         """End columnar folding; its results are contents until a flush needs them as buckets."""
+        self._take_thresholds()
         if self._columns is not None:
             self._contents = self._columns.finish()
             self._retired = self._columns.retired(self._contents["no"])

@@ -26,18 +26,30 @@ UserBuckets = Mapping[str, Sequence[Bucket]]
 
 
 @dataclass(slots=True)
-class Folded:
-    """What metering a batch gave: how many records were metered, and what else left.
+class Outcome:
+    """How many records of a batch were metered, and which were not.
 
     ``suspended`` holds positions in the batch; together with the metered records they are all.
+    """
+
+    metered: int = 0
+    suspended: list[tuple[int, Reason]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Folded(Outcome):
+    """The outcome of a batch, and the threshold records that left.
+
     ``threshold_positions`` holds for each threshold record the position of the record that
     reached the limit.
     """
 
-    metered: int = 0
     thresholds: list[MeteredRecord] = field(default_factory=list)
     threshold_positions: list[int] = field(default_factory=list)
-    suspended: list[tuple[int, Reason]] = field(default_factory=list)
+
+    def pushed(self) -> list[tuple[int, MeteredRecord]]:
+        """Return the threshold records with their positions."""
+        return list(zip(self.threshold_positions, self.thresholds, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,11 +149,12 @@ class Buckets:
         frame = frame.with_columns(carrier.columns)
         extra = [rise.sum().alias("rise"), pl.col("v").max().alias("top")]
         measures = [*self._total.measures.folds(), *carrier.folds(), *extra]
-        folds = [frame.lazy().group_by("m").agg(measures)]
+        folds = [frame.lazy().group_by(pl.col("m").cast(pl.Int64)).agg(measures)]
         for table in self._tables:
-            rows = self._rows_of(table, frame)
+            # Keys are worked out as the records pass: a column of them would be touched twice.
+            rows = table.keyed(self._rows_of(table, frame), self._number_columns(table))
             measures = [*table.measures.folds(), *carrier.folds()]
-            folds.append(rows.lazy().group_by(table.keys).agg(measures))
+            folds.append(rows.group_by(table.keys).agg(measures))
         total, *groups = pl.collect_all(folds, engine="streaming")
         partials = [
             carrier.places(group, [*table.keys, *table.measures.names])
@@ -162,12 +163,15 @@ class Buckets:
         kept = ["m", *self._total.measures.names, "rise", "top"]
         return carrier.places(total, kept), partials
 
-    def _rows_of(self, table: Table, frame: pl.DataFrame) -> pl.DataFrame:
-        """The records that count in a section, with its key."""
+    def _rows_of(self, table: Table, frame: pl.DataFrame) -> pl.LazyFrame:
+        """The records that count in a section."""
         rules = [i for i, rule in enumerate(self._plan.rules) if table.section in rule.group_by]
-        everywhere = len(rules) == len(self._plan.rules)
-        rows = frame if everywhere else frame.filter(pl.col("rule").is_in(rules))
-        return table.keyed(rows, [self._number_column(name) for name in table.section])
+        if len(rules) == len(self._plan.rules):
+            return frame.lazy()
+        return frame.lazy().filter(pl.col("rule").is_in(rules))
+
+    def _number_columns(self, table: Table) -> list[str]:
+        return [self._number_column(name) for name in table.section]
 
     def _number_column(self, name: str) -> str:
         """A user's field name never becomes the name of a column."""
@@ -233,15 +237,16 @@ class Buckets:
 
         Without ``fold`` the batch at hand does not count at all.
         """
-        named = moments.with_row_index("x").with_columns(pl.col("x").cast(pl.Int64))
+        named = moments.with_row_index("x")
         # Moments take the place of meters in packed keys: more of them would run into one another.
         assert named.height < 2**MOMENT_BITS, "a batch has more crossings than its keys can tell"
-        meters = named.select("m", "x")
+        meters = named.select(pl.col("m", "x").cast(pl.Int64))
         tables = [self._total, *self._tables]
         parts = [table.of_meters(meters) for table in tables]
         if fold is not None:
             assigned, carrier = fold
-            rows = assigned.join(named.rename({"q": "upto"}), on="m", how="inner")
+            early = assigned.filter(self._until(moments, assigned["m"]) >= assigned["q"])
+            rows = early.join(named.rename({"q": "upto"}), on="m", how="inner")
             rows = rows.filter(pl.col("q") <= pl.col("upto")).with_columns(m=pl.col("x"))
             total, partials = self.fold(rows.drop("x", "upto"), carrier=carrier)
             for part, partial in zip(parts, [total, *partials], strict=True):
@@ -252,6 +257,12 @@ class Buckets:
         ]
         rows_of = named["m"]
         return Moments(tables, merged, self.kind.gather(rows_of), self.volume.gather(rows_of))
+
+    def _until(self, moments: pl.DataFrame, meters: pl.Series) -> pl.Series:
+        """The last moment of each record's meter; null where it has none."""
+        last = moments.group_by("m").agg(pl.col("q").max())
+        nothing = pl.repeat(None, self._stored.height, dtype=pl.UInt32, eager=True)
+        return nothing.scatter(last["m"], last["q"]).gather(meters)
 
     def forget(self, meters: pl.Series) -> None:
         """Drop meters: someone else takes care of them."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Protocol
 
 import polars as pl
@@ -19,6 +20,9 @@ from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Column, ColumnKind, concat_columns
 from meterhouse.engine.columns.dictionary import FieldDictionary
 from meterhouse.engine.plan import MeterPlan
+
+#: Texts of up to this many bytes lie in their column itself, longer ones in a buffer beside it.
+_INLINE_BYTES = 12
 
 
 class CarriedField:
@@ -31,6 +35,7 @@ class CarriedField:
         self._dictionary = dictionary
         self._pieces: list[Column] = []
         self._height = 0
+        self._joining = Lock()
 
     @property
     def bytes(self) -> int:
@@ -40,16 +45,15 @@ class CarriedField:
     def add(self, column: Column, numbers: pl.Series | None = None) -> int:
         """Take more values; the place of the first one is returned, the others follow it.
 
-        Values that have no dictionary are canonical texts, in memory of their own.
-
-        ``numbers`` are those of the dictionary, where they are known already.
+        Values that have no dictionary are in memory of their own (``own_texts``). ``numbers`` are
+        those of the dictionary, where they are known already.
         """
         first = self._height
         if self._dictionary is not None:
             numbers = self._dictionary.encode(column) if numbers is None else numbers
             column = Column(ColumnKind.NUMBER, numbers)
         self._pieces.append(column)
-        self._height += len(column.values)
+        self._height += len(column)
         return first
 
     def add_texts(self, texts: pl.Series) -> pl.Series:
@@ -62,25 +66,41 @@ class CarriedField:
         """Return the canonical texts at places; null where the place is."""
         if not self._pieces:
             return pl.repeat(None, len(places), dtype=pl.String, eager=True)
-        whole = concat_columns(self._pieces)
+        whole = self._whole()
         if self._dictionary is not None:
             return self._dictionary.texts().gather(whole.values.gather(places))
-        return whole.values.gather(places)
+        return whole.gather(places).canonical()
+
+    def _whole(self) -> Column:
+        """All values in one piece: looking texts up in several takes several times as long."""
+        with self._joining:
+            whole = concat_columns(self._pieces)
+            if whole.values.n_chunks() > 1:
+                whole = Column(whole.kind, whole.values.rechunk())
+            self._pieces = [whole]
+        return whole
 
     def compact(self, used: pl.Series) -> None:
         """Keep only the values at ``used`` (ascending); their new places are their ranks in it."""
-        whole = concat_columns(self._pieces) if self._pieces else None
-        if whole is not None and self._dictionary is not None:
-            self._pieces = [Column(whole.kind, whole.values.gather(used))]
-        else:
-            self._pieces = [Column(ColumnKind.JSON, _copied(self.texts(used)))]
+        if self._pieces:
+            whole = self._whole()
+            kept = Column(whole.kind, whole.values.gather(used))
+            self._pieces = [kept if self._dictionary is not None else own_texts(kept)]
         self._height = len(used)
 
 
-def _copied(texts: pl.Series) -> pl.Series:
-    """Texts in memory of their own: a gathered text keeps the buffer alive that it was in."""
+def own_texts(column: Column) -> Column:
+    """Return texts in memory of their own: others keep all alive that was read with them.
+
+    Short texts have no memory but their column's; they stay as they are, and quick to look up.
+    """
+    if column.kind is ColumnKind.TEXT:
+        longest = column.values.str.len_bytes().max()
+        if not isinstance(longest, int) or longest <= _INLINE_BYTES:
+            return Column(ColumnKind.TEXT, column.values)
     copy = pl.concat_str(pl.col("t"), pl.lit("")).alias("t")
-    return texts.alias("t").to_frame().select(copy)["t"]
+    texts = column.canonical().alias("t").to_frame().select(copy)["t"]
+    return Column(ColumnKind.JSON, texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +115,10 @@ class BatchValues:
         """Look them up in a batch; ``source`` numbers the fields that are grouped by."""
         numbers = source.numbers(batch)
         carried = {name: batch.column(name) for name in source.fields}
-        # Copies of their own: a column that was read keeps all that was read with it alive.
         return cls(
             numbers,
             {
-                name: column if name in numbers else Column(ColumnKind.JSON, column.canonical())
+                name: column if name in numbers else own_texts(column)
                 for name, column in carried.items()
             },
         )
@@ -154,11 +173,11 @@ class Carrier:
         rules = [i for i, rule in enumerate(plan.rules) if operation in rule.operations]
         everywhere = len(rules) == len(plan.rules)
         where = "q"
-        if not everywhere or column.values.null_count():
+        if not everywhere or column.null_count():
             where = f"q_{name}"
             wanted = pl.lit(value=True) if everywhere else pl.col("rule").is_in(rules)
-            if column.values.null_count():
-                there = pl.lit(column.values.is_not_null()).gather(pl.col("q"))
+            if column.null_count():
+                there = pl.lit(column.is_present()).gather(pl.col("q"))
                 wanted = wanted & there
             self.columns.append(pl.when(wanted).then(pl.col("q")).alias(where))
         first = self._first[operation.field]
@@ -179,6 +198,6 @@ class Carrier:
         columns = [pl.col(name) for name in kept]
         for carried in self._carried:
             side = "a" if carried.carry is Carry.FIRST else "z"
-            place = pl.col(f"{side}_{carried.where}") + carried.first
+            place = pl.col(f"{side}_{carried.where}").cast(pl.Int64) + carried.first
             columns.append(place.alias(carried.name))
         return folded.select(columns)

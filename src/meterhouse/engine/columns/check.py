@@ -17,7 +17,14 @@ from meterhouse.core.json_text import JsonValue, parse_json
 from meterhouse.core.quantity import number_text, quantity
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import UsageBatch
-from meterhouse.engine.column import QUANTITY, Column, ColumnKind, number_texts, timestamp_texts
+from meterhouse.engine.column import (
+    QUANTITY,
+    Column,
+    ColumnKind,
+    absent_column,
+    number_texts,
+    timestamp_texts,
+)
 from meterhouse.engine.plan import TIMESTAMP, USER_ID, VALUE, MeterPlan
 from meterhouse.engine.rows import user_id_text
 
@@ -37,10 +44,11 @@ def code(reason: Reason) -> int:
 class Checked:
     """A batch after the checks. ``instant`` is ``None`` where no record has a timestamp.
 
-    ``fault`` is 0 or the code of a reason (UInt8); ``value`` is Int64 or ``QUANTITY``.
+    ``user`` is a column of texts. ``fault`` is 0 or the code of a reason (UInt8); ``value`` is
+    Int64 or ``QUANTITY``.
     """
 
-    user: pl.Series
+    user: Column
     value: pl.Series
     instant: pl.Series | None
     fault: pl.Series
@@ -51,9 +59,10 @@ def check(batch: UsageBatch, *, plan: MeterPlan, at: Instant) -> Checked:
     user = _users(batch.column(USER_ID))
     value, value_fault = _values(batch.column(VALUE))
     instant, instant_fault = _instants(batch.column(TIMESTAMP), latest=at + plan.future_tolerance)
-    frame = pl.DataFrame([user.alias("u"), value_fault.alias("v"), instant_fault.alias("t")])
+    there = user.is_present().alias("u")
+    frame = pl.DataFrame([there, value_fault.alias("v"), instant_fault.alias("t")])
     fault = frame.select(
-        pl.when(pl.col("u").is_null())
+        pl.when(~pl.col("u"))
         .then(pl.lit(code(Reason.USER_ID_MISSING), dtype=pl.UInt8))
         .when(pl.col("v") > 0)
         .then(pl.col("v"))
@@ -63,7 +72,10 @@ def check(batch: UsageBatch, *, plan: MeterPlan, at: Instant) -> Checked:
     return Checked(user, value, instant, fault)
 
 
-def _users(column: Column) -> pl.Series:
+def _users(column: Column) -> Column:
+    """The users as texts, absent where there is none."""
+    if column.coded is not None and not (column.coded.texts == "").any():
+        return column
     match column.kind:
         case ColumnKind.TEXT:
             texts = column.values
@@ -72,13 +84,13 @@ def _users(column: Column) -> pl.Series:
         case ColumnKind.NUMBER:
             texts = number_texts(column.values)
         case ColumnKind.BOOLEAN:
-            return pl.Series([None], dtype=pl.String).new_from_index(0, len(column.values))
+            return absent_column(len(column))
         case ColumnKind.JSON:
             texts = _through_distinct(
                 column.values, lambda text: user_id_text(parse_json(text)), pl.String()
             )
     empty = (texts == "").fill_null(value=False)
-    return texts.set(empty, None) if empty.any() else texts
+    return Column(ColumnKind.TEXT, texts.set(empty, None) if empty.any() else texts)
 
 
 def _values(column: Column) -> tuple[pl.Series, pl.Series]:

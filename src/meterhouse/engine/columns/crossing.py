@@ -1,7 +1,8 @@
 """Threshold crossings in columns: which record takes a meter to a limit.
 
-Only meters that may reach a limit in this batch are looked at record by record: running values
-are worked out for them alone, in the order of arrival.
+Only meters that may reach a limit in this batch are looked at record by record, and of many
+records only those around a crossing: running values are worked out for them alone, in the order of
+arrival.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from meterhouse.engine.column import QUANTITY
 from meterhouse.engine.columns.table import KINDS
 from meterhouse.engine.source import Profile
 
+#: Into so many slices the records of a batch are cut, if there are at least so many.
+_SLICES = 32
+_SLICED_MIN = 100_000
 _SUM = KINDS.index(Aggregation.SUM)
 _INCREMENT = KINDS.index(Aggregation.INCREMENT)
 _MIN = KINDS.index(Aggregation.MIN)
@@ -67,17 +71,20 @@ class Limits:
 
     def crossings(
         self, assigned: pl.DataFrame, *, prior: pl.DataFrame, folded: pl.DataFrame
-    ) -> list[Crossing]:
+    ) -> tuple[list[Crossing], pl.DataFrame]:
         """Find the crossings of a batch, in order of arrival, then meter, then rank.
 
         ``assigned`` has ``q``, ``m``, ``v``, ``s``; ``prior`` has for each meter row ``value`` and
         ``kind``; ``folded`` has for each touched meter ``m``, ``count``, ``rise`` (sum of its
-        positive quantities) and ``top`` (greatest quantity) of this batch.
+        positive quantities) and ``top`` (greatest quantity) of this batch. The second result is
+        ``assigned`` without meters that surely cross nothing.
         """
         candidates = self._candidates(prior, folded)
         if not len(candidates):
-            return []
-        running = _running(assigned, candidates, prior)
+            return [], assigned.clear()
+        wanted = pl.repeat(value=False, n=prior.height, dtype=pl.Boolean, eager=True)
+        mine = assigned.filter(wanted.scatter(candidates, True).gather(assigned["m"]))
+        running = _running(self._near(mine, prior), prior)
         crossings: list[Crossing] = []
         for rank, limits in enumerate(self._open):
             found = (
@@ -88,7 +95,37 @@ class Limits:
             )
             self.close_many(rank, found["m"])
             crossings += [Crossing(q, m, rank) for m, q in found.select("m", "q").iter_rows()]
-        return sorted(crossings, key=lambda crossing: (crossing.q, crossing.m, crossing.rank))
+        ordered = sorted(crossings, key=lambda crossing: (crossing.q, crossing.m, crossing.rank))
+        return ordered, mine
+
+    def _near(self, mine: pl.DataFrame, prior: pl.DataFrame) -> pl.DataFrame:
+        """Leave only the records around crossings; adds ``key`` and ``past``.
+
+        Sums that never fall cross a limit in the first slice of the records whose end is beyond
+        it: the other slices need not be looked at record by record. ``key`` names a meter's slice
+        (the meter itself where there are none), ``past`` is the sum of the slices before it.
+        """
+        every = mine.with_columns(key=pl.col("m").cast(pl.Int64), past=pl.lit(0, dtype=pl.Int64))
+        plain = mine["s"].dtype == pl.Int64 and mine.height >= _SLICED_MIN
+        if not plain or (prior["kind"] != _SUM).any() or mine.select(pl.col("s").min()).item() < 0:
+            return every
+        last = mine["q"].max()
+        assert isinstance(last, int)
+        of = (pl.col("q") // (last // _SLICES + 1)).cast(pl.UInt32)
+        keyed = mine.lazy().with_columns((pl.col("m").cast(pl.Int64) * _SLICES + of).alias("key"))
+        sums = keyed.group_by("key").agg(pl.col("s").sum()).collect(engine="streaming").sort("key")
+        m = pl.col("key") // _SLICES
+        sums = sums.with_columns(m=m, past=pl.col("s").cum_sum().over(m) - pl.col("s"))
+        before = prior["value"].gather(sums["m"]).fill_null(0)
+        start, end = before + sums["past"], before + (sums["past"] + sums["s"])
+        hit = pl.repeat(value=False, n=sums.height, dtype=pl.Boolean, eager=True)
+        for limits in self._open:
+            limit = limits.gather(sums["m"])
+            # A limit that was passed before it was set is reached by the first record.
+            open_before = (start < limit) | (sums["past"] == 0)
+            hit |= (open_before & (end >= limit)).fill_null(value=False)
+        slices = sums.filter(hit).select("key", "past").lazy()
+        return keyed.join(slices, on="key", how="inner").collect(engine="streaming").sort("q")
 
     def _candidates(self, prior: pl.DataFrame, folded: pl.DataFrame) -> pl.Series:
         """The touched meters whose value may reach an open limit in this batch."""
@@ -111,15 +148,16 @@ class Limits:
         return frame.filter(reachable >= pl.col("lowest"))["m"]
 
 
-def _running(assigned: pl.DataFrame, meters: pl.Series, prior: pl.DataFrame) -> pl.DataFrame:
-    """The value of each candidate meter after each of its records: ``q``, ``m``, ``value``."""
-    wanted = pl.repeat(value=False, n=prior.height, dtype=pl.Boolean, eager=True)
-    wanted = wanted.scatter(meters, True)
-    rows = assigned.select("q", "m", "v", "s").filter(wanted.gather(assigned["m"]))
+def _running(rows: pl.DataFrame, prior: pl.DataFrame) -> pl.DataFrame:
+    """The value of each meter after each of its records: ``q``, ``m``, ``value``.
+
+    ``rows`` ascend by ``q``; of each ``key``, ``past`` is the sum before the first record.
+    """
     before = prior.select(
         pl.col("value").gather(rows["m"]).alias("before"), pl.col("kind").gather(rows["m"])
     )
-    rows = pl.concat([rows, before], how="horizontal").with_columns(pl.col("v", "s").cast(QUANTITY))
+    rows = pl.concat([rows.select("q", "m", "v", "s", "key", "past"), before], how="horizontal")
+    rows = rows.with_columns(pl.col("v", "s", "past").cast(QUANTITY))
     kinds = before["kind"].unique().to_list()
     value = pl.lit(None, dtype=QUANTITY)
     for kind in kinds:
@@ -130,7 +168,7 @@ def _running(assigned: pl.DataFrame, meters: pl.Series, prior: pl.DataFrame) -> 
 def _running_value(kind: int) -> pl.Expr:
     before = pl.col("before")
     if kind == _SUM:
-        return before.fill_null(0) + pl.col("s").cum_sum().over("m")
+        return before.fill_null(0) + pl.col("past") + pl.col("s").cum_sum().over("key")
     if kind == _INCREMENT:
         return before.fill_null(0) + pl.col("v").cum_count().over("m").cast(QUANTITY)
     if kind == _MIN:

@@ -22,6 +22,9 @@ class FieldDictionary:
 
     def encode(self, column: Column) -> pl.Series:
         """Return the number of each value (UInt32, no nulls)."""
+        if column.coded is not None:
+            numbers = self._texts.numbers(column.coded.texts, first=1).gather(column.coded.codes)
+            return numbers.fill_null(0) if numbers.null_count() else numbers
         if column.kind is ColumnKind.TEXT:
             return self._texts.numbers(column.values, first=1)
         if column.kind is ColumnKind.TIMESTAMP:
@@ -35,6 +38,11 @@ class FieldDictionary:
             return others
         texts = self._texts.numbers(_unquoted(canonical.set(~is_text, None)), first=1)
         return texts.zip_with(is_text, others)
+
+    @property
+    def numbers_end(self) -> int:
+        """All numbers so far are less than this."""
+        return 2 * max(self._texts.count, self._others.count) + 2
 
     def texts(self) -> pl.Series:
         """Return the canonical text of every number, in order of number."""
@@ -62,6 +70,10 @@ class _Numbering:
     def numbers(self, texts: pl.Series, *, first: int) -> pl.Series:
         codes = texts.cast(self._keeper.dtype).to_physical() * 2 + first
         return codes.fill_null(0) if codes.null_count() else codes
+
+    @property
+    def count(self) -> int:
+        return len(self._categories.to_series())
 
     def values(self) -> list[str]:
         return self._categories.to_series().to_list()

@@ -13,29 +13,43 @@ import polars as pl
 
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text, parse_json
-from meterhouse.core.metered_record import threshold_record
+from meterhouse.core.metered_record import MeteredRecord, threshold_record
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.bucket import Bucket
+from meterhouse.engine.column import Column
 from meterhouse.engine.columns.buckets import Buckets
 from meterhouse.engine.columns.carry import BatchValues, Carrier
 from meterhouse.engine.columns.check import REASONS, Checked, check
 from meterhouse.engine.columns.crossing import Crossing, Limits
 from meterhouse.engine.columns.guide import Guide, Guided
-from meterhouse.engine.columns.range import may_overflow
+from meterhouse.engine.columns.range import greatest_volume, may_overflow, surely_within
+from meterhouse.engine.columns.window import Window
 from meterhouse.engine.plan import MeterPlan
-from meterhouse.engine.rows import Folded, meter_rows
+from meterhouse.engine.rows import Outcome, meter_rows
 from meterhouse.engine.source import METER_SCHEMA, MeterColumns, MeterSource, columns_of
 from meterhouse.engine.together import together
 
+#: So many records are folded at a time.
+WINDOW_RECORDS = 12_000_000
 #: What ``finish`` returns of each touched meter.
 CONTENTS = ["no", "value", "count", "volume", "carry_first", "carry_last", "reached", "groups"]
 
 
 class ColumnExecutor:
-    """Folds batches into the meters of one meter key."""
+    """Folds batches into the meters of one meter key.
+
+    Batches are checked and guided as they come, and folded together, a *window* of them at a
+    time: folding a bucket once is cheaper than folding it in every batch and merging that.
+    """
 
     def __init__(
-        self, plan: MeterPlan, source: MeterSource, held: Iterable[Bucket], *, at: Instant
+        self,
+        plan: MeterPlan,
+        source: MeterSource,
+        held: Iterable[Bucket],
+        *,
+        at: Instant,
+        window_records: int = WINDOW_RECORDS,
     ) -> None:
         """``held`` buckets go before what ``source`` says of the same meters."""
         self._plan = plan
@@ -56,29 +70,71 @@ class ColumnExecutor:
         self._restore_reached(meters.frame)
         #: users that are metered row by row from now on
         self._handed: dict[str, list[Bucket]] = {}
+        self._window = Window()
+        self._window_records = window_records
+        self._pushed: list[tuple[int, MeteredRecord]] = []
+        #: records that came in before the batch at hand
+        self._seen = 0
 
-    def meter(self, batch: UsageBatch) -> Folded:
-        """Fold a batch; everything else that ``engine.rows.meter_rows`` would return."""
+    def meter(self, batch: UsageBatch) -> Outcome:
+        """Take a batch; what ``engine.rows.meter_rows`` would return of its records."""
         batch.columns()  # once, before two threads ask for them
-        judged, values = together(
+        (checked, guided), values = together(
             lambda: self._check_and_guide(batch), lambda: BatchValues.of(batch, self._buckets)
         )
-        checked, guided = judged
         assigned = self._buckets.with_summands(
             _assign(guided, checked.value, list(values.numbers.values()))
         )
-        assigned, mine = self._without_handed(assigned, checked.user)
+        most = greatest_volume(assigned)
+        if self._handed or not surely_within(most, self._window.most, self._buckets.volume):
+            outcome = self._meter_apart(batch, checked.user, guided.fault, (assigned, values))
+        else:
+            outcome = _outcome(guided.fault)
+            self._window.add(assigned, values, first=self._seen, length=len(batch), most=most)
+            if self._window.length >= self._window_records:
+                self._settle()
+        self._seen += len(batch)
+        return outcome
+
+    def pushed(self) -> list[tuple[int, MeteredRecord]]:
+        """Return the threshold records since this was last asked, in order of arrival.
+
+        With each comes the position of the record that reached the limit, counted from 0 on from
+        the first record that came in here.
+        """
+        self._settle()
+        pushed, self._pushed = self._pushed, []
+        return pushed
+
+    def _settle(self) -> None:
+        """Fold what has been gathered."""
+        window, self._window = self._window, Window()
+        if window.length:
+            pushed = self._fold(*window.whole())
+            self._pushed += [(window.first + q, record) for q, record in pushed]
+
+    def _meter_apart(
+        self,
+        batch: UsageBatch,
+        user: Column,
+        fault: pl.Series,
+        assignment: tuple[pl.DataFrame, BatchValues],
+    ) -> Outcome:
+        """Fold a batch alone: users who might leave the range are metered row by row."""
+        self._settle()
+        assigned, mine = self._without_handed(assignment[0], user)
         risky = may_overflow(assigned, volume=self._buckets.volume, summed=self._buckets.summed)
         if len(risky):
             self._hand_over(risky)
-            assigned, mine = self._without_handed(assigned, checked.user)
-        folded = self._fold(assigned, values)
-        fault = guided.fault if mine is None else guided.fault.set(mine, 0)
-        _suspend(folded, fault)
-        folded.metered = len(batch) - len(folded.suspended)
+            assigned, mine = self._without_handed(assigned, user)
+        pushed = self._fold(assigned, assignment[1])
+        outcome = _outcome(fault if mine is None else fault.set(mine, 0))
         if mine is not None:
-            self._meter_handed(batch, mine, folded)
-        return folded
+            pushed += self._meter_handed(batch, mine, outcome)
+        # Records of one position belong to one user, so they come from one of the two paths.
+        pushed.sort(key=lambda pair: pair[0])
+        self._pushed += [(self._seen + q, record) for q, record in pushed]
+        return outcome
 
     def _check_and_guide(self, batch: UsageBatch) -> tuple[Checked, Guided]:
         checked = check(batch, plan=self._plan, at=self._at)
@@ -86,6 +142,7 @@ class ColumnExecutor:
 
     def finish(self) -> pl.DataFrame:
         """Return the new contents of every touched meter (``CONTENTS``), ascending by ``no``."""
+        self._settle()
         encoded = self._buckets.encoded()
         reached = {m: json_text(names) for m, names in self._reached.items()}
         texts = pl.DataFrame(
@@ -108,36 +165,35 @@ class ColumnExecutor:
         rows = self._no.search_sorted(numbers)
         return numbers.filter(self._over.gather(self._profile.gather(rows))).to_list()
 
-    def _fold(self, assigned: pl.DataFrame, values: BatchValues) -> Folded:
-        folded = Folded()
+    def _fold(self, assigned: pl.DataFrame, values: BatchValues) -> list[tuple[int, MeteredRecord]]:
+        """Fold records; returns the threshold records and what reached them, in this order."""
         if assigned.is_empty():
-            return folded
+            return []
         self._buckets.load(assigned["m"])
         # After what was stored of these meters: places ascend in order of arrival.
         carrier = Carrier(self._plan, values, self._buckets.fields)
         totals, partials = self._buckets.fold(assigned, carrier=carrier)
+        pushed: list[tuple[int, MeteredRecord]] = []
         if self._limits.any:
-            crossings = self._limits.crossings(assigned, prior=self._buckets.prior(), folded=totals)
+            prior = self._buckets.prior()
+            crossings, mine = self._limits.crossings(assigned, prior=prior, folded=totals)
             if crossings:
-                self._push(crossings, assigned, carrier, folded)
+                pushed = self._push(crossings, mine, carrier)
         self._buckets.add(totals, partials)
-        return folded
+        return pushed
 
     def _push(
-        self,
-        crossings: Sequence[Crossing],
-        assigned: pl.DataFrame,
-        carrier: Carrier,
-        folded: Folded,
-    ) -> None:
+        self, crossings: Sequence[Crossing], assigned: pl.DataFrame, carrier: Carrier
+    ) -> list[tuple[int, MeteredRecord]]:
         """Make the threshold records: each shows the state after the record that crossed."""
         moments = list(dict.fromkeys((c.m, c.q) for c in crossings))
-        frame = pl.DataFrame(moments, schema={"m": pl.Int64, "q": pl.Int64}, orient="row")
+        frame = pl.DataFrame(moments, schema={"m": pl.UInt32, "q": pl.UInt32}, orient="row")
         buckets = self._by_rows(frame["m"])
         of_moments = [buckets[m] for m, _ in moments]
         upto = self._buckets.upto(frame, (assigned, carrier))
         states = dict(zip(moments, upto.totals(of_moments), strict=True))
         texts = dict(zip(moments, upto.breakdowns(), strict=True))
+        pushed = []
         for crossing in crossings:
             moment = crossing.m, crossing.q
             bucket, state = buckets[crossing.m], states[moment]
@@ -147,8 +203,8 @@ class ColumnExecutor:
             state.reached = dict(reached)
             state.updated_at = self._at
             record = threshold_record(bucket.meter, state, threshold, breakdowns=texts[moment])
-            folded.thresholds.append(record)
-            folded.threshold_positions.append(crossing.q)
+            pushed.append((crossing.q, record))
+        return pushed
 
     def _by_rows(self, rows: pl.Series) -> dict[int, Bucket]:
         """The buckets (definition and period, not contents) of some meter rows."""
@@ -172,7 +228,10 @@ class ColumnExecutor:
         self._buckets.load(rows)
         buckets = self._by_rows(rows)
         moments = pl.DataFrame(
-            {"m": rows.cast(pl.Int64), "q": pl.repeat(-1, len(rows), eager=True)}
+            {
+                "m": rows.cast(pl.UInt32),
+                "q": pl.repeat(0, len(rows), dtype=pl.UInt32, eager=True),
+            }
         )
         upto = self._buckets.upto(moments, None)
         states = upto.states([buckets[m] for m in rows.to_list()])
@@ -184,31 +243,25 @@ class ColumnExecutor:
         self._buckets.forget(rows)
 
     def _without_handed(
-        self, assigned: pl.DataFrame, user: pl.Series
+        self, assigned: pl.DataFrame, user: Column
     ) -> tuple[pl.DataFrame, pl.Series | None]:
         """Take the records of handed users out; which ones they are, if there are such users."""
         if not self._handed:
             return assigned, None
-        mine = user.is_in(list(self._handed)).fill_null(value=False)
+        mine = user.values.is_in(list(self._handed)).fill_null(value=False)
         return assigned.filter(~mine.gather(assigned["q"])), mine
 
-    def _meter_handed(self, batch: UsageBatch, mine: pl.Series, folded: Folded) -> None:
+    def _meter_handed(
+        self, batch: UsageBatch, mine: pl.Series, outcome: Outcome
+    ) -> list[tuple[int, MeteredRecord]]:
         positions = mine.arg_true()
-        rows = batch.take(positions).rows()
         there = positions.to_list()
+        rows = batch.take(positions).rows()
         inner = meter_rows(rows, plan=self._plan, buckets=self._handed, at=self._at)
-        folded.metered += inner.metered - len(there)
-        folded.suspended += [(there[place], reason) for place, reason in inner.suspended]
-        folded.suspended.sort(key=lambda pair: pair[0])
-        pairs = list(zip(folded.threshold_positions, folded.thresholds, strict=True))
-        pairs += [
-            (there[place], record)
-            for place, record in zip(inner.threshold_positions, inner.thresholds, strict=True)
-        ]
-        # Records of one position belong to one user, so they come from one of the two paths.
-        pairs.sort(key=lambda pair: pair[0])
-        folded.threshold_positions = [position for position, _ in pairs]
-        folded.thresholds = [record for _, record in pairs]
+        outcome.metered += inner.metered - len(there)
+        outcome.suspended += [(there[place], reason) for place, reason in inner.suspended]
+        outcome.suspended.sort(key=lambda pair: pair[0])
+        return [(there[place], record) for place, record in inner.pushed()]
 
 
 def _current(columns: MeterColumns, held: dict[int, Bucket]) -> MeterColumns:
@@ -225,7 +278,7 @@ def _current(columns: MeterColumns, held: dict[int, Bucket]) -> MeterColumns:
 
 def _assign(guided: Guided, value: pl.Series, numbers: Sequence[pl.Series]) -> pl.DataFrame:
     """One row for each record and meter that it updates: ``q``, ``m``, ``rule``, ``v``."""
-    schema = {"q": pl.Int64, "m": pl.Int64, "rule": pl.UInt8, "v": value.dtype}
+    schema = {"q": pl.UInt32, "m": pl.UInt32, "rule": pl.UInt8, "v": value.dtype}
     parts = []
     for meters in guided.meters:
         there = meters.is_not_null()
@@ -233,8 +286,8 @@ def _assign(guided: Guided, value: pl.Series, numbers: Sequence[pl.Series]) -> p
             continue
         frame = pl.DataFrame(
             {
-                "q": pl.int_range(len(value), eager=True),
-                "m": meters.cast(pl.Int64),
+                "q": pl.int_range(len(value), dtype=pl.UInt32, eager=True),
+                "m": meters.cast(pl.UInt32),
                 "rule": guided.rule,
                 "v": value,
             }
@@ -245,9 +298,12 @@ def _assign(guided: Guided, value: pl.Series, numbers: Sequence[pl.Series]) -> p
     return pl.DataFrame(schema=schema).with_columns(number.clear() for number in numbers)
 
 
-def _suspend(folded: Folded, fault: pl.Series) -> None:
+def _outcome(fault: pl.Series) -> Outcome:
     positions = (fault > 0).arg_true()
-    for position, number in zip(
-        positions.to_list(), fault.gather(positions).to_list(), strict=True
-    ):
-        folded.suspended.append((position, REASONS[number - 1]))
+    suspended = [
+        (position, REASONS[number - 1])
+        for position, number in zip(
+            positions.to_list(), fault.gather(positions).to_list(), strict=True
+        )
+    ]
+    return Outcome(len(fault) - len(suspended), suspended)

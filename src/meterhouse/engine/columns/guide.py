@@ -23,6 +23,9 @@ from meterhouse.engine.columns.check import Checked, code
 from meterhouse.engine.plan import MeterPlan
 from meterhouse.engine.source import Profile
 
+#: Up to so many places of one text in a dictionary are compared one by one.
+_PLACES_MAX = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Guided:
@@ -129,9 +132,14 @@ class Guide:
                 self._slots[category].append(_Slot(f"{prefix}m", *window))
         return wide.drop("user")
 
-    def number_users(self, user: pl.Series) -> pl.Series:
+    def number_users(self, user: Column) -> pl.Series:
         """Return the users' numbers (UInt32); null for missing and unknown users."""
-        codes = user.cast(self._users).to_physical()
+        if user.coded is not None:
+            return self._numbers(user.coded.texts).gather(user.coded.codes)
+        return self._numbers(user.values)
+
+    def _numbers(self, texts: pl.Series) -> pl.Series:
+        codes = texts.cast(self._users).to_physical()
         known = (codes < self.user_count).fill_null(value=False)
         return codes if known.all() else codes.set(~known, None)
 
@@ -153,7 +161,8 @@ class Guide:
                 if column.kind is ColumnKind.TIMESTAMP:
                     column = Column(ColumnKind.TEXT, timestamp_texts(column.values))
                 fields[condition.field] = name, column
-                columns.append(column.values.alias(name))
+                values = column.values if column.coded is None else column.coded.codes
+                columns.append(values.alias(name))
         frame = pl.DataFrame(columns)
         return self._decide(frame, fields) if self._choice is None else self._choose(frame, fields)
 
@@ -287,6 +296,8 @@ def _equals(condition: Condition, name: str, column: Column) -> pl.Expr:
     value, never = condition.value, pl.lit(value=False)
     equal = never
     match column.kind:
+        case ColumnKind.TEXT if isinstance(value, str) and column.coded is not None:
+            equal = _equals_code(pl.col(name), column.coded.texts == value)
         case ColumnKind.TEXT if isinstance(value, str):
             equal = pl.col(name) == value
         case ColumnKind.BOOLEAN if isinstance(value, bool):
@@ -296,6 +307,14 @@ def _equals(condition: Condition, name: str, column: Column) -> pl.Expr:
         case ColumnKind.JSON:
             equal = pl.col(name) == condition.expected
     return equal.fill_null(value=False)
+
+
+def _equals_code(codes: pl.Expr, same: pl.Series) -> pl.Expr:
+    """Whether codes are of a text; ``same`` tells which texts of the dictionary are equal to it."""
+    places = same.arg_true().to_list()
+    if len(places) > _PLACES_MAX:
+        return pl.lit(same).gather(codes)
+    return pl.any_horizontal(codes == place for place in places) if places else pl.lit(value=False)
 
 
 def _equals_number(field: pl.Expr, dtype: pl.DataType, value: Decimal) -> pl.Expr:

@@ -15,6 +15,23 @@ _UNIT_SCALED = 10 ** (FRACTION_DIGITS_MAX + _UNIT_DIGITS)
 _UNITS_MAX = 10 ** (INTEGER_DIGITS_MAX - _UNIT_DIGITS)
 
 
+def greatest_volume(assigned: pl.DataFrame) -> Decimal:
+    """Return a bound of the absolute value of any sum of quantities of ``assigned`` (``v``)."""
+    if assigned.is_empty():
+        return Decimal(0)
+    least, most = assigned["v"].min(), assigned["v"].max()
+    bounds = [Decimal(bound) for bound in (least, most) if isinstance(bound, int | Decimal)]
+    greatest = max((bound.copy_abs() for bound in bounds), default=Decimal(0))
+    return EXACT.multiply(greatest, Decimal(assigned.height))
+
+
+def surely_within(most: Decimal, before: Decimal, volume: pl.Series) -> bool:
+    """Whether no meter can leave the range by quantities whose volume is at most that."""
+    greatest = volume.max()
+    assert greatest is None or isinstance(greatest, Decimal)
+    return EXACT.add(EXACT.add(most, before), greatest or Decimal(0)) < LIMIT
+
+
 def may_overflow(
     assigned: pl.DataFrame, *, volume: pl.Series, summed: pl.Series | None
 ) -> pl.Series:
@@ -27,11 +44,7 @@ def may_overflow(
     none = pl.Series([], dtype=pl.Int64)
     if assigned.is_empty():
         return none
-    greatest = assigned.select(pl.col("v").cast(QUANTITY).abs().max())["v"][0] or Decimal(0)
-    before = volume.max()
-    assert before is None or isinstance(before, Decimal)
-    most = EXACT.multiply(greatest, Decimal(assigned.height))
-    if EXACT.add(most, before or Decimal(0)) < LIMIT:
+    if surely_within(greatest_volume(assigned), Decimal(0), volume):
         return none
     frame = assigned.select("m", _units(pl.col("v").cast(QUANTITY).abs()).alias("units"))
     bounds = frame.group_by("m").agg(pl.col("units").sum())

@@ -153,18 +153,17 @@ class Table:
         first = {f"f{place}": name for place, name in enumerate(self.first)}
         return first | {f"l{place}": name for place, name in enumerate(self.last)}
 
-    def keyed(self, rows: pl.DataFrame, numbers: Sequence[str]) -> pl.DataFrame:
+    def keyed(self, rows: pl.LazyFrame, numbers: Sequence[str]) -> pl.LazyFrame:
         """Add the key columns to records; ``numbers`` are the columns of the group numbers."""
         if not self.section:
             return rows
-        if self._packed and not rows.is_empty():
-            greatest = rows.select(pl.max_horizontal(pl.col(name).max() for name in numbers))
-            if greatest.item() >= 2**self._bits:
-                self._widen()
+        if self._packed and max(d.numbers_end for d in self.dictionaries) > 2**self._bits:
+            self._widen()
+        if self._packed:
+            key = self._key(pl.col("m"), [pl.col(name) for name in numbers])
+            return rows.with_columns(key.alias("k"))
         named = {f"g{place}": pl.col(name) for place, name in enumerate(numbers)}
-        if not self._packed:
-            return rows.with_columns(**named)
-        return rows.with_columns(self._key(pl.col("m"), list(named.values())).alias("k"))
+        return rows.with_columns(pl.col("m").cast(pl.Int64), **named)
 
     def add(self, partial: pl.DataFrame) -> None:
         """Take the fold of one more batch; later ones count as later in order of arrival."""
@@ -271,9 +270,9 @@ class Table:
         for place, name in enumerate(names):
             texts = cells[f"c{width + 1 + place}"]
             columns.append(self._field(self.carried_fields[name]).add_texts(texts).alias(name))
-        frame = self.keyed(pl.DataFrame(columns), [f"n{place}" for place in range(width)])
+        frame = self.keyed(pl.LazyFrame(columns), [f"n{place}" for place in range(width)])
         measures = self.measures.of_values(pl.col("value"), pl.col("kind"))
-        return frame.select(*self.keys, *measures, *names)
+        return frame.select(*self.keys, *measures, *names).collect()
 
     def values(self, merged: pl.DataFrame, kind: pl.Series) -> pl.Series:
         """Return the value of each (unpacked) bucket; ``kind`` is by meter row."""

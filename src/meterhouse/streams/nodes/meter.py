@@ -102,11 +102,9 @@ class _Meter(NodeRun):
         return self._pages(self._metering.scan(), RESET, into=self._golden_first)
 
     def take(self, batch: UsageBatch) -> Outputs:
-        folded = self._metering.meter(batch)
-        self._site.count.metered += folded.metered
-        # They leave at the end of the run: the order downstream must not depend on batches.
-        self._thresholds += folded.thresholds
-        self._guard.screen(batch, self._bad(batch, sorted(folded.suspended, key=_position)))
+        outcome = self._metering.meter(batch)
+        self._site.count.metered += outcome.metered
+        self._guard.screen(batch, self._bad(batch, sorted(outcome.suspended, key=_position)))
         return {}
 
     def _bad(
@@ -121,6 +119,8 @@ class _Meter(NodeRun):
         ]
 
     def end(self) -> Iterator[Outputs]:
+        # They leave at the end of the run: the order downstream must not depend on batches.
+        self._thresholds = [record for _, record in self._metering.thresholds()]
         yield from self._pages(self._thresholds, THRESHOLD, into=[])
         if self._params.flush is Flush.STREAM_EXECUTION:
             golden = self._metering.flush_all()

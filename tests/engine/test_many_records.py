@@ -1,0 +1,91 @@
+"""Many records at a time: crossings are searched in slices then, and give what rows give."""
+
+from decimal import Decimal
+from random import Random
+
+import polars as pl
+import pytest
+
+from meterhouse.core.aggregation import Aggregation
+from meterhouse.core.guiding_rule import Carry, GuidingRule, Operation
+from meterhouse.core.instant import DAY, parse_instant
+from meterhouse.core.meter import Meter
+from meterhouse.core.schedule import ResetSchedule
+from meterhouse.core.threshold import Threshold
+from meterhouse.engine.batch import UsageBatch
+from meterhouse.engine.column import Column, ColumnKind
+from meterhouse.engine.metering import Metering
+from meterhouse.engine.plan import MeterPlan
+from meterhouse.engine.source import State
+
+_START = parse_instant("2026-10-01T00:00:00Z")
+_RECORDS = 130_000
+_RULE = GuidingRule("calls", "calls", (), "and", (("app",),), (Operation("app", Carry.LAST),))
+
+
+def _state(limits: list[int]) -> State:
+    thresholds = tuple(Threshold(f"at {n}", absolute_value=Decimal(n)) for n in limits)
+    return State.from_meters(
+        Meter(
+            no,
+            f"00000000-0000-4000-8000-{no:012}",
+            f"user {no}",
+            "key",
+            "type",
+            "Calls",
+            "calls",
+            Aggregation.SUM,
+            "call",
+            ResetSchedule("0", "0", "1", "*", "*"),
+            "Etc/UTC",
+            _START,
+            thresholds=thresholds,
+        )
+        for no in range(1, 9)
+    )
+
+
+def _batch(seed: int, least: int) -> UsageBatch:
+    random = Random(seed)
+    columns = {
+        "userId": [f"user {min(8, int(random.expovariate(0.6)) + 1)}" for _ in range(_RECORDS)],
+        "value": [random.randint(least, 9) for _ in range(_RECORDS)],
+        "app": [random.choice("abc") for _ in range(_RECORDS)],
+    }
+    kinds = {"value": ColumnKind.NUMBER}
+    return UsageBatch.from_columns(
+        {
+            name: Column(kinds.get(name, ColumnKind.TEXT), pl.Series(values))
+            for name, values in columns.items()
+        },
+        length=_RECORDS,
+    )
+
+
+def _with_past(state: State, value: int) -> State:
+    """The same meters, of which limits were set after they had passed them."""
+    buckets = []
+    for bucket in state:
+        bucket.state.value, bucket.state.volume = Decimal(value), Decimal(value)
+        bucket.state.count = 1
+        buckets.append(bucket)
+    return State(buckets)
+
+
+@pytest.mark.parametrize("past", [0, 1_500, 2_000])
+@pytest.mark.parametrize(("seed", "least"), [(1, 0), (2, 1), (3, -3)])
+def test_crossings_of_many_records_equal_those_of_rows(seed: int, least: int, past: int) -> None:
+    state = _state([1, 2_000, 2_001, 60_000, 90_000, 10**9])
+    if past:
+        state = _with_past(state, past)
+    plan = MeterPlan("key", (_RULE,))
+    batch = _batch(seed, least)
+    pushed = []
+    for rows_max in (10**9, -1):
+        metering = Metering(plan, state, at=_START + DAY, rows_max=rows_max)
+        half = _RECORDS // 2
+        for part in (batch.slice(0, half), batch.slice(half, _RECORDS - half)):
+            assert metering.meter(part).metered == len(part)
+        pushed.append([(at, record.text) for at, record in metering.thresholds()])
+    assert pushed[0] == pushed[1]
+    assert len(pushed[0]) > 10
