@@ -13,19 +13,35 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meterhouse.config import data_directory, home_directory
+from meterhouse.config import (
+    KEY_FILE_VARIABLE,
+    KEY_VARIABLE,
+    data_directory,
+    home_directory,
+    secrets_key,
+    secrets_key_file,
+)
 from meterhouse.core.instant import Instant
 
 if TYPE_CHECKING:
+    from meterhouse.app.access_ports import (
+        ClientSecretHasher,
+        SealedValues,
+        Sealer,
+        TokenAuthority,
+    )
     from meterhouse.app.ports import Lease, Ledger
     from meterhouse.app.running import Means
+    from meterhouse.security import KeyFile
     from meterhouse.streams.world import Progress
+
+    Lend = Callable[[], AbstractContextManager[Ledger]]
 
 _PROC = Path("/proc")
 #: Seeds stay below this, so that any JSON reader keeps them exact.
@@ -82,6 +98,71 @@ class Installation:
         lease = Lease(this_host(), this_process())
         delivery = FileDelivery(self.directory, home=home)
         return Means(services, delivery, lease, living_processes, self.clock, Path.cwd())
+
+    def sealer(self) -> Sealer:
+        """Return what seals with the wallet's key."""
+        return sealer_of(self.directory, self.ledger)
+
+    def rotate_wallet_key(self) -> int:
+        """Seal everything by the first key of the wallet, which is a new one where it is our own.
+
+        Returns how many values were sealed anew.
+        """
+        from meterhouse.app.secrets import reseal_all
+
+        sealer = self.sealer()
+        if secrets_key() or secrets_key_file():
+            return reseal_all(self.ledger, sealer)
+        with _key_file(self.directory).changed():
+            return reseal_all(self.ledger, sealer)
+
+    def client_secrets(self) -> ClientSecretHasher:
+        """Return what makes, hashes and compares client secrets."""
+        return client_secrets_of(lambda: nullcontext(self.ledger), self.sealer())
+
+    def authority(self, public_urls: Sequence[str]) -> TokenAuthority:
+        """Return what issues and checks tokens for a service; its first URL is the issuer."""
+        return authority_of(
+            lambda: nullcontext(self.ledger), self.sealer(), public_urls=public_urls
+        )
+
+
+def sealer_of(directory: Path, ledger: SealedValues) -> Sealer:
+    """Return what seals with the wallet's key: the one configured, else the directory's own.
+
+    Threads may share it. ``ledger`` says whether anything was sealed before, and no more.
+    """
+    from meterhouse.security import Envelope, given_keys, key_file
+
+    if text := secrets_key():
+        keys = given_keys(text, source=KEY_VARIABLE)
+        return Envelope(lambda: keys, secrets.token_bytes)
+    if path := secrets_key_file():
+        source = f"{KEY_FILE_VARIABLE} ({path})"
+        return Envelope(lambda: key_file(path, source=source), secrets.token_bytes)
+    own = _key_file(directory)
+    own.make_once(in_use=ledger.has_sealed_values)
+    return Envelope(own.keys, secrets.token_bytes)
+
+
+def _key_file(directory: Path) -> KeyFile:
+    from meterhouse.security import WALLET_FILE, KeyFile
+
+    return KeyFile(directory / WALLET_FILE, secrets.token_bytes)
+
+
+def client_secrets_of(lend: Lend, sealer: Sealer) -> ClientSecretHasher:
+    """Return what makes, hashes and compares client secrets; ``lend`` gives a thread its ledger."""
+    from meterhouse.security import ClientSecrets, Pepper
+
+    return ClientSecrets(Pepper(lend, sealer, secrets.token_bytes), secrets.token_bytes)
+
+
+def authority_of(lend: Lend, sealer: Sealer, *, public_urls: Sequence[str]) -> TokenAuthority:
+    """Return what issues and checks tokens; ``lend`` gives each thread its ledger."""
+    from meterhouse.security import Authority
+
+    return Authority(lend, sealer, public_urls=public_urls, new_id=lambda: str(uuid.uuid4()))
 
 
 @contextmanager

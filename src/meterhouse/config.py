@@ -1,6 +1,7 @@
 """Configuration: the environment, read once and turned into values.
 
-Decides where the data directory is. Nothing else in the product reads the environment.
+Decides where the data directory is and where the wallet's keys come from. Nothing else in the
+product reads the environment.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import TextIO
 
 #: The environment variable that names the data directory.
 DATA_VARIABLE = "METERHOUSE_DATA"
+#: The environment variables that have the wallet's keys, or name the file that has them.
+KEY_VARIABLE, KEY_FILE_VARIABLE = "METERHOUSE_SECRETS_KEY", "METERHOUSE_SECRETS_KEY_FILE"
 
 
 def data_directory(given: Path | None, *, environment: Mapping[str, str] | None = None) -> Path:
@@ -35,6 +38,26 @@ def home_directory(*, environment: Mapping[str, str] | None = None) -> Path:
     variables = os.environ if environment is None else environment
     home = variables.get("HOME")
     return Path(home) if home else Path.home()
+
+
+def secrets_key(*, environment: Mapping[str, str] | None = None) -> str | None:
+    """Return the wallet's keys as they are written in the environment; they go before a file.
+
+    >>> secrets_key(environment={})
+    """
+    variables = os.environ if environment is None else environment
+    return variables.get(KEY_VARIABLE) or None
+
+
+def secrets_key_file(*, environment: Mapping[str, str] | None = None) -> Path | None:
+    """Return the file of the wallet's keys that the environment names.
+
+    >>> secrets_key_file(environment={"METERHOUSE_SECRETS_KEY_FILE": "/run/secrets/wallet"})
+    PosixPath('/run/secrets/wallet')
+    """
+    variables = os.environ if environment is None else environment
+    named = variables.get(KEY_FILE_VARIABLE)
+    return Path(named) if named else None
 
 
 def keep_freed_memory() -> None:

@@ -22,6 +22,8 @@ VERBS = {
     "record": ("list",),
     "correction": ("list", "show", "fix", "delete", "requeue"),
     "inspect": (),
+    "secret": ("create", "list", "show", "update", "delete", "rotate-key"),
+    "access": ("create", "list", "show", "update", "rotate", "delete"),
 }
 
 

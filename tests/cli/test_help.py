@@ -9,7 +9,10 @@ from tests.cli.command import Meterhouse
 from tests.cli.reference import PAGE, commands, page
 
 #: Packages that take long to import; ``--help`` and wrong usage need none of them.
-HEAVY = ("polars", "pyarrow", "msgspec", "jsonschema_rs", "rich", "pysqlite3", "fastavro")
+HEAVY = (
+    *("polars", "pyarrow", "msgspec", "jsonschema_rs", "rich", "pysqlite3", "fastavro"),
+    *("cryptography", "joserfc", "fastapi", "httpx"),
+)
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
@@ -63,7 +66,11 @@ def test_the_version_is_told(meterhouse: Meterhouse):
     assert meterhouse.done("--version").out.startswith("meterhouse ")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["stream", "run", "--help"], ["strem"]], ids=str)
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["stream", "run", "--help"], ["strem"], ["secret", "--help"], ["access", "-h"]],
+    ids=str,
+)
 def test_help_imports_nothing_heavy(words: list[str]):
     program = (
         "import sys; from meterhouse.cli import main; main(sys.argv[1:]);"

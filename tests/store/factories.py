@@ -8,11 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from meterhouse.app.ports import Lease
+from meterhouse.core.application import Application
 from meterhouse.core.instant import DAY, Instant
 from meterhouse.core.json_text import json_text
 from meterhouse.core.meter import NewMeter
 from meterhouse.core.meter_type import MeterType
 from meterhouse.core.metered_record import Kind, MeteredRecord
+from meterhouse.core.secret import Secret, SecretType
 from meterhouse.core.suspense import Reason
 from meterhouse.store import SqliteLedger
 from meterhouse.store.snapshot import Snapshot
@@ -131,3 +133,12 @@ def an_emitted(text: str = "x", *, kind: Kind = Kind.GOLDEN, record_id: str = ""
 
 def a_month_later(instant: Instant = AT) -> Instant:
     return instant + 31 * DAY
+
+
+def a_secret(name: str = "Billing", *, id: str | None = None, **changes: Any) -> Secret:
+    type_ = changes.pop("type", SecretType.BASIC)
+    return Secret(id or new_id(), name, type_, AT, AT + 1, **changes)
+
+
+def an_application(name: str = "CRM", *, id: str | None = None) -> Application:
+    return Application(id or new_id(), new_id(), name, frozenset({"read:meters"}), AT, AT + 1)

@@ -2,9 +2,11 @@ import re
 
 import pytest
 
+from meterhouse.app.access_ports import Activity
 from meterhouse.app.ports import Page
 from meterhouse.core.metered_record import Kind
 from meterhouse.core.problem import DefinitionError
+from meterhouse.core.secret import SecretType
 from meterhouse.core.suspense import Reason
 from meterhouse.store import SqliteLedger
 from meterhouse.store.pages import cursor_of, number_after
@@ -15,9 +17,11 @@ from tests.store.factories import (
     KEY,
     a_meter_type,
     a_run,
+    a_secret,
     a_stream,
     a_suspended,
     add_meters,
+    an_application,
     an_emitted,
     commit,
     start,
@@ -37,6 +41,10 @@ def full(ledger: SqliteLedger) -> SqliteLedger:
     commit(ledger, RunResult(suspended=suspended, records=records), id="big")
     for n in range(6):
         start(ledger, a_run(f"run-{n}"))
+    for n in range(7):
+        ledger.add_secret(a_secret(f"Secret {n}"), lambda _: b"sealed")
+        ledger.add_application(an_application(f"application {n}"), b"hash")
+        ledger.add_activity(Activity(AT, "ann", "create", "secret", f"s-{n % 2}", {"n": n}))
     return ledger
 
 
@@ -56,6 +64,15 @@ LISTS = {
     "suspense of a stream": lambda ledger, **page: ledger.suspense(stream_id="stream-1", **page),
     "suspense of a reason": lambda ledger, **page: ledger.suspense(
         reason=Reason.NO_METER_FOUND, **page
+    ),
+    "secrets": lambda ledger, **page: ledger.secrets(**page),
+    "secrets by name": lambda ledger, **page: ledger.secrets(name="SECRET", **page),
+    "secrets of a type": lambda ledger, **page: ledger.secrets(type=SecretType.BASIC, **page),
+    "applications": lambda ledger, **page: ledger.applications(**page),
+    "newest: activities": lambda ledger, **page: ledger.activities(**page),
+    "newest: activities of one": lambda ledger, **page: ledger.activities(actor="ann", **page),
+    "newest: activities on one": lambda ledger, **page: ledger.activities(
+        object_id="s-1", actor="ann", **page
     ),
 }
 
@@ -82,7 +99,7 @@ def test_pages_put_together_are_the_list(full: SqliteLedger, name):
 
 @pytest.mark.parametrize("name", LISTS)
 def test_a_page_after_the_end_is_empty(full: SqliteLedger, name):
-    after = cursor_of(1 if name.startswith("runs") else 10**6)
+    after = cursor_of(1 if name.startswith(("runs", "newest")) else 10**6)
     assert LISTS[name](full, after=after) == Page([])
 
 
@@ -108,7 +125,10 @@ def test_an_item_that_comes_between_two_pages_is_not_lost(full: SqliteLedger):
 
 PAGES = [
     (noun, name)
-    for noun in ("meter_types", "meters", "streams", "runs", "records", "corrections", "outbox")
+    for noun in (
+        *("meter_types", "meters", "streams", "runs", "records", "corrections", "outbox"),
+        *("secrets", "applications", "activities"),
+    )
     for name in queries(noun)
     if name.startswith("page") or name == "pending"
 ]

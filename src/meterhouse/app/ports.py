@@ -10,8 +10,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Literal, Protocol
 
+from meterhouse.app.access_ports import (
+    Activities,
+    Applications,
+    SealedValues,
+    Secrets,
+    SigningKeys,
+)
+from meterhouse.app.access_ports import Sealer as Sealer
+from meterhouse.app.access_ports import TokenAuthority as TokenAuthority
+from meterhouse.app.page import Page
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.core.meter import MeterPatch, NewMeter
@@ -20,16 +30,6 @@ from meterhouse.core.suspense import Reason
 from meterhouse.engine.bucket import Bucket
 from meterhouse.streams.ports import RunSnapshot
 from meterhouse.streams.record import OutboxEntry, Run, RunResult, StreamDefinition, Suspended
-
-Item = TypeVar("Item", covariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Item]):
-    """Some items of a list, and the cursor of the next page, if there is more."""
-
-    items: Sequence[Item]
-    next_cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +341,22 @@ class Ids(Protocol):
         ...
 
 
-class Ledger(MeterTypes, Meters, Streams, Runs, Records, Corrections, Outbox, Ids, Protocol):
+class Ledger(
+    MeterTypes,
+    Meters,
+    Streams,
+    Runs,
+    Records,
+    Corrections,
+    Outbox,
+    Ids,
+    SealedValues,
+    Secrets,
+    Applications,
+    SigningKeys,
+    Activities,
+    Protocol,
+):
     """The whole ledger."""
 
     def close(self) -> None:

@@ -32,6 +32,8 @@ NOUNS = {
     "record": ("record", "The golden and threshold records."),
     "correction": ("correction", "Suspended records: why, and what to do about them."),
     "inspect": ("inspection", "The meters of one meter key as they stand."),
+    "secret": ("secret", "Credentials that nodes of streams use, sealed."),
+    "access": ("access", "Applications: programs that may use the API, and their scopes."),
 }
 
 

@@ -7,13 +7,24 @@ kept, and how they are sealed, is the business of ``store`` and ``security``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from enum import Enum
+from typing import Any
 
+from meterhouse.core.instant import Instant, instant_text
+from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import DefinitionError, Problem
-from meterhouse.core.reading import Reading
+from meterhouse.core.reading import Reading, shown
+from meterhouse.core.revision import revision_of
 
 VALUE_CHARS_MAX = 20_000
+NAME_CHARS_MAX = 30
+DESCRIPTION_CHARS_MAX = 200
+#: What a name may have beside letters and digits.
+_NAME_MARKS = frozenset(" -_.()")
+_WRITABLE = ("name", "description", "type", "credentials")
+_READ_ONLY = ("id", "version", "revision", "numberOfStreams", "streams", "createdAt", "updatedAt")
 
 
 class SecretType(Enum):
@@ -91,3 +102,116 @@ def read_credentials(type_: SecretType, body: object) -> Credentials:
     if reading.problems:
         raise DefinitionError(reading.problems, what="The credentials")
     return Credentials(type_, values)
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret as everybody may see it. ``version`` counts its credentials."""
+
+    id: str
+    name: str
+    type: SecretType
+    created_at: Instant
+    updated_at: Instant
+    description: str | None = None
+    version: int = 1
+
+    @property
+    def revision(self) -> str:
+        """The name of what a client may write of it; its version stands for the values."""
+        return revision_of([self.name, self.description, self.type.value, self.version])
+
+    def merged(self, patch: JsonValue, *, at: Instant) -> tuple[Secret, Credentials | None]:
+        """Return the secret with a merge patch applied, and its new credentials if there are any.
+
+        The type stays: functions of streams rely on it. Raises ``DefinitionError``.
+        """
+        reading = Reading(patch, known=_WRITABLE, read_only=_READ_ONLY, what="merge patch")
+        body = reading.body
+        name = self.name if "name" not in body else _name(reading)
+        description = self.description if "description" not in body else _description(reading)
+        if body.get("type", self.type.value) != self.type.value:
+            reading.fail("type", f"is {shown(body['type'])}", "create another secret")
+        credentials = None
+        if "credentials" in body:
+            credentials = _credentials(reading, self.type)
+        if reading.problems:
+            raise DefinitionError(reading.problems, what="The merge patch")
+        version = self.version if credentials is None else self.version + 1
+        changed = replace(self, name=name, description=description, version=version, updated_at=at)
+        return changed, credentials
+
+    def to_api(self) -> dict[str, Any]:
+        """Return the API's object, which has no values."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "description": self.description,
+            "type": self.type.value,
+            "version": self.version,
+            "revision": self.revision,
+            "createdAt": instant_text(self.created_at),
+            "updatedAt": instant_text(self.updated_at),
+        }
+
+
+def read_secret(body: JsonValue, *, id: str, at: Instant) -> tuple[Secret, Credentials]:
+    """Read a new secret with its credentials.
+
+    Raises ``DefinitionError`` listing every problem; no message shows a value.
+    """
+    if not isinstance(body, Mapping):
+        # What else it may be is not shown: it may well be the secret itself.
+        problem = Problem("", "is not a JSON object", "write the secret between { and }")
+        raise DefinitionError([problem], what="The secret")
+    reading = Reading(body, known=_WRITABLE, read_only=_READ_ONLY, what="secret")
+    name = _name(reading)
+    description = _description(reading)
+    type_ = _type(reading)
+    credentials = None if type_ is None else _credentials(reading, type_)
+    if reading.problems:
+        raise DefinitionError(reading.problems, what="The secret")
+    assert type_ is not None and credentials is not None
+    return Secret(id, name, type_, at, at, description), credentials
+
+
+def read_type(text: str) -> SecretType:
+    """Return the type of that name. Raises ``DefinitionError``."""
+    reading = Reading({"type": text})
+    type_ = _type(reading)
+    if type_ is None:
+        raise DefinitionError(reading.problems, what="The secret")
+    return type_
+
+
+def _name(reading: Reading) -> str:
+    name = reading.text("name", required=True, chars_max=NAME_CHARS_MAX) or ""
+    if any(not character.isalnum() and character not in _NAME_MARKS for character in name):
+        hint = "use letters, digits, spaces and - _ . ( )"
+        reading.fail("name", f"is {shown(name)}", hint)
+    elif name != name.strip():
+        reading.fail("name", f"is {shown(name)}", "remove the spaces around it")
+    return name
+
+
+def _description(reading: Reading) -> str | None:
+    return reading.text("description", chars_max=DESCRIPTION_CHARS_MAX)
+
+
+def _type(reading: Reading) -> SecretType | None:
+    given = reading.body.get("type")
+    names = [type_.value for type_ in SecretType]
+    if isinstance(given, str) and given in names:
+        return SecretType(given)
+    near = get_close_matches(given.lower(), names, n=1) if isinstance(given, str) else []
+    hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(names)}"
+    reading.fail("type", "is missing" if given is None else f"{shown(given)} is no type", hint)
+    return None
+
+
+def _credentials(reading: Reading, type_: SecretType) -> Credentials | None:
+    try:
+        return read_credentials(type_, reading.body.get("credentials"))
+    except DefinitionError as error:
+        reading.problems += [problem.at("credentials") for problem in error.problems]
+        return None

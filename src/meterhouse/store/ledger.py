@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from meterhouse.app.ports import Lease
+from meterhouse.store.activities import ActivityTable
+from meterhouse.store.applications import ApplicationTable
 from meterhouse.store.connection import Database, StoreError, check_version
 from meterhouse.store.corrections import CorrectionTable
 from meterhouse.store.meter_types import MeterTypeTable
@@ -15,6 +17,9 @@ from meterhouse.store.outbox import OutboxTable
 from meterhouse.store.prefixes import PrefixTable
 from meterhouse.store.records import RecordTable
 from meterhouse.store.runs import RunTable
+from meterhouse.store.sealed_values import SealedValueTable
+from meterhouse.store.secrets import SecretTable
+from meterhouse.store.signing_keys import SigningKeyTable
 from meterhouse.store.streams import StreamTable
 
 FILE_NAME = "ledger.sqlite"
@@ -29,6 +34,11 @@ class SqliteLedger(
     CorrectionTable,
     OutboxTable,
     PrefixTable,
+    SealedValueTable,
+    SecretTable,
+    ApplicationTable,
+    SigningKeyTable,
+    ActivityTable,
 ):
     """The whole ledger: each part adds its methods, all share one connection."""
 

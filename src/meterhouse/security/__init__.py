@@ -1,0 +1,21 @@
+"""Seals, hashes and signs: see README.md."""
+
+from meterhouse.security.client_secrets import ClientSecrets, Pepper
+from meterhouse.security.envelope import Envelope, SealError
+from meterhouse.security.tokens import Authority
+from meterhouse.security.wallet_key import FILE_NAME as WALLET_FILE
+from meterhouse.security.wallet_key import KeyFile, WalletKeyError, WalletKeys, given_keys, key_file
+
+__all__ = [
+    "Authority",
+    "ClientSecrets",
+    "Envelope",
+    "KeyFile",
+    "Pepper",
+    "SealError",
+    "WALLET_FILE",
+    "WalletKeyError",
+    "WalletKeys",
+    "given_keys",
+    "key_file",
+]
