@@ -13,18 +13,27 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meterhouse.config import data_directory, home_directory
+from meterhouse.config import (
+    HTTP_ALLOW_VARIABLE,
+    data_directory,
+    home_directory,
+    http_allowed,
+    http_timeout,
+)
 from meterhouse.core.instant import Instant
+from meterhouse.core.problem import NotFoundError
 
 if TYPE_CHECKING:
     from meterhouse.app.ports import Lease, Ledger
     from meterhouse.app.running import Means
+    from meterhouse.connectors.http import HttpClient
+    from meterhouse.core.secret import Credentials
     from meterhouse.streams.world import Progress
 
 _PROC = Path("/proc")
@@ -37,6 +46,18 @@ _DEAD_STATES = frozenset("ZXx")
 
 def _unseen(*_: object) -> None:
     return None
+
+
+def _no_secret(id: str) -> Credentials:
+    raise NotFoundError("the wallet is empty", hint=f"Put the secret {id} into it first")
+
+
+def http_client(*, own_urls: Sequence[str] = ()) -> HttpClient:
+    """Return the client of streams. ``own_urls`` are base URLs of this server: always allowed."""
+    from meterhouse.connectors.http import AllowList, Guard, HttpClient, Limits
+
+    allowed = AllowList.parse(http_allowed(), what=HTTP_ALLOW_VARIABLE).with_servers(own_urls)
+    return HttpClient(Guard(allowed), limits=Limits(whole_seconds=http_timeout()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +84,14 @@ class Installation:
         *,
         progress: Callable[[Progress], None] = _unseen,
         log: Callable[[str, str, str], None] = _unseen,
+        credentials: Callable[[str], Credentials] = _no_secret,
+        own_urls: Sequence[str] = (),
     ) -> Means:
-        """Return what running a stream needs; ``progress`` and ``log`` see it run."""
+        """Return what running a stream needs; ``progress`` and ``log`` see it run.
+
+        ``credentials`` opens the wallet, and ``own_urls`` are base URLs of this server, which
+        streams may always call.
+        """
         from meterhouse.app.ports import Lease
         from meterhouse.app.running import Means
         from meterhouse.connectors import FileDelivery, SpoolFolder, UsageFiles
@@ -78,6 +105,10 @@ class Installation:
             scripts=JavaScriptSandbox(),
             progress=progress,
             log=log,
+            http=http_client(own_urls=own_urls),
+            credentials=credentials,
+            wait=time.sleep,
+            stopwatch=lambda: int(time.monotonic()),
         )
         lease = Lease(this_host(), this_process())
         delivery = FileDelivery(self.directory, home=home)
