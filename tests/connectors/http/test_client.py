@@ -111,6 +111,16 @@ def test_nothing_secret_shows_itself(serve, calling, caplog: pytest.LogCaptureFi
     assert "YW5uOnMzY3JldA" not in seen
 
 
+def test_a_secret_that_fits_no_header_is_not_quoted(serve, calling):
+    server = serve({"*": ok})
+    for secret in ("s3cret\nx", "s3\r\nHost: cret", "s3cret\0"):
+        with pytest.raises(HttpFailed, match="header that cannot be sent") as caught:
+            calling().send(get(server.url, auth=BearerAuth(secret)))
+        assert "cret" not in f"{caught.value!r}".replace("the secret", "")
+        assert caught.value.__cause__ is None
+    assert server.asked == []
+
+
 # ---------------------------------------------------------------- redirects
 
 

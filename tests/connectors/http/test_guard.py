@@ -224,3 +224,31 @@ def test_a_refusal_shows_no_secret_of_the_url():
 def test_the_canary_does_notice_a_connection(calling, canary: Canary):
     assert isinstance(refuse(calling(), f"http://127.0.0.1:{canary.port}/"), HttpUnreachable)
     assert canary.count() == 1
+
+
+def test_a_name_that_cannot_be_found_is_unreachable_and_may_be_found_later():
+    def broken(host: str, port: int) -> list[str]:
+        raise OSError("no name server answers")
+
+    for resolver, said in ((broken, "no name server answers"), (lambda h, p: [], "no address")):
+        client = HttpClient(Guard(resolver=resolver))
+        error = refuse(client, "http://example.com/")
+        client.close()
+        assert isinstance(error, HttpUnreachable)
+        assert error.retriable
+        assert said in str(error)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://example.com/" + "x" * 8000, "has 8,019 characters"),
+        ("http://straße.example/", "can be read in two ways"),
+        ("http://example.com:99999/", "has the port 99999, and there is none"),
+        ("ftp://example.com/", 'has the scheme "ftp"'),
+        ("http://u@example.com/", "has a user name before its host"),
+        ("http://0x7f.1/", "has an address in an odd form"),
+    ],
+)
+def test_what_is_odd_about_a_url_is_said(url: str, said: str):
+    assert said in str(refuse(HttpClient(), url))

@@ -44,7 +44,11 @@ _KEEP_METHOD = frozenset({307, 308})
 _UNAUTHORIZED = 401
 #: What goes along to another port or scheme of the same host.
 _HARMLESS = frozenset({"accept", "accept-language", "content-type", "user-agent"})
-_OWN = {"user-agent": "meterhouse", "accept-encoding": "gzip, deflate"}
+_OWN = {
+    "user-agent": "meterhouse",
+    "accept": "application/json, */*;q=0.5",
+    "accept-encoding": "gzip, deflate",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +231,12 @@ class _Exchange:
             request = self._request(method, url, headers, body, target)
             with _closing(self._transport.handle_request(request)) as response:
                 return read_answer(response, bytes_max=self._limits.answer_bytes, secrets=secrets)
+        except httpx.LocalProtocolError:
+            # Its words quote the header, which may be the secret one.
+            raise HttpFailed(
+                "The request has a header that cannot be sent",
+                hint="Check headers and the secret for line breaks and odd characters",
+            ) from None
         except httpx.TimeoutException as error:
             text = f"No answer within {self._limits.whole_seconds:g} s"
             if isinstance(error, httpx.ConnectTimeout):
