@@ -20,10 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meterhouse.config import (
+    HTTP_ALLOW_VARIABLE,
     KEY_FILE_VARIABLE,
     KEY_VARIABLE,
     data_directory,
     home_directory,
+    http_allowed,
+    http_timeout,
     secrets_key,
     secrets_key_file,
 )
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     )
     from meterhouse.app.ports import Lease, Ledger
     from meterhouse.app.running import Means
+    from meterhouse.connectors.http import HttpClient
+    from meterhouse.core.secret import Credentials
     from meterhouse.security import KeyFile
     from meterhouse.streams.world import Progress
 
@@ -53,6 +58,14 @@ _DEAD_STATES = frozenset("ZXx")
 
 def _unseen(*_: object) -> None:
     return None
+
+
+def http_client(*, own_urls: Sequence[str] = ()) -> HttpClient:
+    """Return the client of streams. ``own_urls`` are base URLs of this server: always allowed."""
+    from meterhouse.connectors.http import AllowList, Guard, HttpClient, Limits
+
+    allowed = AllowList.parse(http_allowed(), what=HTTP_ALLOW_VARIABLE).with_servers(own_urls)
+    return HttpClient(Guard(allowed), limits=Limits(whole_seconds=http_timeout()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +92,12 @@ class Installation:
         *,
         progress: Callable[[Progress], None] = _unseen,
         log: Callable[[str, str, str], None] = _unseen,
+        own_urls: Sequence[str] = (),
     ) -> Means:
-        """Return what running a stream needs; ``progress`` and ``log`` see it run."""
+        """Return what running a stream needs; ``progress`` and ``log`` see it run.
+
+        ``own_urls`` are base URLs of this server, which streams may always call.
+        """
         from meterhouse.app.ports import Lease
         from meterhouse.app.running import Means
         from meterhouse.connectors import FileDelivery, SpoolFolder, UsageFiles
@@ -94,10 +111,20 @@ class Installation:
             scripts=JavaScriptSandbox(),
             progress=progress,
             log=log,
+            http=http_client(own_urls=own_urls),
+            credentials=self.credentials,
+            wait=time.sleep,
+            stopwatch=lambda: int(time.monotonic()),
         )
         lease = Lease(this_host(), this_process())
         delivery = FileDelivery(self.directory, home=home)
         return Means(services, delivery, lease, living_processes, self.clock, Path.cwd())
+
+    def credentials(self, secret_id: str) -> Credentials:
+        """Return the values of a secret of the wallet."""
+        from meterhouse.app.secrets import credentials_of
+
+        return credentials_of(self.ledger, self.sealer(), secret_id)
 
     def sealer(self) -> Sealer:
         """Return what seals with the wallet's key."""

@@ -11,10 +11,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
+from meterhouse.core.problem import MeterhouseError
+
 #: The environment variable that names the data directory.
 DATA_VARIABLE = "METERHOUSE_DATA"
 #: The environment variables that have the wallet's keys, or name the file that has them.
 KEY_VARIABLE, KEY_FILE_VARIABLE = "METERHOUSE_SECRETS_KEY", "METERHOUSE_SECRETS_KEY_FILE"
+#: The environment variable that names hosts which streams may call beside public ones.
+HTTP_ALLOW_VARIABLE = "METERHOUSE_HTTP_ALLOW"
+#: The environment variable that limits one HTTP exchange of a stream, in seconds.
+HTTP_TIMEOUT_VARIABLE = "METERHOUSE_HTTP_TIMEOUT"
+HTTP_TIMEOUT_SECONDS, HTTP_TIMEOUT_SECONDS_MAX = 60, 3_600
 
 
 def data_directory(given: Path | None, *, environment: Mapping[str, str] | None = None) -> Path:
@@ -58,6 +65,28 @@ def secrets_key_file(*, environment: Mapping[str, str] | None = None) -> Path | 
     variables = os.environ if environment is None else environment
     named = variables.get(KEY_FILE_VARIABLE)
     return Path(named) if named else None
+
+
+def http_allowed(*, environment: Mapping[str, str] | None = None) -> str:
+    """Return what streams may call beside public addresses: hosts and networks with commas."""
+    variables = os.environ if environment is None else environment
+    return variables.get(HTTP_ALLOW_VARIABLE, "")
+
+
+def http_timeout(*, environment: Mapping[str, str] | None = None) -> int:
+    """Return how many seconds one HTTP exchange of a stream may take.
+
+    >>> http_timeout(environment={}), http_timeout(environment={"METERHOUSE_HTTP_TIMEOUT": "5"})
+    (60, 5)
+    """
+    variables = os.environ if environment is None else environment
+    text = variables.get(HTTP_TIMEOUT_VARIABLE) or str(HTTP_TIMEOUT_SECONDS)
+    seconds = int(text) if text.isascii() and text.isdecimal() else 0
+    if not 1 <= seconds <= HTTP_TIMEOUT_SECONDS_MAX:
+        problem = f'{HTTP_TIMEOUT_VARIABLE} is "{text}"'
+        hint = f"Use whole seconds from 1 to {HTTP_TIMEOUT_SECONDS_MAX}"
+        raise MeterhouseError(problem, hint=hint, code="configuration_invalid")
+    return seconds
 
 
 def keep_freed_memory() -> None:

@@ -220,6 +220,12 @@ PARAMS = {
             "suspenseManagement.onThresholdExceeded",
         ),
     ],
+    "transforms/http": [
+        ({}, "uri"),
+        ({"uri": "x"}, "uri"),
+        ({"uri": "https://x", "retries": 13}, "retries"),
+        ({"uri": "https://x", "authType": "x"}, "authType"),
+    ],
     "transforms/deduplicate": [
         ({}, "key"),
         ({"key": "${payload.x"}, "key"),
@@ -296,24 +302,23 @@ def test_eleven_rules_are_too_many():
 FOLDER = Path(os.environ.get("METERHOUSE_TEST_DATA", ""), "reference", "stream_graphs")
 #: The node types of later issues, by export; the others have none.
 LATER = {
-    "botbot-ai-assist__provisioning-meter-types": {"transforms/http"},
-    "botbot-ai-assist__provisioning-meters": {"transforms/http"},
-    "botbot-ai-assist__purge-meters": {"transforms/http"},
+    "botbot-ai-assist__provisioning-meter-types": set(),
+    "botbot-ai-assist__provisioning-meters": set(),
+    "botbot-ai-assist__purge-meters": set(),
     "cultflicks-video-streaming__cultflicks-video-streaming": {
         "transforms/data_aggregate",
         "transforms/date",
         "transforms/xmap",
     },
     "data-enrichment-with-foreign-exchange-rates__data-enrichment-with-foreign-exchange-rates": {
-        "transforms/http",
         "transforms/xmap",
     },
     "forma-ai-usage-credits__forma-ai-usage-credits": {"transforms/data_aggregate"},
     "peppa-crm__peppa-crm": {"transforms/data_aggregate", "transforms/script_aggregate"},
     "printing-as-a-service__printing-as-a-service": {"transforms/data_aggregate"},
-    "printing-as-a-service-with-metering__provisioning-meter-types": {"transforms/http"},
-    "printing-as-a-service-with-metering__provisioning-meters": {"transforms/http"},
-    "printing-as-a-service-with-metering__purge-meters": {"transforms/http"},
+    "printing-as-a-service-with-metering__provisioning-meter-types": set(),
+    "printing-as-a-service-with-metering__provisioning-meters": set(),
+    "printing-as-a-service-with-metering__purge-meters": set(),
     "summarize-monthly-usage-data__summarize-monthly-usage-data": {"transforms/data_aggregate"},
     "botbot-ai-assist__botbot-ai-assist": set(),
     "handling-erroneous-and-duplicated-records__handling-erroneous-and-duplicated-records": set(),

@@ -1,4 +1,4 @@
-"""Connectors: readers and writers of the world outside. So far: files.
+"""Connectors: readers and writers of the world outside: files, and servers (``http``).
 
 ``UsageFiles`` reads usage, ``SpoolFolder`` keeps what file writers write until the run has
 committed, ``FileDelivery`` brings it to where it belongs.

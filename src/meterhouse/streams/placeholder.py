@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from meterhouse.core.json_text import JsonValue, Record, field_value
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Column, ColumnKind
 from meterhouse.streams.field import canonical_texts, field_column, plain_texts, record_texts
@@ -31,6 +32,13 @@ class FieldReference:
             return field_column(batch, self.path)
         return Column(ColumnKind.JSON, record_texts(batch))
 
+    def value(self, record: Record) -> JsonValue:
+        """Return what it stands for in one record; ``None`` where it is absent."""
+        return field_value(record, self.path) if self.path else record
+
+    def __str__(self) -> str:
+        return f"${{payload.{self.path}}}" if self.path else "${payload}"
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -45,6 +53,14 @@ class Template:
     @classmethod
     def parse(cls, text: str) -> Template:
         """Read a text that names at least one field. Raises ``ValueError`` saying what is wrong."""
+        template = cls.parse_any(text)
+        if not template.references:
+            raise ValueError("names no field of the record, as ${payload.field} does")
+        return template
+
+    @classmethod
+    def parse_any(cls, text: str) -> Template:
+        """Read a text that may as well name no field. Raises ``ValueError``."""
         parts: list[str | FieldReference] = []
         done = 0
         for found in _PLACEHOLDER.finditer(text):
@@ -52,9 +68,13 @@ class Template:
             parts.append(FieldReference(found[1] or ""))
             done = found.end()
         parts.append(_literal(text[done:]))
-        if len(parts) == 1:
-            raise ValueError("names no field of the record, as ${payload.field} does")
         return cls(tuple(part for part in parts if part != ""))
+
+    @property
+    def single(self) -> FieldReference | None:
+        """The placeholder, where the whole text is one."""
+        only = self.parts[0] if len(self.parts) == 1 else None
+        return only if isinstance(only, FieldReference) else None
 
     @property
     def references(self) -> tuple[FieldReference, ...]:
@@ -69,8 +89,8 @@ class Template:
 
     def column(self, batch: UsageBatch) -> Column:
         """Return the value for each record: typed for a single placeholder, text otherwise."""
-        if len(self.parts) == 1 and isinstance(self.parts[0], FieldReference):
-            return self.parts[0].column(batch)
+        if (single := self.single) is not None:
+            return single.column(batch)
         texts = [
             pl.lit(part) if isinstance(part, str) else pl.lit(plain_texts(part.column(batch)))
             for part in self.parts

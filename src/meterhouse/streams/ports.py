@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import polars as pl
@@ -221,4 +221,128 @@ class RunSnapshot(Protocol):
 
     def script_store(self, node_id: str) -> Mapping[str, JsonValue]:
         """Return a script node's durable store; the node id "" is the shared store."""
+        ...
+
+
+# ---------------------------------------------------------------- HTTP
+
+
+class HttpFailed(MeterhouseError):
+    """A request got no answer. ``retriable`` tells whether another try may get one."""
+
+    code = "http_failed"
+    retriable = False
+
+
+class HttpUnreachable(HttpFailed):
+    """The server cannot be reached, or let the connection go."""
+
+    code = "http_unreachable"
+    retriable = True
+
+
+class HttpTimedOut(HttpFailed):
+    """The answer took too long."""
+
+    code = "http_timed_out"
+    retriable = True
+
+
+class HttpRefused(HttpFailed):
+    """The address is none that a stream may call."""
+
+    code = "http_refused"
+
+
+class HttpTooLarge(HttpFailed):
+    """The answer is larger than what is taken."""
+
+    code = "http_too_large"
+
+
+class HttpTokenFailed(HttpFailed):
+    """The token endpoint gave no access token."""
+
+    code = "http_token_failed"
+
+    def __init__(self, message: str, *, hint: str = "", retriable: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.retriable = retriable
+
+
+@dataclass(frozen=True, slots=True)
+class BasicAuth:
+    """A user name and a password; ``repr`` shows neither, here and below."""
+
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BearerAuth:
+    """A token that is sent as it is, behind ``prefix``."""
+
+    token: str = field(repr=False)
+    prefix: str = "Bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth2Auth:
+    """What a token endpoint is asked for access tokens with.
+
+    ``grant`` is ``client_credentials`` or ``password``; ``in_body`` sends the client's own
+    credentials as form fields instead of a header.
+    """
+
+    token_url: str = field(repr=False)
+    client_id: str = field(repr=False)
+    client_secret: str = field(repr=False)
+    grant: str = "client_credentials"
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    audience: str | None = None
+    scope: str | None = None
+    in_body: bool = True
+    prefix: str = "Bearer"
+
+
+#: How a request says who sends it.
+HttpAuth = BasicAuth | BearerAuth | OAuth2Auth
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request. Nothing of it that may be secret shows in ``repr``."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    auth: HttpAuth | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What a server answered. Names of ``headers`` are in lower case.
+
+    ``retry_after`` is how many seconds the server asks to wait. ``sent_secrets`` are the secrets of
+    the request, so that a message that quotes the answer can leave them out.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    retry_after: int | None = None
+    sent_secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+class HttpCaller(Protocol):
+    """Sends requests of streams."""
+
+    def send(self, request: HttpRequest) -> HttpAnswer:
+        """Send one request, from any thread. Every status is an answer; else ``HttpFailed``."""
+        ...
+
+    def close(self) -> None:
+        """Let idle connections go. It may be used again."""
         ...

@@ -65,7 +65,7 @@ def preview(
         graph,
         replace(facts, records_max=RECORDS_MAX),
         snapshot=_Unremembering(snapshot),
-        services=replace(services, spools=_NoSpools()),
+        services=replace(services, spools=_NoSpools(), http=None, credentials=None),
         tap=tap,
     )
     for suspended in result.suspended:

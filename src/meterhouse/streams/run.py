@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from meterhouse.core.json_text import JsonValue
-from meterhouse.core.problem import MeterhouseError
+from meterhouse.core.problem import DefinitionError, MeterhouseError
 from meterhouse.core.reading import shown
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import UsageBatch, merge_batches
@@ -52,8 +52,11 @@ def execute(
     """Run a stream and return what is to be committed, all of it or nothing.
 
     Raises ``SuspenseLimitReached`` where there are too many bad records, ``InputError`` where an
-    input cannot be read, ``ScriptFailed``, and what the ports raise. Nothing is kept then.
+    input cannot be read, ``DefinitionError`` where nodes lack something such as a secret,
+    ``ScriptFailed``, and what the ports raise. Nothing is kept then.
     """
+    if facts.records_max is None:
+        _refuse_unready(graph, services)
     session = _open_session(graph, facts, snapshot, services)
     book = SuspenseBook(unlimited=facts.records_max is not None)
     world = World(facts, snapshot, services, Sources(), book, RunLog(services.log), session)
@@ -62,6 +65,19 @@ def execute(
     finally:
         if session is not None:
             session.close()
+        if services.http is not None:
+            services.http.close()
+
+
+def _refuse_unready(graph: StreamGraph, services: Services) -> None:
+    """Name every node that lacks something, all at once. A preview does without it."""
+    problems = [
+        problem.at(f'node "{node.name}"')
+        for node in graph.nodes
+        for problem in node.params.obstacles(services)
+    ]
+    if problems:
+        raise DefinitionError(problems, what=f"The stream {shown(graph.name)}")
 
 
 def _open_session(

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from meterhouse.core.instant import Instant
+from meterhouse.core.secret import Credentials
 from meterhouse.streams.ports import (
     FileReader,
+    HttpCaller,
     RunSnapshot,
     ScriptSandbox,
     ScriptSession,
@@ -59,16 +61,30 @@ def _ignore_line(_node: str, _level: str, _text: str) -> None:
     return None
 
 
+def _wait_never(_seconds: int) -> None:
+    return None
+
+
+def _standing_still() -> int:
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The world, as ports. ``scripts`` may be absent where a stream has no script.
 
-    ``log`` is called with node name, level and text as lines come up.
+    ``log`` is called with node name, level and text as lines come up. ``http`` and ``credentials``
+    (by id of a secret) are for streams that call servers; ``wait`` lets seconds pass between two
+    tries, and ``stopwatch`` tells whole seconds that have passed.
     """
 
     files: FileReader
     spools: SpoolFactory
     scripts: ScriptSandbox | None = None
+    http: HttpCaller | None = None
+    credentials: Callable[[str], Credentials] | None = None
+    wait: Callable[[int], None] = _wait_never
+    stopwatch: Callable[[], int] = _standing_still
     progress: Callable[[Progress], None] = _ignore_progress
     log: Callable[[str, str, str], None] = _ignore_line
 

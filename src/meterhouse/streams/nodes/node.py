@@ -6,14 +6,15 @@ as batches, and leave as batches by port.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from meterhouse.core.problem import Problem
 from meterhouse.core.reading import Reading
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.streams.record import NodeCount, RunResult
 from meterhouse.streams.suspension import Guard, SuspensePolicy
-from meterhouse.streams.world import World
+from meterhouse.streams.world import Services, World
 
 #: How the names of types begin that bring records in, and of those in which records end.
 READERS = "readers/"
@@ -115,6 +116,10 @@ class NodeParams:
     def open(self, site: NodeSite) -> NodeRun:
         """Start work in a run."""
         raise NotImplementedError
+
+    def obstacles(self, services: Services) -> Sequence[Problem]:
+        """Return what keeps the node from running, such as a secret that is missing."""
+        return ()
 
     def needs(self, after: Callable[[str], Needed]) -> Needed:
         """Return the fields of incoming records that matter; ``after`` tells it for a port."""
