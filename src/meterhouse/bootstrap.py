@@ -8,6 +8,7 @@ that only lists meters never loads the script engine.
 from __future__ import annotations
 
 import os
+import pwd
 import secrets
 import socket
 import subprocess
@@ -58,6 +59,10 @@ class Installation:
         """Return a seed for a run that was given none."""
         return secrets.randbelow(_SEED_LIMIT)
 
+    def user(self) -> str:
+        """Return who this process belongs to."""
+        return this_user()
+
     def means(
         self,
         *,
@@ -107,6 +112,15 @@ def this_host() -> str:
     namespace = _PROC / "self" / "ns" / "pid"
     table = str(namespace.readlink()) if namespace.is_symlink() else ""
     return f"{socket.gethostname()} {table}".strip()
+
+
+def this_user() -> str:
+    """Name the user of the operating system; by number where it has no name."""
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def this_process() -> str:

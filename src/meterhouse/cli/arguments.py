@@ -38,14 +38,14 @@ def file_name(file: str) -> str:
     return "standard input" if file == "-" else file
 
 
-def read_instant(text: str | None) -> Instant | None:
+def read_instant(text: str | None, *, option: str = "--at") -> Instant | None:
     """Return an instant given as an option."""
     if text is None:
         return None
     instant = parse_instant(text)
     if instant is None:
         hint = "use ISO 8601, such as 2026-01-31T00:00:00Z; without a zone it is UTC"
-        raise WrongUsage(f"--at: {text!r} is not an instant", hint=hint)
+        raise WrongUsage(f"{option}: {text!r} is not an instant", hint=hint)
     return instant
 
 

@@ -55,6 +55,10 @@ def _ignore_progress(_: Progress) -> None:
     return None
 
 
+def _go_on() -> None:
+    return None
+
+
 def _ignore_line(_node: str, _level: str, _text: str) -> None:
     return None
 
@@ -63,7 +67,8 @@ def _ignore_line(_node: str, _level: str, _text: str) -> None:
 class Services:
     """The world, as ports. ``scripts`` may be absent where a stream has no script.
 
-    ``log`` is called with node name, level and text as lines come up.
+    ``log`` is called with node name, level and text as lines come up. ``checkpoint`` is called
+    before each chunk; what it raises ends the run.
     """
 
     files: FileReader
@@ -71,6 +76,7 @@ class Services:
     scripts: ScriptSandbox | None = None
     progress: Callable[[Progress], None] = _ignore_progress
     log: Callable[[str, str, str], None] = _ignore_line
+    checkpoint: Callable[[], None] = _go_on
 
 
 class RunLog:
