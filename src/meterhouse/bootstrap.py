@@ -68,8 +68,12 @@ class Installation:
         *,
         progress: Callable[[Progress], None] = _unseen,
         log: Callable[[str, str, str], None] = _unseen,
+        checkpoint: Callable[[], None] = _unseen,
     ) -> Means:
-        """Return what running a stream needs; ``progress`` and ``log`` see it run."""
+        """Return what running a stream needs; ``progress`` and ``log`` see it run.
+
+        ``checkpoint`` is called before each chunk; what it raises ends the run.
+        """
         from meterhouse.app.ports import Lease
         from meterhouse.app.running import Means
         from meterhouse.connectors import FileDelivery, SpoolFolder, UsageFiles
@@ -83,6 +87,7 @@ class Installation:
             scripts=JavaScriptSandbox(),
             progress=progress,
             log=log,
+            checkpoint=checkpoint,
         )
         lease = Lease(this_host(), this_process())
         delivery = FileDelivery(self.directory, home=home)

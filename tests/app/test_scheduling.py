@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -210,6 +211,40 @@ def test_an_interrupted_run_is_begun_again_and_a_failed_one_is_not(house: Instal
     [ended] = performed(house, NOON + FIVE + 1, means=watched(house, fail))
     assert (ended.run.at, ended.run.error) == (NOON + FIVE, "a fault of the world")
     assert performed(house, NOON + FIVE + 2) == []
+
+
+def test_a_server_that_goes_down_leaves_its_runs_to_the_next(house: Installation):
+    add_schedule(house)
+
+    def go_down() -> None:
+        raise RunInterrupted("the server goes down")
+
+    [ended] = performed(house, NOON + FIVE, means=house.means(checkpoint=go_down))
+    assert ended.run.status is RunStatus.FAILED
+    [again] = performed(house, NOON + FIVE + 1)
+    assert (again.run.at, again.run.status) == (ended.run.at, RunStatus.COMPLETE)
+
+
+def test_one_schedule_that_cannot_be_claimed_does_not_keep_the_others(
+    house: Installation, monkeypatch: pytest.MonkeyPatch
+):
+    add_schedule(house)
+    add_stream(house, "Other")
+    add_schedule(house, stream="Other")
+    claim_run = house.ledger.claim_run
+
+    def claim(claim: Claim, *rest: Any) -> Any:
+        if claim.schedule.target == "Small":
+            raise MeterhouseError("the disk is full")
+        return claim_run(claim, *rest)
+
+    monkeypatch.setattr(house.ledger, "claim_run", claim)
+    ended = ticked(house, NOON + FIVE)
+    assert [work.run.stream_name for work in ended.work] == ["Other"]
+    assert [(s.target, str(error)) for s, error in ended.failed] == [("Small", "the disk is full")]
+    monkeypatch.undo()
+    [work] = ticked(house, NOON + FIVE).work
+    assert work.run.stream_name == "Small"
 
 
 def test_a_claim_of_what_somebody_has_changed_is_lost(house: Installation):

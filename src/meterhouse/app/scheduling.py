@@ -22,7 +22,7 @@ from meterhouse.app.running import EndedRun, Means, carry_out
 from meterhouse.app.stream_groups import EndedGroupRun, carry_out_group, new_group_run
 from meterhouse.app.stream_ports import Claim, Refusal
 from meterhouse.core.instant import Instant
-from meterhouse.core.problem import NotFoundError
+from meterhouse.core.problem import MeterhouseError, NotFoundError
 from meterhouse.streams.group import GroupRun
 from meterhouse.streams.record import Run, RunCause, RunOrigin, RunStatus, StartedRun
 from meterhouse.streams.schedule import Schedule
@@ -33,10 +33,14 @@ Work = StartedRun | GroupRun
 
 @dataclass(frozen=True, slots=True)
 class Ticked:
-    """What became of the schedules that were due."""
+    """What became of the schedules that were due.
+
+    ``failed`` are those that could not be claimed; the next tick tries them again.
+    """
 
     work: Sequence[Work] = field(default=())
     skipped: Sequence[Schedule] = field(default=())
+    failed: Sequence[tuple[Schedule, MeterhouseError]] = field(default=())
 
 
 def tick(
@@ -50,18 +54,34 @@ def tick(
     """Claim what is due at an instant. What is returned as work must be carried out."""
     work: list[Work] = []
     skipped: list[Schedule] = []
+    failed: list[tuple[Schedule, MeterhouseError]] = []
     for schedule in ledger.due_schedules(at):
-        if not schedule.due(at) and _under_way(ledger, schedule, means):
+        try:
+            claimed = _claimed(ledger, schedule, means, new_id, (new_seed, at))
+        except MeterhouseError as error:
+            # What has been claimed already is held by this process: it must be carried out.
+            failed.append((schedule, error))
             continue
-        if schedule.group_id is None:
-            claimed = _claim_stream(ledger, schedule, means, new_id, (new_seed, at))
-        else:
-            claimed = _claim_group(ledger, schedule, means, new_id, at)
         if isinstance(claimed, StartedRun | GroupRun):
             work.append(claimed)
         elif claimed is Refusal.SKIPPED:
             skipped.append(schedule)
-    return Ticked(work, skipped)
+    return Ticked(work, skipped, failed)
+
+
+def _claimed(
+    ledger: Ledger,
+    schedule: Schedule,
+    means: Means,
+    new_id: Callable[[], str],
+    chance: tuple[Callable[[], int], Instant],
+) -> Work | Refusal:
+    at = chance[1]
+    if not schedule.due(at) and _under_way(ledger, schedule, means):
+        return Refusal.BUSY
+    if schedule.group_id is None:
+        return _claim_stream(ledger, schedule, means, new_id, chance)
+    return _claim_group(ledger, schedule, means, new_id, at)
 
 
 def perform(
