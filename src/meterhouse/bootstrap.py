@@ -8,6 +8,7 @@ that only lists meters never loads the script engine.
 from __future__ import annotations
 
 import os
+import pwd
 import secrets
 import socket
 import subprocess
@@ -87,16 +88,22 @@ class Installation:
         """Return a seed for a run that was given none."""
         return secrets.randbelow(_SEED_LIMIT)
 
+    def user(self) -> str:
+        """Return who this process belongs to."""
+        return this_user()
+
     def means(
         self,
         *,
         progress: Callable[[Progress], None] = _unseen,
         log: Callable[[str, str, str], None] = _unseen,
         own_urls: Sequence[str] = (),
+        checkpoint: Callable[[], None] = _unseen,
     ) -> Means:
         """Return what running a stream needs; ``progress`` and ``log`` see it run.
 
-        ``own_urls`` are base URLs of this server, which streams may always call.
+        ``own_urls`` are base URLs of this server, which streams may always call. ``checkpoint`` is
+        called before each chunk; what it raises ends the run.
         """
         from meterhouse.app.ports import Lease
         from meterhouse.app.running import Means
@@ -115,6 +122,7 @@ class Installation:
             credentials=self.credentials,
             wait=time.sleep,
             stopwatch=lambda: int(time.monotonic()),
+            checkpoint=checkpoint,
         )
         lease = Lease(this_host(), this_process())
         delivery = FileDelivery(self.directory, home=home)
@@ -215,6 +223,15 @@ def this_host() -> str:
     namespace = _PROC / "self" / "ns" / "pid"
     table = str(namespace.readlink()) if namespace.is_symlink() else ""
     return f"{socket.gethostname()} {table}".strip()
+
+
+def this_user() -> str:
+    """Name the user of the operating system; by number where it has no name."""
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def this_process() -> str:

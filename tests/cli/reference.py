@@ -17,8 +17,13 @@ INTRODUCTION = Path(__file__).with_name("introduction.md")
 VERBS = {
     "meter-type": ("create", "list", "show", "update", "delete"),
     "meter": ("create", "list", "show", "update", "delete"),
-    "stream": ("import", "export", "list", "delete", "run", "preview"),
-    "run": ("list", "show"),
+    "stream": (
+        *("import", "validate", "update", "rename", "export", "list", "delete", "run", "preview"),
+        *("version list", "version tag", "version show", "version export", "version restore"),
+    ),
+    "schedule": ("set", "show", "list", "remove", "enable", "disable"),
+    "group": ("create", "list", "show", "run", "delete"),
+    "run": ("list", "show", "stop", "audit"),
     "record": ("list",),
     "correction": ("list", "show", "fix", "delete", "requeue"),
     "inspect": (),
@@ -33,7 +38,7 @@ def commands() -> list[tuple[str, ...]]:
 
 
 def _verbs(verbs: tuple[str, ...]) -> list[tuple[str, ...]]:
-    return [(verb,) for verb in verbs] or [()]
+    return [tuple(verb.split()) for verb in verbs] or [()]
 
 
 def help_text(*words: str) -> str:

@@ -99,7 +99,7 @@ def test_completion_knows_the_nouns_and_verbs():
         return ended.stdout.split()
 
     assert "meter-type" in completed()
-    assert completed("run") == ["list", "show"]
+    assert completed("run") == ["list", "show", "stop", "audit"]
 
 
 def test_the_reference_is_what_the_commands_say():

@@ -12,6 +12,7 @@ import pytest
 
 from meterhouse.core import guiding_rule, meter, meter_type, threshold
 from meterhouse.core.suspense import Reason
+from meterhouse.streams import schedule, schedule_rule
 from meterhouse.streams.graph import load_graph
 from meterhouse.streams.nodes.catalogue import NODE_TYPES
 
@@ -87,6 +88,12 @@ def test_the_meter_shown_is_one() -> None:
 
 def test_the_stream_shown_is_one() -> None:
     assert len(load_graph(_json_after("docs/definitions.md", "## Streams")).nodes) == 4
+
+
+def test_the_schedules_shown_are_all_that_there_are() -> None:
+    bodies = [json.loads(b) for b in blocks(section("docs/definitions.md", "## Schedules"), "json")]
+    rules = [schedule.read_schedule(body)[0] for body in bodies]
+    assert [rule.body["interval"] for rule in rules] == list(schedule_rule._FIELDS)
 
 
 def test_the_guiding_rule_shown_is_one() -> None:

@@ -9,6 +9,7 @@ from pysqlite3 import dbapi2 as sqlite3
 from meterhouse.store import StoreError, open_ledger
 from meterhouse.store.migration import APPLICATION_ID
 from meterhouse.store.sql_text import migrations
+from meterhouse.streams.record import RunCause, RunOrigin
 from tests.store.factories import a_meter_type
 
 
@@ -66,6 +67,21 @@ def test_a_migration_that_fails_leaves_the_version_before_it(tmp_path: Path, mon
     ledger = open_ledger(tmp_path)
     assert ledger._database.value("PRAGMA user_version") == newest
     assert ledger._database.value("SELECT count(*) FROM sqlite_schema WHERE name = 'more'") == 0
+    ledger.close()
+
+
+def test_what_an_older_ledger_holds_is_there_after_its_migration(tmp_path: Path, monkeypatch):
+    first = dict(migrations())[1]
+    monkeypatch.setattr("meterhouse.store.migration.migrations", lambda: iter([(1, first)]))
+    old = open_ledger(tmp_path)
+    row = "INSERT INTO run (id, stream_id, stream_name, status, at, seed, started_at)"
+    old._database.execute(f"{row} VALUES ('r', 's', 'S', 'complete', 1, '7', 2)")
+    old.close()
+    monkeypatch.undo()
+    ledger = open_ledger(tmp_path)
+    run = ledger.run("r")
+    assert (run.stream_name, run.cause, run.version) == ("S", RunCause(RunOrigin.MANUAL), None)
+    assert ledger.usage_audit().items == []
     ledger.close()
 
 

@@ -11,7 +11,11 @@ from meterhouse.core.suspense import Reason
 from meterhouse.store import SqliteLedger
 from meterhouse.store.pages import cursor_of, number_after
 from meterhouse.store.sql_text import queries
-from meterhouse.streams.record import RunResult
+from meterhouse.streams.group import StreamGroup
+from meterhouse.streams.record import RunResult, RunStatus
+from meterhouse.streams.schedule import Schedule
+from meterhouse.streams.schedule_rule import ScheduleRule
+from meterhouse.streams.version import StreamVersion
 from tests.store.factories import (
     AT,
     KEY,
@@ -45,7 +49,22 @@ def full(ledger: SqliteLedger) -> SqliteLedger:
         ledger.add_secret(a_secret(f"Secret {n}"), lambda _: b"sealed")
         ledger.add_application(an_application(f"application {n}"), b"hash")
         ledger.add_activity(Activity(AT, "ann", "create", "secret", f"s-{n % 2}", {"n": n}))
+    add_what_streams_have(ledger)
     return ledger
+
+
+def add_what_streams_have(ledger: SqliteLedger) -> None:
+    """Versions, groups, schedules and entries of the usage audit, some of each."""
+    rule = ScheduleRule.from_api({"interval": "minutes", "every": 5})
+    for n in range(3):
+        document = {"nodes": [], "name": "stream 1"}
+        note = (f"v{n}", "", AT, None, document, {})
+        ledger.add_version(StreamVersion(f"version-{n}", "stream-1", *note))
+        members = ((f"stream-{n}", f"stream {n}"),)
+        ledger.add_group(StreamGroup(f"group-{n}", f"group {n}", members, AT, AT))
+        stream = f"stream-{n + 4}"
+        ledger.put_schedule(Schedule(f"s-{n}", rule, True, AT, AT, stream, next_at=AT))
+        commit(ledger, RunResult(), id=f"done-{n}")
 
 
 LISTS = {
@@ -57,6 +76,15 @@ LISTS = {
     "streams": lambda ledger, **page: ledger.streams(**page),
     "runs": lambda ledger, **page: ledger.runs(**page),
     "runs of a stream": lambda ledger, **page: ledger.runs(stream_id="stream-1", **page),
+    "runs of a state": lambda ledger, **page: ledger.runs(status=RunStatus.FAILED, **page),
+    "runs of a time": lambda ledger, **page: ledger.runs(since=AT, until=AT + 1, **page),
+    "versions": lambda ledger, **page: ledger.versions(stream_id="stream-1", **page),
+    "groups": lambda ledger, **page: ledger.groups(**page),
+    "schedules": lambda ledger, **page: ledger.schedules(**page),
+    "usage audit": lambda ledger, **page: ledger.usage_audit(**page),
+    "usage audit of a stream": lambda ledger, **page: ledger.usage_audit(
+        stream_id="stream-1", **page
+    ),
     "records": lambda ledger, **page: ledger.records(**page),
     "golden records": lambda ledger, **page: ledger.records(kind="golden", **page),
     "records of a run": lambda ledger, **page: ledger.records(run_id="big", **page),
@@ -99,7 +127,8 @@ def test_pages_put_together_are_the_list(full: SqliteLedger, name):
 
 @pytest.mark.parametrize("name", LISTS)
 def test_a_page_after_the_end_is_empty(full: SqliteLedger, name):
-    after = cursor_of(1 if name.startswith(("runs", "newest")) else 10**6)
+    newest_first = name.startswith(("runs", "newest", "versions", "usage"))
+    after = cursor_of(1 if newest_first else 10**6)
     assert LISTS[name](full, after=after) == Page([])
 
 
@@ -128,6 +157,7 @@ PAGES = [
     for noun in (
         *("meter_types", "meters", "streams", "runs", "records", "corrections", "outbox"),
         *("secrets", "applications", "activities"),
+        *("stream_versions", "stream_groups", "schedules", "usage_audit"),
     )
     for name in queries(noun)
     if name.startswith("page") or name == "pending"

@@ -1,9 +1,13 @@
+from decimal import Decimal
+
 import pytest
 
 from meterhouse.app.ports import Lease
+from meterhouse.app.usage_audit import purge_usage_audit
+from meterhouse.core.instant import DAY
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.store import SqliteLedger
-from meterhouse.streams.record import NodeCount, RunResult, RunStatus
+from meterhouse.streams.record import NodeCount, RunCause, RunOrigin, RunResult, RunStatus
 from tests.store.factories import (
     AT,
     HERE,
@@ -129,6 +133,91 @@ def test_runs_are_listed_newest_first_also_of_one_stream(ledger: SqliteLedger):
     assert [run.id for run in ledger.runs().items] == ["c", "b", "a"]
     assert [run.id for run in ledger.runs(stream_id="stream-1").items] == ["c", "a"]
     assert ledger.runs(stream_id="none").items == []
+
+
+def test_runs_are_filtered_by_state_and_by_their_start(ledger: SqliteLedger):
+    for n, id in enumerate("abc"):
+        ledger.fail_run(start(ledger, a_run(id, started_at=AT + n)), None)
+    start(ledger, a_run("d", started_at=AT + 3))
+    found = ledger.runs(status=RunStatus.FAILED, since=AT + 1, stream_id="stream-1").items
+    assert [run.id for run in found] == ["c", "b"]
+    assert [run.id for run in ledger.runs(since=AT + 1, until=AT + 3).items] == ["c", "b"]
+    assert [run.id for run in ledger.runs(status=RunStatus.RUNNING).items] == ["d"]
+
+
+def test_why_a_run_began_comes_back(ledger: SqliteLedger):
+    cause = RunCause(RunOrigin.GROUP, "ann", AT - 1, "g-1")
+    run = start(ledger, a_run(cause=cause))
+    assert ledger.run(run.id).cause == cause
+    assert [found.id for found in ledger.runs_of_group_run("g-1")] == [run.id]
+    assert ledger.runs_of_group_run("g-2") == []
+
+
+def test_a_start_gives_the_stream_as_it_was_then(ledger: SqliteLedger):
+    started = ledger.start_run(a_run(), HERE, alive=frozenset())
+    assert started.stream == ledger.stream("Usage")
+    assert started.run == ledger.run("run-1")
+
+
+def test_a_stop_is_seen_until_the_run_has_ended(ledger: SqliteLedger):
+    run = start(ledger, a_run())
+    assert not ledger.stop_requested(run.id)
+    assert ledger.request_stop(run.id, at=AT)
+    assert ledger.request_stop(run.id, at=AT + 1)
+    assert ledger.stop_requested(run.id)
+    ledger.fail_run(run, None)
+    assert not ledger.request_stop(run.id, at=AT)
+    assert not ledger.request_stop("none", at=AT)
+    assert not ledger.stop_requested("none")
+
+
+def test_complete_runs_have_an_entry_in_the_usage_audit_and_failed_ones_have_not(
+    ledger: SqliteLedger,
+):
+    run = a_run(started_at=AT, ended_at=AT + 9, nodes=NODES, cause=RunCause(started_by="ann"))
+    start(ledger, run)
+    ledger.commit_run(run, RunResult(audit={"m": {"euros": Decimal("1.50")}}))
+    ledger.fail_run(start(ledger, a_run("failed")), None)
+    [entry] = ledger.usage_audit().items
+    assert entry.to_api() == {
+        "transactionStart": "2026-01-10T00:00:00.000Z",
+        "transactionEnd": "2026-01-10T00:00:00.000Z",
+        "execution": "run-1",
+        "stream": "Usage",
+        "origin": "manual",
+        "startedBy": "ann",
+        "totalInput": 5,
+        "totalOutput": 0,
+        "duplicated": None,
+        "toCorrection": 1,
+        "streamVersion": "Autosaved",
+        "custom": {"euros": Decimal("1.5")},
+    }
+
+
+def test_the_usage_audit_is_kept_for_180_days(ledger: SqliteLedger):
+    for n in range(3):
+        commit_at(ledger, AT + n * DAY)
+    now = AT + 181 * DAY
+    assert purge_usage_audit(ledger, at=now) == 1
+    assert purge_usage_audit(ledger, at=now) == 0
+    ended = [entry.ended_at for entry in ledger.usage_audit().items]
+    assert ended == [AT + 2 * DAY, AT + DAY]
+    # The runs themselves stay.
+    assert len(ledger.runs().items) == 3
+
+
+def commit_at(ledger: SqliteLedger, at: int) -> None:
+    run = start(ledger, a_run(f"run {at}", at=at, started_at=at, ended_at=at))
+    ledger.commit_run(run, RunResult())
+
+
+def test_the_usage_audit_is_filtered_by_stream_and_time(ledger: SqliteLedger):
+    for n in range(3):
+        commit_at(ledger, AT + n)
+    found = ledger.usage_audit(stream_id="stream-1", since=AT + 1, until=AT + 2).items
+    assert [entry.started_at for entry in found] == [AT + 1]
+    assert ledger.usage_audit(stream_id="other").items == []
 
 
 def test_the_log_keeps_its_order(ledger: SqliteLedger):

@@ -22,6 +22,13 @@ from meterhouse.app.access_ports import (
 from meterhouse.app.access_ports import Sealer as Sealer
 from meterhouse.app.access_ports import TokenAuthority as TokenAuthority
 from meterhouse.app.page import Page
+from meterhouse.app.stream_ports import (
+    Schedules,
+    StreamEdit,
+    StreamGroups,
+    StreamVersions,
+    UsageAudit,
+)
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.core.meter import MeterPatch, NewMeter
@@ -29,7 +36,15 @@ from meterhouse.core.meter_type import MeterType
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.bucket import Bucket
 from meterhouse.streams.ports import RunSnapshot
-from meterhouse.streams.record import OutboxEntry, Run, RunResult, StreamDefinition, Suspended
+from meterhouse.streams.record import (
+    OutboxEntry,
+    Run,
+    RunResult,
+    RunStatus,
+    StartedRun,
+    StreamDefinition,
+    Suspended,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,15 +219,32 @@ class Streams(Protocol):
         """Find the stream whose meter node has that key."""
         ...
 
-    def delete_stream(self, id: str) -> None:
-        """Delete; ``ConflictError`` while it runs or has records in Data Correction."""
+    def update_stream(
+        self,
+        id: str,
+        change: Callable[[StreamDefinition], StreamDefinition],
+        *,
+        edit: StreamEdit,
+    ) -> StreamDefinition:
+        """Replace a stream by what ``change`` makes of it, in one transaction; returns that.
+
+        ``PreconditionError`` where its revision is another than expected; ``ConflictError`` where
+        the new name is taken, or a node would go that has meters, keys or suspended records.
+        """
+        ...
+
+    def delete_stream(self, id: str, *, expected_revision: str | None = None) -> None:
+        """Delete; ``ConflictError`` while it runs, is in a group or has records in Data Correction.
+
+        ``PreconditionError`` where its revision is another than expected.
+        """
         ...
 
 
 class Runs(Protocol):
     """Runs, their leases and what they commit."""
 
-    def start_run(self, run: Run, lease: Lease, *, alive: frozenset[str]) -> None:
+    def start_run(self, run: Run, lease: Lease, *, alive: frozenset[str]) -> StartedRun:
         """Record a run and take the stream's lease, in a transaction of its own.
 
         A lease of another host, or of a process of this host that is in ``alive``, is in force:
@@ -236,8 +268,10 @@ class Runs(Protocol):
         """
         ...
 
-    def fail_run(self, run: Run, result: RunResult | None) -> None:
+    def fail_run(self, run: Run, result: RunResult | None, *, again: bool = False) -> None:
         """End the run as failed with its error and node counts; give back the lease.
+
+        ``again``: where a schedule began it, the schedule begins it again.
 
         ``result`` is given where the error limit was the reason: its suspended records are kept,
         bound to the run; the next run that reads them again (stream, source, offset) replaces
@@ -250,9 +284,28 @@ class Runs(Protocol):
         ...
 
     def runs(
-        self, *, stream_id: str | None = None, limit: int = 100, after: str | None = None
+        self,
+        *,
+        stream_id: str | None = None,
+        status: RunStatus | None = None,
+        since: Instant | None = None,
+        until: Instant | None = None,
+        limit: int = 100,
+        after: str | None = None,
     ) -> Page[Run]:
-        """List runs, newest first."""
+        """List runs, newest first; ``since`` and ``until`` (exclusive) are of their start."""
+        ...
+
+    def runs_of_group_run(self, id: str) -> list[Run]:
+        """Return the runs of the members of a group run, in the order in which they began."""
+        ...
+
+    def request_stop(self, id: str, *, at: Instant) -> bool:
+        """Ask a run to stop; ``False`` where it is not running."""
+        ...
+
+    def stop_requested(self, id: str) -> bool:
+        """Whether a run has been asked to stop."""
         ...
 
     def run_log(self, id: str) -> list[tuple[str, str, str]]:
@@ -345,7 +398,11 @@ class Ledger(
     MeterTypes,
     Meters,
     Streams,
+    StreamVersions,
+    StreamGroups,
+    Schedules,
     Runs,
+    UsageAudit,
     Records,
     Corrections,
     Outbox,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 from meterhouse.app.listing import found, take
@@ -21,16 +22,34 @@ from meterhouse.core.problem import ConflictError, MeterhouseError, NotFoundErro
 from meterhouse.streams.graph import StreamGraph, load_graph
 from meterhouse.streams.lifecycle import next_status
 from meterhouse.streams.preview import NodePreview, preview
-from meterhouse.streams.record import OutboxEntry, Run, RunResult, RunStatus, StreamDefinition
+from meterhouse.streams.record import (
+    BY_HAND,
+    OutboxEntry,
+    Run,
+    RunCause,
+    RunResult,
+    RunStatus,
+    StartedRun,
+    StreamDefinition,
+)
 from meterhouse.streams.run import execute
 from meterhouse.streams.suspension import SuspenseLimitReached
-from meterhouse.streams.world import RunFacts, Services
+from meterhouse.streams.world import Progress, RunFacts, Services
+
+#: A run of many small files looks this seldom whether it is to stop: a look is a query.
+_REPORTS_PER_LOOK = 32
 
 
 class RunInterrupted(MeterhouseError):
     """Somebody stopped the run."""
 
     code = "run_interrupted"
+
+
+class RunStopped(MeterhouseError):
+    """Somebody asked the run to stop, and it did."""
+
+    code = "run_stopped"
 
 
 class DeliveryFailed(MeterhouseError):
@@ -82,10 +101,12 @@ def run_stream(
     seed: int,
     at: Instant | None,
     take_over: bool = False,
+    cause: RunCause = BY_HAND,
 ) -> EndedRun:
     """Run a stream once. ``at`` is the run's clock: now, unless given.
 
     ``take_over`` ends a run of another host first: nobody here can see that it is dead.
+    ``cause`` is kept with the run: who or what began it.
     Raises what refuses the run before it begins (``NotFoundError``, ``DefinitionError``, and
     ``ConflictError`` where it is running already or ``at`` lies before its last run).
     """
@@ -96,13 +117,20 @@ def run_stream(
     killed = _unfinished(ledger, stream.id)
     if take_over and killed is not None:
         _end_elsewhere(ledger, killed, means)
-    _start(ledger, run, means)
+    return carry_out(ledger, _start(ledger, replace(run, cause=cause), means), means=means)
+
+
+def carry_out(ledger: Ledger, started: StartedRun, *, means: Means) -> EndedRun:
+    """Do what a run that has been recorded is to do, and end it."""
+    run, stream = started.run, started.stream
+    means, refuse_stopped = _stoppable(ledger, run, means)
     spooled: list[str] = []
     try:
         _sweep(ledger, means.delivery)
         graph = load_graph(stream.document)
         result = _execute(ledger, graph, stream, run=run, means=means)
         spooled += [entry.spool for entry in result.outbox]
+        refuse_stopped()
         complete = _ended(run, RunStatus.COMPLETE, means, nodes=result.nodes)
         ledger.commit_run(complete, result)
     except BaseException as error:
@@ -115,9 +143,28 @@ def run_stream(
     return _deliver_after(ledger, complete, means)
 
 
-def _start(ledger: Ledger, run: Run, means: Means) -> None:
+def _stoppable(ledger: Ledger, run: Run, means: Means) -> tuple[Means, Callable[[], None]]:
+    """Let a run see whether it is asked to stop: before each chunk, and while small files come."""
+    services = means.services
+    reports = count(1)
+
+    def refuse_stopped() -> None:
+        services.checkpoint()
+        if ledger.stop_requested(run.id):
+            raise RunStopped("stopped by request")
+
+    def progress(progress: Progress) -> None:
+        services.progress(progress)
+        if next(reports) % _REPORTS_PER_LOOK == 0:
+            refuse_stopped()
+
+    watched = replace(services, progress=progress, checkpoint=refuse_stopped)
+    return replace(means, services=watched), refuse_stopped
+
+
+def _start(ledger: Ledger, run: Run, means: Means) -> StartedRun:
     try:
-        ledger.start_run(run, means.lease, alive=means.living())
+        return ledger.start_run(run, means.lease, alive=means.living())
     except ConflictError as error:
         lease = ledger.lease_of(run.stream_id)
         if lease is None or lease.host == means.lease.host:
@@ -214,7 +261,8 @@ def _fail(ledger: Ledger, run: Run, means: Means, error: MeterhouseError) -> End
         kept = RunResult(suspended=list(error.suspended), log=list(error.log), nodes=error.nodes)
         failed = replace(failed, nodes=error.nodes)
     try:
-        ledger.fail_run(failed, kept)
+        # What was interrupted is nobody's wish: a schedule begins it again.
+        ledger.fail_run(failed, kept, again=isinstance(error, RunInterrupted))
     except MeterhouseError as second:
         # The ledger cannot be written, most likely for the same reason. Its lease dies with this
         # process, and the next run takes over.
@@ -322,12 +370,22 @@ def find_run(runs: Runs, id: str) -> Run:
 
 
 def list_runs(
-    ledger: Ledger, *, stream: str | None = None, limit: int | None = None
+    ledger: Ledger,
+    *,
+    stream: str | None = None,
+    status: RunStatus | None = None,
+    since: Instant | None = None,
+    until: Instant | None = None,
+    limit: int | None = None,
 ) -> Iterator[Run]:
-    """Yield runs, newest first, of one stream where given."""
+    """Yield runs, newest first, of one stream or in one state where given.
+
+    ``since`` and ``until`` (exclusive) are of their start.
+    """
     stream_id = None if stream is None else find_stream(ledger, stream).id
 
     def page_of(*, limit: int, after: str | None) -> Page[Run]:
-        return ledger.runs(stream_id=stream_id, limit=limit, after=after)
+        filters = {"stream_id": stream_id, "status": status, "since": since, "until": until}
+        return ledger.runs(**filters, limit=limit, after=after)
 
     return take(page_of, limit=limit)

@@ -1,17 +1,28 @@
-"""Streams: importing, finding, exporting and deleting them."""
+"""Streams: checking, importing, finding, changing and deleting them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from meterhouse.app.listing import found
 from meterhouse.app.ports import Streams
+from meterhouse.app.stream_ports import StreamEdit
 from meterhouse.core.instant import Instant, instant_text
-from meterhouse.core.json_text import JsonValue
-from meterhouse.core.problem import NotFoundError
-from meterhouse.streams.graph import load_graph
+from meterhouse.core.json_text import JsonValue, json_text
+from meterhouse.core.problem import NotFoundError, Problem
+from meterhouse.streams.graph import StreamGraph, load_graph, read_graph
 from meterhouse.streams.record import StreamDefinition
+
+
+def validate_stream(document: JsonValue) -> list[Problem]:
+    """List everything that is wrong with a document; nothing is stored.
+
+    >>> [str(problem) for problem in validate_stream([])]
+    ['is [], not a JSON object (write the stream between { and })']
+    """
+    return read_graph(document)[1]
 
 
 def import_stream(
@@ -27,9 +38,7 @@ def import_stream(
     ``name`` goes before the document's own. Raises ``DefinitionError`` with every problem, or
     ``ConflictError`` where a stream of that name exists.
     """
-    if name is not None and isinstance(document, Mapping):
-        document = {**document, "name": name}
-    graph = load_graph(document)
+    graph = load_graph(named(document, name))
     stream = StreamDefinition(
         id=new_id(),
         name=graph.name,
@@ -40,6 +49,13 @@ def import_stream(
     )
     streams.add_stream(stream)
     return stream
+
+
+def named(document: JsonValue, name: str | None) -> JsonValue:
+    """Return a document under another name, where one is given."""
+    if name is not None and isinstance(document, Mapping):
+        return {**document, "name": name}
+    return document
 
 
 def find_stream(streams: Streams, reference: str) -> StreamDefinition:
@@ -53,10 +69,69 @@ def find_stream(streams: Streams, reference: str) -> StreamDefinition:
     )
 
 
-def delete_stream(streams: Streams, reference: str) -> StreamDefinition:
+def replace_stream(
+    streams: Streams,
+    reference: str,
+    document: JsonValue,
+    *,
+    new_id: Callable[[], str],
+    edit: StreamEdit,
+) -> StreamDefinition:
+    """Replace a stream's document; id, versions and the meter keys of nodes that stay are kept.
+
+    What it was becomes a version without a tag. A run that is under way keeps what it began with.
+    Raises ``DefinitionError`` with every problem, and what ``Streams.update_stream`` raises.
+    """
+    stream = find_stream(streams, reference)
+    graph = load_graph(document)
+    keep_as = edit.keep_as or new_id()
+    description = edit.description or "kept when the stream was replaced"
+
+    def change(current: StreamDefinition) -> StreamDefinition:
+        return with_document(current, graph, new_id=new_id, at=edit.at)
+
+    return streams.update_stream(
+        stream.id, change, edit=replace(edit, keep_as=keep_as, description=description)
+    )
+
+
+def with_document(
+    current: StreamDefinition,
+    graph: StreamGraph,
+    *,
+    new_id: Callable[[], str],
+    at: Instant,
+    known_keys: Mapping[str, str] | None = None,
+) -> StreamDefinition:
+    """Return a stream with another document; ``known_keys`` are keys of nodes that come back."""
+    if json_text(current.document) == json_text(graph.document):
+        return current
+    known = {**(known_keys or {}), **current.meter_keys}
+    keys = {node.id: known.get(node.id) or new_id() for node in graph.meter_nodes}
+    return replace(
+        current, name=graph.name, document=graph.document, meter_keys=keys, updated_at=at
+    )
+
+
+def rename_stream(
+    streams: Streams, reference: str, name: str, *, edit: StreamEdit
+) -> StreamDefinition:
+    """Give a stream another name; raises ``ConflictError`` where it is taken."""
+    stream = find_stream(streams, reference)
+
+    def change(current: StreamDefinition) -> StreamDefinition:
+        graph = load_graph({**current.document, "name": name})
+        return replace(current, name=graph.name, document=graph.document, updated_at=edit.at)
+
+    return streams.update_stream(stream.id, change, edit=replace(edit, keep_as=None))
+
+
+def delete_stream(
+    streams: Streams, reference: str, *, expected_revision: str | None = None
+) -> StreamDefinition:
     """Delete a stream; returns what it was. Its meters stay, and no run flushes them any more."""
     stream = find_stream(streams, reference)
-    streams.delete_stream(stream.id)
+    streams.delete_stream(stream.id, expected_revision=expected_revision)
     return stream
 
 

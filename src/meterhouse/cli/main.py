@@ -28,6 +28,8 @@ NOUNS = {
     "meter-type": ("meter_type", "What is measured, how it is counted, when it resets."),
     "meter": ("meter", "One user's bucket of one meter type."),
     "stream": ("stream", "Where usage comes from and how it is metered; run and preview."),
+    "schedule": ("schedule", "When streams and groups run by themselves."),
+    "group": ("group", "Streams that run one after another."),
     "run": ("run", "What runs did, node by node."),
     "record": ("record", "The golden and threshold records."),
     "correction": ("correction", "Suspended records: why, and what to do about them."),

@@ -44,6 +44,14 @@ UserOption = Annotated[
 StreamOption = Annotated[
     str | None, typer.Option("--stream", metavar="S", help="Only of this stream: name or id.")
 ]
+StreamName = Annotated[str, typer.Argument(metavar="N", help="The stream: its name or id.")]
+RemovalOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-node-removal",
+        help="Drop nodes, even those with meters, known keys or suspended records.",
+    ),
+]
 ReasonOption = Annotated[
     str | None,
     typer.Option("--reason", metavar="CODE", help="Only with this reason, e.g. no_meter_found."),

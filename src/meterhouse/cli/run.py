@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from meterhouse.cli.arguments import read_instant
+from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.installation import opened
 from meterhouse.cli.options import (
     LIMIT,
@@ -30,21 +32,42 @@ from meterhouse.cli.output import (
 from meterhouse.core.json_text import json_text
 
 if TYPE_CHECKING:
-    from meterhouse.streams.record import Run
+    from meterhouse.streams.record import Run, RunStatus
+    from meterhouse.streams.usage_audit import AuditEntry
 
 app = new_group("Runs: the executions of streams, with what each node did.")
 
 RunId = Annotated[
     str, typer.Argument(metavar="ID", help="The id of the run, or its first 6 characters or more.")
 ]
+StatusOption = Annotated[
+    str | None,
+    typer.Option("--status", metavar="S", help="Only these: running, complete or failed."),
+]
+FromOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="INSTANT", help="Only what began then or later. ISO 8601."),
+]
+ToOption = Annotated[
+    str | None, typer.Option("--to", metavar="INSTANT", help="Only what began before. ISO 8601.")
+]
 LogOption = Annotated[bool, typer.Option("--log", help="Show the log of the run instead.")]
 
 
-@app.command("list", epilog=examples("meterhouse run list --stream Botbot"))
+@app.command(
+    "list",
+    epilog=examples(
+        "meterhouse run list --stream Botbot",
+        "meterhouse run list --status failed --from 2026-01-01 --json",
+    ),
+)
 def list_(
     context: typer.Context,
     *,
     stream: StreamOption = None,
+    status: StatusOption = None,
+    since: FromOption = None,
+    until: ToOption = None,
     limit: LimitOption = LIMIT,
     every: AllOption = False,
     data: DataOption = None,
@@ -54,8 +77,11 @@ def list_(
     from meterhouse.app.running import list_runs
 
     most = limit_of(limit, every=every)
+    begun = {"since": read_instant(since, option="--from")}
+    begun |= {"until": read_instant(until, option="--to")}
     with opened(context, data) as house:
-        found = list_runs(house.ledger, stream=stream, limit=most)
+        chosen = _read_status(status)
+        found = list_runs(house.ledger, stream=stream, status=chosen, limit=most, **begun)
         show_list(found, LISTING, limit=most, as_json=as_json)
 
 
@@ -82,6 +108,59 @@ def show(
         write_json(found.to_api())
     else:
         write_run(found)
+
+
+@app.command(epilog=examples("meterhouse run stop 5e1c…"))
+def stop(
+    context: typer.Context, id: RunId, *, data: DataOption = None, as_json: JsonOption = False
+) -> None:
+    """Ask a run, or the run of a group, to stop. It ends as failed, and nothing of it is kept."""
+    from meterhouse.app.completing import completed
+    from meterhouse.app.stopping import stop_run
+
+    with opened(context, data) as house:
+        whole = completed(house.ledger, id, kind="run")
+        name = stop_run(house.ledger, whole, at=house.clock())
+    if as_json:
+        write_json({"id": whole, "stopRequested": True})
+    else:
+        write_text(f"asked run {whole} of {name} to stop")
+
+
+@app.command(epilog=examples("meterhouse run audit --stream Botbot --json"))
+def audit(
+    context: typer.Context,
+    *,
+    stream: StreamOption = None,
+    since: FromOption = None,
+    until: ToOption = None,
+    limit: LimitOption = LIMIT,
+    every: AllOption = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the usage audit: what complete runs took in and let out, for 180 days."""
+    from meterhouse.app.usage_audit import list_usage_audit
+
+    most = limit_of(limit, every=every)
+    begun = {"since": read_instant(since, option="--from")}
+    begun |= {"until": read_instant(until, option="--to")}
+    with opened(context, data) as house:
+        found = list_usage_audit(house.ledger, stream=stream, limit=most, **begun)
+        show_list(found, AUDIT, limit=most, as_json=as_json)
+
+
+def _read_status(text: str | None) -> RunStatus | None:
+    """Return the state of a code."""
+    from meterhouse.streams.record import RunStatus
+
+    if text is None:
+        return None
+    status = next((member for member in RunStatus if member.value == text), None)
+    if status is None:
+        hint = "use one of " + ", ".join(member.value for member in RunStatus)
+        raise WrongUsage(f"--status: {text!r} is no state of a run", hint=hint)
+    return status
 
 
 def _write_log(run: Run, lines: list[tuple[str, str, str]], *, as_json: bool) -> None:
@@ -111,4 +190,27 @@ LISTING = Listing(
     columns("?Started", "Stream", "Status", "Clock", "?#Metered", "?#Suspended", "?Error", "@Id"),
     _row,
     lambda run: json_text(run.to_api()),
+)
+
+
+def _audit_row(entry: AuditEntry) -> list[Cell]:
+    from meterhouse.core.instant import instant_text
+
+    usage = entry.usage
+    custom = ", ".join(f"{key} {json_text(value)}" for key, value in usage.custom.items())
+    return [
+        *(instant_text(entry.started_at), entry.stream_name, entry.origin.value, usage.input),
+        *(usage.output, usage.duplicated, usage.to_correction, entry.version, custom),
+        entry.run_id,
+    ]
+
+
+AUDIT = Listing(
+    "entries",
+    columns(
+        *("?Started", "Stream", "Origin", "#Input", "#Output", "?#Duplicated", "?#To correction"),
+        *("?Version", "?Custom", "@Run"),
+    ),
+    _audit_row,
+    lambda entry: json_text(entry.to_api()),
 )

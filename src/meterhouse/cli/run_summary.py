@@ -20,7 +20,7 @@ def write_run(run: Run) -> None:
     from meterhouse.streams.law import lawful
 
     write_text(f"run {run.id} of {run.stream_name}: {run.status.value}")
-    write_text(f"clock {instant_text(run.at)}, seed {run.seed}{_took(run)}")
+    write_text(f"clock {instant_text(run.at)}, seed {run.seed}{_took(run)}{_why(run)}")
     if run.error:
         write_text(f"error: {run.error}")
     if not run.nodes:
@@ -31,6 +31,13 @@ def write_run(run: Run) -> None:
     write_text(f"Law {kept}: in = out + filtered + duplicates + suspended + metered")
     if remarks := _remarks(run):
         write_text(f"  ({'; '.join(remarks)})")
+
+
+def _why(run: Run) -> str:
+    """Say what made the run begin, and which version it ran."""
+    by = f" by {run.cause.started_by}" if run.cause.started_by else ""
+    version = f", version {run.version}" if run.version else ""
+    return f", {run.cause.origin.value}{by}{version}"
 
 
 def _took(run: Run) -> str:

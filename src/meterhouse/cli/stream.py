@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meterhouse.cli.arguments import file_name, read_instant, read_text
+from meterhouse.cli import stream_import, stream_version
+from meterhouse.cli.arguments import read_instant
 from meterhouse.cli.installation import opened
 from meterhouse.cli.options import (
     LIMIT,
@@ -14,6 +15,7 @@ from meterhouse.cli.options import (
     DataOption,
     JsonOption,
     LimitOption,
+    StreamName,
     examples,
     new_group,
 )
@@ -28,7 +30,6 @@ from meterhouse.cli.output import (
     show_list,
     write_document,
     write_json,
-    write_pairs,
     write_text,
 )
 from meterhouse.core.json_text import json_text
@@ -39,13 +40,6 @@ if TYPE_CHECKING:
 
 app = new_group("Streams: where usage comes from, what is done to it and how it is metered.")
 
-StreamName = Annotated[str, typer.Argument(metavar="N", help="The stream: its name or id.")]
-StreamFile = Annotated[
-    str, typer.Argument(metavar="F", help="A stream in the export format; - is standard input.")
-]
-NameOption = Annotated[
-    str | None, typer.Option("--name", metavar="N", help="Import it under another name.")
-]
 AtOption = Annotated[
     str | None,
     typer.Option("--at", metavar="INSTANT", help="The run's clock. Default: now. ISO 8601."),
@@ -69,37 +63,11 @@ TakeOverOption = Annotated[
 ]
 
 
-@app.command(
-    "import",
-    epilog=examples(
-        "meterhouse stream import stream.json",
-        'meterhouse stream import stream.json --name "Usage of tenant B" --json',
-    ),
-)
-def import_(
-    context: typer.Context,
-    file: StreamFile,
-    *,
-    name: NameOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Import a stream; each of its meter nodes gets a new key."""
-    from meterhouse.app.definitions import read_one
-    from meterhouse.app.streams import import_stream, imported_to_api
-
-    document = read_one(read_text(file), what=file_name(file))
-    with opened(context, data) as house:
-        stream = import_stream(
-            house.ledger, document, name=name, new_id=house.new_id, at=house.clock()
-        )
-    body = imported_to_api(stream)
-    if as_json:
-        write_json(body)
-        return
-    write_text(f"imported stream {stream.name}")
-    keys = {f"meter key of {node}": key for node, key in body["meterKeys"].items()}
-    write_pairs({"id": stream.id, **keys})
+app.command("import", epilog=stream_import.IMPORT_EXAMPLES)(stream_import.import_)
+app.command(epilog=stream_import.VALIDATE_EXAMPLES)(stream_import.validate)
+app.command(epilog=stream_import.UPDATE_EXAMPLES)(stream_import.update)
+app.command(epilog=stream_import.RENAME_EXAMPLES)(stream_import.rename)
+app.add_typer(stream_version.app, name="version")
 
 
 @app.command(epilog=examples('meterhouse stream export "Botbot AI assist" > stream.json'))
@@ -191,6 +159,7 @@ def run(
     from meterhouse.cli.interruption import terminable
     from meterhouse.cli.progress import Watch
     from meterhouse.cli.run_summary import write_run, write_undelivered
+    from meterhouse.streams.record import RunCause
 
     instant = read_instant(at)
     with opened(context, data) as house, terminable(), Watch(quiet=quiet) as watch:
@@ -202,6 +171,7 @@ def run(
             seed=house.new_seed() if seed is None else seed,
             at=instant,
             take_over=take_over,
+            cause=RunCause(started_by=house.user()),
         )
     if as_json:
         write_json(ended.run.to_api())

@@ -17,10 +17,14 @@ from meterhouse.store.outbox import OutboxTable
 from meterhouse.store.prefixes import PrefixTable
 from meterhouse.store.records import RecordTable
 from meterhouse.store.runs import RunTable
+from meterhouse.store.schedules import ScheduleTable
 from meterhouse.store.sealed_values import SealedValueTable
 from meterhouse.store.secrets import SecretTable
 from meterhouse.store.signing_keys import SigningKeyTable
+from meterhouse.store.stream_groups import StreamGroupTable
+from meterhouse.store.stream_versions import StreamVersionTable
 from meterhouse.store.streams import StreamTable
+from meterhouse.store.usage_audit import UsageAuditTable
 
 FILE_NAME = "ledger.sqlite"
 
@@ -29,7 +33,11 @@ class SqliteLedger(
     MeterTypeTable,
     MeterTable,
     StreamTable,
+    StreamVersionTable,
+    StreamGroupTable,
+    ScheduleTable,
     RunTable,
+    UsageAuditTable,
     RecordTable,
     CorrectionTable,
     OutboxTable,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from meterhouse.app.ports import Lease, Page
-from meterhouse.core.instant import instant_text
+from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.store.connection import Database, Row, storable
@@ -14,7 +15,17 @@ from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.run_commit import commit, keep_failed
 from meterhouse.store.snapshot import Snapshot
 from meterhouse.store.sql_text import queries
-from meterhouse.streams.record import NodeCount, Run, RunResult, RunStatus
+from meterhouse.store.streams import stream_by_no
+from meterhouse.streams.record import (
+    NodeCount,
+    Run,
+    RunCause,
+    RunOrigin,
+    RunResult,
+    RunStatus,
+    StartedRun,
+)
+from meterhouse.streams.usage_audit import Usage, usage_of
 
 _SQL = queries("runs")
 _STREAMS = queries("streams")
@@ -26,23 +37,10 @@ class RunTable:
 
     _database: Database
 
-    def start_run(self, run: Run, lease: Lease, *, alive: frozenset[str]) -> None:
+    def start_run(self, run: Run, lease: Lease, *, alive: frozenset[str]) -> StartedRun:
         """Record a run and take the stream's lease; a lease of a dead process is taken over."""
         with self._database.write():
-            stream_no = _stream_no(self._database, run.stream_id)
-            held = self._database.row(_STREAMS["lease"], (stream_no,))
-            if held is not None:
-                _take_over(self._database, run, lease, held, alive)
-            last = self._database.value(_SQL["last_complete_at"], (run.stream_id,))
-            if last is not None and run.at < last:
-                message = (
-                    f"The clock of the run, {instant_text(run.at)}, lies before that of the "
-                    f"last run of stream {run.stream_name!r}, {instant_text(last)}"
-                )
-                raise ConflictError(message, hint="Give a later instant with --at")
-            row = (run.id, run.stream_id, run.stream_name, run.at, str(run.seed), run.started_at)
-            no = self._database.value(_SQL["insert_run"], row)
-            self._database.execute(_SQL["take_lease"], (stream_no, no, lease.host, lease.process))
+            return begin(self._database, run, lease, alive=alive)
 
     def lease_of(self, stream_id: str) -> Lease | None:
         """Return the lease in force."""
@@ -63,12 +61,16 @@ class RunTable:
                 hint = "Another run has taken over, nothing was written; see `run list`"
                 raise ConflictError(message, hint=hint)
             commit(self._database, run, result, run_no=run_no, stream_no=stream_no)
-            _end(self._database, run, run_no, RunStatus.COMPLETE, run.nodes or result.nodes)
+            nodes = run.nodes or result.nodes
+            _end(self._database, run, run_no, RunStatus.COMPLETE, nodes)
+            _write_usage(self._database, run, run_no, usage_of(nodes, result.audit))
+            self._database.execute(_SQL["end_claim"], (run.id,))
 
-    def fail_run(self, run: Run, result: RunResult | None) -> None:
+    def fail_run(self, run: Run, result: RunResult | None, *, again: bool = False) -> None:
         """End the run as failed; keep the suspended records of ``result``, bound to the run.
 
-        A run whose lease was taken over has been ended by whoever took it.
+        A run whose lease was taken over has been ended by whoever took it. ``again``: what a
+        schedule began stays claimed, and is begun again.
         """
         with self._database.write():
             run_no, stream_no = _held(self._database, run)
@@ -78,6 +80,8 @@ class RunTable:
                 keep_failed(self._database, run, result, run_no=run_no, stream_no=stream_no)
             nodes = run.nodes or (result.nodes if result is not None else ())
             _end(self._database, run, run_no, RunStatus.FAILED, nodes)
+            if not again:
+                self._database.execute(_SQL["end_claim"], (run.id,))
 
     def run(self, id: str) -> Run | None:
         """Return one run."""
@@ -86,22 +90,67 @@ class RunTable:
             return next(iter(_from_rows(self._database, rows)), None)
 
     def runs(
-        self, *, stream_id: str | None = None, limit: int = 100, after: str | None = None
+        self,
+        *,
+        stream_id: str | None = None,
+        status: RunStatus | None = None,
+        since: Instant | None = None,
+        until: Instant | None = None,
+        limit: int = 100,
+        after: str | None = None,
     ) -> Page[Run]:
-        """List runs, newest first."""
+        """List runs, newest first; ``since`` and ``until`` (exclusive) are of their start."""
         before = number_after(after, default=_NUMBER_MAX)
+        values = {"before": before, "limit": limit + 1, "since": since, "until": until}
+        values |= {"status": None if status is None else status.value}
+        query = "page" if stream_id is None else "page_of_stream"
+        if stream_id is not None:
+            values["stream_id"] = stream_id
         with self._database.read():
-            if stream_id is None:
-                rows = self._database.rows(_SQL["page"], (before, limit + 1))
-            else:
-                values = (before, stream_id, limit + 1)
-                rows = self._database.rows(_SQL["page_of_stream"], values)
+            rows = self._database.rows(_SQL[query], values)
             return page_of(rows, partial(_from_rows, self._database), limit=limit)
+
+    def runs_of_group_run(self, id: str) -> list[Run]:
+        """Return the runs of the members of a group run, in the order in which they began."""
+        with self._database.read():
+            return _from_rows(self._database, self._database.rows(_SQL["of_group_run"], (id,)))
+
+    def request_stop(self, id: str, *, at: Instant) -> bool:
+        """Ask a run to stop; ``False`` where it is not running."""
+        with self._database.write():
+            return bool(self._database.rows(_SQL["request_stop"], (at, id)))
+
+    def stop_requested(self, id: str) -> bool:
+        """Whether a run has been asked to stop."""
+        with self._database.read():
+            return bool(self._database.value(_SQL["stop_requested"], (id,)))
 
     def run_log(self, id: str) -> list[tuple[str, str, str]]:
         """Return the log lines of a run: node id, level, text."""
         with self._database.read():
             return self._database.rows(_SQL["log"], (id,))
+
+
+def begin(database: Database, run: Run, lease: Lease, *, alive: frozenset[str]) -> StartedRun:
+    """Record a run and take its stream's lease; the caller holds the transaction."""
+    stream_no = _stream_no(database, run.stream_id)
+    held = database.row(_STREAMS["lease"], (stream_no,))
+    if held is not None:
+        _take_over(database, run, lease, held, alive)
+    last = database.value(_SQL["last_complete_at"], (run.stream_id,))
+    if last is not None and run.at < last:
+        message = (
+            f"The clock of the run, {instant_text(run.at)}, lies before that of the "
+            f"last run of stream {run.stream_name!r}, {instant_text(last)}"
+        )
+        raise ConflictError(message, hint="Give a later instant with --at")
+    version = database.value(_SQL["version_tag"], (stream_no,))
+    cause = run.cause
+    row = (run.id, run.stream_id, run.stream_name, run.at, str(run.seed), run.started_at)
+    why = (cause.origin.value, cause.started_by, cause.scheduled_for, cause.group_run_id)
+    no = database.value(_SQL["insert_run"], (*row, *why, version))
+    database.execute(_SQL["take_lease"], (stream_no, no, lease.host, lease.process))
+    return StartedRun(replace(run, version=version), stream_by_no(database, stream_no))
 
 
 def _stream_no(database: Database, stream_id: str) -> int:
@@ -147,10 +196,19 @@ def _from_rows(database: Database, rows: Sequence[Row]) -> list[Run]:
 
 
 def _from_row(database: Database, row: Row) -> Run:
-    id, stream_id, stream_name, status, at, seed, started_at, ended_at, error, no = row
+    id, stream_id, stream_name, status, at, seed, started_at, ended_at, error, *rest, no = row
+    origin, started_by, scheduled_for, group_run_id, version = rest
     nodes = tuple(map(_node_from_row, database.rows(_SQL["nodes"], (no,))))
     begun = (id, stream_id, stream_name, RunStatus(status), at, int(seed), started_at)
-    return Run(*begun, ended_at, error, nodes)
+    cause = RunCause(RunOrigin(origin), started_by, scheduled_for, group_run_id)
+    return Run(*begun, ended_at, error, nodes, cause, version)
+
+
+def _write_usage(database: Database, run: Run, run_no: int, usage: Usage) -> None:
+    ended_at = run.started_at if run.ended_at is None else run.ended_at
+    counts = (usage.input, usage.output, usage.duplicated, usage.to_correction)
+    values = (run_no, ended_at, *counts, json_text(usage.custom))
+    database.execute(_SQL["insert_usage"], values)
 
 
 def _node_row(node: NodeCount) -> Row:

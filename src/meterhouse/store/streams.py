@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from meterhouse.app.ports import Lease, Page
+from meterhouse.app.stream_ports import StreamEdit
 from meterhouse.core.json_text import json_text, parse_json
-from meterhouse.core.problem import ConflictError, NotFoundError
+from meterhouse.core.problem import ConflictError, NotFoundError, PreconditionError
 from meterhouse.store.connection import Database, Row
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.sql_text import queries
+from meterhouse.store.stream_versions import keep_version
 from meterhouse.streams.record import StreamDefinition
+from meterhouse.streams.version import LostNode, lost_nodes
 
 _SQL = queries("streams")
 _RUNS = queries("runs")
@@ -26,9 +29,7 @@ class StreamTable:
     def add_stream(self, stream: StreamDefinition) -> None:
         """Add; refused where the name is taken."""
         with self._database.write():
-            if self._database.value(_SQL["name_taken"], (stream.name,)) is not None:
-                hint = "Import it under another name (`--name`)"
-                raise ConflictError(f"A stream is named {stream.name!r}", hint=hint)
+            _refuse_taken(self._database, stream.name)
             document = json_text(stream.document)
             values = (stream.id, stream.name, document, stream.created_at, stream.updated_at)
             no = self._database.value(_SQL["insert_stream"], values)
@@ -54,14 +55,43 @@ class StreamTable:
                 self._database, self._database.value(_SQL["no_of_meter_key"], (meter_key,))
             )
 
-    def delete_stream(self, id: str) -> None:
+    def update_stream(
+        self,
+        id: str,
+        change: Callable[[StreamDefinition], StreamDefinition],
+        *,
+        edit: StreamEdit,
+    ) -> StreamDefinition:
+        """Replace a stream by what ``change`` makes of it, in one transaction; returns that."""
+        with self._database.write():
+            no, current = _checked(self._database, id, edit.expected_revision)
+            new = change(current)
+            if new is current:
+                return current
+            if new.name != current.name:
+                _refuse_taken(self._database, new.name)
+            lost = lost_nodes(current.document, new.document)
+            if not edit.allow_node_removal:
+                _refuse_removal(self._database, no, current, lost)
+            if edit.keep_as is not None:
+                keep_version(self._database, no, current, edit)
+            values = (new.name, json_text(new.document), new.updated_at, no)
+            self._database.execute(_SQL["update_stream"], values)
+            self._database.execute(_SQL["delete_meter_nodes"], (no,))
+            nodes = [(no, node_id, key) for node_id, key in new.meter_keys.items()]
+            self._database.execute_many(_SQL["insert_meter_node"], nodes)
+            unlinked = [(new.updated_at, no, node.id) for node in lost]
+            self._database.execute_many(_SQL["unlink_suspended"], unlinked)
+            return new
+
+    def delete_stream(self, id: str, *, expected_revision: str | None = None) -> None:
         """Delete with what its runs remember; refused while it runs or has suspended records."""
         with self._database.write():
-            row = self._database.row(_SQL["by_id"], (id,))
-            if row is None:
-                hint = "`stream list` shows those that exist"
-                raise NotFoundError(f"There is no stream {id!r}", hint=hint)
-            no, name = row
+            no, stream = _checked(self._database, id, expected_revision)
+            name = stream.name
+            if (group := self._database.value(_SQL["in_group"], (no,))) is not None:
+                hint = "Delete the group first (`group delete`)"
+                raise ConflictError(f"Stream {name!r} is in the group {group!r}", hint=hint)
             lease = self._database.row(_SQL["lease"], (no,))
             if lease is not None and not self._dead(Lease(*lease[:2])):
                 hint = "Wait for its end; if its machine is gone, `stream run --take-over` ends it"
@@ -79,10 +109,61 @@ class StreamTable:
             self._database.execute(_SQL["delete_stream"], (no,))
 
 
+def stream_by_no(database: Database, no: int) -> StreamDefinition:
+    """Return the stream of a number; the caller holds the transaction."""
+    return _from_rows(database, database.rows(_SQL["page"], (no - 1, 1)))[0]
+
+
+def _checked(
+    database: Database, id: str, expected_revision: str | None
+) -> tuple[int, StreamDefinition]:
+    """Return a stream with its number; refused where it is not as the caller has seen it."""
+    row = database.row(_SQL["by_id"], (id,))
+    if row is None:
+        hint = "`stream list` shows those that exist"
+        raise NotFoundError(f"There is no stream {id!r}", hint=hint)
+    stream = stream_by_no(database, row[0])
+    if expected_revision is not None and stream.revision != expected_revision:
+        message = f"Stream {stream.name!r} has revision {stream.revision}, not {expected_revision}"
+        raise PreconditionError(message, hint="Somebody changed it: read it again, then repeat")
+    return row[0], stream
+
+
+def _refuse_taken(database: Database, name: str) -> None:
+    if database.value(_SQL["name_taken"], (name,)) is not None:
+        hint = "Import it under another name (`--name`)"
+        raise ConflictError(f"A stream is named {name!r}", hint=hint)
+
+
+def _refuse_removal(
+    database: Database, no: int, stream: StreamDefinition, lost: Sequence[LostNode]
+) -> None:
+    """Refuse to drop nodes that remember something."""
+    kept = [f"{node} has {state}" for node in lost if (state := _state(database, no, node))]
+    if kept:
+        message = f"Stream {stream.name!r} would lose nodes that are in use: {'; '.join(kept)}"
+        hint = "Keep the ids of these nodes, or allow it (`--allow-node-removal`)"
+        raise ConflictError(message, hint=hint, code="node_removal")
+
+
+def _state(database: Database, no: int, node: LostNode) -> str:
+    """Say what a node remembers; empty where it is nothing."""
+    place = (no, node.id)
+    found = []
+    if meters := database.value(_SQL["meters_of_node"], place):
+        found.append("1 meter" if meters == 1 else f"{meters} meters")
+    if database.value(_SQL["keys_of_node"], place):
+        found.append("keys of records it has seen")
+    if records := database.value(_SQL["suspended_of_node"], place):
+        count = "1 record" if records == 1 else f"{records} records"
+        found.append(f"{count} in Data Correction")
+    return ", ".join(found)
+
+
 def _by_no(database: Database, no: int | None) -> StreamDefinition | None:
     if no is None:
         return None
-    return _from_rows(database, database.rows(_SQL["page"], (no - 1, 1)))[0]
+    return stream_by_no(database, no)
 
 
 def _from_rows(database: Database, rows: Sequence[Row]) -> list[StreamDefinition]:

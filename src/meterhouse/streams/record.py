@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from hashlib import sha256
 from typing import Any
 
 import polars as pl
 
 from meterhouse.core.instant import Instant, instant_text
-from meterhouse.core.json_text import JsonValue, Record
+from meterhouse.core.json_text import JsonValue, Record, json_text
 from meterhouse.core.metered_record import MeteredRecord
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.metering import StateChanges
 
 #: The source of records that come back from Data Correction.
 DATA_CORRECTION = "data correction"
+_REVISION_CHARS = 32
 
 
 class RunStatus(Enum):
@@ -28,6 +30,31 @@ class RunStatus(Enum):
     RUNNING = "running"
     COMPLETE = "complete"
     FAILED = "failed"
+
+
+class RunOrigin(Enum):
+    """What made a run begin: somebody, a schedule, or the group that the stream is in."""
+
+    MANUAL = "manual"
+    SCHEDULE = "schedule"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, slots=True)
+class RunCause:
+    """Why a run began. ``started_by`` names who, where that is known.
+
+    ``scheduled_for`` is the instant that the schedule named; the run's clock is when it began.
+    """
+
+    origin: RunOrigin = RunOrigin.MANUAL
+    started_by: str | None = None
+    scheduled_for: Instant | None = None
+    group_run_id: str | None = None
+
+
+#: Somebody, unnamed, made the run begin.
+BY_HAND = RunCause()
 
 
 @dataclass(slots=True)
@@ -73,6 +100,9 @@ class Run:
     ended_at: Instant | None = None
     error: str | None = None
     nodes: tuple[NodeCount, ...] = ()
+    cause: RunCause = BY_HAND
+    #: the tag of the version that it ran; ``None`` for a working copy without one
+    version: str | None = None
 
     def to_api(self) -> dict[str, Any]:
         """Return the object of ``run show --json``."""
@@ -187,3 +217,20 @@ class StreamDefinition:
     meter_keys: Mapping[str, str]
     created_at: Instant
     updated_at: Instant
+
+    @property
+    def revision(self) -> str:
+        """A hash of what people may write of a stream: its document.
+
+        >>> StreamDefinition("1", "a", {"name": "a"}, {}, 0, 0).revision[:8]
+        '7ea8e9d5'
+        """
+        return sha256(json_text(self.document).encode()).hexdigest()[:_REVISION_CHARS]
+
+
+@dataclass(frozen=True, slots=True)
+class StartedRun:
+    """A run that holds its lease, and the stream as it was at that instant."""
+
+    run: Run
+    stream: StreamDefinition

@@ -190,6 +190,7 @@ class _Execution:
     def _read(self) -> None:
         for node in self._graph.nodes:
             for batch in self._runs[node.id].chunks():
+                self._world.services.checkpoint()
                 self._convey({node.id: [(-1, batch)]})
 
     def _end(self) -> None:

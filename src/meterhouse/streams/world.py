@@ -57,6 +57,10 @@ def _ignore_progress(_: Progress) -> None:
     return None
 
 
+def _go_on() -> None:
+    return None
+
+
 def _ignore_line(_node: str, _level: str, _text: str) -> None:
     return None
 
@@ -75,7 +79,8 @@ class Services:
 
     ``log`` is called with node name, level and text as lines come up. ``http`` and ``credentials``
     (by id of a secret) are for streams that call servers; ``wait`` lets seconds pass between two
-    tries, and ``stopwatch`` tells whole seconds that have passed.
+    tries, and ``stopwatch`` tells whole seconds that have passed. ``checkpoint`` is called before
+    each chunk; what it raises ends the run.
     """
 
     files: FileReader
@@ -87,6 +92,7 @@ class Services:
     stopwatch: Callable[[], int] = _standing_still
     progress: Callable[[Progress], None] = _ignore_progress
     log: Callable[[str, str, str], None] = _ignore_line
+    checkpoint: Callable[[], None] = _go_on
 
 
 class RunLog:

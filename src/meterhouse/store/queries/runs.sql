@@ -1,7 +1,18 @@
 -- name: insert_run
-INSERT INTO run (id, stream_id, stream_name, status, at, seed, started_at)
-VALUES (?, ?, ?, 'running', ?, ?, ?)
+INSERT INTO run (
+    id, stream_id, stream_name, status, at, seed, started_at,
+    origin, started_by, scheduled_for, group_run_id, version
+) VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)
 RETURNING no
+
+-- name: version_tag
+-- The latest tag of a version that is the working copy as it stands.
+SELECT stream_version.tag
+FROM stream_version
+JOIN stream ON stream.no = stream_version.stream_no
+WHERE stream_version.stream_no = ? AND stream_version.tag IS NOT NULL
+    AND stream_version.document = stream.document
+ORDER BY stream_version.no DESC LIMIT 1
 
 -- name: last_complete_at
 SELECT at FROM run WHERE stream_id = ? AND status = 'complete' ORDER BY no DESC LIMIT 1
@@ -46,13 +57,46 @@ SELECT id, name, type, records_in, out, filtered, duplicates, suspended, metered
 WHERE run_no = ? ORDER BY position
 
 -- name: by_id
-SELECT id, stream_id, stream_name, status, at, seed, started_at, ended_at, error, no FROM run
-WHERE id = ?
+SELECT
+    id, stream_id, stream_name, status, at, seed, started_at, ended_at, error,
+    origin, started_by, scheduled_for, group_run_id, version, no
+FROM run WHERE id = ?
 
 -- name: page
-SELECT id, stream_id, stream_name, status, at, seed, started_at, ended_at, error, no FROM run
-WHERE no < ? ORDER BY no DESC LIMIT ?
+SELECT
+    id, stream_id, stream_name, status, at, seed, started_at, ended_at, error,
+    origin, started_by, scheduled_for, group_run_id, version, no
+FROM run
+WHERE no < :before AND (:status IS NULL OR status = :status)
+    AND (:since IS NULL OR started_at >= :since) AND (:until IS NULL OR started_at < :until)
+ORDER BY no DESC LIMIT :limit
 
 -- name: page_of_stream
-SELECT id, stream_id, stream_name, status, at, seed, started_at, ended_at, error, no FROM run
-WHERE no < ? AND stream_id = ? ORDER BY no DESC LIMIT ?
+SELECT
+    id, stream_id, stream_name, status, at, seed, started_at, ended_at, error,
+    origin, started_by, scheduled_for, group_run_id, version, no
+FROM run
+WHERE no < :before AND stream_id = :stream_id AND (:status IS NULL OR status = :status)
+    AND (:since IS NULL OR started_at >= :since) AND (:until IS NULL OR started_at < :until)
+ORDER BY no DESC LIMIT :limit
+
+-- name: of_group_run
+SELECT
+    id, stream_id, stream_name, status, at, seed, started_at, ended_at, error,
+    origin, started_by, scheduled_for, group_run_id, version, no
+FROM run WHERE group_run_id = ? ORDER BY no
+
+-- name: request_stop
+UPDATE run SET stop_requested_at = coalesce(stop_requested_at, ?)
+WHERE id = ? AND status = 'running'
+RETURNING no
+
+-- name: stop_requested
+SELECT stop_requested_at IS NOT NULL FROM run WHERE id = ?
+
+-- name: end_claim
+UPDATE schedule SET claimed = NULL WHERE claimed = ?
+
+-- name: insert_usage
+INSERT INTO usage_audit (run_no, ended_at, input, output, duplicated, to_correction, custom)
+VALUES (?, ?, ?, ?, ?, ?, ?)

@@ -41,3 +41,36 @@ DELETE FROM stream WHERE no = ?
 
 -- name: delete_script_store
 DELETE FROM script_store WHERE stream_no = ?
+
+-- name: in_group
+SELECT stream_group.name
+FROM stream_group_member
+JOIN stream_group ON stream_group.no = stream_group_member.group_no
+WHERE stream_group_member.stream_no = ?
+
+-- name: update_stream
+UPDATE stream SET name = ?, document = ?, updated_at = ? WHERE no = ?
+
+-- name: delete_meter_nodes
+DELETE FROM stream_meter WHERE stream_no = ?
+
+-- name: meters_of_node
+SELECT count(*)
+FROM stream_meter
+JOIN meter_key ON meter_key.key = stream_meter.meter_key
+JOIN meter ON meter.key_no = meter_key.no
+WHERE stream_meter.stream_no = ? AND stream_meter.node_id = ?
+
+-- name: keys_of_node
+SELECT EXISTS (
+    SELECT 1 FROM dedup_node JOIN dedup_key ON dedup_key.node_no = dedup_node.no
+    WHERE dedup_node.stream_no = ? AND dedup_node.node_id = ?
+)
+
+-- name: suspended_of_node
+SELECT count(*) FROM suspense WHERE stream_no = ? AND node_id = ?
+
+-- name: unlink_suspended
+-- Records of a node that is no longer there cannot go back to it.
+UPDATE suspense SET state = 'open', updated_at = ?
+WHERE stream_no = ? AND node_id = ? AND state = 'queued'

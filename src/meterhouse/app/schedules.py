@@ -1,0 +1,105 @@
+"""Schedules: setting, finding, enabling and removing them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from meterhouse.app.listing import found, take
+from meterhouse.app.ports import Ledger
+from meterhouse.app.stream_groups import find_group
+from meterhouse.app.streams import find_stream
+from meterhouse.core.instant import Instant
+from meterhouse.core.problem import DefinitionError, NotFoundError, Problem
+from meterhouse.streams.graph import load_graph
+from meterhouse.streams.schedule import Schedule, read_schedule
+
+
+def set_schedule(
+    ledger: Ledger,
+    body: object,
+    *,
+    stream: str | None = None,
+    group: str | None = None,
+    new_id: Callable[[], str],
+    at: Instant,
+) -> Schedule:
+    """Give a stream or a group a schedule, or another one; exactly one of the two is named.
+
+    Raises ``DefinitionError`` where the body or a stream is not valid, ``ConflictError`` for a
+    stream in a group.
+    """
+    stream_id, group_id = _target(ledger, stream, group)
+    rule, enabled = read_schedule(body)
+    for member in _members(ledger, stream_id, group_id):
+        load_graph(find_stream(ledger, member).document)
+    schedule = Schedule(new_id(), rule, enabled, at, at, stream_id, group_id=group_id)
+    return ledger.put_schedule(_timed(schedule, at))
+
+
+def enable_schedule(
+    ledger: Ledger,
+    *,
+    stream: str | None = None,
+    group: str | None = None,
+    enabled: bool,
+    at: Instant,
+) -> Schedule:
+    """Enable or disable a schedule. Instants that passed meanwhile are not made up for."""
+    schedule = find_schedule(ledger, stream=stream, group=group)
+    if schedule.enabled == enabled:
+        return schedule
+    return ledger.put_schedule(_timed(replace(schedule, enabled=enabled, updated_at=at), at))
+
+
+def find_schedule(
+    ledger: Ledger, *, stream: str | None = None, group: str | None = None
+) -> Schedule:
+    """Return the schedule of a stream or of a group."""
+    stream_id, group_id = _target(ledger, stream, group)
+    return found(
+        ledger.schedule_of(stream_id=stream_id, group_id=group_id),
+        or_raise=lambda: NotFoundError(
+            f"{_named(stream, group)} has no schedule",
+            hint="`meterhouse schedule list` shows those that exist",
+        ),
+    )
+
+
+def remove_schedule(
+    ledger: Ledger, *, stream: str | None = None, group: str | None = None
+) -> Schedule:
+    """Remove a schedule; returns what it was. A run that it has begun goes on."""
+    schedule = find_schedule(ledger, stream=stream, group=group)
+    ledger.delete_schedule(schedule.id)
+    return schedule
+
+
+def list_schedules(ledger: Ledger, *, limit: int | None = None) -> Iterator[Schedule]:
+    """Yield schedules in the order in which they were made."""
+    return take(ledger.schedules, limit=limit)
+
+
+def _timed(schedule: Schedule, at: Instant) -> Schedule:
+    return replace(schedule, next_at=schedule.rule.next_after(at) if schedule.enabled else None)
+
+
+def _target(ledger: Ledger, stream: str | None, group: str | None) -> tuple[str | None, str | None]:
+    if (stream is None) == (group is None):
+        problem = Problem("", "names neither or both", "name a stream, or a group")
+        raise DefinitionError([problem], what="The schedule")
+    if stream is not None:
+        return find_stream(ledger, stream).id, None
+    assert group is not None
+    return None, find_group(ledger, group).id
+
+
+def _members(ledger: Ledger, stream_id: str | None, group_id: str | None) -> list[str]:
+    if stream_id is not None:
+        return [stream_id]
+    assert group_id is not None
+    return [id for id, _ in find_group(ledger, group_id).members]
+
+
+def _named(stream: str | None, group: str | None) -> str:
+    return f"Stream {stream!r}" if group is None else f"Group {group!r}"

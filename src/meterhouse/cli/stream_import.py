@@ -1,0 +1,214 @@
+"""``meterhouse stream import``, ``validate``, ``update`` and ``rename``: documents coming in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meterhouse.cli.arguments import file_name, read_text
+from meterhouse.cli.exits import WrongUsage
+from meterhouse.cli.installation import opened
+from meterhouse.cli.options import DataOption, JsonOption, RemovalOption, StreamName, examples
+from meterhouse.cli.output import note, write_json, write_pairs, write_text
+
+if TYPE_CHECKING:
+    from meterhouse.app.stream_import import ChosenSecret, Imported, OnConflict
+    from meterhouse.bootstrap import Installation
+    from meterhouse.streams.record import StreamDefinition
+    from meterhouse.streams.version import LostNode
+
+StreamFile = Annotated[
+    str, typer.Argument(metavar="F", help="A stream in the export format; - is standard input.")
+]
+NameOption = Annotated[
+    str | None, typer.Option("--name", metavar="N", help="Import it under another name.")
+]
+ConflictOption = Annotated[
+    str,
+    typer.Option(
+        "--on-conflict",
+        metavar="S",
+        help="Where a stream of its name exists: cancel, replace it, or make a new one.",
+    ),
+]
+BaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--api-base", metavar="URL", help="Let its HTTP nodes call the API at this address."
+    ),
+]
+SecretOption = Annotated[
+    str | None,
+    typer.Option("--secret", metavar="S", help="The secret that its OAuth 2.0 nodes use."),
+]
+DocumentOption = Annotated[
+    str,
+    typer.Option("--file", metavar="F", help="A stream in the export format; - is standard input."),
+]
+NewName = Annotated[str, typer.Argument(metavar="NAME", help="The new name.")]
+
+IMPORT_EXAMPLES = examples(
+    "meterhouse stream import stream.json",
+    'meterhouse stream import stream.json --name "Usage of tenant B" --json',
+    "meterhouse stream import stream.json --on-conflict replace",
+    "meterhouse stream import setup.json --api-base http://127.0.0.1:8080 --secret setup",
+)
+VALIDATE_EXAMPLES = examples("meterhouse stream validate stream.json")
+UPDATE_EXAMPLES = examples('meterhouse stream update "Botbot AI assist" --file stream.json')
+RENAME_EXAMPLES = examples('meterhouse stream rename "Botbot AI assist" Botbot')
+
+
+def import_(
+    context: typer.Context,
+    file: StreamFile,
+    *,
+    name: NameOption = None,
+    on_conflict: ConflictOption = "cancel",
+    allow_node_removal: RemovalOption = False,
+    api_base: BaseOption = None,
+    secret: SecretOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import a stream; each of its meter nodes gets a new key.
+
+    A stream that is replaced keeps its id, its versions and the keys of nodes that stay.
+    """
+    from meterhouse.app.definitions import read_one
+    from meterhouse.app.stream_import import ImportOptions, import_document
+    from meterhouse.app.stream_ports import StreamEdit
+
+    strategy = _read_strategy(on_conflict)
+    document = read_one(read_text(file), what=file_name(file))
+    with opened(context, data) as house:
+        chosen = None if secret is None else chosen_secret(house, secret)
+        edit = StreamEdit(house.clock(), house.user(), allow_node_removal=allow_node_removal)
+        imported = import_document(
+            house.ledger,
+            document,
+            options=ImportOptions(name, strategy, api_base, chosen),
+            edit=edit,
+            new_id=house.new_id,
+        )
+    _write_imported(imported, as_json=as_json)
+
+
+def chosen_secret(house: Installation, reference: str) -> ChosenSecret:
+    """Return the secret of the wallet that an id or a name means, for the nodes of a document."""
+    from meterhouse.app.secrets import find_secret
+    from meterhouse.app.stream_import import ChosenSecret
+
+    secret = find_secret(house.ledger, reference)
+    return ChosenSecret(secret.id, secret.type.value)
+
+
+def validate(
+    context: typer.Context,
+    file: StreamFile,
+    *,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a stream without storing it; every problem is listed."""
+    from meterhouse.app.definitions import read_one
+    from meterhouse.streams.graph import load_graph
+
+    graph = load_graph(read_one(read_text(file), what=file_name(file)))
+    if as_json:
+        write_json({"name": graph.name, "valid": True, "nodes": len(graph.nodes)})
+    else:
+        write_text(f"{graph.name} is valid: {len(graph.nodes)} nodes, {len(graph.edges)} edges")
+
+
+def update(
+    context: typer.Context,
+    stream: StreamName,
+    *,
+    file: DocumentOption,
+    allow_node_removal: RemovalOption = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Replace a stream's document. What it was is kept as a version.
+
+    Meter keys stay with nodes whose ids stay. A run that is under way keeps what it began with.
+    """
+    from meterhouse.app.definitions import read_one
+    from meterhouse.app.stream_ports import StreamEdit
+    from meterhouse.app.streams import find_stream, replace_stream
+    from meterhouse.streams.version import lost_nodes
+
+    document = read_one(read_text(file), what=file_name(file))
+    with opened(context, data) as house:
+        before = find_stream(house.ledger, stream)
+        edit = StreamEdit(house.clock(), house.user(), allow_node_removal=allow_node_removal)
+        updated = replace_stream(house.ledger, before.id, document, new_id=house.new_id, edit=edit)
+    write_stream(updated, "updated stream", as_json=as_json)
+    note_lost(lost_nodes(before.document, updated.document))
+
+
+def rename(
+    context: typer.Context,
+    stream: StreamName,
+    name: NewName,
+    *,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a stream another name; its id and its meter keys stay."""
+    from meterhouse.app.stream_ports import StreamEdit
+    from meterhouse.app.streams import rename_stream
+
+    with opened(context, data) as house:
+        edit = StreamEdit(house.clock(), house.user())
+        renamed = rename_stream(house.ledger, stream, name, edit=edit)
+    write_stream(renamed, "renamed stream, now", as_json=as_json)
+
+
+def write_stream(stream: StreamDefinition, done: str, *, as_json: bool) -> None:
+    """Write a stream with its meter keys."""
+    from meterhouse.app.streams import imported_to_api
+
+    body = imported_to_api(stream)
+    if as_json:
+        write_json(body)
+        return
+    write_text(f"{done} {stream.name}")
+    keys = {f"meter key of {node}": key for node, key in body["meterKeys"].items()}
+    write_pairs({"id": stream.id, **keys})
+
+
+def note_lost(lost: Sequence[LostNode]) -> None:
+    """Warn of functions that have disappeared."""
+    if lost:
+        names = ", ".join(map(str, lost))
+        note(
+            f"warning: no longer in the stream: {names}; what they remember stays, and is found "
+            "again when a version with them is restored"
+        )
+
+
+def _write_imported(imported: Imported, *, as_json: bool) -> None:
+    done = "replaced stream" if imported.replaced else "imported stream"
+    write_stream(imported.stream, done, as_json=as_json)
+    note_lost(imported.lost)
+    if imported.moved_nodes is not None:
+        note(f"{_nodes(imported.moved_nodes)} another address of the API")
+    if imported.secret_nodes is not None:
+        note(f"{_nodes(imported.secret_nodes)} the secret")
+
+
+def _nodes(number: int) -> str:
+    return "1 node got" if number == 1 else f"{number} nodes got"
+
+
+def _read_strategy(text: str) -> OnConflict:
+    from meterhouse.app.stream_import import OnConflict
+
+    strategy = next((member for member in OnConflict if member.value == text), None)
+    if strategy is None:
+        hint = "use one of " + ", ".join(member.value for member in OnConflict)
+        raise WrongUsage(f"--on-conflict: {text!r} is not known", hint=hint)
+    return strategy
