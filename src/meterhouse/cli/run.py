@@ -6,24 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meterhouse.cli.installation import opened
+from meterhouse.cli.command import Call, command
 from meterhouse.cli.options import (
-    LIMIT,
-    AllOption,
-    DataOption,
-    JsonOption,
-    LimitOption,
     StreamOption,
-    examples,
     new_group,
 )
 from meterhouse.cli.output import (
     Cell,
     Listing,
     columns,
-    limit_of,
     note,
-    show_list,
     write_json,
     write_text,
 )
@@ -40,45 +32,29 @@ RunId = Annotated[
 LogOption = Annotated[bool, typer.Option("--log", help="Show the log of the run instead.")]
 
 
-@app.command("list", epilog=examples("meterhouse run list --stream Botbot"))
-def list_(
-    context: typer.Context,
-    *,
-    stream: StreamOption = None,
-    limit: LimitOption = LIMIT,
-    every: AllOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, "meterhouse run list --stream Botbot", lists=True)
+def list_(call: Call, *, stream: StreamOption = None) -> None:
     """List runs, newest first."""
     from meterhouse.app.running import list_runs
 
-    most = limit_of(limit, every=every)
-    with opened(context, data) as house:
-        found = list_runs(house.ledger, stream=stream, limit=most)
-        show_list(found, LISTING, limit=most, as_json=as_json)
+    with call.opened() as house:
+        found = list_runs(house.ledger, stream=stream, limit=call.limit)
+        call.show(found, LISTING)
 
 
-@app.command(epilog=examples("meterhouse run show 5e1c…", "meterhouse run show 5e1c… --log --json"))
-def show(
-    context: typer.Context,
-    id: RunId,
-    *,
-    log: LogOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, "meterhouse run show 5e1c…", "meterhouse run show 5e1c… --log --json")
+def show(call: Call, id: RunId, *, log: LogOption = False) -> None:
     """Show one run: what came into each node and what left."""
     from meterhouse.app.completing import completed
     from meterhouse.app.running import find_run
     from meterhouse.cli.run_summary import write_run
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         found = find_run(house.ledger, completed(house.ledger, id, kind="run"))
         lines = house.ledger.run_log(found.id) if log else []
     if log:
-        _write_log(found, lines, as_json=as_json)
-    elif as_json:
+        _write_log(found, lines, as_json=call.as_json)
+    elif call.as_json:
         write_json(found.to_api())
     else:
         write_run(found)
