@@ -14,17 +14,18 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from meterhouse.connectors.files import UsageFiles
-from meterhouse.core.guiding_rule import read_rules
 from meterhouse.core.instant import Instant, parse_instant
 from meterhouse.core.json_text import Record, parse_json
 from meterhouse.core.meter import Meter, NewMeter
 from meterhouse.core.meter_type import MeterType, read_meter_type
 from meterhouse.core.problem import DefinitionError, MeterhouseError, NotFoundError, Problem
+from meterhouse.core.reading import Reading
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import UsageBatch, concat_batches
 from meterhouse.engine.metering import Metering
 from meterhouse.engine.plan import Flush, MeterPlan
 from meterhouse.engine.source import State
+from meterhouse.streams.nodes.meter import read_plan
 from meterhouse.streams.ports import Unreadable
 
 _METER = "transforms/meter"
@@ -56,7 +57,8 @@ class Plan:
             elif new is not None and meter_type is not None:
                 faults += new.problems_with(meter_type)
             if new is not None and meter_type is not None:
-                meter = _meter(new, meter_type, no=position, at=instant)
+                id = str(uuid5(_NAMES, f"meter {meter_type.id} {new.user_id}"))
+                meter = new.of_type(meter_type, no=position, id=id, at=instant)
                 if meter.id in seen:
                     faults.append(Problem("userId", f"{new.user_id!r} has such a meter already"))
                 seen.add(meter.id)
@@ -230,16 +232,11 @@ class _Loading:
                 self.meter_types[meter_type.name] = meter_type
 
     def _node(self, name: str, params: object, label: str) -> None:
-        body = params if isinstance(params, Mapping) else {}
-        rules, faults = read_rules(body.get("guidingRules"))
-        text = body.get("flushType", Flush.PERIOD_END.value)
-        flush = next((member for member in Flush if member.value == text), None)
-        if flush is None:
-            hint = f"use {' or '.join(member.value for member in Flush)}"
-            faults.append(Problem("flushType", f"is {text!r}", hint))
-        self.problems += [fault.at(f"{label} node {name}") for fault in faults]
-        if flush is not None and not faults:
-            self.nodes[name] = MeterPlan(name, rules, flush)
+        reading = Reading(params, what="parameters of a meter node")
+        plan = read_plan(reading, meter_key=name)
+        self.problems += [fault.at(f"{label} node {name}") for fault in reading.problems]
+        if plan is not None and not reading.problems:
+            self.nodes[name] = plan
 
 
 def _listed(value: object, place: str, problems: list[Problem]) -> list[Any]:
@@ -259,30 +256,6 @@ def _document(path: str | Path) -> object:
         raise DefinitionError(
             [Problem("", f"is not JSON or TOML: {error}")], what=str(path)
         ) from error
-
-
-def _meter(new: NewMeter, meter_type: MeterType, *, no: int, at: Instant) -> Meter:
-    thresholds = meter_type.thresholds if new.thresholds is None else new.thresholds
-    return Meter(
-        no=no,
-        id=str(uuid5(_NAMES, f"meter {meter_type.id} {new.user_id}")),
-        user_id=new.user_id,
-        meter_key=new.meter_key,
-        meter_type_id=meter_type.id,
-        meter_type_name=meter_type.name,
-        category=meter_type.category,
-        aggregation=meter_type.aggregation,
-        unit=meter_type.unit,
-        reset_schedule=meter_type.reset_schedule,
-        timezone=meter_type.timezone,
-        created_at=at,
-        active_from=meter_type.active_from,
-        active_to=meter_type.active_to,
-        capacity=meter_type.capacity if new.capacity is None else new.capacity,
-        thresholds=thresholds,
-        custom_fields=new.custom_fields,
-        delete_on_reset=new.delete_on_reset,
-    )
 
 
 def _instant(at: str | Instant) -> Instant:

@@ -7,7 +7,7 @@ its ports, what is said of records that it sets aside, and that metered records 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import polars as pl
@@ -45,8 +45,7 @@ class MeterParams(NodeParams):
     Unless ``suspenseManagement`` says otherwise, 10,000 consecutive bad records end the run.
     """
 
-    rules: tuple[GuidingRule, ...]
-    flush: Flush
+    plan: MeterPlan
     policy: SuspensePolicy
     outputs: tuple[tuple[str, str], ...]
 
@@ -59,7 +58,11 @@ class MeterParams(NodeParams):
         return _Meter(self, site)
 
 
-def _read(reading: Reading) -> MeterParams | None:
+def read_plan(reading: Reading, *, meter_key: str = "") -> MeterPlan | None:
+    """Read what a meter node does with records; ``None`` where that has problems.
+
+    A stored node has no meter key yet: its stream knows it.
+    """
     rules, problems = read_rules(reading.body.get("guidingRules"))
     reading.problems += problems
     text = reading.body.get("flushType", Flush.PERIOD_END.value)
@@ -67,15 +70,22 @@ def _read(reading: Reading) -> MeterParams | None:
     if flush is None:
         known = " or ".join(flush.value for flush in Flush)
         reading.fail("flushType", f"is {shown(text)}", f"use {known}")
+    if problems or flush is None:
+        return None
+    return MeterPlan(meter_key, rules, flush)
+
+
+def _read(reading: Reading) -> MeterParams | None:
+    plan = read_plan(reading)
     policy = read_policy(reading)
     outputs = fixed_outputs(reading)
     for name in outputs.values():
         if name not in (RESET, THRESHOLD):
             hint = f"the outputs are {RESET} and {THRESHOLD}"
             reading.fail(f"multiOutput.fixed.{name}", "is not known", hint)
-    if reading.problems or flush is None:
+    if reading.problems or plan is None:
         return None
-    return MeterParams(rules, flush, policy, tuple(outputs.items()))
+    return MeterParams(plan, policy, tuple(outputs.items()))
 
 
 TYPE = NodeType("transforms/meter", frozenset({2}), _read)
@@ -90,7 +100,7 @@ class _Meter(NodeRun):
         if key is None:
             hint = "import the stream again, it then gets one"
             raise MeterKeyMissing(f'meter node "{site.name}" has no meter key', hint=hint)
-        plan = MeterPlan(key, params.rules, params.flush)
+        plan = replace(params.plan, meter_key=key)
         self._metering = Metering(plan, snapshot.meters(key), at=facts.at)
         self._guard = site.guard(params.policy)
         self._golden_first: list[MeteredRecord] = []
@@ -116,13 +126,13 @@ class _Meter(NodeRun):
             return []
         taken = batch.take(pl.Series([position for position, _ in suspended], dtype=pl.Int64))
         return [
-            (position, reason, _detail(reason, record, self._params.rules))
+            (position, reason, _detail(reason, record, self._params.plan.rules))
             for (position, reason), record in zip(suspended, taken.rows(), strict=True)
         ]
 
     def end(self) -> Iterator[Outputs]:
         yield from self._pages(self._thresholds, THRESHOLD, into=[])
-        if self._params.flush is Flush.STREAM_EXECUTION:
+        if self._params.plan.flush is Flush.STREAM_EXECUTION:
             golden = self._metering.flush_all()
         else:
             golden = self._metering.scan(self._site.world.facts.end_at)
