@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -26,6 +27,7 @@ from meterhouse.engine.metering import Metering
 from meterhouse.engine.plan import Flush, MeterPlan
 from meterhouse.engine.source import State
 from meterhouse.streams.nodes.meter import read_plan
+from meterhouse.streams.parameters import exact
 from meterhouse.streams.ports import Unreadable
 
 _METER = "transforms/meter"
@@ -49,7 +51,7 @@ class Plan:
         made: list[Meter] = []
         seen: set[str] = set()
         for position, body in enumerate(meters):
-            new, faults = NewMeter.from_api({"meterKey": "library", **body})
+            new, faults = NewMeter.from_api(exact({"meterKey": "library", **body}))
             meter_type = None if new is None else self._meter_type(new.meter_type_ref)
             if new is not None and meter_type is None:
                 hint = f"known are {', '.join(sorted(self.meter_types)) or 'none'}"
@@ -126,7 +128,7 @@ def load(*sources: str | Path | Mapping[str, Any] | Sequence[Any]) -> Plan:
     reading = _Loading()
     for position, source in enumerate(sources):
         label = str(source) if isinstance(source, str | Path) else f"source {position + 1}"
-        document = _document(source) if isinstance(source, str | Path) else source
+        document = _document(source) if isinstance(source, str | Path) else exact(source)
         reading.take(document, label)
     if reading.problems:
         raise DefinitionError(reading.problems, what="The definitions")
@@ -177,10 +179,13 @@ def meter(
     """Meter usage: flush what has ended at ``at``, fold the records, flush again.
 
     Pure: ``state`` stays as it is, the result holds the new one. ``node`` chooses among several
-    meter nodes of a plan.
+    meter nodes of a plan. Raises ``MeterhouseError`` where a record holds a Python float, or
+    another value that is not of JSON.
     """
     instant = _instant(at)
     batch = usage if isinstance(usage, UsageBatch) else UsageBatch.from_rows(usage)
+    if not batch.columnar:
+        _refuse_inexact(batch.rows())
     meter_plan = plan if isinstance(plan, MeterPlan) else plan.node(node)
     metering = Metering(meter_plan, state, at=instant)
     golden = [record.body for record in metering.scan()]
@@ -249,13 +254,43 @@ def _listed(value: object, place: str, problems: list[Problem]) -> list[Any]:
 def _document(path: str | Path) -> object:
     try:
         data = Path(path).read_bytes()
-        return tomllib.loads(data.decode()) if str(path).endswith(".toml") else parse_json(data)
+        if str(path).endswith(".toml"):
+            return tomllib.loads(data.decode(), parse_float=Decimal)
+        return parse_json(data)
     except OSError as error:
         raise NotFoundError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise DefinitionError(
             [Problem("", f"is not JSON or TOML: {error}")], what=str(path)
         ) from error
+
+
+def _refuse_inexact(records: Sequence[Record]) -> None:
+    """Refuse what no record can hold, above all floats: they are not the numbers as written."""
+    for position, record in enumerate(records):
+        for name, value in record.items():
+            wrong = _not_of_json(value)
+            if wrong is None:
+                continue
+            place = f"record {position + 1}: {name}"
+            if isinstance(wrong, float):
+                text = float.__repr__(wrong)
+                message = f"{place} is {text}, a Python float: near the number meant, not equal"
+                hint = f'Write Decimal("{text}") or the text "{text}"'
+                raise MeterhouseError(message, hint=hint)
+            hint = "Use text, bool, int, Decimal, None, and dicts and lists of these"
+            raise MeterhouseError(f"{place} is a {type(wrong).__name__}: {wrong!r}", hint=hint)
+
+
+def _not_of_json(value: object) -> object:
+    """Return the first part of a value that is not of JSON; ``None`` where there is none."""
+    if value is None or isinstance(value, str | int | Decimal):
+        return None
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return next((wrong for part in value if (wrong := _not_of_json(part)) is not None), None)
+    return value
 
 
 def _instant(at: str | Instant) -> Instant:
