@@ -72,6 +72,15 @@ def test_stream_execution_flushes_every_meter(state: mh.State) -> None:
     assert [record["value"] for record in result.golden] == [5]
 
 
+def test_usage_of_the_future_is_metered_as_far_as_a_plan_tolerates(state: mh.State) -> None:
+    plan = mh.load(_DEFINITIONS | {"futureToleranceSeconds": 0.5})
+    stamps = ("2026-01-02T00:00:00.5Z", "2026-01-02T00:00:00.500001Z")
+    usage = [{"userId": "ann", "value": 1, "timestamp": stamp} for stamp in stamps]
+    result = mh.meter(usage, plan, state=state, at="2026-01-02T00:00Z")
+    found = [(s.offset, s.reason.value) for s in result.suspended]
+    assert (result.metered, found) == (1, [(1, "timestamp_in_future")])
+
+
 def test_thresholds_leave_as_records() -> None:
     limited = _CALLS | {"thresholds": [{"name": "stop", "absoluteValue": 3}]}
     plan = mh.load({"meterTypes": [limited], "guidingRules": [_RULE]})

@@ -212,6 +212,42 @@ def test_records_are_metered_and_the_rest_is_suspended_with_what_is_wrong(column
     assert [(b.meter.user_id, b.state.value) for b in changes.buckets] == [("ann", 2)]
 
 
+#: Beyond this many records, a run folds columns.
+MANY = 3_000
+
+
+@FORMS
+@pytest.mark.parametrize("times", [1, MANY], ids=["rows", "columns"])
+@pytest.mark.parametrize(
+    ("tolerance", "metered"),
+    [
+        ({}, 1),
+        ({"futureToleranceSeconds": 0}, 1),
+        ({"futureToleranceSeconds": Decimal("59.999999")}, 2),
+        ({"futureToleranceSeconds": 60}, 3),
+        ({"futureToleranceSeconds": 2592000}, 4),
+    ],
+)
+def test_usage_of_the_future_is_metered_as_far_as_is_tolerated(columnar, times, tolerance, metered):
+    stamps = [
+        "2026-01-15T12:00:00Z",
+        "2026-01-15T12:00:59.999999Z",
+        "2026-01-15T12:01:00Z",
+        "2026-01-15T12:01:00.000001Z",
+    ]
+    given = [{"userId": "ann", "value": 1, "timestamp": stamp} for stamp in stamps] * times
+    result = run(
+        chain(reader(), meter_node(**tolerance), noop()),
+        given,
+        columnar=columnar,
+        chunk_records=MANY * 4,
+        snapshot=Snapshot({KEY: state("ann")}),
+    )
+    expected = {"in": 4 * times, "metered": metered * times, "suspended": (4 - metered) * times}
+    assert counts(result, "meter") == {name: count for name, count in expected.items() if count}
+    assert {s.reason for s in result.suspended} <= {Reason.TIMESTAMP_IN_FUTURE}
+
+
 def test_a_meter_may_discard_its_bad_records():
     off = meter_node(suspenseManagement={"enabled": False})
     snapshot = Snapshot({KEY: state("ann")})

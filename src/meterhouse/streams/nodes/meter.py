@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import islice
 
 import polars as pl
 
 from meterhouse.core.guiding_rule import GuidingRule, read_rules
+from meterhouse.core.instant import DAY, SECOND, Instant
 from meterhouse.core.json_text import Record, canonical_text, field_value, parse_json
 from meterhouse.core.metered_record import MeteredRecord
 from meterhouse.core.problem import MeterhouseError
+from meterhouse.core.quantity import EXACT
 from meterhouse.core.reading import Reading, missing_or_shown, shown
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import UsageBatch
@@ -32,6 +35,10 @@ THRESHOLD = "threshold"
 PAGE_RECORDS = 10_000
 
 
+#: How far after the run's clock a timestamp may be allowed to lie.
+TOLERANCE_MAX: Instant = 30 * DAY
+
+
 class MeterKeyMissing(MeterhouseError):
     """A meter node has no meter key: it gets one when its stream is imported."""
 
@@ -40,7 +47,7 @@ class MeterKeyMissing(MeterhouseError):
 
 @dataclass(frozen=True, slots=True)
 class MeterParams(NodeParams):
-    """``guidingRules``, ``flushType``, ``suspenseManagement`` and the ids of the outputs.
+    """The plan of the node, ``suspenseManagement`` and the ids of the outputs.
 
     Unless ``suspenseManagement`` says otherwise, 10,000 consecutive bad records end the run.
     """
@@ -70,9 +77,25 @@ def read_plan(reading: Reading, *, meter_key: str = "") -> MeterPlan | None:
     if flush is None:
         known = " or ".join(flush.value for flush in Flush)
         reading.fail("flushType", f"is {shown(text)}", f"use {known}")
-    if problems or flush is None:
+    tolerance = _read_tolerance(reading)
+    if problems or flush is None or tolerance is None:
         return None
-    return MeterPlan(meter_key, rules, flush)
+    return MeterPlan(meter_key, rules, flush, tolerance)
+
+
+def _read_tolerance(reading: Reading) -> Instant | None:
+    """Read ``futureToleranceSeconds`` as microseconds: 0 where it is absent."""
+    before = len(reading.problems)
+    seconds = reading.number("futureToleranceSeconds")
+    if seconds is None:
+        return 0 if len(reading.problems) == before else None
+    micros = EXACT.multiply(seconds, Decimal(SECOND))
+    if micros != int(micros) or not 0 <= micros <= TOLERANCE_MAX:
+        highest = f"{TOLERANCE_MAX // SECOND} ({TOLERANCE_MAX // DAY} days)"
+        hint = f"use a number of seconds from 0 to {highest}, with up to 6 digits after the point"
+        reading.fail("futureToleranceSeconds", f"is {shown(seconds)}", hint)
+        return None
+    return int(micros)
 
 
 def _read(reading: Reading) -> MeterParams | None:
