@@ -110,7 +110,10 @@ class Delivery(Protocol):
         ...
 
     def deliver(self, spool_name: str, destination: str) -> Path:
-        """Deliver and return the path; a second time does no harm. Raises ``OutputError``."""
+        """Deliver and return the path; a second time does no harm. Raises ``OutputError``.
+
+        The spooled output stays: it goes (``sweep``) once the ledger knows that it was delivered.
+        """
         ...
 
 
