@@ -21,6 +21,7 @@ VERBS = {
     "run": ("list", "show"),
     "record": ("list",),
     "correction": ("list", "show", "fix", "delete", "requeue"),
+    "delivery": ("list", "drop"),
     "inspect": (),
 }
 

@@ -156,10 +156,23 @@ def test_outputs_are_pending_until_they_are_delivered(ledger: SqliteLedger, mete
     ledger.delivered(second.id, at=AT)
     (left,) = ledger.pending()
     assert (left.entry, left.attempts) == (one, 1)
+    assert (left.attempted_at, left.error) == (AT, "disk full")
     ledger.delivered(left.id, at=AT)
     ledger.delivered(left.id, at=AT + 1)
     assert ledger.pending() == []
     assert second.entry == two
+
+
+def test_an_output_that_is_dropped_is_forgotten_unless_it_was_delivered(
+    ledger: SqliteLedger, meters
+):
+    commit(ledger, RunResult(outbox=[OutboxEntry("w", f"spool-{n}", "/out") for n in range(3)]))
+    first, second, third = ledger.pending()
+    ledger.delivered(first.id, at=AT)
+    for output in (first, second):
+        ledger.drop(output.id)
+    assert ledger.pending() == [third]
+    assert ledger._database.value("SELECT count(*) FROM outbox") == 2
 
 
 def test_suspended_records_come_back_as_they_were(ledger: SqliteLedger, meters):

@@ -82,6 +82,9 @@ class PendingDelivery:
     run_id: str
     entry: OutboxEntry
     attempts: int
+    #: when it was last tried, and what was wrong then
+    attempted_at: Instant | None = None
+    error: str | None = None
 
 
 class LedgerSnapshot(RunSnapshot, Protocol):
@@ -330,6 +333,10 @@ class Outbox(Protocol):
 
     def failed(self, id: int, error: str, *, at: Instant) -> None:
         """Note a failed attempt; it stays pending."""
+        ...
+
+    def drop(self, id: int) -> None:
+        """Forget one that is pending; another id changes nothing."""
         ...
 
 

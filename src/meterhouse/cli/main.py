@@ -31,6 +31,7 @@ NOUNS = {
     "run": ("run", "What runs did, node by node."),
     "record": ("record", "The golden and threshold records."),
     "correction": ("correction", "Suspended records: why, and what to do about them."),
+    "delivery": ("delivery", "Outputs that wait for delivery, and giving one up."),
     "inspect": ("inspection", "The meters of one meter key as they stand."),
 }
 
