@@ -414,3 +414,19 @@ def test_a_meter_may_have_none_of_what_its_type_has():
     )
 
     assert (meter.capacity, meter.active_to) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["value", "periodStart", "activeTo", "category"])
+def test_what_comes_from_type_or_usage_cannot_be_set(name):
+    assert faults(BODY | {name: "x"}) == [
+        f"{name}: cannot be set (leave it out: it comes from the meter type or from usage)"
+    ]
+
+
+@pytest.mark.parametrize("mark", ["id", "recordId"])
+def test_a_meter_that_was_exported_may_be_created_again(mark):
+    assert new(BODY | {mark: "0d3c", "value": 5, "category": "API"}) == new(BODY)
+
+
+def test_what_cannot_be_set_may_be_null():
+    assert new(BODY | {"value": None}) == new(BODY)
