@@ -9,22 +9,25 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from meterhouse.connectors.files import UsageFiles
-from meterhouse.core.guiding_rule import read_rules
 from meterhouse.core.instant import Instant, parse_instant
 from meterhouse.core.json_text import Record, parse_json
 from meterhouse.core.meter import Meter, NewMeter
 from meterhouse.core.meter_type import MeterType, read_meter_type
 from meterhouse.core.problem import DefinitionError, MeterhouseError, NotFoundError, Problem
+from meterhouse.core.reading import Reading
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import UsageBatch, concat_batches
 from meterhouse.engine.metering import Metering
 from meterhouse.engine.plan import Flush, MeterPlan
 from meterhouse.engine.source import State
+from meterhouse.streams.nodes.meter import read_plan
+from meterhouse.streams.parameters import exact
 from meterhouse.streams.ports import Unreadable
 
 _METER = "transforms/meter"
@@ -48,7 +51,7 @@ class Plan:
         made: list[Meter] = []
         seen: set[str] = set()
         for position, body in enumerate(meters):
-            new, faults = NewMeter.from_api({"meterKey": "library", **body})
+            new, faults = NewMeter.from_api(exact({"meterKey": "library", **body}))
             meter_type = None if new is None else self._meter_type(new.meter_type_ref)
             if new is not None and meter_type is None:
                 hint = f"known are {', '.join(sorted(self.meter_types)) or 'none'}"
@@ -56,7 +59,8 @@ class Plan:
             elif new is not None and meter_type is not None:
                 faults += new.problems_with(meter_type)
             if new is not None and meter_type is not None:
-                meter = _meter(new, meter_type, no=position, at=instant)
+                id = str(uuid5(_NAMES, f"meter {meter_type.id} {new.user_id}"))
+                meter = new.of_type(meter_type, no=position, id=id, at=instant)
                 if meter.id in seen:
                     faults.append(Problem("userId", f"{new.user_id!r} has such a meter already"))
                 seen.add(meter.id)
@@ -124,7 +128,7 @@ def load(*sources: str | Path | Mapping[str, Any] | Sequence[Any]) -> Plan:
     reading = _Loading()
     for position, source in enumerate(sources):
         label = str(source) if isinstance(source, str | Path) else f"source {position + 1}"
-        document = _document(source) if isinstance(source, str | Path) else source
+        document = _document(source) if isinstance(source, str | Path) else exact(source)
         reading.take(document, label)
     if reading.problems:
         raise DefinitionError(reading.problems, what="The definitions")
@@ -175,10 +179,13 @@ def meter(
     """Meter usage: flush what has ended at ``at``, fold the records, flush again.
 
     Pure: ``state`` stays as it is, the result holds the new one. ``node`` chooses among several
-    meter nodes of a plan.
+    meter nodes of a plan. Raises ``MeterhouseError`` where a record holds a Python float, or
+    another value that is not of JSON.
     """
     instant = _instant(at)
     batch = usage if isinstance(usage, UsageBatch) else UsageBatch.from_rows(usage)
+    if not batch.columnar:
+        _refuse_inexact(batch.rows())
     meter_plan = plan if isinstance(plan, MeterPlan) else plan.node(node)
     metering = Metering(meter_plan, state, at=instant)
     golden = [record.body for record in metering.scan()]
@@ -231,16 +238,11 @@ class _Loading:
                 self.meter_types[meter_type.name] = meter_type
 
     def _node(self, name: str, params: object, label: str) -> None:
-        body = params if isinstance(params, Mapping) else {}
-        rules, faults = read_rules(body.get("guidingRules"))
-        text = body.get("flushType", Flush.PERIOD_END.value)
-        flush = next((member for member in Flush if member.value == text), None)
-        if flush is None:
-            hint = f"use {' or '.join(member.value for member in Flush)}"
-            faults.append(Problem("flushType", f"is {text!r}", hint))
-        self.problems += [fault.at(f"{label} node {name}") for fault in faults]
-        if flush is not None and not faults:
-            self.nodes[name] = MeterPlan(name, rules, flush)
+        reading = Reading(params, what="parameters of a meter node")
+        plan = read_plan(reading, meter_key=name)
+        self.problems += [fault.at(f"{label} node {name}") for fault in reading.problems]
+        if plan is not None and not reading.problems:
+            self.nodes[name] = plan
 
 
 def _listed(value: object, place: str, problems: list[Problem]) -> list[Any]:
@@ -253,7 +255,9 @@ def _listed(value: object, place: str, problems: list[Problem]) -> list[Any]:
 def _document(path: str | Path) -> object:
     try:
         data = Path(path).read_bytes()
-        return tomllib.loads(data.decode()) if str(path).endswith(".toml") else parse_json(data)
+        if str(path).endswith(".toml"):
+            return tomllib.loads(data.decode(), parse_float=Decimal)
+        return parse_json(data)
     except OSError as error:
         raise NotFoundError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
@@ -262,28 +266,32 @@ def _document(path: str | Path) -> object:
         ) from error
 
 
-def _meter(new: NewMeter, meter_type: MeterType, *, no: int, at: Instant) -> Meter:
-    thresholds = meter_type.thresholds if new.thresholds is None else new.thresholds
-    return Meter(
-        no=no,
-        id=str(uuid5(_NAMES, f"meter {meter_type.id} {new.user_id}")),
-        user_id=new.user_id,
-        meter_key=new.meter_key,
-        meter_type_id=meter_type.id,
-        meter_type_name=meter_type.name,
-        category=meter_type.category,
-        aggregation=meter_type.aggregation,
-        unit=meter_type.unit,
-        reset_schedule=meter_type.reset_schedule,
-        timezone=meter_type.timezone,
-        created_at=at,
-        active_from=meter_type.active_from,
-        active_to=meter_type.active_to,
-        capacity=meter_type.capacity if new.capacity is None else new.capacity,
-        thresholds=thresholds,
-        custom_fields=new.custom_fields,
-        delete_on_reset=new.delete_on_reset,
-    )
+def _refuse_inexact(records: Sequence[Record]) -> None:
+    """Refuse what no record can hold, above all floats: they are not the numbers as written."""
+    for position, record in enumerate(records):
+        for name, value in record.items():
+            wrong = _not_of_json(value)
+            if wrong is None:
+                continue
+            place = f"record {position + 1}: {name}"
+            if isinstance(wrong, float):
+                text = float.__repr__(wrong)
+                message = f"{place} is {text}, a Python float: near the number meant, not equal"
+                hint = f'Write Decimal("{text}") or the text "{text}"'
+                raise MeterhouseError(message, hint=hint)
+            hint = "Use text, bool, int, Decimal, None, and dicts and lists of these"
+            raise MeterhouseError(f"{place} is a {type(wrong).__name__}: {wrong!r}", hint=hint)
+
+
+def _not_of_json(value: object) -> object:
+    """Return the first part of a value that is not of JSON; ``None`` where there is none."""
+    if value is None or isinstance(value, str | int | Decimal):
+        return None
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return next((wrong for part in value if (wrong := _not_of_json(part)) is not None), None)
+    return value
 
 
 def _instant(at: str | Instant) -> Instant:

@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -65,7 +66,7 @@ def outcome(meterhouse: Meterhouse, key: str, folder: Path) -> dict[str, Any]:
             {k: v for k, v in n.items() if k != "id"}
             for n in meterhouse.json("run", "list", "--limit", 1)[0]["nodes"]
         ],
-        "in spool": [p.name for p in (meterhouse.data / "spool").glob("*/*")],
+        "in spool": in_spool(meterhouse),
     }
 
 
@@ -210,6 +211,59 @@ def test_what_could_not_be_delivered_is_delivered_by_the_next_run(
     records = [json.loads(line) for line in written.read_text("utf-8").splitlines()]
     assert {r["userId"]: r["value"] for r in records} == {"ann": 1, "bob": 0}
     assert small.values(meterhouse, key) == {"ann": 0, "bob": 0}
+
+
+#: Runs a command and is killed when an output is at its destination: before the ledger notes
+#: that, or just after.
+DYING = """
+import os
+import signal
+import sys
+
+from meterhouse.cli import main
+from meterhouse.store.outbox import OutboxTable
+
+noted = OutboxTable.delivered
+
+def die(self, *arguments, **more):
+    if sys.argv[1] == "after":
+        noted(self, *arguments, **more)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+OutboxTable.delivered = die
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_delivery_that_is_killed_around_its_note_in_the_ledger_is_made_good(
+    meterhouse: Meterhouse, tmp_path: Path, moment: str
+):
+    writer = node("Out", "writers/file", path=str(tmp_path / "out" / "{run}.ndjson"))
+    counter = node("C", "readers/counter", max=3)
+    stream = document(counter, writer, more=(meter(),), edges=("C -> Meter",))
+    small.set_up(meterhouse, stream)
+    words = ("--data", str(meterhouse.data), *WORDS)
+    died = subprocess.run([sys.executable, "-c", DYING, moment, *words], check=False)
+    assert died.returncode == -signal.SIGKILL
+
+    [written] = (tmp_path / "out").iterdir()
+    content = written.read_text("utf-8")
+    assert len(content.splitlines()) == 3
+    with closing(open_ledger(meterhouse.data)) as ledger:
+        assert len(ledger.pending()) == (1 if moment == "before" else 0)
+    assert len(in_spool(meterhouse)) == 1
+
+    later = meterhouse.done("stream", "run", small.STREAM, "--at", small.FEBRUARY)
+
+    assert written.read_text("utf-8") == content
+    assert (f"delivered {written}" in later.out) is (moment == "before")
+    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert in_spool(meterhouse) == []
+
+
+def in_spool(meterhouse: Meterhouse) -> list[str]:
+    return [path.name for path in (meterhouse.data / "spool").glob("*/*")]
 
 
 def test_a_relative_destination_is_where_the_run_was_started(

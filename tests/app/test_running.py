@@ -173,10 +173,26 @@ def test_what_the_ledger_cannot_note_of_a_delivery_does_not_fail_the_run(
     if name == "delivered":
         assert ended.error is None
         assert [path.exists() for path in ended.delivered] == [True]
+        assert len(in_spool(writing)) == 1
         assert [path.stem for path in run(writing).delivered] == [ended.run.id]
     else:
         assert isinstance(ended.error, running.DeliveryFailed)
     assert running.find_run(writing.ledger, ended.run.id).status is RunStatus.COMPLETE
+
+
+def test_what_cannot_be_removed_from_the_spool_goes_with_the_next_run(
+    writing: Installation, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*_: object, **__: object) -> None:
+        raise Broken("read-only now")
+
+    means = writing.means()
+    monkeypatch.setattr(type(means.delivery), "sweep", refuse)
+    ended = run(writing, means)
+    assert (ended.error, len(ended.delivered), len(in_spool(writing))) == (None, 1, 1)
+    monkeypatch.undo()
+    assert [path.stem for path in run(writing).delivered] != [ended.run.id]
+    assert in_spool(writing) == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), Broken("no delivery")])

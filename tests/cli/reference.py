@@ -26,6 +26,7 @@ VERBS = {
     "run": ("list", "show", "stop", "audit"),
     "record": ("list",),
     "correction": ("list", "show", "fix", "delete", "requeue"),
+    "delivery": ("list", "drop"),
     "inspect": (),
     "secret": ("create", "list", "show", "update", "delete", "rotate-key"),
     "access": ("create", "list", "show", "update", "rotate", "delete"),

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meterhouse.connectors.declared import Misfit, typed_batch, typed_chunk, typed_record
-from meterhouse.connectors.numerals import number_column
 from meterhouse.core.json_text import canonical_text
 from meterhouse.core.quantity import number_from_text
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import ColumnKind
+from meterhouse.engine.numerals import number_column
 from meterhouse.streams.ports import ReadChunk, Unreadable
 
 NUMERALS = [

@@ -35,13 +35,15 @@ def spooled(data, text="x"):
     return spool.finish(format="ndjson")
 
 
-def test_a_file_is_delivered_and_leaves_the_spool(data, out, delivery):
+def test_a_file_is_delivered_and_stays_in_the_spool_until_it_is_swept(data, out, delivery):
     name = spooled(data)
 
     path = delivery.deliver(name, str(out / "new" / "deep" / "u.ndjson"))
 
     assert path.read_text() == '{"text":"x"}\n'
     assert [p.name for p in path.parent.iterdir()] == ["u.ndjson"]
+    assert delivery.spooled() == [name]
+    delivery.sweep([name], known=(), live_runs=())
     assert not list((data / "spool").iterdir())
 
 
@@ -70,9 +72,10 @@ def test_the_same_content_counts_as_delivered(data, out, delivery):
     (out / "u.ndjson").write_text('{"text":"x"}\n')
     name = spooled(data)
 
-    delivery.deliver(name, str(out / "u.ndjson"))
+    path = delivery.deliver(name, str(out / "u.ndjson"))
 
-    assert not (data / name).exists()
+    assert path.read_text() == '{"text":"x"}\n'
+    assert [p.name for p in out.iterdir()] == ["u.ndjson"]
 
 
 def test_other_content_is_never_overwritten(data, out, delivery):
@@ -218,7 +221,9 @@ def test_what_another_process_delivers_meanwhile_is_delivered(data, out, deliver
 
     def after_the_other(*arguments):
         monkeypatch.undo()
-        FileDelivery(data).deliver(name, target)
+        other = FileDelivery(data)
+        other.deliver(name, target)
+        other.sweep([name], known=(), live_runs=())
         place(*arguments)
 
     monkeypatch.setattr(delivery_module, "_place", after_the_other)

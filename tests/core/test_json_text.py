@@ -3,6 +3,7 @@
 import json
 import random
 from decimal import Decimal
+from json import JSONDecodeError
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from meterhouse.core.json_text import (
     canonical_text,
     field_value,
     has_half_pair,
+    json_fault,
     json_text,
     parse_json,
 )
@@ -325,3 +327,19 @@ RECORD = {
 )
 def test_field_value(path, value):
     assert field_value(RECORD, path) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('{"a', "Unterminated string"),
+        ("[1 2]", "Expecting ',' delimiter"),
+        ("{a: 1}", "Expecting property name enclosed in double quotes"),
+        ("nonsense", "Expecting value"),
+    ],
+)
+def test_what_is_wrong_with_a_text_is_said_without_its_place(text, fault):
+    with pytest.raises(JSONDecodeError) as caught:
+        parse_json(text)
+
+    assert json_fault(caught.value) == fault

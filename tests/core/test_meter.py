@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from meterhouse.core.meter import MeterPatch, NewMeter, read_user_id
+from meterhouse.core.meter import Meter, MeterPatch, NewMeter, read_user_id
+from meterhouse.core.meter_type import MeterType
 from meterhouse.core.reading import Reading
 from meterhouse.core.threshold import Threshold
 from tests.core.definitions import HALF, STOP, a_meter, a_meter_type, at, said, without
@@ -349,3 +350,83 @@ def test_a_changed_meter_leaves_the_old_one_as_it_was():
 
 def test_a_user_id_is_read_by_itself_too():
     assert read_user_id(Reading({"userId": Decimal("5.00")})) == "5"
+
+
+def a_meter_of(meter_type: MeterType, **own: object) -> Meter:
+    return new(BODY | own).of_type(meter_type, no=3, id="id", at=FROM)
+
+
+def test_a_meter_inherits_from_its_type():
+    meter_type = a_meter_type(
+        category="API",
+        unit="calls",
+        timezone="Europe/Berlin",
+        active_from=FROM,
+        active_to=TO,
+        capacity=Decimal(5),
+        thresholds=(HALF,),
+    )
+
+    assert a_meter_of(meter_type) == Meter(
+        no=3,
+        id="id",
+        user_id="ann",
+        meter_key="key",
+        meter_type_id=meter_type.id,
+        meter_type_name="Calls",
+        category="API",
+        aggregation=meter_type.aggregation,
+        unit="calls",
+        reset_schedule=meter_type.reset_schedule,
+        timezone="Europe/Berlin",
+        created_at=FROM,
+        active_from=FROM,
+        active_to=TO,
+        capacity=Decimal(5),
+        thresholds=(HALF,),
+    )
+
+
+def test_what_a_meter_has_of_its_own_goes_before_its_type():
+    meter = a_meter_of(
+        a_meter_type(capacity=Decimal(5), thresholds=(HALF,)),
+        capacity=7,
+        thresholds=[],
+        customFields={"plan": "Gold"},
+        deleteOnReset=True,
+    )
+
+    own = (meter.capacity, meter.thresholds, meter.custom_fields, meter.delete_on_reset)
+    assert own == (7, (), {"plan": "Gold"}, True)
+
+
+def test_a_meter_may_have_none_of_what_its_type_has():
+    meter = Meter.of_type(
+        a_meter_type(capacity=Decimal(5), active_to=TO),
+        no=3,
+        id="id",
+        user_id="ann",
+        meter_key="key",
+        at=FROM,
+        own={"capacity": None, "active_to": None},
+        custom_fields={},
+        delete_on_reset=False,
+    )
+
+    assert (meter.capacity, meter.active_to) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["value", "periodStart", "activeTo", "category"])
+def test_what_comes_from_type_or_usage_cannot_be_set(name):
+    assert faults(BODY | {name: "x"}) == [
+        f"{name}: cannot be set (leave it out: it comes from the meter type or from usage)"
+    ]
+
+
+@pytest.mark.parametrize("mark", ["id", "recordId"])
+def test_a_meter_that_was_exported_may_be_created_again(mark):
+    assert new(BODY | {mark: "0d3c", "value": 5, "category": "API"}) == new(BODY)
+
+
+def test_what_cannot_be_set_may_be_null():
+    assert new(BODY | {"value": None}) == new(BODY)

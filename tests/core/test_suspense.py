@@ -1,5 +1,9 @@
 """Reason codes: their names and order are promised, and each has a remedy."""
 
+import re
+
+import pytest
+
 from meterhouse.core.suspense import REMEDIES, Reason
 
 
@@ -13,4 +17,10 @@ def test_the_reasons_stand_in_order_of_precedence():
 
 def test_every_reason_has_a_remedy():
     assert list(REMEDIES) == list(Reason)
-    assert all(len(text) > 20 for text in REMEDIES.values())
+
+
+@pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.value)
+def test_a_remedy_says_what_is_wrong_and_then_what_to_do(reason):
+    wrong, to_do = REMEDIES[reason].split("; ")
+    assert len(wrong) > 20
+    assert re.match(r"(correct|create|round|set|write) ", to_do)

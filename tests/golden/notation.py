@@ -25,12 +25,14 @@ from meterhouse.core.guiding_rule import Carry, Condition, GuidingRule, Operatio
 from meterhouse.core.instant import Instant, instant_text, parse_instant
 from meterhouse.core.json_text import Record, json_text, parse_json
 from meterhouse.core.meter import Meter
+from meterhouse.core.metered_record import MeteredRecord
 from meterhouse.core.schedule import ResetSchedule
 from meterhouse.core.threshold import Threshold
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.metering import Metering
 from meterhouse.engine.plan import Flush, MeterPlan
-from meterhouse.engine.source import State
+from meterhouse.engine.rows import Outcome
+from tests.golden.keeping import Keeping
 
 
 @dataclass(slots=True)
@@ -70,29 +72,40 @@ def parse_case(text: str) -> GoldenCase:
     return case
 
 
-def play_case(case: GoldenCase, *, rows_max: int) -> tuple[list[str], list[str]]:
+def play_case(case: GoldenCase, kept: Keeping, *, rows_max: int) -> tuple[list[str], list[str]]:
     """Carry a case out; returns what was expected and what came, in the notation."""
-    plan = MeterPlan("key", tuple(case.rules), case.flush)
     names = {meter.id: meter.meter_type_name for meter in case.meters}
-    state, expected, actual = State.from_meters(case.meters), [], []
+    expected: list[str] = []
+    actual: list[str] = []
     for step in case.steps:
-        metering = Metering(plan, state, at=step.at, rows_max=rows_max)
-        flushed = list(metering.scan())
-        outcome = metering.meter(UsageBatch.from_rows([record for record, _ in step.usage]))
+        outcome, thresholds, flushed = _run(case, step, kept, rows_max=rows_max)
         outcomes: list[list[str]] = [[] for _ in step.usage]
         for position, reason in outcome.suspended:
             outcomes[position].append(f"suspended {reason.value}")
-        for position, record in metering.thresholds():
+        for position, record in thresholds:
             outcomes[position].append(record.body["thresholdReached"]["name"])
         for (record, wanted), came in zip(step.usage, outcomes, strict=True):
             expected.append(f"{json_text(record)} => {wanted}")
             actual.append(f"{json_text(record)} => {' '.join(came)}")
-        whole = case.flush is Flush.STREAM_EXECUTION
-        flushed += list(metering.flush_all() if whole else metering.scan())
         expected += step.resets
         actual += [_reset_line(record.body, names) for record in flushed]
-        state = state.with_changes(metering.changes())
     return expected, actual
+
+
+def _run(
+    case: GoldenCase, step: Step, kept: Keeping, *, rows_max: int
+) -> tuple[Outcome, list[tuple[int, MeteredRecord]], list[MeteredRecord]]:
+    plan = MeterPlan("key", tuple(case.rules), case.flush)
+    with kept.source() as source:
+        metering = Metering(plan, source, at=step.at, rows_max=rows_max)
+        flushed = list(metering.scan())
+        outcome = metering.meter(UsageBatch.from_rows([record for record, _ in step.usage]))
+        thresholds = metering.thresholds()
+        whole = case.flush is Flush.STREAM_EXECUTION
+        flushed += list(metering.flush_all() if whole else metering.scan())
+        changes = metering.changes()
+    kept.keep(changes, [*(record for _, record in thresholds), *flushed], at=step.at)
+    return outcome, thresholds, flushed
 
 
 def _take_definition(case: GoldenCase, verb: str, rest: list[str], clock: Instant) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import meterhouse as mh
@@ -67,6 +70,15 @@ def test_stream_execution_flushes_every_meter(state: mh.State) -> None:
     plan = mh.load(_DEFINITIONS | {"flushType": "END_OF_STREAM"})
     result = mh.meter([{"userId": "ann", "value": 5}], plan, state=state, at="2026-01-02T00:00Z")
     assert [record["value"] for record in result.golden] == [5]
+
+
+def test_usage_of_the_future_is_metered_as_far_as_a_plan_tolerates(state: mh.State) -> None:
+    plan = mh.load(_DEFINITIONS | {"futureToleranceSeconds": 0.5})
+    stamps = ("2026-01-02T00:00:00.5Z", "2026-01-02T00:00:00.500001Z")
+    usage = [{"userId": "ann", "value": 1, "timestamp": stamp} for stamp in stamps]
+    result = mh.meter(usage, plan, state=state, at="2026-01-02T00:00Z")
+    found = [(s.offset, s.reason.value) for s in result.suspended]
+    assert (result.metered, found) == (1, [(1, "timestamp_in_future")])
 
 
 def test_thresholds_leave_as_records() -> None:
@@ -170,3 +182,62 @@ def test_unreadable_records_of_a_file_are_an_error(tmp_path: Path) -> None:
     path.write_text('{"v":1}\nnonsense\n')
     with pytest.raises(mh.MeterhouseError, match=r"^1 record\(s\) .* line 2: not JSON"):
         mh.read(path)
+
+
+_EXACT = {"userId": "ann", "value": 1, "items": [Decimal("0.5"), {"on": True}, None, "x"]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"value": 0.1}, 'record 2: value is 0.1, a Python float.*Write Decimal\\("0.1"\\) or'),
+        ({"items": [{"a": (1, 1e22)}]}, 'items is 1e\\+22, a Python float.*the text "1e\\+22"'),
+        ({"when": dt.date(2026, 1, 2)}, "record 2: when is a date: .*Use text, bool, int, Decimal"),
+    ],
+)
+def test_a_record_with_what_is_not_exact_is_refused(
+    plan: mh.Plan, state: mh.State, changed: dict[str, Any], message: str
+) -> None:
+    usage = [_EXACT, _EXACT | changed]
+    for given in (usage, mh.UsageBatch.from_rows(usage)):
+        with pytest.raises(mh.MeterhouseError, match=message):
+            mh.meter(given, plan, state=state, at="2026-01-02T00:00Z")
+
+
+def test_floats_of_definitions_are_their_shortest_decimals(tmp_path: Path) -> None:
+    path = tmp_path / "types.toml"
+    path.write_text(
+        '[[meterTypes]]\nname = "Calls"\ncapacity = 0.1\naggregation = {type = "max"}\n'
+        "[meterTypes.resetSchedule]\n" + "".join(f'{k} = "{v}"\n' for k, v in _MONTHLY.items())
+    )
+    plans = (mh.load(path), mh.load(_CALLS | {"capacity": 0.1}))
+    assert [plan.meter_types["Calls"].capacity for plan in plans] == [Decimal("0.1")] * 2
+
+
+@pytest.mark.parametrize("rows", [3, 3_000], ids=["rows", "columns"])
+def test_arrow_tables_are_metered_exactly(plan: mh.Plan, state: mh.State, rows: int) -> None:
+    table = pa.table({"userId": ["ann"] * rows, "value": [0.1] * rows, "region": [None] * rows})
+    for given in (table, table.combine_chunks().to_batches()[0]):
+        usage = mh.UsageBatch.from_arrow(given, source=2)
+        result = mh.meter(usage, plan, state=state, at="2026-01-02T00:00Z")
+        assert [b.state.value for b in result.state] == [Decimal("0.1") * rows]
+        assert usage.origins()[-1] == (2, rows - 1)
+
+
+def test_a_null_of_an_arrow_table_is_an_absent_field() -> None:
+    table = pa.table({"userId": ["ann", None], "tags": [{"a": [0.5]}, None]})
+    rows = mh.UsageBatch.from_arrow(table).rows()
+    assert rows == [{"userId": "ann", "tags": {"a": [Decimal("0.5")]}}, {}]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([{"userId": "ann"}], "list is not an Arrow table.*from_rows takes a list"),
+        (pa.chunked_array([[1]]), "One column alone is not an Arrow table"),
+        (pa.table([[1], [2]], names=["a", "a"]), "cannot be taken: .*more than once.*rename"),
+    ],
+)
+def test_what_is_no_table_of_records_is_refused(given: object, message: str) -> None:
+    with pytest.raises(mh.MeterhouseError, match=message):
+        mh.UsageBatch.from_arrow(given)

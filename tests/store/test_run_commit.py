@@ -15,7 +15,6 @@ from meterhouse.streams.record import (
     RunResult,
     RunStatus,
 )
-from meterhouse.streams.run import DATA_CORRECTION
 from tests.store.factories import (
     AT,
     KEY,
@@ -157,10 +156,23 @@ def test_outputs_are_pending_until_they_are_delivered(ledger: SqliteLedger, mete
     ledger.delivered(second.id, at=AT)
     (left,) = ledger.pending()
     assert (left.entry, left.attempts) == (one, 1)
+    assert (left.attempted_at, left.error) == (AT, "disk full")
     ledger.delivered(left.id, at=AT)
     ledger.delivered(left.id, at=AT + 1)
     assert ledger.pending() == []
     assert second.entry == two
+
+
+def test_an_output_that_is_dropped_is_forgotten_unless_it_was_delivered(
+    ledger: SqliteLedger, meters
+):
+    commit(ledger, RunResult(outbox=[OutboxEntry("w", f"spool-{n}", "/out") for n in range(3)]))
+    first, second, third = ledger.pending()
+    ledger.delivered(first.id, at=AT)
+    for output in (first, second):
+        ledger.drop(output.id)
+    assert ledger.pending() == [third]
+    assert ledger._database.value("SELECT count(*) FROM outbox") == 2
 
 
 def test_suspended_records_come_back_as_they_were(ledger: SqliteLedger, meters):
@@ -185,12 +197,15 @@ def test_requeued_records_are_seen_by_the_next_run_and_gone_after_it(ledger: Sql
     ledger.requeue_suspense([ids[2], ids[0]], at=AT)
     with snapshot(ledger) as opened:
         record = a_suspended().record
-        queued = [Requeued(id, "node-0", record) for id in (ids[0], ids[2])]
+        queued = [
+            Requeued(id, "node-0", record, "a.csv", place)
+            for id, place in ((ids[0], 0), (ids[2], 2))
+        ]
         assert opened.requeued() == queued
-    again = a_suspended(0, source=DATA_CORRECTION)
+    again = a_suspended(0, returned=True)
     commit(ledger, RunResult(requeued=[ids[0], ids[2]], suspended=[again]))
     left = ledger.suspense().items
-    assert [entry.suspended.source for entry in left] == ["a.csv", DATA_CORRECTION]
+    assert [(e.suspended.source, e.suspended.offset) for e in left] == [("a.csv", 1), ("a.csv", 0)]
     with snapshot(ledger) as opened:
         assert opened.requeued() == []
 
@@ -247,9 +262,17 @@ def test_records_from_data_correction_are_not_kept_twice_by_a_failed_run(
     commit(ledger, RunResult(suspended=[a_suspended(0)]))
     (entry,) = ledger.suspense().items
     ledger.requeue_suspense([entry.id], at=AT)
-    fail(ledger, RunResult(suspended=[a_suspended(0, source=DATA_CORRECTION)]))
+    fail(ledger, RunResult(suspended=[a_suspended(0, returned=True)]))
     (left,) = ledger.suspense().items
     assert (left.id, left.state) == (entry.id, "queued")
+
+
+def test_a_record_that_came_back_does_not_replace_what_a_failed_run_kept_of_its_source(
+    ledger: SqliteLedger, meters
+):
+    fail(ledger, RunResult(suspended=[a_suspended(4)]))
+    commit(ledger, RunResult(suspended=[a_suspended(2, returned=True)], sources=["b.csv"]))
+    assert offsets(ledger) == [4, 2]
 
 
 def test_a_commit_changes_nothing_else(ledger: SqliteLedger, meters):

@@ -1,6 +1,7 @@
 import copy
 import json
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -262,6 +263,10 @@ PARAMS = {
     "transforms/meter": [
         ({}, "guidingRules"),
         ({"flushType": "SOMETIMES"}, "flushType"),
+        ({"futureToleranceSeconds": "60"}, "futureToleranceSeconds"),
+        ({"futureToleranceSeconds": -1}, "futureToleranceSeconds"),
+        ({"futureToleranceSeconds": Decimal("0.0000001")}, "futureToleranceSeconds"),
+        ({"futureToleranceSeconds": 2592001}, "futureToleranceSeconds"),
         ({"multiOutput": {"fixed": {"x": {"id": "y"}}}}, "multiOutput"),
     ],
     "writers/file": [

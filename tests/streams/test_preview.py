@@ -72,7 +72,7 @@ def test_what_runs_remember_is_left_out_of_account():
     dedup = node("d", "transforms/deduplicate", key="${payload.n}")
     snapshot = Snapshot(
         consumed_files={"in": {"a": ConsumedFile("in", "a", 1, 1)}},
-        queue=[Requeued(1, "d", {"n": 9})],
+        queue=[Requeued(1, "d", {"n": 9}, "old.csv", 0)],
     )
     views = previewed(chain(reader(), dedup, noop()), Files({"a": [{"n": 1}]}), snapshot=snapshot)
     assert views["d"].records_in == views["d"].out["unique"] == [{"n": 1}]

@@ -99,7 +99,10 @@ def done(records: list, *, columnar: bool, chunk_records: int) -> tuple[dict, Ru
     }
     middle = len(records) // 2
     files = Files({"a": records[:middle], "b": records[middle:]}, columnar=columnar)
-    queue = [Requeued(1, "meter", {"userId": "ann", "value": 1}), Requeued(2, "check", {"n": "8"})]
+    queue = [
+        Requeued(1, "meter", {"userId": "ann", "value": 1}, "old.csv", 5),
+        Requeued(2, "check", {"n": "8"}, "old.csv", 3),
+    ]
     spools = Spools()
     result = run(
         whole_stream(),

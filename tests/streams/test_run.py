@@ -1,5 +1,6 @@
 from decimal import Decimal
 from enum import Enum
+from typing import Any
 
 import pytest
 
@@ -210,6 +211,42 @@ def test_records_are_metered_and_the_rest_is_suspended_with_what_is_wrong(column
     ((node_id, changes),) = result.states
     assert node_id == "meter"
     assert [(b.meter.user_id, b.state.value) for b in changes.buckets] == [("ann", 2)]
+
+
+#: Beyond this many records, a run folds columns.
+MANY = 3_000
+
+
+@FORMS
+@pytest.mark.parametrize("times", [1, MANY], ids=["rows", "columns"])
+@pytest.mark.parametrize(
+    ("tolerance", "metered"),
+    [
+        ({}, 1),
+        ({"futureToleranceSeconds": 0}, 1),
+        ({"futureToleranceSeconds": Decimal("59.999999")}, 2),
+        ({"futureToleranceSeconds": 60}, 3),
+        ({"futureToleranceSeconds": 2592000}, 4),
+    ],
+)
+def test_usage_of_the_future_is_metered_as_far_as_is_tolerated(columnar, times, tolerance, metered):
+    stamps = [
+        "2026-01-15T12:00:00Z",
+        "2026-01-15T12:00:59.999999Z",
+        "2026-01-15T12:01:00Z",
+        "2026-01-15T12:01:00.000001Z",
+    ]
+    given = [{"userId": "ann", "value": 1, "timestamp": stamp} for stamp in stamps] * times
+    result = run(
+        chain(reader(), meter_node(**tolerance), noop()),
+        given,
+        columnar=columnar,
+        chunk_records=MANY * 4,
+        snapshot=Snapshot({KEY: state("ann")}),
+    )
+    expected = {"in": 4 * times, "metered": metered * times, "suspended": (4 - metered) * times}
+    assert counts(result, "meter") == {name: count for name, count in expected.items() if count}
+    assert {s.reason for s in result.suspended} <= {Reason.TIMESTAMP_IN_FUTURE}
 
 
 def test_a_meter_may_discard_its_bad_records():
@@ -446,10 +483,33 @@ def test_a_log_keeps_warnings_and_says_how_many_lines_are_left_out():
 # ---------------------------------------------------------------- data correction
 
 
+def queued(id: int, node_id: str, record: Any) -> Requeued:
+    """A record that was first read in a file of another day."""
+    return Requeued(id, node_id, record, "old.csv", id * 10)
+
+
+def test_what_came_back_is_not_among_the_inputs_that_were_read():
+    result = run(
+        chain(reader(), noop()), [{"n": 1}], snapshot=Snapshot(queue=[queued(1, "in", {})])
+    )
+    assert result.sources == ["a"]
+
+
+def test_a_script_is_told_where_a_record_that_came_back_was_first_read():
+    scripts = Scripts({"pass; meta": lambda record: Outcome((record,))})
+    stream = chain(reader(), node("s", "transforms/script", transform="pass; meta"), noop())
+    snapshot = Snapshot(queue=[queued(3, "s", {"n": 1})])
+    run(stream, [{"n": 2}], snapshot=snapshot, scripts=scripts)
+    assert scripts.metas == [
+        [{"source": "old.csv", "offset": 30}],
+        [{"source": "a", "offset": 0}],
+    ]
+
+
 def test_queued_records_enter_a_reader_with_the_types_of_its_fields():
     spools = Spools()
     stream = chain(reader(fields={"n": "number"}), writer())
-    queue = [Requeued(1, "in", {"n": "5", "x": "5"}), Requeued(2, "in", {"n": "bad"})]
+    queue = [queued(1, "in", {"n": "5", "x": "5"}), queued(2, "in", {"n": "bad"})]
     result = run(stream, [{"n": 3}], snapshot=Snapshot(queue=queue), spools=spools)
     assert spools.opened["w"].records == [{"n": 5, "x": "5"}, {"n": 3}]
     (suspended,) = result.suspended
@@ -463,28 +523,30 @@ def test_queued_records_enter_the_node_that_rejected_them_before_all_others():
     schema = {"properties": {"n": {"type": "integer"}}}
     check = node("v", "transforms/validate", schema=schema)
     stream = chain(reader(), check, writer())
-    queue = [Requeued(7, "v", {"n": 1}), Requeued(4, "in", {"n": 2}), Requeued(9, "v", {"n": "x"})]
+    queue = [queued(7, "v", {"n": 1}), queued(4, "in", {"n": 2}), queued(9, "v", {"n": "x"})]
     result = run(stream, [{"n": 3}], snapshot=Snapshot(queue=queue), spools=spools)
     assert [r["n"] for r in spools.opened["w"].records] == [1, 2, 3]
     assert result.requeued == [4, 7, 9]
     (suspended,) = result.suspended
-    assert (suspended.source, suspended.offset) == ("data correction", 2)
+    assert (suspended.source, suspended.offset, suspended.returned) == ("old.csv", 90, True)
     assert counts(result, "in") == {"in": 2, "out": {"out": 2}}
     assert counts(result, "v") == {"in": 4, "out": {"valid": 3}, "suspended": 1}
 
 
 def test_queued_records_of_a_node_that_is_gone_stay_queued():
-    queue = [Requeued(1, "gone", {"n": 1})]
+    queue = [queued(1, "gone", {"n": 1})]
     result = run(chain(reader(), noop()), [], snapshot=Snapshot(queue=queue))
     assert result.requeued == []
     assert ("gone", "warning") in [line[:2] for line in result.log]
 
 
 def test_what_is_still_no_record_is_suspended_again():
-    queue = [Requeued(1, "in", None)]  # type: ignore[arg-type]
+    queue = [queued(1, "in", None)]
     result = run(chain(reader(), noop()), [], snapshot=Snapshot(queue=queue))
     assert result.requeued == [1]
-    assert [s.reason for s in result.suspended] == [Reason.NOT_READABLE]
+    [suspended] = result.suspended
+    assert suspended.reason is Reason.NOT_READABLE
+    assert (suspended.source, suspended.offset, suspended.returned) == ("old.csv", 10, True)
     assert counts(result, "in") == {"in": 1, "suspended": 1}
 
 

@@ -97,6 +97,9 @@ class PendingDelivery:
     run_id: str
     entry: OutboxEntry
     attempts: int
+    #: when it was last tried, and what was wrong then
+    attempted_at: Instant | None = None
+    error: str | None = None
 
 
 class LedgerSnapshot(RunSnapshot, Protocol):
@@ -125,7 +128,10 @@ class Delivery(Protocol):
         ...
 
     def deliver(self, spool_name: str, destination: str) -> Path:
-        """Deliver and return the path; a second time does no harm. Raises ``OutputError``."""
+        """Deliver and return the path; a second time does no harm. Raises ``OutputError``.
+
+        The spooled output stays: it goes (``sweep``) once the ledger knows that it was delivered.
+        """
         ...
 
 
@@ -380,6 +386,10 @@ class Outbox(Protocol):
 
     def failed(self, id: int, error: str, *, at: Instant) -> None:
         """Note a failed attempt; it stays pending."""
+        ...
+
+    def drop(self, id: int) -> None:
+        """Forget one that is pending; another id changes nothing."""
         ...
 
 

@@ -332,7 +332,13 @@ def _deliver_one(
     try:
         outbox.delivered(pending.id, at=clock())
     except MeterhouseError:
-        pass  # It is there. The next run finds it there, and notes it then.
+        return  # It is there. The next run finds it there, and notes it then.
+    try:
+        # Not before: with the spool gone and nothing noted, a destination that somebody has moved
+        # on meanwhile would look like an output that is lost.
+        delivery.sweep([pending.entry.spool], known=(), live_runs=())
+    except MeterhouseError:
+        pass  # The sweep of the next run removes it.
 
 
 def _delivery_error(run: Run, undelivered: Sequence[Undelivered]) -> MeterhouseError | None:

@@ -7,27 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meterhouse.cli.arguments import read_assignments, read_reason
+from meterhouse.cli.command import Call, command
 from meterhouse.cli.exits import WrongUsage
-from meterhouse.cli.installation import opened
 from meterhouse.cli.options import (
-    LIMIT,
-    AllOption,
-    DataOption,
-    JsonOption,
-    LimitOption,
     ReasonOption,
     StreamOption,
-    examples,
     new_group,
 )
 from meterhouse.cli.output import (
     Cell,
     Listing,
     columns,
-    limit_of,
     note,
     show_list,
-    write_document,
     write_json,
     write_text,
 )
@@ -54,23 +46,18 @@ SetOption = Annotated[
 ]
 
 
-@app.command(
-    "list",
-    epilog=examples(
-        "meterhouse correction list --summary",
-        "meterhouse correction list --reason no_meter_found --json",
-    ),
+@command(
+    app,
+    "meterhouse correction list --summary",
+    "meterhouse correction list --reason no_meter_found --json",
+    lists=True,
 )
 def list_(
-    context: typer.Context,
+    call: Call,
     *,
     summary: SummaryOption = False,
     stream: StreamOption = None,
     reason: ReasonOption = None,
-    limit: LimitOption = LIMIT,
-    every: AllOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List suspended records, or how many there are with --summary."""
     from meterhouse.app.correcting import list_suspended
@@ -78,98 +65,80 @@ def list_(
     wanted = read_reason(reason)
     if summary and (stream or reason):
         raise WrongUsage("--summary counts everything", hint="leave out --stream and --reason")
-    most = limit_of(limit, every=every)
-    with opened(context, data) as house:
+    with call.opened() as house:
         if summary:
             counts = house.ledger.suspense_summary()
-            show_list(counts, SUMMARY, limit=None, as_json=as_json)
+            show_list(counts, SUMMARY, limit=None, as_json=call.as_json)
             return
-        found = list_suspended(house.ledger, stream=stream, reason=wanted, limit=most)
-        show_list(found, LISTING, limit=most, as_json=as_json)
+        found = list_suspended(house.ledger, stream=stream, reason=wanted, limit=call.limit)
+        call.show(found, LISTING)
 
 
-@app.command(epilog=examples("meterhouse correction show 17"))
-def show(
-    context: typer.Context, id: RecordId, *, data: DataOption = None, as_json: JsonOption = False
-) -> None:
+@command(app, "meterhouse correction show 17")
+def show(call: Call, id: RecordId) -> None:
     """Show one suspended record, why it was set aside and what to do."""
     from meterhouse.app.correcting import find_suspended
 
-    with opened(context, data) as house:
-        _write_one(find_suspended(house.ledger, id), as_json=as_json)
+    with call.opened() as house:
+        _write_one(call, find_suspended(house.ledger, id))
 
 
-@app.command(
-    epilog=examples(
-        """meterhouse correction fix 17 --set 'region="EMEA"'""",
-        "meterhouse correction fix 17 --set value=12.5 --set billable=true",
-    )
+@command(
+    app,
+    """meterhouse correction fix 17 --set 'region="EMEA"'""",
+    "meterhouse correction fix 17 --set value=12.5 --set billable=true",
 )
-def fix(
-    context: typer.Context,
-    id: RecordId,
-    *,
-    assignments: SetOption,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def fix(call: Call, id: RecordId, *, assignments: SetOption) -> None:
     """Set fields of a suspended record. It stays suspended until it is queued."""
     from meterhouse.app import correcting
 
     values = read_assignments(assignments)
-    with opened(context, data) as house:
-        _write_one(
-            correcting.fix(house.ledger, id, values=values, at=house.clock()), as_json=as_json
-        )
-    if not as_json:
+    with call.opened() as house:
+        _write_one(call, correcting.fix(house.ledger, id, values=values, at=house.clock()))
+    if not call.as_json:
         note(f"`meterhouse correction requeue {id}` lets it enter the stream's next run")
 
 
-@app.command(epilog=examples("meterhouse correction delete 17 18"))
+@command(app, "meterhouse correction delete 17 18")
 def delete(
-    context: typer.Context,
+    call: Call,
     ids: RecordIds = None,
     *,
     every: EveryOption = False,
     stream: StreamOption = None,
     reason: ReasonOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Delete suspended records for good."""
     from meterhouse.app import correcting
 
     _check_choice(ids, every=every, filters=(stream, reason))
-    with opened(context, data) as house:
+    with call.opened() as house:
         chosen = _chosen(house.ledger, ids, stream=stream, reason=reason)
         correcting.delete(house.ledger, chosen)
-    _write_done("deleted", chosen, as_json=as_json)
+    _write_done("deleted", chosen, as_json=call.as_json)
 
 
-@app.command(
-    epilog=examples(
-        "meterhouse correction requeue 17 18",
-        "meterhouse correction requeue --all --reason no_meter_found",
-    )
+@command(
+    app,
+    "meterhouse correction requeue 17 18",
+    "meterhouse correction requeue --all --reason no_meter_found",
 )
 def requeue(
-    context: typer.Context,
+    call: Call,
     ids: RecordIds = None,
     *,
     every: EveryOption = False,
     stream: StreamOption = None,
     reason: ReasonOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Queue records for the stream's next run. They enter the node that rejected them."""
     from meterhouse.app import correcting
 
     _check_choice(ids, every=every, filters=(stream, reason))
-    with opened(context, data) as house:
+    with call.opened() as house:
         chosen = _chosen(house.ledger, ids, stream=stream, reason=reason)
         correcting.requeue(house.ledger, chosen, at=house.clock())
-    _write_done("queued", chosen, as_json=as_json)
+    _write_done("queued", chosen, as_json=call.as_json)
 
 
 def _check_choice(
@@ -201,15 +170,13 @@ def _write_done(verb: str, ids: list[int], *, as_json: bool) -> None:
         write_text(f"{verb} {len(ids):,} {'record' if len(ids) == 1 else 'records'}")
 
 
-def _write_one(entry: SuspenseEntry, *, as_json: bool) -> None:
+def _write_one(call: Call, entry: SuspenseEntry) -> None:
     from meterhouse.app.correcting import suspended_to_api
     from meterhouse.core.suspense import REMEDIES
 
-    if as_json:
-        write_json(suspended_to_api(entry))
-        return
-    write_document(suspended_to_api(entry))
-    write_text(f"remedy: {REMEDIES[entry.suspended.reason]}")
+    call.write(suspended_to_api(entry))
+    if not call.as_json:
+        write_text(f"remedy: {REMEDIES[entry.suspended.reason]}")
 
 
 def _to_json(entry: SuspenseEntry) -> str:

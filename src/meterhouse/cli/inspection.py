@@ -7,20 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meterhouse.cli.installation import opened
+from meterhouse.cli.command import Call, command
 from meterhouse.cli.local_time import local_text
 from meterhouse.cli.options import (
-    LIMIT,
-    AllOption,
-    DataOption,
-    JsonOption,
-    LimitOption,
     MeterTypeOption,
     UserOption,
-    examples,
     new_group,
 )
-from meterhouse.cli.output import Cell, Listing, columns, limit_of, note, show_list
+from meterhouse.cli.output import Cell, Listing, columns, note
 
 if TYPE_CHECKING:
     from meterhouse.engine.bucket import Bucket
@@ -36,43 +30,33 @@ MeterKey = Annotated[
 ]
 
 
-@app.command(
-    epilog=examples(
-        "meterhouse inspect 96aa5b1c-…",
-        'meterhouse inspect 96aa5b1c-… --user "Cloud AI" --json',
-    )
+@command(
+    app,
+    "meterhouse inspect 96aa5b1c-…",
+    'meterhouse inspect 96aa5b1c-… --user "Cloud AI" --json',
+    lists=True,
 )
 def inspect(
-    context: typer.Context,
-    meter_key: MeterKey,
-    *,
-    meter_type: MeterTypeOption = None,
-    user: UserOption = None,
-    limit: LimitOption = LIMIT,
-    every: AllOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
+    call: Call, meter_key: MeterKey, *, meter_type: MeterTypeOption = None, user: UserOption = None
 ) -> None:
     """Show the meters of a meter key; --json shows the records that they would send now."""
     from meterhouse.app import inspecting
     from meterhouse.app.completing import meter_key_of
 
-    most = limit_of(limit, every=every)
-    seen: list[Bucket] = []
-    with opened(context, data) as house:
+    with call.opened() as house:
         records = inspecting.CurrentRecords(house.ledger)
         listing = Listing("meters", COLUMNS, _row, records.record_text)
         key = meter_key_of(house.ledger, meter_key)
         found = inspecting.inspect(
-            house.ledger, key, meter_type=meter_type, user_id=user, limit=most
+            house.ledger, key, meter_type=meter_type, user_id=user, limit=call.limit
         )
-        if as_json:
-            show_list(found, listing, limit=most, as_json=True)
+        if call.as_json:
+            call.show(found, listing)
             return
         seen = list(found)
-        show_list(seen, listing, limit=most, as_json=False)
+        call.show(seen, listing)
     if seen:
-        note(_counts(seen[: None if most is None else most - 1]))
+        note(_counts(seen[: None if call.limit is None else call.limit - 1]))
 
 
 def _counts(buckets: Sequence[Bucket]) -> str:

@@ -7,29 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meterhouse.cli.arguments import file_name, read_instant, read_text
-from meterhouse.cli.installation import opened
+from meterhouse.cli.command import Call, command
 from meterhouse.cli.options import (
-    LIMIT,
-    AllOption,
-    DataOption,
     FileOption,
-    JsonOption,
-    LimitOption,
     MeterTypeOption,
     PatchOption,
     UserOption,
-    examples,
     new_group,
 )
 from meterhouse.cli.output import (
     Cell,
     Listing,
     columns,
-    limit_of,
     note,
-    show_list,
     write_document,
-    write_json,
     write_text,
 )
 from meterhouse.core.json_text import NESTING_MAX, parse_json
@@ -58,32 +49,24 @@ AtOption = Annotated[
 ]
 
 
-@app.command(
-    epilog=examples(
-        "meterhouse meter create --file meters.ndjson",
-        "meterhouse meter create --file meters.json --at 2026-01-01T00:00:00Z",
-    )
+@command(
+    app,
+    "meterhouse meter create --file meters.ndjson",
+    "meterhouse meter create --file meters.json --at 2026-01-01T00:00:00Z",
 )
-def create(
-    context: typer.Context,
-    *,
-    file: FileOption,
-    at: AtOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def create(call: Call, *, file: FileOption, at: AtOption = None) -> None:
     """Create meters from a file: all of them, or none where one is wrong."""
     from meterhouse.app.definitions import read_items
     from meterhouse.app.provisioning import create_meters
 
     instant = read_instant(at)
     items = read_items(read_text(file), what=file_name(file))
-    with opened(context, data) as house:
+    with call.opened() as house:
         instant = house.clock() if instant is None else instant
         created = create_meters(house.ledger, items, new_id=house.new_id, at=instant)
-        if as_json:
+        if call.as_json:
             _write_created(house, created.ids)
-    if not as_json:
+    if not call.as_json:
         count = len(created.ids)
         write_text(f"created {count:,} {'meter' if count == 1 else 'meters'}")
     for key in created.unknown_keys:
@@ -98,58 +81,37 @@ def _write_created(house: Installation, ids: Sequence[str]) -> None:
         write_text(listing.to_json(bucket))
 
 
-@app.command("list", epilog=examples('meterhouse meter list --user "Cloud AI"'))
+@command(app, 'meterhouse meter list --user "Cloud AI"', lists=True)
 def list_(
-    context: typer.Context,
+    call: Call,
     *,
     meter_key: KeyOption = None,
     meter_type: MeterTypeOption = None,
     user: UserOption = None,
-    limit: LimitOption = LIMIT,
-    every: AllOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List meters with their current values."""
     from meterhouse.app.inspecting import list_meters
 
-    most = limit_of(limit, every=every)
-    with opened(context, data) as house:
+    with call.opened() as house:
         found = list_meters(
-            house.ledger, meter_key=meter_key, meter_type=meter_type, user_id=user, limit=most
+            house.ledger, meter_key=meter_key, meter_type=meter_type, user_id=user, limit=call.limit
         )
-        show_list(found, _listing(house), limit=most, as_json=as_json)
+        call.show(found, _listing(house))
 
 
-@app.command(epilog=examples("meterhouse meter show 0d3c9a1e-… --json"))
-def show(
-    context: typer.Context, id: MeterId, *, data: DataOption = None, as_json: JsonOption = False
-) -> None:
+@command(app, "meterhouse meter show 0d3c9a1e-… --json")
+def show(call: Call, id: MeterId) -> None:
     """Show one meter in full, with its current state."""
     from meterhouse.app.completing import completed
     from meterhouse.app.provisioning import find_meter
 
-    with opened(context, data) as house:
-        _write_one(
-            house,
-            find_meter(house.ledger, completed(house.ledger, id, kind="meter")),
-            as_json=as_json,
-        )
+    with call.opened() as house:
+        found = find_meter(house.ledger, completed(house.ledger, id, kind="meter"))
+        _write_one(house, found, as_json=call.as_json)
 
 
-@app.command(
-    epilog=examples(
-        """echo '{"deleteOnReset": true}' | meterhouse meter update 0d3c9a1e-… --file -"""
-    )
-)
-def update(
-    context: typer.Context,
-    id: MeterId,
-    *,
-    file: PatchOption,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, """echo '{"deleteOnReset": true}' | meterhouse meter update 0d3c9a1e-… --file -""")
+def update(call: Call, id: MeterId, *, file: PatchOption) -> None:
     """Change a meter by a merge patch.
 
     What may change: deleteOnReset, customFields, capacity, thresholds, activeTo.
@@ -159,27 +121,22 @@ def update(
     from meterhouse.app.provisioning import update_meter
 
     patch = read_one(read_text(file), what=file_name(file))
-    with opened(context, data) as house:
+    with call.opened() as house:
         id = completed(house.ledger, id, kind="meter")
         changed = update_meter(house.ledger, id, patch=patch, at=house.clock())
-        _write_one(house, changed, as_json=as_json)
+        _write_one(house, changed, as_json=call.as_json)
 
 
-@app.command(epilog=examples("meterhouse meter delete 0d3c9a1e-…"))
-def delete(
-    context: typer.Context, id: MeterId, *, data: DataOption = None, as_json: JsonOption = False
-) -> None:
+@command(app, "meterhouse meter delete 0d3c9a1e-…")
+def delete(call: Call, id: MeterId) -> None:
     """Delete a meter. No record is sent for what it has counted."""
     from meterhouse.app.completing import completed
     from meterhouse.app.provisioning import delete_meter
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         id = completed(house.ledger, id, kind="meter")
         delete_meter(house.ledger, id)
-    if as_json:
-        write_json({"id": id})
-    else:
-        write_text(f"deleted meter {id}")
+    call.tell({"id": id}, f"deleted meter {id}")
 
 
 def _write_one(house: Installation, bucket: Bucket, *, as_json: bool) -> None:

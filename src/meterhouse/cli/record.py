@@ -6,18 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from meterhouse.cli.installation import opened
+from meterhouse.cli.command import Call, command
 from meterhouse.cli.local_time import local_text
 from meterhouse.cli.options import (
-    LIMIT,
-    AllOption,
-    DataOption,
-    JsonOption,
-    LimitOption,
-    examples,
     new_group,
 )
-from meterhouse.cli.output import Cell, Listing, columns, limit_of, show_list
+from meterhouse.cli.output import Cell, Listing, columns
 from meterhouse.core.instant import parse_instant
 
 if TYPE_CHECKING:
@@ -38,34 +32,23 @@ RunOption = Annotated[
 ]
 
 
-@app.command(
-    "list",
-    epilog=examples(
-        "meterhouse record list --kind golden",
-        "meterhouse record list --run 5e1c… --all --json > golden.ndjson",
-    ),
+@command(
+    app,
+    "meterhouse record list --kind golden",
+    "meterhouse record list --run 5e1c… --all --json > golden.ndjson",
+    lists=True,
 )
-def list_(
-    context: typer.Context,
-    *,
-    kind: KindOption = None,
-    run: RunOption = None,
-    limit: LimitOption = LIMIT,
-    every: AllOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def list_(call: Call, *, kind: KindOption = None, run: RunOption = None) -> None:
     """List metered records as they left. With --json they are bare records."""
     from meterhouse.app.completing import completed
     from meterhouse.app.records import list_records
     from meterhouse.core.metered_record import Kind
 
-    most = limit_of(limit, every=every)
     wanted = None if kind is None else Kind(kind)
-    with opened(context, data) as house:
+    with call.opened() as house:
         run = None if run is None else completed(house.ledger, run, kind="run")
-        found = list_records(house.ledger, kind=wanted, run_id=run, limit=most)
-        show_list(found, LISTING, limit=most, as_json=as_json)
+        found = list_records(house.ledger, kind=wanted, run_id=run, limit=call.limit)
+        call.show(found, LISTING)
 
 
 def _row(entry: RecordEntry) -> list[Cell]:

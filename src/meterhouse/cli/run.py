@@ -7,25 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meterhouse.cli.arguments import read_instant
+from meterhouse.cli.command import Call, command
 from meterhouse.cli.exits import WrongUsage
-from meterhouse.cli.installation import opened
 from meterhouse.cli.options import (
-    LIMIT,
-    AllOption,
-    DataOption,
-    JsonOption,
-    LimitOption,
     StreamOption,
-    examples,
     new_group,
 )
 from meterhouse.cli.output import (
     Cell,
     Listing,
     columns,
-    limit_of,
     note,
-    show_list,
     write_json,
     write_text,
 )
@@ -54,100 +46,73 @@ ToOption = Annotated[
 LogOption = Annotated[bool, typer.Option("--log", help="Show the log of the run instead.")]
 
 
-@app.command(
-    "list",
-    epilog=examples(
-        "meterhouse run list --stream Botbot",
-        "meterhouse run list --status failed --from 2026-01-01 --json",
-    ),
+@command(
+    app,
+    "meterhouse run list --stream Botbot",
+    "meterhouse run list --status failed --from 2026-01-01 --json",
+    lists=True,
 )
 def list_(
-    context: typer.Context,
+    call: Call,
     *,
     stream: StreamOption = None,
     status: StatusOption = None,
     since: FromOption = None,
     until: ToOption = None,
-    limit: LimitOption = LIMIT,
-    every: AllOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """List runs, newest first."""
     from meterhouse.app.running import list_runs
 
-    most = limit_of(limit, every=every)
     begun = {"since": read_instant(since, option="--from")}
     begun |= {"until": read_instant(until, option="--to")}
-    with opened(context, data) as house:
+    with call.opened() as house:
         chosen = _read_status(status)
-        found = list_runs(house.ledger, stream=stream, status=chosen, limit=most, **begun)
-        show_list(found, LISTING, limit=most, as_json=as_json)
+        found = list_runs(house.ledger, stream=stream, status=chosen, limit=call.limit, **begun)
+        call.show(found, LISTING)
 
 
-@app.command(epilog=examples("meterhouse run show 5e1c…", "meterhouse run show 5e1c… --log --json"))
-def show(
-    context: typer.Context,
-    id: RunId,
-    *,
-    log: LogOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, "meterhouse run show 5e1c…", "meterhouse run show 5e1c… --log --json")
+def show(call: Call, id: RunId, *, log: LogOption = False) -> None:
     """Show one run: what came into each node and what left."""
     from meterhouse.app.completing import completed
     from meterhouse.app.running import find_run
     from meterhouse.cli.run_summary import write_run
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         found = find_run(house.ledger, completed(house.ledger, id, kind="run"))
         lines = house.ledger.run_log(found.id) if log else []
     if log:
-        _write_log(found, lines, as_json=as_json)
-    elif as_json:
+        _write_log(found, lines, as_json=call.as_json)
+    elif call.as_json:
         write_json(found.to_api())
     else:
         write_run(found)
 
 
-@app.command(epilog=examples("meterhouse run stop 5e1c…"))
-def stop(
-    context: typer.Context, id: RunId, *, data: DataOption = None, as_json: JsonOption = False
-) -> None:
+@command(app, "meterhouse run stop 5e1c…")
+def stop(call: Call, id: RunId) -> None:
     """Ask a run, or the run of a group, to stop. It ends as failed, and nothing of it is kept."""
     from meterhouse.app.completing import completed
     from meterhouse.app.stopping import stop_run
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         whole = completed(house.ledger, id, kind="run")
         name = stop_run(house.ledger, whole, at=house.clock())
-    if as_json:
-        write_json({"id": whole, "stopRequested": True})
-    else:
-        write_text(f"asked run {whole} of {name} to stop")
+    call.tell({"id": whole, "stopRequested": True}, f"asked run {whole} of {name} to stop")
 
 
-@app.command(epilog=examples("meterhouse run audit --stream Botbot --json"))
+@command(app, "meterhouse run audit --stream Botbot --json", lists=True)
 def audit(
-    context: typer.Context,
-    *,
-    stream: StreamOption = None,
-    since: FromOption = None,
-    until: ToOption = None,
-    limit: LimitOption = LIMIT,
-    every: AllOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
+    call: Call, *, stream: StreamOption = None, since: FromOption = None, until: ToOption = None
 ) -> None:
     """List the usage audit: what complete runs took in and let out, for 180 days."""
     from meterhouse.app.usage_audit import list_usage_audit
 
-    most = limit_of(limit, every=every)
     begun = {"since": read_instant(since, option="--from")}
     begun |= {"until": read_instant(until, option="--to")}
-    with opened(context, data) as house:
-        found = list_usage_audit(house.ledger, stream=stream, limit=most, **begun)
-        show_list(found, AUDIT, limit=most, as_json=as_json)
+    with call.opened() as house:
+        found = list_usage_audit(house.ledger, stream=stream, limit=call.limit, **begun)
+        call.show(found, AUDIT)
 
 
 def _read_status(text: str | None) -> RunStatus | None:

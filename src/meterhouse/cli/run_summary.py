@@ -85,5 +85,6 @@ def write_undelivered(ended: EndedRun) -> None:
             pending = item.pending
             note(
                 f"warning: {pending.entry.destination} of run {pending.run_id} is still not "
-                f"delivered, after {pending.attempts + 1} attempts: {item.error}"
+                f"delivered, after {pending.attempts + 1} attempts: {item.error}; "
+                f"`meterhouse delivery drop {pending.id}` gives it up"
             )

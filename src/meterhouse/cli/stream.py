@@ -8,15 +8,9 @@ import typer
 
 from meterhouse.cli import stream_import, stream_version
 from meterhouse.cli.arguments import read_instant
-from meterhouse.cli.installation import opened
+from meterhouse.cli.command import Call, command
 from meterhouse.cli.options import (
-    LIMIT,
-    AllOption,
-    DataOption,
-    JsonOption,
-    LimitOption,
     StreamName,
-    examples,
     new_group,
 )
 from meterhouse.cli.output import (
@@ -24,11 +18,8 @@ from meterhouse.cli.output import (
     Listing,
     columns,
     fitted,
-    limit_of,
     note,
     one_line,
-    show_list,
-    write_document,
     write_json,
     write_text,
 )
@@ -70,64 +61,40 @@ app.command(epilog=stream_import.RENAME_EXAMPLES)(stream_import.rename)
 app.add_typer(stream_version.app, name="version")
 
 
-@app.command(epilog=examples('meterhouse stream export "Botbot AI assist" > stream.json'))
-def export(
-    context: typer.Context,
-    stream: StreamName,
-    *,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, 'meterhouse stream export "Botbot AI assist" > stream.json')
+def export(call: Call, stream: StreamName) -> None:
     """Write a stream's document in the export format."""
     from meterhouse.app.streams import find_stream
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         document = find_stream(house.ledger, stream).document
-    if as_json:
-        write_json(document)
-    else:
-        write_document(document)
+    call.write(document)
 
 
-@app.command("list", epilog=examples("meterhouse stream list --json"))
-def list_(
-    context: typer.Context,
-    *,
-    limit: LimitOption = LIMIT,
-    every: AllOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, "meterhouse stream list --json", lists=True)
+def list_(call: Call) -> None:
     """List streams with their meter keys."""
     from meterhouse.app.listing import take
 
-    most = limit_of(limit, every=every)
-    with opened(context, data) as house:
-        found = take(house.ledger.streams, limit=most)
-        show_list(found, LISTING, limit=most, as_json=as_json)
+    with call.opened() as house:
+        found = take(house.ledger.streams, limit=call.limit)
+        call.show(found, LISTING)
 
 
-@app.command(epilog=examples('meterhouse stream delete "Botbot AI assist"'))
-def delete(
-    context: typer.Context,
-    stream: StreamName,
-    *,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, 'meterhouse stream delete "Botbot AI assist"')
+def delete(call: Call, stream: StreamName) -> None:
     """Delete a stream. One that runs, or has records in Data Correction, is kept.
 
     Its meters stay with their meter keys; no run counts or flushes them any more.
     """
     from meterhouse.app.streams import delete_stream
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         deleted = delete_stream(house.ledger, stream)
         counts = {key: house.ledger.meters_with_key(key) for key in deleted.meter_keys.values()}
-    if as_json:
-        write_json({"id": deleted.id, "name": deleted.name})
-    else:
-        write_text(f"deleted stream {deleted.name} ({deleted.id})")
+    call.tell(
+        {"id": deleted.id, "name": deleted.name}, f"deleted stream {deleted.name} ({deleted.id})"
+    )
     for key, count in counts.items():
         if count:
             note(
@@ -137,22 +104,19 @@ def delete(
             )
 
 
-@app.command(
-    epilog=examples(
-        'meterhouse stream run "Botbot AI assist"',
-        'meterhouse stream run "Botbot AI assist" --at 2026-02-01T00:00:00Z --seed 7 --json',
-    )
+@command(
+    app,
+    'meterhouse stream run "Botbot AI assist"',
+    'meterhouse stream run "Botbot AI assist" --at 2026-02-01T00:00:00Z --seed 7 --json',
 )
 def run(
-    context: typer.Context,
+    call: Call,
     stream: StreamName,
     *,
     at: AtOption = None,
     seed: SeedOption = None,
     quiet: QuietOption = False,
     take_over: TakeOverOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Run a stream once. What is new is read and metered, ended periods are flushed."""
     from meterhouse.app.running import run_stream
@@ -162,7 +126,7 @@ def run(
     from meterhouse.streams.record import RunCause
 
     instant = read_instant(at)
-    with opened(context, data) as house, terminable(), Watch(quiet=quiet) as watch:
+    with call.opened() as house, terminable(), Watch(quiet=quiet) as watch:
         ended = run_stream(
             house.ledger,
             stream,
@@ -173,7 +137,7 @@ def run(
             take_over=take_over,
             cause=RunCause(started_by=house.user()),
         )
-    if as_json:
+    if call.as_json:
         write_json(ended.run.to_api())
     else:
         write_run(ended.run)
@@ -184,21 +148,15 @@ def run(
         raise ended.error
 
 
-@app.command(epilog=examples('meterhouse stream preview "Botbot AI assist" --json'))
+@command(app, 'meterhouse stream preview "Botbot AI assist" --json')
 def preview(
-    context: typer.Context,
-    stream: StreamName,
-    *,
-    at: AtOption = None,
-    seed: SeedOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
+    call: Call, stream: StreamName, *, at: AtOption = None, seed: SeedOption = None
 ) -> None:
     """Show what a run would do with 10 records. Nothing is changed."""
     from meterhouse.app.running import preview_stream
 
     instant = read_instant(at)
-    with opened(context, data) as house:
+    with call.opened() as house:
         nodes = preview_stream(
             house.ledger,
             stream,
@@ -208,7 +166,7 @@ def preview(
             at=instant,
         )
     for node in nodes:
-        if as_json:
+        if call.as_json:
             write_json(node.to_api())
         else:
             _write_preview(node)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 
 import polars as pl
 
-from meterhouse.connectors.numerals import number_column
 from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Column, ColumnKind
+from meterhouse.engine.numerals import number_column
 from meterhouse.streams.declared import BOOLEANS, Misfit, typed_record, typed_value
 from meterhouse.streams.ports import ReadChunk, Unreadable
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from meterhouse.connectors.durable import make_folder, sync_folder, writing
-from meterhouse.connectors.spool import SPOOL, SpoolFolder, copy_bytes, remove_if_empty
+from meterhouse.connectors.spool import SPOOL, SpoolFolder, copy_bytes
 from meterhouse.streams.ports import OutputError
 
 LOCK = ".delivery.lock"
@@ -56,10 +56,11 @@ class FileDelivery:
         SpoolFolder(self._data).sweep(known, live_runs=live_runs, among=spooled)
 
     def deliver(self, spool_name: str, destination: str) -> Path:
-        """Put a spooled file at its destination, remove it from the spool; return the path.
+        """Put a spooled file at its destination and return the path.
 
-        A destination that has the same content already counts as delivered; one that has other
-        content, or cannot be written, raises ``OutputError``, and the spooled file stays.
+        It stays in the spool, so that this can be repeated until the ledger knows of it; then
+        ``sweep`` removes it. A destination that has the same content already counts as delivered;
+        one that has other content, or cannot be written, raises ``OutputError``.
         """
         target = self._target(destination)
         source = self._source(spool_name)
@@ -67,15 +68,13 @@ class FileDelivery:
             try:
                 _place(source, target, spool_name)
             except FileNotFoundError:
-                # It is gone: another process has delivered it, or this one before a crash.
+                # It is gone: another process has delivered it, noted that and swept the spool.
                 if source.exists():
                     raise
                 if not target.exists():
                     hint = "the data directory was changed by hand: run the stream again"
                     message = f"{source} is gone before it was delivered"
                     raise OutputError(message, hint=hint) from None
-            source.unlink(missing_ok=True)
-            remove_if_empty(source.parent)
         return target
 
     def _target(self, destination: str) -> Path:

@@ -17,11 +17,11 @@ from polars import selectors
 
 from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.declared import typed_chunk
-from meterhouse.connectors.frame import columns_of
 from meterhouse.connectors.opened import unreadable
 from meterhouse.core.json_text import Record, json_text
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Coded, Column, concat_columns
+from meterhouse.engine.frame import columns_of
 from meterhouse.engine.together import together
 from meterhouse.streams.ports import InputFile, ReadChunk
 

@@ -59,6 +59,46 @@ class Meter:
     custom_fields: Mapping[str, Any] = field(default_factory=dict)
     delete_on_reset: bool = False
 
+    @classmethod
+    def of_type(
+        cls,
+        meter_type: MeterType,
+        *,
+        no: int,
+        id: str,
+        user_id: str,
+        meter_key: str,
+        at: Instant,
+        own: Mapping[str, Any],
+        custom_fields: Mapping[str, Any],
+        delete_on_reset: bool,
+    ) -> Meter:
+        """Return a meter of a type, created at ``at``.
+
+        ``own`` are the fields that it does not inherit, among ``capacity``, ``thresholds`` and
+        ``active_to``; ``None`` there means that it has none, whatever its type has.
+        """
+        return cls(
+            no,
+            id,
+            user_id,
+            meter_key,
+            meter_type.id,
+            meter_type.name,
+            meter_type.category,
+            meter_type.aggregation,
+            meter_type.unit,
+            meter_type.reset_schedule,
+            meter_type.timezone,
+            at,
+            meter_type.active_from,
+            own.get("active_to", meter_type.active_to),
+            own.get("capacity", meter_type.capacity),
+            own.get("thresholds", meter_type.thresholds),
+            custom_fields,
+            delete_on_reset,
+        )
+
     def active_at(self, instant: Instant) -> bool:
         """Whether usage of that instant may be counted: active from inclusive, to exclusive."""
         started = self.active_from is None or self.active_from <= instant
@@ -107,11 +147,35 @@ class NewMeter:
         )
         return new, []
 
+    @property
+    def own(self) -> dict[str, Any]:
+        """What this meter does not inherit, for ``Meter.of_type``."""
+        given = {"capacity": self.capacity, "thresholds": self.thresholds}
+        return {name: value for name, value in given.items() if value is not None}
+
     def problems_with(self, meter_type: MeterType) -> list[Problem]:
         """What is wrong with this meter as one of that type."""
-        capacity = self.capacity if self.capacity is not None else meter_type.capacity
-        thresholds = meter_type.thresholds if self.thresholds is None else self.thresholds
-        return capacity_problems(thresholds, capacity=capacity)
+        own = self.own
+        if not own:
+            return []
+        return capacity_problems(
+            own.get("thresholds", meter_type.thresholds),
+            capacity=own.get("capacity", meter_type.capacity),
+        )
+
+    def of_type(self, meter_type: MeterType, *, no: int, id: str, at: Instant) -> Meter:
+        """Return the meter that this becomes."""
+        return Meter.of_type(
+            meter_type,
+            no=no,
+            id=id,
+            user_id=self.user_id,
+            meter_key=self.meter_key,
+            at=at,
+            own=self.own,
+            custom_fields=self.custom_fields,
+            delete_on_reset=self.delete_on_reset,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,11 +32,24 @@ REMEDIES: dict[Reason, str] = {
     Reason.VALUE_MISSING: "the record has no value; set it, or map a field to value",
     Reason.VALUE_NOT_NUMERIC: "value is not a number; set it to one",
     Reason.VALUE_TOO_PRECISE: "value has more than 18 digits after the point; round it yourself",
-    Reason.VALUE_OUT_OF_RANGE: "the meter would need more than 20 digits before the point",
-    Reason.TIMESTAMP_INVALID: "timestamp is neither ISO 8601 nor Unix milliseconds",
-    Reason.TIMESTAMP_IN_FUTURE: "timestamp lies after the clock of the run",
-    Reason.OUTSIDE_ACTIVE_PERIOD: "the user's meters are not active at that time",
+    Reason.VALUE_OUT_OF_RANGE: (
+        "value, or the meter with it, needs more than 20 digits before the point; correct value, "
+        "or use a larger unit"
+    ),
+    Reason.TIMESTAMP_INVALID: (
+        "timestamp is neither ISO 8601 nor Unix milliseconds; write it as one of them"
+    ),
+    Reason.TIMESTAMP_IN_FUTURE: (
+        "timestamp lies after the clock of the run; correct it, or queue the record for a later run"
+    ),
+    Reason.OUTSIDE_ACTIVE_PERIOD: (
+        "the user's meters are not active at that time; correct timestamp, or activeTo of the meter"
+    ),
     Reason.NO_METER_FOUND: "no guiding rule found a meter; create one, or mend the rules",
-    Reason.SCHEMA_INVALID: "the record breaks the schema of the Validate node",
-    Reason.SCRIPT_ERROR: "the script raised an error for this record",
+    Reason.SCHEMA_INVALID: (
+        "the record breaks the schema of the Validate node; correct its fields, or mend the schema"
+    ),
+    Reason.SCRIPT_ERROR: (
+        "the script raised an error for this record; correct its fields, or mend the script"
+    ),
 }

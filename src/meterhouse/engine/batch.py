@@ -14,6 +14,7 @@ import polars as pl
 
 from meterhouse.core.json_text import Record
 from meterhouse.engine.column import Column, absent_column, concat_columns
+from meterhouse.engine.frame import columns_of, frame_of
 
 #: Where a record came from: the number of its source in the run, and its place there, from 0.
 Origin = tuple[int, int]
@@ -21,7 +22,7 @@ Origin = tuple[int, int]
 
 @dataclass(slots=True)
 class UsageBatch:
-    """Records in order of arrival. Make one with ``from_rows`` or ``from_columns``.
+    """Records in order of arrival. Made by ``from_rows``, ``from_arrow``, ``from_columns``.
 
     >>> batch = UsageBatch.from_rows([{"a": 1}, {"a": "x"}])
     >>> batch.columns()["a"].kind.value, batch.origins()
@@ -61,6 +62,20 @@ class UsageBatch:
             {"source": pl.repeat(source, length, dtype=pl.Int64, eager=True), "offset": offsets}
         )
         return cls(length, _columns=dict(columns), _origin_frame=frame)
+
+    @classmethod
+    def from_arrow(cls, table: object, *, source: int = 0) -> UsageBatch:
+        """Take a table or record batch of Arrow; nulls are absent fields.
+
+        Numbers stay exact: a float is its shortest decimal text, as where Parquet is read.
+        Raises ``MeterhouseError`` where it is no table, or has a type that cannot be taken.
+
+        >>> import pyarrow as pa
+        >>> UsageBatch.from_arrow(pa.table({"userId": ["ann", "bob"], "value": [3, None]})).rows()
+        [{'userId': 'ann', 'value': 3}, {'userId': 'bob'}]
+        """
+        frame = frame_of(table)
+        return cls.from_columns(columns_of(frame), length=frame.height, source=source)
 
     def __len__(self) -> int:
         return self.length

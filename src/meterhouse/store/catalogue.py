@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from meterhouse.core.aggregation import Aggregation
-from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.meter import Meter
 from meterhouse.core.meter_state import Period
+from meterhouse.core.meter_type import MeterType
 from meterhouse.core.quantity import number_text
 from meterhouse.core.schedule import ResetSchedule
 from meterhouse.core.threshold import Threshold
@@ -26,102 +25,82 @@ _SQL = queries("meter_types")
 _FIELDS = {"capacity": "capacity", "thresholds": "thresholds", "activeTo": "active_to"}
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A version of a meter type: what its meters inherit, and what they look up as it is now."""
-
-    type_id: str
-    name: str
-    unit: str
-    aggregation: Aggregation
-    active_from: Instant | None
-    active_to: Instant | None
-    capacity: Decimal | None
-    thresholds: tuple[Threshold, ...]
-    category: str
-    reset_schedule: ResetSchedule
-    timezone: str
-
-
 class Catalogue:
-    """The templates of one transaction, each parsed when it is first needed."""
+    """The meter types of one transaction as their meters see them, each parsed once.
+
+    What a meter inherited is that of its version; category, schedule and zone are as they are now.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._templates: dict[int, Template] = {}
+        self._versions: dict[int, MeterType] = {}
 
-    def template(self, version_no: int) -> Template:
+    def version(self, version_no: int) -> MeterType:
         """Return a version of a meter type."""
-        found = self._templates.get(version_no)
+        found = self._versions.get(version_no)
         if found is None:
-            row = self._database.row(_SQL["template"], (version_no,))
+            row = self._database.row(_SQL["version"], (version_no,))
             assert row is not None, f"meter type version {version_no} is missing"
-            found = self._templates[version_no] = _template_from_row(row)
+            found = self._versions[version_no] = meter_type_from_row(row)
         return found
 
     def profile(self, version_no: int, own: str | None = None) -> Profile:
         """Return the profile of meters of a version, with what is their own."""
         row = (0, "", 0, "", "", 0, version_no, own, None, False, 0)
-        return Profile.of(_meter_from_row(row, self.template(version_no)))
+        return Profile.of(_meter_from_row(row, self.version(version_no)))
 
     def buckets(self, rows: Iterable[Row]) -> Iterator[Bucket]:
         """Make buckets of rows of the view ``bucket``."""
         return map(self._bucket_from_row, rows)
 
     def _bucket_from_row(self, row: Row) -> Bucket:
-        template = self.template(row[6])
+        meter_type = self.version(row[6])
         *_, sequence, start_at, end_at, timezone, updated_at, contents = row
         state = state_from_contents(
             contents,
             period=Period(sequence, start_at, end_at),
             timezone=timezone,
             updated_at=updated_at,
-            aggregation=template.aggregation,
+            aggregation=meter_type.aggregation,
         )
-        return Bucket(_meter_from_row(row, template), state)
+        return Bucket(_meter_from_row(row, meter_type), state)
 
 
-def _meter_from_row(row: Row, template: Template) -> Meter:
-    no, id, _, meter_key, user_id, _, _, own_text, custom_fields, delete_on_reset, at = row[:11]
-    meter = Meter(
-        no,
-        id,
-        user_id,
-        meter_key,
-        template.type_id,
-        template.name,
-        template.category,
-        template.aggregation,
-        template.unit,
-        template.reset_schedule,
-        template.timezone,
-        at,
-        template.active_from,
-        template.active_to,
-        template.capacity,
-        template.thresholds,
-        parse_json(custom_fields) if custom_fields else {},
-        bool(delete_on_reset),
+def _meter_from_row(row: Row, meter_type: MeterType) -> Meter:
+    no, id, _, meter_key, user_id, _, _, own, custom_fields, delete_on_reset, at = row[:11]
+    return Meter.of_type(
+        meter_type,
+        no=no,
+        id=id,
+        user_id=user_id,
+        meter_key=meter_key,
+        at=at,
+        own={_FIELDS[key]: value for key, value in own_from_text(own).items()} if own else {},
+        custom_fields=parse_json(custom_fields) if custom_fields else {},
+        delete_on_reset=bool(delete_on_reset),
     )
-    own = own_from_text(own_text)
-    return replace(meter, **{_FIELDS[key]: value for key, value in own.items()}) if own else meter
 
 
-def _template_from_row(row: Row) -> Template:
-    type_id, name, unit, aggregation, active_from, active_to, capacity, thresholds = row[:8]
-    category, reset_schedule, timezone = row[8:]
-    return Template(
-        type_id,
+def meter_type_from_row(row: Row) -> MeterType:
+    """Make a meter type of its columns, which have the order of its fields."""
+    id, name, aggregation, schedule, created_at, updated_at, category, description, *rest = row
+    external_ref, unit, timezone, active_from, active_to, capacity, thresholds, *_ = rest
+    return MeterType(
+        id,
         name,
-        unit,
         Aggregation(aggregation),
+        ResetSchedule(**parse_json(schedule)),
+        created_at,
+        updated_at,
+        category,
+        description,
+        external_ref,
+        unit,
+        timezone,
         active_from,
         active_to,
         None if capacity is None else Decimal(capacity),
         thresholds_from_text(thresholds),
-        category,
-        ResetSchedule(**parse_json(reset_schedule)),
-        timezone,
     )
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from meterhouse.app.ports import Page
-from meterhouse.core.aggregation import Aggregation
-from meterhouse.core.json_text import json_text, parse_json
+from meterhouse.core.json_text import json_text
 from meterhouse.core.meter_type import MeterType
 from meterhouse.core.problem import ConflictError, NotFoundError
-from meterhouse.core.schedule import ResetSchedule
-from meterhouse.store.catalogue import optional_text, thresholds_from_text, thresholds_text
+from meterhouse.store.catalogue import meter_type_from_row, optional_text, thresholds_text
 from meterhouse.store.connection import Database, Row
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.sql_text import queries
@@ -83,7 +80,7 @@ class MeterTypeTable:
 
 def _by_no(database: Database, no: int) -> MeterType:
     values = {"after": no - 1, "name": None, "limit": 1}
-    return _from_row(database.rows(_SQL["page"], values)[0])
+    return meter_type_from_row(database.rows(_SQL["page"], values)[0])
 
 
 def _current(database: Database, id: str) -> Row:
@@ -115,7 +112,7 @@ def _insert(database: Database, meter_type: MeterType) -> None:
 
 def _counted(database: Database, rows: Sequence[Row]) -> list[tuple[MeterType, int]]:
     count = _SQL["number_of_meters"]
-    return [(_from_row(row), database.value(count, (row[-1],))) for row in rows]
+    return [(meter_type_from_row(row), database.value(count, (row[-1],))) for row in rows]
 
 
 def _repeated(meter_types: Sequence[MeterType]) -> list[str]:
@@ -156,26 +153,4 @@ def _inherited(meter_type: MeterType) -> tuple[Any, ...]:
         meter_type.active_to,
         optional_text(meter_type.capacity),
         thresholds_text(meter_type.thresholds),
-    )
-
-
-def _from_row(row: Row) -> MeterType:
-    id, name, aggregation, schedule, created_at, updated_at, category, description, *rest = row
-    external_ref, unit, timezone, active_from, active_to, capacity, thresholds, *_ = rest
-    return MeterType(
-        id,
-        name,
-        Aggregation(aggregation),
-        ResetSchedule(**parse_json(schedule)),
-        created_at,
-        updated_at,
-        category,
-        description,
-        external_ref,
-        unit,
-        timezone,
-        active_from,
-        active_to,
-        None if capacity is None else Decimal(capacity),
-        thresholds_from_text(thresholds),
     )

@@ -10,12 +10,11 @@ from meterhouse.app.ports import Lease, Page
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text
 from meterhouse.core.meter import MeterPatch, NewMeter
+from meterhouse.core.meter_type import MeterType
 from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError, Problem
-from meterhouse.core.threshold import capacity_problems
 from meterhouse.engine.bucket import Bucket
 from meterhouse.store.catalogue import (
     Catalogue,
-    Template,
     own_from_text,
     own_text,
     own_values,
@@ -36,7 +35,7 @@ class _Type:
 
     no: int
     version_no: int
-    template: Template
+    meter_type: MeterType
     first_end: Instant
 
 
@@ -148,9 +147,9 @@ def _types(
             unknown[reference] = sum(new.meter_type_ref == reference for _, new in meters)
             continue
         version_no = database.value(_SQL["version_no"], (no,))
-        template = catalogue.template(version_no)
-        end = template.reset_schedule.next_after(at, template.timezone)
-        types[reference] = _Type(no, version_no, template, end)
+        meter_type = catalogue.version(version_no)
+        end = meter_type.reset_schedule.next_after(at, meter_type.timezone)
+        types[reference] = _Type(no, version_no, meter_type, end)
     problems = [_unknown_type(reference, count) for reference, count in unknown.items()]
     problems += _problems([new for _, new in meters], types)
     if problems:
@@ -216,18 +215,13 @@ def _name(identity: Row, type_names: Mapping[int, str]) -> str:
 
 
 def _meter_row(no: int, id: str, new: NewMeter, key_no: int, type: _Type, at: Instant) -> Row:
-    own: dict[str, Any] = {}
-    if new.capacity is not None:
-        own["capacity"] = new.capacity
-    if new.thresholds is not None:
-        own["thresholds"] = new.thresholds
     identity = (no, id, key_no, new.user_id, type.no, type.version_no)
-    return (*identity, own_text(own), _fields_text(new.custom_fields), new.delete_on_reset, at)
+    return (*identity, own_text(new.own), _fields_text(new.custom_fields), new.delete_on_reset, at)
 
 
 def _period_row(meter: Row, type: _Type, at: Instant) -> Row:
     no, _, key_no, *_ = meter
-    return (no, key_no, at, type.first_end, type.template.timezone, at)
+    return (no, key_no, at, type.first_end, type.meter_type.timezone, at)
 
 
 def _fields_text(fields: Mapping[str, Any] | None) -> str | None:
@@ -244,12 +238,8 @@ def _problems(meters: Sequence[NewMeter], types: Mapping[str, _Type]) -> list[Pr
     """What is wrong with meters as ones of their types."""
     problems: list[Problem] = []
     for place, new in enumerate(meters):
-        own = new.capacity is None and new.thresholds is None
-        if own or (type := types.get(new.meter_type_ref)) is None:
+        if (type := types.get(new.meter_type_ref)) is None:
             continue
-        faults = capacity_problems(
-            type.template.thresholds if new.thresholds is None else new.thresholds,
-            capacity=type.template.capacity if new.capacity is None else new.capacity,
-        )
+        faults = new.problems_with(type.meter_type)
         problems += faults if len(meters) == 1 else [fault.at(f"[{place}]") for fault in faults]
     return problems

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from meterhouse.app.ports import PendingDelivery
 from meterhouse.core.instant import Instant
 from meterhouse.store.connection import Database, path_from_value, storable
@@ -32,9 +34,14 @@ class OutboxTable:
         with self._database.write():
             self._database.execute(_SQL["failed"], (at, storable(error), id))
 
+    def drop(self, id: int) -> None:
+        """Forget one that is pending; another id changes nothing."""
+        with self._database.write():
+            self._database.execute(_SQL["drop"], (id,))
+
 
 def _from_row(
-    id: int, run_id: str, node_id: str, spool: str, destination: str | bytes, attempts: int
+    id: int, run_id: str, node_id: str, spool: str, destination: str | bytes, *tried: Any
 ) -> PendingDelivery:
     entry = OutboxEntry(node_id, spool, path_from_value(destination))
-    return PendingDelivery(id, run_id, entry, attempts)
+    return PendingDelivery(id, run_id, entry, *tried)

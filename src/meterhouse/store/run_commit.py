@@ -18,7 +18,6 @@ from meterhouse.store.connection import Database, IntegrityError, Row, path_valu
 from meterhouse.store.contents import contents_column, contents_text
 from meterhouse.store.sql_text import queries
 from meterhouse.streams.record import (
-    DATA_CORRECTION,
     DuplicateKeys,
     Emitted,
     Run,
@@ -47,7 +46,8 @@ def commit(database: Database, run: Run, result: RunResult, *, run_no: int, stre
         _write_changes(database, changes)
     _write_records(database, result.records, run_no=run_no)
     read = {file.path for file in result.consumed} | set(result.sources)
-    read |= {suspended.source for suspended in result.suspended}
+    # Where a record that came back was first read says nothing of what was read now.
+    read |= {s.source for s in result.suspended if not s.returned}
     _replace_provisional(database, dict.fromkeys(read, _PLACE_MAX), stream_no=stream_no)
     _write_suspense(database, run, result.suspended, numbers=(stream_no, run_no, 0))
     database.execute_many(_SQL["delete_suspense"], zip(result.requeued, strict=True))
@@ -72,7 +72,7 @@ def keep_failed(
     They replace those that failed runs left of the same input, as far as it was read again.
     Records that came from Data Correction are there still, queued as they were.
     """
-    kept = [s for s in result.suspended if s.source != DATA_CORRECTION]
+    kept = [s for s in result.suspended if not s.returned]
     reached: dict[str, int] = {}
     for suspended in kept:
         reached[suspended.source] = max(reached.get(suspended.source, 0), suspended.offset)

@@ -73,7 +73,7 @@ class Snapshot:
         """Return the suspended records that are queued for this stream, oldest first."""
         with self._database.errors():
             rows = self._database.rows(_SQL["requeued"], (self._stream_no,))
-        return [Requeued(id, node_id, parse_json(record)) for id, node_id, record in rows]
+        return [Requeued(id, node, parse_json(record), *place) for id, node, record, *place in rows]
 
     def seen(self, node_id: str, digests: pl.Series, *, at: Instant) -> pl.Series:
         """Tell for each 16-byte digest whether the node remembers it at ``at`` (Boolean)."""

@@ -19,8 +19,6 @@ from meterhouse.core.metered_record import MeteredRecord
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.metering import StateChanges
 
-#: The source of records that come back from Data Correction.
-DATA_CORRECTION = "data correction"
 _REVISION_CHARS = 32
 
 
@@ -126,7 +124,7 @@ class Suspended:
 
     An unreadable piece of input keeps its text in ``raw``; it has a record only where it could be
     split into fields. ``source`` names the input (a path, ``counter`` ...); ``offset`` is the
-    place there, from 0.
+    place there, from 0. ``returned`` says that it had come back from Data Correction.
     """
 
     node_id: str
@@ -137,15 +135,21 @@ class Suspended:
     offset: int
     record: Record | None = None
     raw: str | None = None
+    returned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Requeued:
-    """A suspended record on its way back into the node that rejected it."""
+    """A suspended record on its way back into the node that rejected it.
+
+    ``source`` and ``offset`` say where it was first read.
+    """
 
     suspense_id: int
     node_id: str
     record: Record
+    source: str
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from meterhouse.streams.law import check_law
 from meterhouse.streams.nodes.node import WRITTEN, Needed, NodeRun, NodeSite, Outputs, joined
 from meterhouse.streams.nodes.script import ScriptParams, kept_value
 from meterhouse.streams.ports import RunSnapshot, ScriptSession
-from meterhouse.streams.record import DATA_CORRECTION, NodeCount, Requeued, RunResult, Suspended
+from meterhouse.streams.record import NodeCount, Requeued, RunResult, Suspended
 from meterhouse.streams.sources import Sources
 from meterhouse.streams.suspension import SuspenseBook, SuspenseLimitReached
 from meterhouse.streams.world import RunFacts, RunLog, Services, World
@@ -144,7 +144,7 @@ class _Execution:
         requeued = self._world.snapshot.requeued()
         if not requeued:
             return []
-        source = self._world.sources.add(DATA_CORRECTION)
+        source = self._world.sources.add_returned([(i.source, i.offset) for i in requeued])
         entering: dict[str, list[tuple[int, Requeued]]] = {}
         for offset, item in enumerate(requeued):
             entering.setdefault(item.node_id, []).append((offset, item))
@@ -182,8 +182,9 @@ class _Execution:
             node.name,
             Reason.NOT_READABLE,
             f"{shown(item.record)} is not a JSON object; set its fields before it is queued",
-            DATA_CORRECTION,
-            origin[1],
+            item.source,
+            item.offset,
+            returned=True,
         )
         self._world.suspense.add(origin, suspended)
 

@@ -170,7 +170,7 @@ class Guard:
             self._count.name,
             Reason.NOT_READABLE,
             piece.detail,
-            self._sources.name(source),
+            self._sources.place((source, piece.offset)).source,
             piece.offset,
             piece.record,
             piece.raw,
@@ -180,14 +180,16 @@ class Guard:
         self._count.suspended += len(bad) if counted else 0
         entries = zip(bad, taken.rows(), taken.origins(), strict=True)
         for (_, reason, detail), record, origin in entries:
+            place = self._sources.place(origin)
             suspended = Suspended(
                 self._count.id,
                 self._count.name,
                 reason,
                 detail,
-                self._sources.name(origin[0]),
-                origin[1],
+                place.source,
+                place.offset,
                 record,
+                returned=place.returned,
             )
             self._book.add(origin, suspended)
 

@@ -22,12 +22,12 @@ from meterhouse.connectors.avro.container import (
 )
 from meterhouse.connectors.avro.schema import is_columnar, is_record, is_recursive
 from meterhouse.connectors.declared import typed_chunk
-from meterhouse.connectors.frame import columns_of, json_value
 from meterhouse.connectors.layout import in_columns
 from meterhouse.connectors.opened import unreadable
 from meterhouse.connectors.ordered import ordered_map
 from meterhouse.core.json_text import Record, json_text
 from meterhouse.engine.batch import UsageBatch
+from meterhouse.engine.frame import columns_of, json_value
 from meterhouse.streams.ports import InputFile, ReadChunk
 
 _AS_THEY_ARE = frozenset({str, int, bool, Decimal})

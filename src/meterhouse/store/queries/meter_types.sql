@@ -1,8 +1,10 @@
--- name: template
+-- name: version
+-- A meter type as meters of a version see it: columns in the order of the fields of MeterType.
 SELECT
-    meter_type.id, version.name, version.unit, version.aggregation, version.active_from,
-    version.active_to, version.capacity, version.thresholds, meter_type.category,
-    meter_type.reset_schedule, meter_type.timezone
+    meter_type.id, version.name, version.aggregation, meter_type.reset_schedule,
+    meter_type.created_at, meter_type.updated_at, meter_type.category, meter_type.description,
+    meter_type.external_ref, version.unit, meter_type.timezone, version.active_from,
+    version.active_to, version.capacity, version.thresholds
 FROM meter_type_version AS version
 JOIN meter_type ON meter_type.no = version.type_no
 WHERE version.no = ?

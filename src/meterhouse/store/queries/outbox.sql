@@ -1,5 +1,7 @@
 -- name: pending
-SELECT outbox.id, run.id, outbox.node_id, outbox.spool, outbox.destination, outbox.attempts
+SELECT
+    outbox.id, run.id, outbox.node_id, outbox.spool, outbox.destination, outbox.attempts,
+    outbox.attempted_at, outbox.error
 FROM outbox INDEXED BY outbox_pending
 CROSS JOIN run ON run.no = outbox.run_no
 WHERE outbox.delivered_at IS NULL ORDER BY outbox.id
@@ -11,3 +13,6 @@ WHERE id = ? AND delivered_at IS NULL
 -- name: failed
 UPDATE outbox SET attempted_at = ?, attempts = attempts + 1, error = ?
 WHERE id = ? AND delivered_at IS NULL
+
+-- name: drop
+DELETE FROM outbox WHERE id = ? AND delivered_at IS NULL

@@ -56,8 +56,10 @@ SELECT no FROM stream WHERE id = ?
 SELECT path, size, modified_ns FROM consumed_file WHERE stream_no = ? AND node_id = ?
 
 -- name: requeued
-SELECT id, node_id, record FROM suspense
-WHERE stream_no = ? AND state = 'queued' ORDER BY id
+SELECT suspense.id, suspense.node_id, suspense.record, source.name, suspense.place
+FROM suspense INDEXED BY suspense_queued
+CROSS JOIN source ON source.no = suspense.source_no
+WHERE suspense.stream_no = ? AND suspense.state = 'queued' ORDER BY suspense.id
 
 -- name: dedup_node
 SELECT no FROM dedup_node WHERE stream_no = ? AND node_id = ?

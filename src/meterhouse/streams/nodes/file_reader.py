@@ -17,7 +17,7 @@ from meterhouse.streams.ahead import ahead
 from meterhouse.streams.declared import Misfit, typed_record
 from meterhouse.streams.nodes.node import OUT, NodeParams, NodeRun, NodeSite, NodeType, Outputs
 from meterhouse.streams.ports import InputFile, ReadChunk
-from meterhouse.streams.record import DATA_CORRECTION, ConsumedFile, RunResult
+from meterhouse.streams.record import ConsumedFile, RunResult
 from meterhouse.streams.suspension import Bad, SuspensePolicy, read_policy
 from meterhouse.streams.world import Progress
 
@@ -100,7 +100,7 @@ class _FileReader(NodeRun):
         """Records from files are typed; those that come back from Data Correction not yet."""
         sources = self._site.world.sources
         declared = dict(self._params.fields)
-        if not declared or sources.name(batch.slice(0, 1).origins()[0][0]) != DATA_CORRECTION:
+        if not declared or not sources.place(batch.slice(0, 1).origins()[0]).returned:
             return {OUT: batch}
         records: list[Record] = []
         origins: list[Origin] = []

@@ -250,8 +250,8 @@ class _Http(NodeRun):
         return {**made, RESPONSE_HEADERS: headers} if self._params.keeps_headers else made
 
     def _without(self, record: Record, failed: Failure, origin: Origin) -> Record:
-        source, offset = origin
-        place = f"record {offset + 1} of {self._site.world.sources.name(source)}"
+        first = self._site.world.sources.place(origin)
+        place = f"record {first.offset + 1} of {first.source}"
         match self._params.error_mode:
             case ErrorMode.STOP:
                 raise HttpCallFailed(

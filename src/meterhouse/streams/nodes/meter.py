@@ -7,15 +7,18 @@ its ports, what is said of records that it sets aside, and that metered records 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import islice
 
 import polars as pl
 
 from meterhouse.core.guiding_rule import GuidingRule, read_rules
+from meterhouse.core.instant import DAY, SECOND, Instant
 from meterhouse.core.json_text import Record, canonical_text, field_value, parse_json
 from meterhouse.core.metered_record import MeteredRecord
 from meterhouse.core.problem import MeterhouseError
+from meterhouse.core.quantity import EXACT
 from meterhouse.core.reading import Reading, missing_or_shown, shown
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import UsageBatch
@@ -32,6 +35,10 @@ THRESHOLD = "threshold"
 PAGE_RECORDS = 10_000
 
 
+#: How far after the run's clock a timestamp may be allowed to lie.
+TOLERANCE_MAX: Instant = 30 * DAY
+
+
 class MeterKeyMissing(MeterhouseError):
     """A meter node has no meter key: it gets one when its stream is imported."""
 
@@ -40,13 +47,12 @@ class MeterKeyMissing(MeterhouseError):
 
 @dataclass(frozen=True, slots=True)
 class MeterParams(NodeParams):
-    """``guidingRules``, ``flushType``, ``suspenseManagement`` and the ids of the outputs.
+    """The plan of the node, ``suspenseManagement`` and the ids of the outputs.
 
     Unless ``suspenseManagement`` says otherwise, 10,000 consecutive bad records end the run.
     """
 
-    rules: tuple[GuidingRule, ...]
-    flush: Flush
+    plan: MeterPlan
     policy: SuspensePolicy
     outputs: tuple[tuple[str, str], ...]
 
@@ -59,7 +65,11 @@ class MeterParams(NodeParams):
         return _Meter(self, site)
 
 
-def _read(reading: Reading) -> MeterParams | None:
+def read_plan(reading: Reading, *, meter_key: str = "") -> MeterPlan | None:
+    """Read what a meter node does with records; ``None`` where that has problems.
+
+    A stored node has no meter key yet: its stream knows it.
+    """
     rules, problems = read_rules(reading.body.get("guidingRules"))
     reading.problems += problems
     text = reading.body.get("flushType", Flush.PERIOD_END.value)
@@ -67,15 +77,38 @@ def _read(reading: Reading) -> MeterParams | None:
     if flush is None:
         known = " or ".join(flush.value for flush in Flush)
         reading.fail("flushType", f"is {shown(text)}", f"use {known}")
+    tolerance = _read_tolerance(reading)
+    if problems or flush is None or tolerance is None:
+        return None
+    return MeterPlan(meter_key, rules, flush, tolerance)
+
+
+def _read_tolerance(reading: Reading) -> Instant | None:
+    """Read ``futureToleranceSeconds`` as microseconds: 0 where it is absent."""
+    before = len(reading.problems)
+    seconds = reading.number("futureToleranceSeconds")
+    if seconds is None:
+        return 0 if len(reading.problems) == before else None
+    micros = EXACT.multiply(seconds, Decimal(SECOND))
+    if micros != int(micros) or not 0 <= micros <= TOLERANCE_MAX:
+        highest = f"{TOLERANCE_MAX // SECOND} ({TOLERANCE_MAX // DAY} days)"
+        hint = f"use a number of seconds from 0 to {highest}, with up to 6 digits after the point"
+        reading.fail("futureToleranceSeconds", f"is {shown(seconds)}", hint)
+        return None
+    return int(micros)
+
+
+def _read(reading: Reading) -> MeterParams | None:
+    plan = read_plan(reading)
     policy = read_policy(reading)
     outputs = fixed_outputs(reading)
     for name in outputs.values():
         if name not in (RESET, THRESHOLD):
             hint = f"the outputs are {RESET} and {THRESHOLD}"
             reading.fail(f"multiOutput.fixed.{name}", "is not known", hint)
-    if reading.problems or flush is None:
+    if reading.problems or plan is None:
         return None
-    return MeterParams(rules, flush, policy, tuple(outputs.items()))
+    return MeterParams(plan, policy, tuple(outputs.items()))
 
 
 TYPE = NodeType("transforms/meter", frozenset({2}), _read)
@@ -90,7 +123,7 @@ class _Meter(NodeRun):
         if key is None:
             hint = "import the stream again, it then gets one"
             raise MeterKeyMissing(f'meter node "{site.name}" has no meter key', hint=hint)
-        plan = MeterPlan(key, params.rules, params.flush)
+        plan = replace(params.plan, meter_key=key)
         self._metering = Metering(plan, snapshot.meters(key), at=facts.at)
         self._guard = site.guard(params.policy)
         self._golden_first: list[MeteredRecord] = []
@@ -114,7 +147,7 @@ class _Meter(NodeRun):
             return []
         taken = batch.take(pl.Series([position for position, _ in suspended], dtype=pl.Int64))
         return [
-            (position, reason, _detail(reason, record, self._params.rules))
+            (position, reason, _detail(reason, record, self._params.plan.rules))
             for (position, reason), record in zip(suspended, taken.rows(), strict=True)
         ]
 
@@ -122,7 +155,7 @@ class _Meter(NodeRun):
         # They leave at the end of the run: the order downstream must not depend on batches.
         self._thresholds = [record for _, record in self._metering.thresholds()]
         yield from self._pages(self._thresholds, THRESHOLD, into=[])
-        if self._params.flush is Flush.STREAM_EXECUTION:
+        if self._params.plan.flush is Flush.STREAM_EXECUTION:
             golden = self._metering.flush_all()
         else:
             golden = self._metering.scan(self._site.world.facts.end_at)

@@ -105,8 +105,8 @@ class _Script(NodeRun):
             yield {OUT: UsageBatch.from_rows(outcome.pushed, source=source)}
 
     def _metas(self, origins: Sequence[Origin]) -> list[Record]:
-        sources = self._site.world.sources
-        return [{"source": sources.name(source), "offset": offset} for source, offset in origins]
+        places = map(self._site.world.sources.place, origins)
+        return [{"source": place.source, "offset": place.offset} for place in places]
 
 
 def kept_value(value: JsonValue) -> JsonValue:

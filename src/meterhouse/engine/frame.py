@@ -1,4 +1,4 @@
-"""Typed columns of other formats (Parquet, Avro) as columns of usage records.
+"""Typed columns of other formats (Arrow, Parquet, Avro) as columns of usage records.
 
 Decides what each type becomes: numbers stay exact, floats are their shortest decimal text,
 instants are UTC in microseconds, dates are ISO text, everything nested is JSON.
@@ -15,11 +15,12 @@ from typing import Any
 
 import polars as pl
 
-from meterhouse.connectors.numerals import number_column
 from meterhouse.core.instant import EARLIEST, LATEST, from_datetime, instant_text
 from meterhouse.core.json_text import JsonValue, json_text
+from meterhouse.core.problem import MeterhouseError
 from meterhouse.core.quantity import FRACTION_DIGITS_MAX, LIMIT
 from meterhouse.engine.column import Column, ColumnKind, timestamp_texts
+from meterhouse.engine.numerals import number_column
 
 _WIDE_INTEGERS = (pl.UInt64, pl.Int128, pl.UInt128)
 #: Up to here whole floats are exact integers and their shortest texts have all digits.
@@ -37,6 +38,23 @@ _NOT_FINITE = {
 _INT64 = (-(2**63), 2**63 - 1)
 #: How many of a datetime's units make a microsecond.
 _UNITS = {"ms": Decimal("0.001"), "us": Decimal(1), "ns": Decimal(1000)}
+
+
+def frame_of(table: Any) -> pl.DataFrame:
+    """Return an Arrow table or record batch as a frame, or raise ``MeterhouseError``."""
+    if not hasattr(table, "__arrow_c_stream__"):
+        hint = "give a pyarrow Table or RecordBatch; from_rows takes a list of dicts"
+        raise MeterhouseError(f"{type(table).__name__} is not an Arrow table", hint=hint)
+    try:
+        frame = pl.from_arrow(table)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        hint = "rename or cast the column, such as decimal256 to decimal128"
+        detail = str(error).splitlines()[0][:200]
+        raise MeterhouseError(f"The Arrow table cannot be taken: {detail}", hint=hint) from error
+    if not isinstance(frame, pl.DataFrame):
+        hint = "give the table that it belongs to"
+        raise MeterhouseError("One column alone is not an Arrow table", hint=hint)
+    return frame
 
 
 def columns_of(frame: pl.DataFrame) -> dict[str, Column]:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meterhouse.connectors.frame import columns_of, field_column, json_value
 from meterhouse.core.instant import read_timestamp
 from meterhouse.engine.column import ColumnKind
+from meterhouse.engine.frame import columns_of, field_column, json_value
 
 UTC = dt.UTC
 
