@@ -174,6 +174,13 @@ def test_at_the_ends_of_the_calendar_not_every_zone_has_a_wall_time():
             shifted(instant, amount, Unit.DAY, zone=where)
 
 
+def test_a_step_beyond_the_calendar_does_not_fit():
+    start, end = at("9999-11-30T12:00:00Z"), at("9999-12-31T11:00:00Z")
+    assert difference(start, end, Unit.MONTH, zone=BERLIN) == 1
+    start = at("9999-12-23T23:45:00Z")
+    assert difference(start, at("9999-12-31T22:30:00Z"), Unit.DAY, zone=BERLIN) == 7
+
+
 @given(INSTANTS, INSTANTS, st.sampled_from(Unit), ZONES)
 def test_the_difference_is_how_many_steps_fit(first, second, unit, where):
     start, end = sorted((first, second))

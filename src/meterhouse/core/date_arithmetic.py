@@ -108,9 +108,17 @@ def difference(start: Instant, end: Instant, unit: Unit, *, zone: ZoneInfo = UTC
     except OverflowError:
         raise ValueError(f"{zone.key} shows no wall time at the end of the calendar") from None
     # The calendar says how many at most; the wall time of the last day may not be reached yet.
-    while count and shifted(start, count, unit, zone=zone) > end:
+    while count and not _reached(end, (start, count, unit), zone):
         count -= 1
     return count
+
+
+def _reached(end: Instant, step: tuple[Instant, int, Unit], zone: ZoneInfo) -> bool:
+    try:
+        start, count, unit = step
+        return shifted(start, count, unit, zone=zone) <= end
+    except ValueError:
+        return False  # Beyond the calendar, and so beyond the end.
 
 
 def _calendar_units(start: datetime, end: datetime, unit: Unit) -> int:
