@@ -20,7 +20,7 @@ VERBS = {
     "stream": ("import", "export", "list", "delete", "run", "preview"),
     "run": ("list", "show"),
     "record": ("list",),
-    "correction": ("list", "show", "fix", "delete", "requeue"),
+    "correction": ("list", "show", "fix", "delete", "requeue", "reprocess", "purge"),
     "inspect": (),
 }
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from meterhouse.app.ports import Page
+from meterhouse.app.ports import Page, SuspenseFilter
 from meterhouse.core.metered_record import Kind
 from meterhouse.core.problem import DefinitionError
 from meterhouse.core.suspense import Reason
@@ -40,6 +40,10 @@ def full(ledger: SqliteLedger) -> SqliteLedger:
     return ledger
 
 
+OF_STREAM = SuspenseFilter(stream_id="stream-1")
+OF_REASON = SuspenseFilter(reason=Reason.NO_METER_FOUND)
+OF_RUN = SuspenseFilter(run_id="big")
+OF_TIME = SuspenseFilter(since=AT, until=AT + 1)
 LISTS = {
     "meter types": lambda ledger, **page: ledger.meter_types(**page),
     "meters": lambda ledger, **page: ledger.meters(**page),
@@ -53,10 +57,10 @@ LISTS = {
     "golden records": lambda ledger, **page: ledger.records(kind="golden", **page),
     "records of a run": lambda ledger, **page: ledger.records(run_id="big", **page),
     "suspense": lambda ledger, **page: ledger.suspense(**page),
-    "suspense of a stream": lambda ledger, **page: ledger.suspense(stream_id="stream-1", **page),
-    "suspense of a reason": lambda ledger, **page: ledger.suspense(
-        reason=Reason.NO_METER_FOUND, **page
-    ),
+    "suspense of a stream": lambda ledger, **page: ledger.suspense(OF_STREAM, **page),
+    "suspense of a reason": lambda ledger, **page: ledger.suspense(OF_REASON, **page),
+    "suspense of a run": lambda ledger, **page: ledger.suspense(OF_RUN, **page),
+    "suspense of a time": lambda ledger, **page: ledger.suspense(OF_TIME, **page),
 }
 
 

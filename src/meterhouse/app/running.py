@@ -82,9 +82,11 @@ def run_stream(
     seed: int,
     at: Instant | None,
     take_over: bool = False,
+    correction: bool = False,
 ) -> EndedRun:
     """Run a stream once. ``at`` is the run's clock: now, unless given.
 
+    A run for ``correction`` takes what is queued in Data Correction and reads no input.
     ``take_over`` ends a run of another host first: nobody here can see that it is dead.
     Raises what refuses the run before it begins (``NotFoundError``, ``DefinitionError``, and
     ``ConflictError`` where it is running already or ``at`` lies before its last run).
@@ -101,7 +103,8 @@ def run_stream(
     try:
         _sweep(ledger, means.delivery)
         graph = load_graph(stream.document)
-        result = _execute(ledger, graph, stream, run=run, means=means)
+        facts = RunFacts(run.id, run.at, run.seed, stream.meter_keys, correction=correction)
+        result = _execute(ledger, graph, facts, stream=stream, means=means)
         spooled += [entry.spool for entry in result.outbox]
         complete = _ended(run, RunStatus.COMPLETE, means, nodes=result.nodes)
         ledger.commit_run(complete, result)
@@ -135,9 +138,8 @@ def _end_elsewhere(ledger: Ledger, run: Run, means: Means) -> None:
 
 
 def _execute(
-    ledger: Ledger, graph: StreamGraph, stream: StreamDefinition, *, run: Run, means: Means
+    ledger: Ledger, graph: StreamGraph, facts: RunFacts, *, stream: StreamDefinition, means: Means
 ) -> RunResult:
-    facts = RunFacts(run.id, run.at, run.seed, stream.meter_keys)
     with closing(ledger.snapshot(stream.id)) as snapshot:
         result = execute(graph, facts, snapshot=snapshot, services=means.services)
     result.outbox = [_absolute(entry, means.directory) for entry in result.outbox]

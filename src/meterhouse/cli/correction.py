@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meterhouse.cli.arguments import read_assignments, read_reason
+from meterhouse.cli.arguments import read_assignments, read_expressions, read_instant
+from meterhouse.cli.correction_filter import (
+    NodeOption,
+    RunOption,
+    SearchOption,
+    SinceOption,
+    StateOption,
+    UntilOption,
+    Wanted,
+)
 from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.installation import opened
 from meterhouse.cli.options import (
@@ -31,10 +40,13 @@ from meterhouse.cli.output import (
     write_json,
     write_text,
 )
+from meterhouse.cli.stream import AtOption, QuietOption, SeedOption, StreamName, TakeOverOption
 from meterhouse.core.json_text import json_text
 
 if TYPE_CHECKING:
-    from meterhouse.app.ports import Ledger, SuspenseEntry, SuspenseSummary
+    from meterhouse.app.correcting import Action
+    from meterhouse.app.ports import SuspenseEntry, SuspenseSummary
+    from meterhouse.bootstrap import Installation
 
 app = new_group("Data Correction: suspended records, each with the reason and the remedy.")
 
@@ -43,14 +55,22 @@ RecordIds = Annotated[
     list[int] | None, typer.Argument(metavar="[ID]...", help="The numbers of the records.")
 ]
 EveryOption = Annotated[
-    bool, typer.Option("--all", help="All records that --stream and --reason leave.")
+    bool, typer.Option("--all", help="All records that the filters leave, 100,000 at most.")
 ]
 SummaryOption = Annotated[
     bool, typer.Option("--summary", help="Count the records by stream, node and reason.")
 ]
 SetOption = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option("--set", metavar="FIELD=JSON", help="Set a field; may be given several times."),
+]
+ExpressionOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--expression",
+        metavar="FIELD=EXPR",
+        help="Set a field to what an expression gives for each record (docs/expressions.md).",
+    ),
 ]
 
 
@@ -67,6 +87,12 @@ def list_(
     summary: SummaryOption = False,
     stream: StreamOption = None,
     reason: ReasonOption = None,
+    node: NodeOption = None,
+    run: RunOption = None,
+    state: StateOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    search: SearchOption = None,
     limit: LimitOption = LIMIT,
     every: AllOption = False,
     data: DataOption = None,
@@ -75,16 +101,18 @@ def list_(
     """List suspended records, or how many there are with --summary."""
     from meterhouse.app.correcting import list_suspended
 
-    wanted = read_reason(reason)
-    if summary and (stream or reason):
-        raise WrongUsage("--summary counts everything", hint="leave out --stream and --reason")
+    wanted = Wanted(stream, reason, node, run, state, since, until, search)
+    others = Wanted(None, reason, node, run, state, since, until, search)
+    if summary and others.given:
+        raise WrongUsage("--summary counts everything", hint="leave out all filters but --stream")
     most = limit_of(limit, every=every)
     with opened(context, data) as house:
         if summary:
-            counts = house.ledger.suspense_summary()
+            stream_id = wanted.filter(house.ledger).stream_id
+            counts = house.ledger.suspense_summary(stream_id=stream_id)
             show_list(counts, SUMMARY, limit=None, as_json=as_json)
             return
-        found = list_suspended(house.ledger, stream=stream, reason=wanted, limit=most)
+        found = list_suspended(house.ledger, wanted=wanted.filter(house.ledger), limit=most)
         show_list(found, LISTING, limit=most, as_json=as_json)
 
 
@@ -103,26 +131,50 @@ def show(
     epilog=examples(
         """meterhouse correction fix 17 --set 'region="EMEA"'""",
         "meterhouse correction fix 17 --set value=12.5 --set billable=true",
+        "meterhouse correction fix --all --reason value_too_precise "
+        "--expression 'value=round(value, 18)'",
     )
 )
 def fix(
     context: typer.Context,
-    id: RecordId,
+    ids: RecordIds = None,
     *,
-    assignments: SetOption,
+    assignments: SetOption = None,
+    expressions: ExpressionOption = None,
+    every: EveryOption = False,
+    stream: StreamOption = None,
+    reason: ReasonOption = None,
+    node: NodeOption = None,
+    run: RunOption = None,
+    state: StateOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    search: SearchOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Set fields of a suspended record. It stays suspended until it is queued."""
+    """Set fields of suspended records, all or none. They stay suspended until they are queued."""
     from meterhouse.app import correcting
 
-    values = read_assignments(assignments)
+    correction = correcting.Correction(
+        read_assignments(assignments or ()), read_expressions(expressions or ())
+    )
+    if not assignments and not expressions:
+        hint = "give --set FIELD=JSON or --expression FIELD=EXPRESSION"
+        raise WrongUsage("no field is named", hint=hint)
+    wanted = Wanted(stream, reason, node, run, state, since, until, search)
+    wanted.check(ids, every=every)
     with opened(context, data) as house:
-        _write_one(
-            correcting.fix(house.ledger, id, values=values, at=house.clock()), as_json=as_json
-        )
+        chosen = wanted.chosen(house.ledger, ids)
+        action = _action(house)
+        fixed = correcting.correct(house.ledger, chosen, correction=correction, action=action)
+        if ids and len(fixed) == 1:
+            _write_one(correcting.find_suspended(house.ledger, fixed[0]), as_json=as_json)
+        else:
+            _write_done("corrected", fixed, as_json=as_json)
     if not as_json:
-        note(f"`meterhouse correction requeue {id}` lets it enter the stream's next run")
+        which = fixed[0] if len(fixed) == 1 else "--all"
+        note(f"`meterhouse correction requeue {which}` lets them enter the stream's next run")
 
 
 @app.command(epilog=examples("meterhouse correction delete 17 18"))
@@ -133,17 +185,24 @@ def delete(
     every: EveryOption = False,
     stream: StreamOption = None,
     reason: ReasonOption = None,
+    node: NodeOption = None,
+    run: RunOption = None,
+    state: StateOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    search: SearchOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Delete suspended records for good."""
     from meterhouse.app import correcting
 
-    _check_choice(ids, every=every, filters=(stream, reason))
+    wanted = Wanted(stream, reason, node, run, state, since, until, search)
+    wanted.check(ids, every=every)
     with opened(context, data) as house:
-        chosen = _chosen(house.ledger, ids, stream=stream, reason=reason)
-        correcting.delete(house.ledger, chosen)
-    _write_done("deleted", chosen, as_json=as_json)
+        chosen = wanted.chosen(house.ledger, ids)
+        deleted = correcting.delete(house.ledger, chosen, action=_action(house))
+    _write_done("deleted", deleted, as_json=as_json)
 
 
 @app.command(
@@ -159,38 +218,80 @@ def requeue(
     every: EveryOption = False,
     stream: StreamOption = None,
     reason: ReasonOption = None,
+    node: NodeOption = None,
+    run: RunOption = None,
+    state: StateOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    search: SearchOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Queue records for the stream's next run. They enter the node that rejected them."""
     from meterhouse.app import correcting
 
-    _check_choice(ids, every=every, filters=(stream, reason))
+    wanted = Wanted(stream, reason, node, run, state, since, until, search)
+    wanted.check(ids, every=every)
     with opened(context, data) as house:
-        chosen = _chosen(house.ledger, ids, stream=stream, reason=reason)
-        correcting.requeue(house.ledger, chosen, at=house.clock())
-    _write_done("queued", chosen, as_json=as_json)
+        chosen = wanted.chosen(house.ledger, ids)
+        queued = correcting.requeue(house.ledger, chosen, action=_action(house))
+    _write_done("queued", queued, as_json=as_json)
 
 
-def _check_choice(
-    ids: list[int] | None, *, every: bool, filters: tuple[str | None, str | None]
+@app.command(
+    epilog=examples(
+        'meterhouse correction reprocess "Botbot AI assist"',
+        'meterhouse correction reprocess "Botbot AI assist" --json',
+    )
+)
+def reprocess(
+    context: typer.Context,
+    stream: StreamName,
+    *,
+    at: AtOption = None,
+    seed: SeedOption = None,
+    quiet: QuietOption = False,
+    take_over: TakeOverOption = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    hint = "give the numbers of records, or --all, which --stream and --reason narrow down"
-    if not ids and not every:
-        raise WrongUsage("no record is named", hint=hint)
-    if ids and (every or any(filters)):
-        raise WrongUsage("records are named both by number and by --all or a filter", hint=hint)
+    """Run the queued records of a stream now, in a run of their own that reads no input."""
+    from meterhouse.app.reprocessing import reprocess
+    from meterhouse.cli.interruption import terminable
+    from meterhouse.cli.progress import Watch
+    from meterhouse.cli.run_summary import write_ended
+
+    instant = read_instant(at)
+    with opened(context, data) as house, terminable(), Watch(quiet=quiet) as watch:
+        ended = reprocess(
+            house.ledger,
+            stream,
+            means=house.means(progress=watch.progress, log=watch.log),
+            run_id=house.new_id(),
+            seed=house.new_seed() if seed is None else seed,
+            at=instant,
+            take_over=take_over,
+        )
+    write_ended(ended, as_json=as_json)
 
 
-def _chosen(
-    ledger: Ledger, ids: list[int] | None, *, stream: str | None, reason: str | None
-) -> list[int]:
-    from meterhouse.app.correcting import list_suspended
+@app.command(epilog=examples("meterhouse correction purge"))
+def purge(context: typer.Context, *, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Delete records that nobody has touched for six months."""
+    from meterhouse.app import correcting
 
-    if ids:
-        return list(dict.fromkeys(ids))
-    found = list_suspended(ledger, stream=stream, reason=read_reason(reason))
-    return [entry.id for entry in found]
+    with opened(context, data) as house:
+        count = correcting.purge(house.ledger, action=_action(house))
+    if as_json:
+        write_json({"purged": count})
+    else:
+        write_text(f"purged {count:,} {'record' if count == 1 else 'records'}")
+
+
+def _action(house: Installation) -> Action:
+    from meterhouse.app.correcting import Action
+
+    return Action(house.clock(), actor="command line")
 
 
 def _write_done(verb: str, ids: list[int], *, as_json: bool) -> None:

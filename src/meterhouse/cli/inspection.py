@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.installation import opened
 from meterhouse.cli.local_time import local_text
 from meterhouse.cli.options import (
@@ -20,9 +21,10 @@ from meterhouse.cli.options import (
     examples,
     new_group,
 )
-from meterhouse.cli.output import Cell, Listing, columns, limit_of, note, show_list
+from meterhouse.cli.output import Cell, Listing, columns, note, show_list
 
 if TYPE_CHECKING:
+    from meterhouse.app.ports import MeterCounts
     from meterhouse.engine.bucket import Bucket
 
 app = new_group("The meters of one meter key as they stand.")
@@ -33,6 +35,17 @@ MeterKey = Annotated[
         metavar="METER_KEY",
         help="The key of a meter node, its first 6 characters or more, or a stream's name.",
     ),
+]
+
+UserPrefixOption = Annotated[
+    str | None,
+    typer.Option(
+        "--user-prefix", metavar="U", help="Only of users whose id begins so; sorted by user."
+    ),
+]
+AfterOption = Annotated[
+    str | None,
+    typer.Option("--after", metavar="CURSOR", help="Go on where the list before this ended."),
 ]
 
 
@@ -48,6 +61,8 @@ def inspect(
     *,
     meter_type: MeterTypeOption = None,
     user: UserOption = None,
+    user_prefix: UserPrefixOption = None,
+    after: AfterOption = None,
     limit: LimitOption = LIMIT,
     every: AllOption = False,
     data: DataOption = None,
@@ -57,38 +72,44 @@ def inspect(
     from meterhouse.app import inspecting
     from meterhouse.app.completing import meter_key_of
 
-    most = limit_of(limit, every=every)
-    seen: list[Bucket] = []
+    if every and after is not None:
+        raise WrongUsage("--all and --after go not together", hint="leave out one of them")
     with opened(context, data) as house:
         records = inspecting.CurrentRecords(house.ledger)
         listing = Listing("meters", COLUMNS, _row, records.record_text)
         key = meter_key_of(house.ledger, meter_key)
-        found = inspecting.inspect(
-            house.ledger, key, meter_type=meter_type, user_id=user, limit=most
-        )
+        wanted = {"meter_type": meter_type, "user_id": user, "user_prefix": user_prefix}
+        if every:
+            found = inspecting.inspect(house.ledger, key, **wanted)
+            cursor = None
+        else:
+            page = inspecting.inspect_page(house.ledger, key, **wanted, limit=limit, after=after)
+            found, cursor = page.items, page.next_cursor
         if as_json:
-            show_list(found, listing, limit=most, as_json=True)
-            return
-        seen = list(found)
-        show_list(seen, listing, limit=most, as_json=False)
-    if seen:
-        note(_counts(seen[: None if most is None else most - 1]))
+            show_list(found, listing, limit=None, as_json=True)
+        else:
+            seen = list(found)
+            show_list(seen, listing, limit=None, as_json=False)
+            if seen:
+                note(_counts(house.ledger.meter_counts(key), seen))
+    if cursor is not None:
+        note(f"there are more: --after {cursor} shows the next, --all shows all")
 
 
-def _counts(buckets: Sequence[Bucket]) -> str:
-    """Say how many things the table shows, and what its figures are."""
-    types = {bucket.meter.meter_type_id for bucket in buckets}
-    categories = {bucket.meter.category for bucket in buckets}
-    counted = ((buckets, "meter"), (types, "meter type"), (categories, "category"))
-    meters, meter_types, in_categories = (_count(len(things), noun) for things, noun in counted)
+def _counts(counts: MeterCounts, buckets: Sequence[Bucket]) -> str:
+    """Say how many things the meter key has, and what the figures of the table are."""
+    meters = _count(counts.meters, "meter")
+    types = _count(counts.meter_types, "meter type")
     zones = ", ".join(sorted({bucket.state.timezone for bucket in buckets}))
-    return f"{meters} of {meter_types} in {in_categories}; times in {zones}"
+    shown = "" if len(buckets) == counts.meters else f"{len(buckets):,} shown; "
+    of_key = f"{meters} of {types} in {_count(counts.categories, 'category')}"
+    return f"{shown}the meter key has {of_key}; times in {zones}"
 
 
 def _count(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
-    return f"{number} categories" if noun == "category" else f"{number} {noun}s"
+    return f"{number:,} categories" if noun == "category" else f"{number:,} {noun}s"
 
 
 def _row(bucket: Bucket) -> list[Cell]:

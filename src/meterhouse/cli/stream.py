@@ -190,7 +190,7 @@ def run(
     from meterhouse.app.running import run_stream
     from meterhouse.cli.interruption import terminable
     from meterhouse.cli.progress import Watch
-    from meterhouse.cli.run_summary import write_run, write_undelivered
+    from meterhouse.cli.run_summary import write_ended
 
     instant = read_instant(at)
     with opened(context, data) as house, terminable(), Watch(quiet=quiet) as watch:
@@ -203,15 +203,7 @@ def run(
             at=instant,
             take_over=take_over,
         )
-    if as_json:
-        write_json(ended.run.to_api())
-    else:
-        write_run(ended.run)
-        for path in ended.delivered:
-            write_text(f"delivered {path}")
-    write_undelivered(ended)
-    if ended.error is not None:
-        raise ended.error
+    write_ended(ended, as_json=as_json)
 
 
 @app.command(epilog=examples('meterhouse stream preview "Botbot AI assist" --json'))

@@ -100,7 +100,8 @@ class _Parser:
 
     def _unexpected(self, expected: str) -> ExpressionError:
         token = self._next
-        return self._error(f"Expected {expected}, found {token.written}", token)
+        hint = "operators, functions and how fields are written: docs/expressions.md"
+        return self._error(f"Expected {expected}, found {token.written}", token, hint=hint)
 
     def _deeper(self, token: Token, *depths: int) -> int:
         depth = 1 + max(depths, default=0)
