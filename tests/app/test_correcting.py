@@ -102,9 +102,27 @@ def test_where_an_expression_fails_for_one_record_none_is_changed(ledger: Sqlite
         'Nothing was changed: record 2: "x" is no number, at character 1:\n'
         "    value * 2\n"
         "    ^\n"
-        "and 1 more of 3 records have such a fault"
+        "2 of 3 records have such a fault"
     )
     assert records(ledger) == RECORDS
+
+
+def test_after_some_faults_no_more_are_sought(ledger: SqliteLedger, monkeypatch):
+    monkeypatch.setattr(correcting, "_FAULTS_MAX", 2)
+    wanted = correction(value="1 / 0")
+    with pytest.raises(ConflictError, match="2 of 3 records at least have such a fault"):
+        correcting.correct(ledger, SuspenseFilter(), correction=wanted, action=action())
+
+
+def test_what_could_not_be_read_again_is_not_written(ledger: SqliteLedger):
+    deep: list = []
+    for _ in range(98):
+        deep = [deep]
+    correcting.correct(ledger, [1], correction=correction({"deep": deep}), action=action())
+    for wanted in (correction({"deep": [deep]}), correction(deep="[deep]")):
+        with pytest.raises(ConflictError, match="deep would nest deeper than 100 levels"):
+            correcting.correct(ledger, [1], correction=wanted, action=action())
+    assert records(ledger)[0]["deep"] == deep
 
 
 def test_each_action_is_written_down_with_what_it_took(ledger: SqliteLedger):

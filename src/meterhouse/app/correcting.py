@@ -23,7 +23,7 @@ from meterhouse.app.ports import (
 from meterhouse.core.date_arithmetic import Unit, shifted
 from meterhouse.core.expression import Expression, ExpressionError, evaluate
 from meterhouse.core.instant import Instant, instant_text
-from meterhouse.core.json_text import JsonValue, Record
+from meterhouse.core.json_text import NESTING_MAX, JsonValue, Record, json_text, parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
 
 #: Records that nobody has touched for so many months may be purged.
@@ -31,6 +31,8 @@ RETENTION_MONTHS = 6
 #: So many records are purged in one transaction.
 _PURGED_AT_ONCE = 20_000
 _KIND = "correction"
+#: After so many records that an expression cannot be computed for, nobody needs more.
+_FAULTS_MAX = 100
 #: An activity lists so many ids; of more, it says how many they were.
 _IDS_NOTED = 1_000
 
@@ -83,7 +85,19 @@ class Correction:
         changed = dict(record)
         for path, value in {**self.values, **computed}.items():
             _set(changed, path, value)
+            if isinstance(value, list | dict) and not _readable(changed):
+                message = f"{path} would nest deeper than {NESTING_MAX} levels in the record"
+                raise ConflictError(message, hint="set a flatter value; nothing was changed")
         return changed
+
+
+def _readable(record: Record) -> bool:
+    """Whether a record can be read again once it is written."""
+    try:
+        parse_json(json_text(record))
+    except ValueError:
+        return False
+    return True
 
 
 def _set(record: Record, path: str, value: JsonValue) -> None:
@@ -150,13 +164,14 @@ def _changed(
             changed.append(correction.applied(record, at=at))
         except ExpressionError as error:
             faults.append((id, error))
+            if len(faults) == _FAULTS_MAX:
+                break
     if faults:
         id, first = faults[0]
         message = f"Nothing was changed: record {id}: {first.args[0]}"
         if len(faults) > 1:
-            message += (
-                f"\nand {len(faults) - 1:,} more of {len(records):,} records have such a fault"
-            )
+            least = " at least" if len(faults) == _FAULTS_MAX else ""
+            message += f"\n{len(faults)} of {len(records):,} records{least} have such a fault"
         raise ConflictError(message, hint=first.hint)
     return changed
 

@@ -173,8 +173,8 @@ def fix(
         else:
             _write_done("corrected", fixed, as_json=as_json)
     if not as_json:
-        which = fixed[0] if len(fixed) == 1 else "--all"
-        note(f"`meterhouse correction requeue {which}` lets them enter the stream's next run")
+        which, what = (fixed[0], "it") if len(fixed) == 1 else ("--all", "them")
+        note(f"`meterhouse correction requeue {which}` lets {what} enter the stream's next run")
 
 
 @app.command(epilog=examples("meterhouse correction delete 17 18"))

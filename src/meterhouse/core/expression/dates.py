@@ -11,7 +11,6 @@ from meterhouse.core.date_arithmetic import Unit, difference, shifted
 from meterhouse.core.expression.fault import Unfit
 from meterhouse.core.expression.value import Moment, Value, moment, text
 from meterhouse.core.moment_format import MomentFormat
-from meterhouse.core.problem import Problem
 from meterhouse.core.reading import Reading
 from meterhouse.core.timezone import zone as zone_named
 
@@ -67,9 +66,14 @@ def _unit(name: str) -> Unit:
 
 
 def _zone(name: str) -> ZoneInfo:
+    if (hint := _zone_hint(name)) is not None:
+        raise Unfit(f"{name!r} is no time zone", hint)
+    return zone_named(name)
+
+
+@lru_cache(maxsize=256)
+def _zone_hint(name: str) -> str | None:
+    """Say which zone may have been meant; ``None`` where there is one of this name."""
     reading = Reading({"zone": name})
     reading.timezone("zone", default=_UTC)
-    problems: list[Problem] = reading.problems
-    if problems:
-        raise Unfit(f"{name!r} is no time zone", problems[0].hint)
-    return zone_named(name)
+    return reading.problems[0].hint if reading.problems else None
