@@ -25,7 +25,7 @@ VERBS = {
     "group": ("create", "list", "show", "run", "delete"),
     "run": ("list", "show", "stop", "audit"),
     "record": ("list",),
-    "correction": ("list", "show", "fix", "delete", "requeue"),
+    "correction": ("list", "show", "fix", "delete", "requeue", "reprocess", "purge"),
     "delivery": ("list", "drop"),
     "inspect": (),
     "secret": ("create", "list", "show", "update", "delete", "rotate-key"),

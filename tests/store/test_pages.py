@@ -3,7 +3,7 @@ import re
 import pytest
 
 from meterhouse.app.access_ports import Activity
-from meterhouse.app.ports import Page
+from meterhouse.app.ports import Page, SuspenseFilter
 from meterhouse.core.metered_record import Kind
 from meterhouse.core.problem import DefinitionError
 from meterhouse.core.secret import SecretType
@@ -67,6 +67,10 @@ def add_what_streams_have(ledger: SqliteLedger) -> None:
         commit(ledger, RunResult(), id=f"done-{n}")
 
 
+OF_STREAM = SuspenseFilter(stream_id="stream-1")
+OF_REASON = SuspenseFilter(reason=Reason.NO_METER_FOUND)
+OF_RUN = SuspenseFilter(run_id="big")
+OF_TIME = SuspenseFilter(since=AT, until=AT + 1)
 LISTS = {
     "meter types": lambda ledger, **page: ledger.meter_types(**page),
     "meters": lambda ledger, **page: ledger.meters(**page),
@@ -89,10 +93,10 @@ LISTS = {
     "golden records": lambda ledger, **page: ledger.records(kind="golden", **page),
     "records of a run": lambda ledger, **page: ledger.records(run_id="big", **page),
     "suspense": lambda ledger, **page: ledger.suspense(**page),
-    "suspense of a stream": lambda ledger, **page: ledger.suspense(stream_id="stream-1", **page),
-    "suspense of a reason": lambda ledger, **page: ledger.suspense(
-        reason=Reason.NO_METER_FOUND, **page
-    ),
+    "suspense of a stream": lambda ledger, **page: ledger.suspense(OF_STREAM, **page),
+    "suspense of a reason": lambda ledger, **page: ledger.suspense(OF_REASON, **page),
+    "suspense of a run": lambda ledger, **page: ledger.suspense(OF_RUN, **page),
+    "suspense of a time": lambda ledger, **page: ledger.suspense(OF_TIME, **page),
     "secrets": lambda ledger, **page: ledger.secrets(**page),
     "secrets by name": lambda ledger, **page: ledger.secrets(name="SECRET", **page),
     "secrets of a type": lambda ledger, **page: ledger.secrets(type=SecretType.BASIC, **page),

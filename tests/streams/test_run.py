@@ -576,3 +576,24 @@ def test_scripts_may_create_records():
 
 def test_the_facts_of_a_run_have_defaults():
     assert facts().end_at is None
+
+
+def test_a_run_for_correction_takes_what_is_queued_and_looks_at_no_input():
+    files = Files({"a": [{"n": 3}], "b": MemoryFile([{"n": 4}], broken=True)})
+    spools = Spools()
+    check = node("v", "transforms/validate", schema={"properties": {"n": {"type": "integer"}}})
+    stream = chain(reader(), check, writer())
+    queue = [queued(7, "v", {"n": 1}), queued(8, "v", {"n": "x"})]
+    result = run(stream, files, snapshot=Snapshot(queue=queue), spools=spools, correction=True)
+    assert spools.opened["w"].records == [{"n": 1}]
+    assert (files.read_paths, result.consumed) == ([], [])
+    assert result.requeued == [7, 8]
+    assert counts(result, "in") == {}
+    assert counts(result, "v") == {"in": 2, "out": {"valid": 1}, "suspended": 1}
+
+
+def test_a_run_for_correction_scans_the_meters_and_flushes_by_execution_as_others_do():
+    stream = chain(reader(), meter_node(flushType="END_OF_STREAM"), noop())
+    snapshot = Snapshot(states={KEY: state("ann")}, queue=[queued(1, "meter", usage("ann")[0])])
+    result = run(stream, snapshot=snapshot, correction=True)
+    assert [emitted.record.body["value"] for emitted in result.records] == [1]

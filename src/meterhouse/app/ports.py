@@ -69,6 +69,57 @@ class SuspenseEntry:
     updated_at: Instant
 
 
+#: The states of a record in Data Correction.
+OPEN, QUEUED = "open", "queued"
+#: The most records that one action in Data Correction may take.
+ACTION_RECORDS_MAX = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class SuspenseFilter:
+    """Which records in Data Correction are meant: those that all of what is given holds for.
+
+    ``node`` is a name; ``since`` and ``until`` (exclusive) are of the time when they were set
+    aside; ``text`` stands somewhere in what exactly was wrong, in capitals or not.
+    """
+
+    stream_id: str | None = None
+    node: str | None = None
+    reason: Reason | None = None
+    run_id: str | None = None
+    state: str | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    text: str | None = None
+
+
+#: All records in Data Correction.
+EVERYTHING = SuspenseFilter()
+#: Records for an action: by number, or all that a filter means.
+Chosen = Sequence[int] | SuspenseFilter
+#: Makes new records of records with their numbers; what it raises undoes the action.
+Change = Callable[[Sequence[tuple[int, Record]]], Sequence[Record]]
+#: Called inside the transaction of an action, with the numbers that it took.
+Done = Callable[[Sequence[int]], None]
+
+
+class ActivityLog(Protocol):
+    """Writes down what somebody did."""
+
+    def __call__(
+        self,
+        *,
+        at: Instant,
+        actor: str,
+        action: str,
+        kind: str,
+        object_id: str,
+        detail: Mapping[str, JsonValue],
+    ) -> None:
+        """Write one line."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SuspenseSummary:
     """How many records of a stream wait in Data Correction for one reason at one node."""
@@ -135,6 +186,25 @@ class Delivery(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class MeterCounts:
+    """How many meter types, categories and meters there are."""
+
+    meter_types: int
+    categories: int
+    meters: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeterTypeUse:
+    """A stream with a meter key that has meters of a meter type, and how many."""
+
+    stream_id: str
+    stream_name: str
+    meter_key: str
+    meters: int
+
+
 class MeterTypes(Protocol):
     """The catalogue of meter types."""
 
@@ -187,10 +257,27 @@ class Meters(Protocol):
         meter_key: str | None = None,
         meter_type_id: str | None = None,
         user_id: str | None = None,
+        user_prefix: str | None = None,
         limit: int = 100,
         after: str | None = None,
     ) -> Page[Bucket]:
-        """List meters with their current states."""
+        """List meters with their current states.
+
+        ``user_prefix`` means all users whose id begins so, and sorts by user. Whatever is given
+        (but a type beside a user), a page is read by an index.
+        """
+        ...
+
+    def meter_counts(self, meter_key: str | None = None) -> MeterCounts:
+        """Count the meter types in use, their categories and the meters of a meter key.
+
+        Without a key: all meter types, in use or not, their categories and all meters. The counts
+        are kept as meters come and go; this is fast.
+        """
+        ...
+
+    def uses_of_meter_type(self, id: str) -> Sequence[MeterTypeUse]:
+        """Return the streams whose meter keys have meters of a type."""
         ...
 
     def meters_with_key(self, meter_key: str) -> int:
@@ -339,16 +426,15 @@ class Corrections(Protocol):
 
     def suspense(
         self,
+        wanted: SuspenseFilter = EVERYTHING,
         *,
-        stream_id: str | None = None,
-        reason: Reason | None = None,
         limit: int = 100,
         after: str | None = None,
     ) -> Page[SuspenseEntry]:
         """List suspended records."""
         ...
 
-    def suspense_summary(self) -> Sequence[SuspenseSummary]:
+    def suspense_summary(self, *, stream_id: str | None = None) -> Sequence[SuspenseSummary]:
         """Count suspended records by stream, node and reason."""
         ...
 
@@ -356,20 +442,30 @@ class Corrections(Protocol):
         """Return one."""
         ...
 
-    def fix_suspense(self, id: int, values: Mapping[str, JsonValue], *, at: Instant) -> Record:
-        """Set fields of the record (an unreadable one starts empty); returns the record."""
-        ...
+    def change_suspense(
+        self, chosen: Chosen, change: Change, *, at: Instant, done: Done = ...
+    ) -> list[int]:
+        """Change records, all or none (an unreadable one starts empty); returns their numbers.
 
-    def delete_suspense(self, ids: Sequence[int]) -> None:
-        """Delete, all or none.
-
-        ``NotFoundError`` names unknown ones, ``ConflictError`` while one is queued and its stream
-        runs.
+        Of all three actions: ``done`` is part of the transaction. ``NotFoundError`` names unknown
+        records; ``ConflictError`` where one is queued and its stream runs, where the next run
+        replaces one, and where there are more than ``ACTION_RECORDS_MAX`` (then with the count).
         """
         ...
 
-    def requeue_suspense(self, ids: Sequence[int], *, at: Instant) -> None:
-        """Queue for the stream's next run; errors as above. All or none."""
+    def delete_suspense(self, chosen: Chosen, *, done: Done = ...) -> list[int]:
+        """Delete, all or none; also what the next run replaces."""
+        ...
+
+    def requeue_suspense(self, chosen: Chosen, *, at: Instant, done: Done = ...) -> list[int]:
+        """Queue for the next runs of their streams, all or none."""
+        ...
+
+    def purge_suspense(self, *, before: Instant, limit: int, done: Done = ...) -> int:
+        """Delete the oldest that were last touched before an instant; returns how many.
+
+        What a running stream has taken stays.
+        """
         ...
 
 

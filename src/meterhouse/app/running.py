@@ -27,6 +27,7 @@ from meterhouse.streams.record import (
     OutboxEntry,
     Run,
     RunCause,
+    RunOrigin,
     RunResult,
     RunStatus,
     StartedRun,
@@ -106,7 +107,8 @@ def run_stream(
     """Run a stream once. ``at`` is the run's clock: now, unless given.
 
     ``take_over`` ends a run of another host first: nobody here can see that it is dead.
-    ``cause`` is kept with the run: who or what began it.
+    ``cause`` is kept with the run: who or what began it. A run of Data Correction takes what is
+    queued there and reads no input.
     Raises what refuses the run before it begins (``NotFoundError``, ``DefinitionError``, and
     ``ConflictError`` where it is running already or ``at`` lies before its last run).
     """
@@ -128,7 +130,9 @@ def carry_out(ledger: Ledger, started: StartedRun, *, means: Means) -> EndedRun:
     try:
         _sweep(ledger, means.delivery)
         graph = load_graph(stream.document)
-        result = _execute(ledger, graph, stream, run=run, means=means)
+        correction = run.cause.origin is RunOrigin.CORRECTION
+        facts = RunFacts(run.id, run.at, run.seed, stream.meter_keys, correction=correction)
+        result = _execute(ledger, graph, facts, stream=stream, means=means)
         spooled += [entry.spool for entry in result.outbox]
         refuse_stopped()
         complete = _ended(run, RunStatus.COMPLETE, means, nodes=result.nodes)
@@ -182,9 +186,8 @@ def _end_elsewhere(ledger: Ledger, run: Run, means: Means) -> None:
 
 
 def _execute(
-    ledger: Ledger, graph: StreamGraph, stream: StreamDefinition, *, run: Run, means: Means
+    ledger: Ledger, graph: StreamGraph, facts: RunFacts, *, stream: StreamDefinition, means: Means
 ) -> RunResult:
-    facts = RunFacts(run.id, run.at, run.seed, stream.meter_keys)
     with closing(ledger.snapshot(stream.id)) as snapshot:
         result = execute(graph, facts, snapshot=snapshot, services=means.services)
     result.outbox = [_absolute(entry, means.directory) for entry in result.outbox]

@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from meterhouse.cli.exits import WrongUsage
 from meterhouse.core.instant import Instant, parse_instant
 from meterhouse.core.json_text import JsonValue, parse_json
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.core.suspense import Reason
+
+if TYPE_CHECKING:
+    from meterhouse.core.expression import Expression
 
 
 class FileUnreadable(MeterhouseError):
@@ -62,6 +66,23 @@ def read_assignments(texts: Sequence[str]) -> dict[str, JsonValue]:
             hint = f"""a text needs its quotes, such as --set '{field}="{value}"'"""
             raise WrongUsage(f"--set {field}: {value!r} is not JSON", hint=hint) from error
     return values
+
+
+def read_expressions(texts: Sequence[str]) -> dict[str, Expression]:
+    """Return the fields of ``--expression field=EXPRESSION``."""
+    from meterhouse.core.expression import parse_expression
+
+    expressions: dict[str, Expression] = {}
+    for text in texts:
+        field, equals, expression = text.partition("=")
+        if not equals or not field:
+            hint = "such as --expression 'value=round(value, 2)'"
+            raise WrongUsage(f"--expression: {text!r} is not field=EXPRESSION", hint=hint)
+        try:
+            expressions[field.strip()] = parse_expression(expression.strip())
+        except MeterhouseError as error:
+            raise WrongUsage(f"--expression {field}: {error.args[0]}", hint=error.hint) from error
+    return expressions
 
 
 def read_reason(text: str | None) -> Reason | None:

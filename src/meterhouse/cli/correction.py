@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from meterhouse.cli.arguments import read_assignments, read_reason
+from meterhouse.cli.arguments import read_assignments, read_expressions, read_instant
 from meterhouse.cli.command import Call, command
+from meterhouse.cli.correction_filter import (
+    NodeOption,
+    RunOption,
+    SearchOption,
+    SinceOption,
+    StateOption,
+    UntilOption,
+    Wanted,
+)
 from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.options import (
     ReasonOption,
@@ -23,10 +32,13 @@ from meterhouse.cli.output import (
     write_json,
     write_text,
 )
+from meterhouse.cli.stream import AtOption, QuietOption, SeedOption, StreamName, TakeOverOption
 from meterhouse.core.json_text import json_text
 
 if TYPE_CHECKING:
-    from meterhouse.app.ports import Ledger, SuspenseEntry, SuspenseSummary
+    from meterhouse.app.correcting import Action
+    from meterhouse.app.ports import SuspenseEntry, SuspenseSummary
+    from meterhouse.bootstrap import Installation
 
 app = new_group("Data Correction: suspended records, each with the reason and the remedy.")
 
@@ -35,14 +47,22 @@ RecordIds = Annotated[
     list[int] | None, typer.Argument(metavar="[ID]...", help="The numbers of the records.")
 ]
 EveryOption = Annotated[
-    bool, typer.Option("--all", help="All records that --stream and --reason leave.")
+    bool, typer.Option("--all", help="All records that the filters leave, 100,000 at most.")
 ]
 SummaryOption = Annotated[
     bool, typer.Option("--summary", help="Count the records by stream, node and reason.")
 ]
 SetOption = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option("--set", metavar="FIELD=JSON", help="Set a field; may be given several times."),
+]
+ExpressionOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--expression",
+        metavar="FIELD=EXPR",
+        help="Set a field to what an expression gives for each record (docs/expressions.md).",
+    ),
 ]
 
 
@@ -58,19 +78,27 @@ def list_(
     summary: SummaryOption = False,
     stream: StreamOption = None,
     reason: ReasonOption = None,
+    node: NodeOption = None,
+    run: RunOption = None,
+    state: StateOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    search: SearchOption = None,
 ) -> None:
     """List suspended records, or how many there are with --summary."""
     from meterhouse.app.correcting import list_suspended
 
-    wanted = read_reason(reason)
-    if summary and (stream or reason):
-        raise WrongUsage("--summary counts everything", hint="leave out --stream and --reason")
+    wanted = Wanted(stream, reason, node, run, state, since, until, search)
+    others = Wanted(None, reason, node, run, state, since, until, search)
+    if summary and others.given:
+        raise WrongUsage("--summary counts everything", hint="leave out all filters but --stream")
     with call.opened() as house:
         if summary:
-            counts = house.ledger.suspense_summary()
+            stream_id = wanted.filter(house.ledger).stream_id
+            counts = house.ledger.suspense_summary(stream_id=stream_id)
             show_list(counts, SUMMARY, limit=None, as_json=call.as_json)
             return
-        found = list_suspended(house.ledger, stream=stream, reason=wanted, limit=call.limit)
+        found = list_suspended(house.ledger, wanted=wanted.filter(house.ledger), limit=call.limit)
         call.show(found, LISTING)
 
 
@@ -87,16 +115,47 @@ def show(call: Call, id: RecordId) -> None:
     app,
     """meterhouse correction fix 17 --set 'region="EMEA"'""",
     "meterhouse correction fix 17 --set value=12.5 --set billable=true",
+    "meterhouse correction fix --all --reason value_too_precise "
+    "--expression 'value=round(value, 18)'",
 )
-def fix(call: Call, id: RecordId, *, assignments: SetOption) -> None:
-    """Set fields of a suspended record. It stays suspended until it is queued."""
+def fix(
+    call: Call,
+    ids: RecordIds = None,
+    *,
+    assignments: SetOption = None,
+    expressions: ExpressionOption = None,
+    every: EveryOption = False,
+    stream: StreamOption = None,
+    reason: ReasonOption = None,
+    node: NodeOption = None,
+    run: RunOption = None,
+    state: StateOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    search: SearchOption = None,
+) -> None:
+    """Set fields of suspended records, all or none. They stay suspended until they are queued."""
     from meterhouse.app import correcting
 
-    values = read_assignments(assignments)
+    correction = correcting.Correction(
+        read_assignments(assignments or ()), read_expressions(expressions or ())
+    )
+    if not assignments and not expressions:
+        hint = "give --set FIELD=JSON or --expression FIELD=EXPRESSION"
+        raise WrongUsage("no field is named", hint=hint)
+    wanted = Wanted(stream, reason, node, run, state, since, until, search)
+    wanted.check(ids, every=every)
     with call.opened() as house:
-        _write_one(call, correcting.fix(house.ledger, id, values=values, at=house.clock()))
+        chosen = wanted.chosen(house.ledger, ids)
+        action = _action(house)
+        fixed = correcting.correct(house.ledger, chosen, correction=correction, action=action)
+        if ids and len(fixed) == 1:
+            _write_one(call, correcting.find_suspended(house.ledger, fixed[0]))
+        else:
+            _write_done("corrected", fixed, as_json=call.as_json)
     if not call.as_json:
-        note(f"`meterhouse correction requeue {id}` lets it enter the stream's next run")
+        which, what = (fixed[0], "it") if len(fixed) == 1 else ("--all", "them")
+        note(f"`meterhouse correction requeue {which}` lets {what} enter the stream's next run")
 
 
 @command(app, "meterhouse correction delete 17 18")
@@ -107,15 +166,22 @@ def delete(
     every: EveryOption = False,
     stream: StreamOption = None,
     reason: ReasonOption = None,
+    node: NodeOption = None,
+    run: RunOption = None,
+    state: StateOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    search: SearchOption = None,
 ) -> None:
     """Delete suspended records for good."""
     from meterhouse.app import correcting
 
-    _check_choice(ids, every=every, filters=(stream, reason))
+    wanted = Wanted(stream, reason, node, run, state, since, until, search)
+    wanted.check(ids, every=every)
     with call.opened() as house:
-        chosen = _chosen(house.ledger, ids, stream=stream, reason=reason)
-        correcting.delete(house.ledger, chosen)
-    _write_done("deleted", chosen, as_json=call.as_json)
+        chosen = wanted.chosen(house.ledger, ids)
+        deleted = correcting.delete(house.ledger, chosen, action=_action(house))
+    _write_done("deleted", deleted, as_json=call.as_json)
 
 
 @command(
@@ -130,36 +196,80 @@ def requeue(
     every: EveryOption = False,
     stream: StreamOption = None,
     reason: ReasonOption = None,
+    node: NodeOption = None,
+    run: RunOption = None,
+    state: StateOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    search: SearchOption = None,
 ) -> None:
     """Queue records for the stream's next run. They enter the node that rejected them."""
     from meterhouse.app import correcting
 
-    _check_choice(ids, every=every, filters=(stream, reason))
+    wanted = Wanted(stream, reason, node, run, state, since, until, search)
+    wanted.check(ids, every=every)
     with call.opened() as house:
-        chosen = _chosen(house.ledger, ids, stream=stream, reason=reason)
-        correcting.requeue(house.ledger, chosen, at=house.clock())
-    _write_done("queued", chosen, as_json=call.as_json)
+        chosen = wanted.chosen(house.ledger, ids)
+        queued = correcting.requeue(house.ledger, chosen, action=_action(house))
+    _write_done("queued", queued, as_json=call.as_json)
 
 
-def _check_choice(
-    ids: list[int] | None, *, every: bool, filters: tuple[str | None, str | None]
+@command(
+    app,
+    'meterhouse correction reprocess "Botbot AI assist"',
+    'meterhouse correction reprocess "Botbot AI assist" --json',
+)
+def reprocess(
+    call: Call,
+    stream: StreamName,
+    *,
+    at: AtOption = None,
+    seed: SeedOption = None,
+    quiet: QuietOption = False,
+    take_over: TakeOverOption = False,
 ) -> None:
-    hint = "give the numbers of records, or --all, which --stream and --reason narrow down"
-    if not ids and not every:
-        raise WrongUsage("no record is named", hint=hint)
-    if ids and (every or any(filters)):
-        raise WrongUsage("records are named both by number and by --all or a filter", hint=hint)
+    """Run the queued records of a stream now, in a run of their own that reads no input."""
+    from meterhouse.app.reprocessing import reprocess
+    from meterhouse.cli.interruption import terminable
+    from meterhouse.cli.progress import Watch
+    from meterhouse.cli.run_summary import write_ended
+
+    instant = read_instant(at)
+    with call.opened() as house, terminable(), Watch(quiet=quiet) as watch:
+        ended = reprocess(
+            house.ledger,
+            stream,
+            means=house.means(progress=watch.progress, log=watch.log),
+            run_id=house.new_id(),
+            seed=house.new_seed() if seed is None else seed,
+            at=instant,
+            take_over=take_over,
+            by=house.user(),
+        )
+    write_ended(ended, as_json=call.as_json)
 
 
-def _chosen(
-    ledger: Ledger, ids: list[int] | None, *, stream: str | None, reason: str | None
-) -> list[int]:
-    from meterhouse.app.correcting import list_suspended
+@command(app, "meterhouse correction purge")
+def purge(call: Call) -> None:
+    """Delete records that nobody has touched for six months."""
+    from meterhouse.app import correcting
 
-    if ids:
-        return list(dict.fromkeys(ids))
-    found = list_suspended(ledger, stream=stream, reason=read_reason(reason))
-    return [entry.id for entry in found]
+    with call.opened() as house:
+        count = correcting.purge(house.ledger, action=_action(house))
+    if call.as_json:
+        write_json({"purged": count})
+    else:
+        write_text(f"purged {count:,} {'record' if count == 1 else 'records'}")
+
+
+def _action(house: Installation) -> Action:
+    from meterhouse.app.access_ports import Activity
+    from meterhouse.app.correcting import Action
+
+    def log(**said: Any) -> None:
+        house.ledger.add_activity(Activity(**said))
+
+    return Action(house.clock(), actor=house.user(), log=log)
 
 
 def _write_done(verb: str, ids: list[int], *, as_json: bool) -> None:

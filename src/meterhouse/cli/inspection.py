@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meterhouse.cli.command import Call, command
+from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.local_time import local_text
 from meterhouse.cli.options import (
     MeterTypeOption,
@@ -17,6 +18,7 @@ from meterhouse.cli.options import (
 from meterhouse.cli.output import Cell, Listing, columns, note
 
 if TYPE_CHECKING:
+    from meterhouse.app.ports import MeterCounts
     from meterhouse.engine.bucket import Bucket
 
 app = new_group("The meters of one meter key as they stand.")
@@ -29,6 +31,17 @@ MeterKey = Annotated[
     ),
 ]
 
+UserPrefixOption = Annotated[
+    str | None,
+    typer.Option(
+        "--user-prefix", metavar="U", help="Only of users whose id begins so; sorted by user."
+    ),
+]
+AfterOption = Annotated[
+    str | None,
+    typer.Option("--after", metavar="CURSOR", help="Go on where the list before this ended."),
+]
+
 
 @command(
     app,
@@ -37,42 +50,58 @@ MeterKey = Annotated[
     lists=True,
 )
 def inspect(
-    call: Call, meter_key: MeterKey, *, meter_type: MeterTypeOption = None, user: UserOption = None
+    call: Call,
+    meter_key: MeterKey,
+    *,
+    meter_type: MeterTypeOption = None,
+    user: UserOption = None,
+    user_prefix: UserPrefixOption = None,
+    after: AfterOption = None,
 ) -> None:
     """Show the meters of a meter key; --json shows the records that they would send now."""
     from meterhouse.app import inspecting
     from meterhouse.app.completing import meter_key_of
 
+    if call.limit is None and after is not None:
+        raise WrongUsage("--all and --after go not together", hint="leave out one of them")
     with call.opened() as house:
         records = inspecting.CurrentRecords(house.ledger)
         listing = Listing("meters", COLUMNS, _row, records.record_text)
         key = meter_key_of(house.ledger, meter_key)
-        found = inspecting.inspect(
-            house.ledger, key, meter_type=meter_type, user_id=user, limit=call.limit
-        )
+        wanted = {"meter_type": meter_type, "user_id": user, "user_prefix": user_prefix}
+        if call.limit is None:
+            found = inspecting.inspect(house.ledger, key, **wanted)
+            cursor = None
+        else:
+            page = inspecting.inspect_page(
+                house.ledger, key, **wanted, limit=call.limit - 1, after=after
+            )
+            found, cursor = page.items, page.next_cursor
         if call.as_json:
             call.show(found, listing)
-            return
-        seen = list(found)
-        call.show(seen, listing)
-    if seen:
-        note(_counts(seen[: None if call.limit is None else call.limit - 1]))
+        else:
+            seen = list(found)
+            call.show(seen, listing)
+            if seen:
+                note(_counts(house.ledger.meter_counts(key), seen))
+    if cursor is not None:
+        note(f"there are more: --after {cursor} shows the next, --all shows all")
 
 
-def _counts(buckets: Sequence[Bucket]) -> str:
-    """Say how many things the table shows, and what its figures are."""
-    types = {bucket.meter.meter_type_id for bucket in buckets}
-    categories = {bucket.meter.category for bucket in buckets}
-    counted = ((buckets, "meter"), (types, "meter type"), (categories, "category"))
-    meters, meter_types, in_categories = (_count(len(things), noun) for things, noun in counted)
+def _counts(counts: MeterCounts, buckets: Sequence[Bucket]) -> str:
+    """Say how many things the meter key has, and what the figures of the table are."""
+    meters = _count(counts.meters, "meter")
+    types = _count(counts.meter_types, "meter type")
     zones = ", ".join(sorted({bucket.state.timezone for bucket in buckets}))
-    return f"{meters} of {meter_types} in {in_categories}; times in {zones}"
+    shown = "" if len(buckets) == counts.meters else f"{len(buckets):,} shown; "
+    of_key = f"{meters} of {types} in {_count(counts.categories, 'category')}"
+    return f"{shown}the meter key has {of_key}; times in {zones}"
 
 
 def _count(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
-    return f"{number} categories" if noun == "category" else f"{number} {noun}s"
+    return f"{number:,} categories" if noun == "category" else f"{number:,} {noun}s"
 
 
 def _row(bucket: Bucket) -> list[Cell]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meterhouse.cli.output import Cell, columns, note, write_table, write_text
+from meterhouse.cli.output import Cell, columns, note, write_json, write_table, write_text
 
 if TYPE_CHECKING:
     from meterhouse.app.running import EndedRun
@@ -76,6 +76,19 @@ def _out(node: NodeCount) -> Cell:
     if len(node.out) <= 1 or not left:
         return sum(left.values())
     return ", ".join(f"{port} {count}" for port, count in left.items())
+
+
+def write_ended(ended: EndedRun, *, as_json: bool) -> None:
+    """Write what became of a run that has just ended; raises its error where it has one."""
+    if as_json:
+        write_json(ended.run.to_api())
+    else:
+        write_run(ended.run)
+        for path in ended.delivered:
+            write_text(f"delivered {path}")
+    write_undelivered(ended)
+    if ended.error is not None:
+        raise ended.error
 
 
 def write_undelivered(ended: EndedRun) -> None:

@@ -122,7 +122,7 @@ def run(
     from meterhouse.app.running import run_stream
     from meterhouse.cli.interruption import terminable
     from meterhouse.cli.progress import Watch
-    from meterhouse.cli.run_summary import write_run, write_undelivered
+    from meterhouse.cli.run_summary import write_ended
     from meterhouse.streams.record import RunCause
 
     instant = read_instant(at)
@@ -137,15 +137,7 @@ def run(
             take_over=take_over,
             cause=RunCause(started_by=house.user()),
         )
-    if call.as_json:
-        write_json(ended.run.to_api())
-    else:
-        write_run(ended.run)
-        for path in ended.delivered:
-            write_text(f"delivered {path}")
-    write_undelivered(ended)
-    if ended.error is not None:
-        raise ended.error
+    write_ended(ended, as_json=call.as_json)
 
 
 @command(app, 'meterhouse stream preview "Botbot AI assist" --json')

@@ -59,6 +59,7 @@ class Database:
 
     def __init__(self, path: Path, *, cache_kib: int = CACHE_KIB) -> None:
         self.path = path
+        self._writing = False
         with _errors_of(path):
             self._connection = sqlite3.connect(
                 str(path), timeout=BUSY_SECONDS, isolation_level=None, cached_statements=256
@@ -122,9 +123,16 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """Write everything in the block or nothing of it."""
-        with self._transaction("BEGIN IMMEDIATE"):
+        """Write everything in the block or nothing of it. Inside another one, it is part of it."""
+        if self._writing:
             yield
+            return
+        self._writing = True
+        try:
+            with self._transaction("BEGIN IMMEDIATE"):
+                yield
+        finally:
+            self._writing = False
 
     def begin_snapshot(self) -> None:
         """Keep seeing the ledger as it is now, until ``close``."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from meterhouse.app.ports import Lease, Page
+from meterhouse.app.ports import Lease, MeterCounts, MeterTypeUse, Page
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text
 from meterhouse.core.meter import MeterPatch, NewMeter
@@ -20,13 +21,15 @@ from meterhouse.store.catalogue import (
     own_values,
 )
 from meterhouse.store.connection import Database, IntegrityError, Row
-from meterhouse.store.pages import number_after, page_of
+from meterhouse.store.pages import cursor_of, number_after, text_after, text_cursor_of
 from meterhouse.store.sql_text import queries
 
 _SQL = queries("meters")
 _TYPES = queries("meter_types")
 #: How many items a message names before it only counts them.
 _NAMED_MAX = 20
+#: No user id goes on with a character beyond this one.
+_LAST = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,32 +69,49 @@ class MeterTable:
         meter_key: str | None = None,
         meter_type_id: str | None = None,
         user_id: str | None = None,
+        user_prefix: str | None = None,
         limit: int = 100,
         after: str | None = None,
     ) -> Page[Bucket]:
-        """List meters with their current states."""
-        values: dict[str, Any] = {"after": number_after(after), "limit": limit + 1}
+        """List meters with their current states; by user where a beginning of users is given."""
+        values: dict[str, Any] = {"limit": limit + 1}
+        if by_user := user_prefix is not None and user_id is None:
+            user, number = text_after(after)
+            values |= {"prefix": user_prefix, "beyond": f"{user_prefix}{_LAST}", "user": user}
+        else:
+            number = number_after(after)
+        values["after"] = number
         with self._database.read():
             key_no = self._database.value(_SQL["key_no"], (meter_key,))
             type_no = self._database.value(_SQL["type_no"], (meter_type_id,))
             if (meter_key and key_no is None) or (meter_type_id and type_no is None):
                 return Page(())
             values |= {"key_no": key_no, "type_no": type_no, "user_id": user_id}
-            query = "page"
-            if user_id is not None:
-                query = "page_by_user"
-            elif type_no is not None:
-                query = "page_by_type"
-            elif key_no is not None:
-                query = "page_by_key"
-            rows = self._database.rows(_SQL[query], values)
-            catalogue = Catalogue(self._database)
-            return page_of(rows, lambda shown: [*catalogue.buckets(shown)], limit=limit, number=0)
+            rows = self._database.rows(_SQL[_page(values, by_user=by_user)], values)
+            shown = [*Catalogue(self._database).buckets(rows[:limit])]
+        if len(rows) <= limit or not shown:
+            return Page(shown)
+        no, _, _, _, user, type, *_ = rows[limit - 1]
+        if not by_user:
+            return Page(shown, cursor_of(no))
+        return Page(shown, text_cursor_of(user, no if key_no is None else type))
 
     def meters_with_key(self, meter_key: str) -> int:
         """Return how many meters a meter key has."""
         with self._database.read():
             return self._database.value(_SQL["count_by_key"], (meter_key,))
+
+    def meter_counts(self, meter_key: str | None = None) -> MeterCounts:
+        """Count meter types, categories and meters, of a meter key or all."""
+        query, values = ("all_counts", ()) if meter_key is None else ("counts", (meter_key,))
+        with self._database.read():
+            return MeterCounts(*self._database.only_row(_SQL[query], values))
+
+    def uses_of_meter_type(self, id: str) -> list[MeterTypeUse]:
+        """Return the streams whose meter keys have meters of a type."""
+        with self._database.read():
+            rows = self._database.rows(_SQL["uses_of_type"], (id,))
+        return [MeterTypeUse(*row) for row in rows]
 
     def update_meter(self, id: str, patch: MeterPatch, *, at: Instant) -> None:
         """Apply a patch. What it sets is the meter's own from now on, ``null`` included."""
@@ -119,6 +139,18 @@ class MeterTable:
                 hint = "Wait for its end; if its machine is gone, `stream run --take-over` ends it"
                 raise ConflictError(message, hint=hint)
             self._database.execute(_SQL["delete_meter"], (no,))
+
+
+def _page(values: Mapping[str, Any], *, by_user: bool) -> str:
+    """Return the name of the query whose index leads closest to what is wanted."""
+    key, type = values["key_no"] is not None, values["type_no"] is not None
+    if by_user:
+        return "page_by_key_prefix" if key else "page_by_prefix"
+    if values["user_id"] is not None:
+        return "page_by_user"
+    if type:
+        return "page_by_key_type" if key else "page_by_type"
+    return "page_by_key" if key else "page"
 
 
 def _known(database: Database, id: str) -> Row:
@@ -169,6 +201,9 @@ def _insert(database: Database, meters: Sequence[tuple[str, NewMeter]], at: Inst
         database.execute_many(_SQL["insert_meter"], rows)
     except IntegrityError as error:
         raise _NotNew from error
+    added = Counter((key_no, type_no) for _, _, key_no, _, type_no, *_ in rows)
+    counts = ((*place, count) for place, count in added.items())
+    database.execute_many(_SQL["count_added"], counts)
     periods = (
         _period_row(row, types[new.meter_type_ref], at)
         for row, (_, new) in zip(rows, meters, strict=True)

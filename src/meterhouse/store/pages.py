@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ from meterhouse.store.connection import Row
 
 Item = TypeVar("Item")
 _MARK = "c"
+_TEXT_MARK = "."
 
 
 def number_after(cursor: str | None, *, default: int = 0) -> int:
@@ -22,8 +24,7 @@ def number_after(cursor: str | None, *, default: int = 0) -> int:
             raise ValueError
         return int(cursor[1:], 36)
     except ValueError:
-        problem = Problem("after", f"is {cursor!r}", "give the cursor of the page before")
-        raise DefinitionError([problem], what="The cursor") from None
+        raise _foreign(cursor) from None
 
 
 def cursor_of(number: int) -> str:
@@ -37,6 +38,33 @@ def cursor_of(number: int) -> str:
         number, digit = divmod(number, 36)
         digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
     return _MARK + (digits or "0")
+
+
+def _foreign(cursor: str) -> DefinitionError:
+    problem = Problem("after", f"is {cursor!r}", "give the cursor of the page before")
+    return DefinitionError([problem], what="The cursor")
+
+
+def text_after(cursor: str | None) -> tuple[str, int]:
+    """Return the text and number that a cursor stands for, in lists that texts sort."""
+    if cursor is None:
+        return "", -1
+    number, mark, text = cursor.partition(_TEXT_MARK)
+    try:
+        if not mark:
+            raise ValueError
+        return b64decode(text, altchars=b"-_", validate=True).decode(), number_after(number)
+    except ValueError:
+        raise _foreign(cursor) from None
+
+
+def text_cursor_of(text: str, number: int) -> str:
+    """Return the cursor of the item with that text and number.
+
+    >>> text_after(text_cursor_of("Ann Ü", 7))
+    ('Ann Ü', 7)
+    """
+    return f"{cursor_of(number)}{_TEXT_MARK}{urlsafe_b64encode(text.encode()).decode()}"
 
 
 def page_of(

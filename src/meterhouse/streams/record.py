@@ -31,11 +31,12 @@ class RunStatus(Enum):
 
 
 class RunOrigin(Enum):
-    """What made a run begin: somebody, a schedule, or the group that the stream is in."""
+    """What made a run begin: somebody, a schedule, the stream's group, or Data Correction."""
 
     MANUAL = "manual"
     SCHEDULE = "schedule"
     GROUP = "group"
+    CORRECTION = "correction"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ Theory of operation. A run has three phases.
 1. *Start*: every meter node is scanned, those further down first, so that each is scanned before
    a record comes in. What leaves goes down the graph at once.
 2. *Records*: records that come back from Data Correction enter the nodes that rejected them; then
-   each reader's chunks, in order. A chunk goes through the whole graph in topological order
-   before the next one is read. What several edges bring to a node is merged by order of arrival.
+   each reader's chunks, in order, unless the run is for correction. A chunk goes through the whole
+   graph in topological order before the next one is read. What several edges bring to a node is
+   merged by order of arrival.
 3. *End*: node by node in topological order, what a node still holds leaves and goes down the graph
    before the next node ends.
 
@@ -189,6 +190,8 @@ class _Execution:
         self._world.suspense.add(origin, suspended)
 
     def _read(self) -> None:
+        if self._world.facts.correction:
+            return
         for node in self._graph.nodes:
             for batch in self._runs[node.id].chunks():
                 self._world.services.checkpoint()

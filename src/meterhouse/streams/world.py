@@ -31,6 +31,7 @@ class RunFacts:
 
     ``at`` is its clock, and ``end_at`` the clock of the end scan (the same unless given).
     ``meter_keys`` are by id of the meter node. ``records_max`` limits each reader (preview).
+    A run for ``correction`` takes what comes back from Data Correction and no other input.
     """
 
     id: str
@@ -40,6 +41,7 @@ class RunFacts:
     end_at: Instant | None = None
     chunk_records: int = CHUNK_RECORDS
     records_max: int | None = None
+    correction: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@
 -- `version` is the tag of what was run, NULL for a working copy without one. `scheduled_for` is
 -- the instant that a schedule named; a run's clock (`at`) is when it began.
 ALTER TABLE run ADD COLUMN origin TEXT NOT NULL DEFAULT 'manual'
-    CHECK (origin IN ('manual', 'schedule', 'group'));
+    CHECK (origin IN ('manual', 'schedule', 'group', 'correction'));
 ALTER TABLE run ADD COLUMN started_by TEXT;
 ALTER TABLE run ADD COLUMN scheduled_for INTEGER;
 ALTER TABLE run ADD COLUMN group_run_id TEXT;

@@ -42,7 +42,7 @@ SELECT id FROM meter_type WHERE name = ? AND id <> ?
 SELECT id FROM meter_type WHERE external_ref = ? AND id <> ?
 
 -- name: number_of_meters
-SELECT count(*) FROM meter WHERE type_no = ?
+SELECT coalesce(sum(meters), 0) FROM meter_count WHERE type_no = ?
 
 -- name: has_meters
 SELECT EXISTS (SELECT 1 FROM meter WHERE type_no = ?)

@@ -7,7 +7,7 @@ SELECT * FROM bucket WHERE no IN (SELECT value FROM json_each(?))
 -- name: by_users
 SELECT * FROM bucket WHERE key_no = ? AND user_id IN (SELECT value FROM json_each(?))
 
--- The four pages differ in the index that leads; the other filters are tested on what it finds.
+-- The pages differ in the index that leads; the other filters are tested on what it finds.
 -- A plus sign keeps the planner from choosing another index.
 
 -- name: page_by_user
@@ -17,9 +17,25 @@ WHERE no > :after AND user_id = :user_id
 ORDER BY no LIMIT :limit
 
 -- name: page_by_type
-SELECT * FROM bucket
-WHERE no > :after AND type_no = :type_no AND (:key_no IS NULL OR +key_no = :key_no)
+SELECT * FROM bucket WHERE no > :after AND type_no = :type_no ORDER BY no LIMIT :limit
+
+-- name: page_by_key_type
+SELECT * FROM bucket WHERE no > :after AND key_no = :key_no AND type_no = :type_no
 ORDER BY no LIMIT :limit
+
+-- name: page_by_prefix
+-- By user; the last one of the page before is :user, its meter :after.
+SELECT * FROM bucket
+WHERE user_id >= :prefix AND user_id < :beyond AND (user_id, no) > (:user, :after)
+    AND (:type_no IS NULL OR +type_no = :type_no)
+ORDER BY user_id, no LIMIT :limit
+
+-- name: page_by_key_prefix
+-- The same within a meter key, where a user has one meter of each type.
+SELECT * FROM bucket
+WHERE key_no = :key_no AND user_id >= :prefix AND user_id < :beyond
+    AND (user_id, type_no) > (:user, :after) AND (:type_no IS NULL OR +type_no = :type_no)
+ORDER BY user_id, type_no LIMIT :limit
 
 -- name: page_by_key
 SELECT * FROM bucket WHERE no > :after AND key_no = :key_no ORDER BY no LIMIT :limit
@@ -40,7 +56,34 @@ SELECT no FROM meter_type WHERE id = ?
 SELECT name FROM meter_type WHERE no = ?
 
 -- name: count_by_key
-SELECT count(*) FROM meter WHERE key_no = (SELECT no FROM meter_key WHERE key = ?)
+SELECT coalesce(sum(meters), 0) FROM meter_count
+WHERE key_no = (SELECT no FROM meter_key WHERE key = ?)
+
+-- name: counts
+-- Meter types in use, their categories, and meters, of a meter key.
+SELECT
+    count(DISTINCT meter_count.type_no), count(DISTINCT meter_type.category),
+    coalesce(sum(meter_count.meters), 0)
+FROM meter_count
+JOIN meter_type ON meter_type.no = meter_count.type_no
+WHERE meter_count.meters > 0
+    AND meter_count.key_no = (SELECT no FROM meter_key WHERE key = ?)
+
+-- name: all_counts
+-- All meter types, their categories, and all meters.
+SELECT count(*), count(DISTINCT category), (SELECT coalesce(sum(meters), 0) FROM meter_count)
+FROM meter_type
+
+-- name: uses_of_type
+-- Streams whose meter key has meters of a type.
+SELECT stream.id, stream.name, meter_key.key, meter_count.meters
+FROM meter_type
+CROSS JOIN meter_count ON meter_count.type_no = meter_type.no AND meter_count.meters > 0
+CROSS JOIN meter_key ON meter_key.no = meter_count.key_no
+CROSS JOIN stream_meter ON stream_meter.meter_key = meter_key.key
+CROSS JOIN stream ON stream.no = stream_meter.stream_no
+WHERE meter_type.id = ?
+ORDER BY stream.name, meter_key.key
 
 -- name: version_no
 SELECT version.no
@@ -56,6 +99,10 @@ SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'meter'
 INSERT INTO meter (
     no, id, key_no, user_id, type_no, version_no, own, custom_fields, delete_on_reset, created_at
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: count_added
+INSERT INTO meter_count (key_no, type_no, meters) VALUES (?, ?, ?)
+ON CONFLICT (key_no, type_no) DO UPDATE SET meters = meters + excluded.meters
 
 -- name: insert_period
 INSERT INTO meter_period (meter_no, key_no, sequence, start_at, end_at, timezone, updated_at)
