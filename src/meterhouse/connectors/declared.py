@@ -41,7 +41,7 @@ def typed_batch(
 
 def _typed_column(column: Column, kind: str) -> tuple[Column, pl.Series]:
     """Return the column as its declared kind, and a mask of the values that are not of it."""
-    right = pl.repeat(False, len(column.values), dtype=pl.Boolean, eager=True)
+    right = pl.repeat(False, len(column), dtype=pl.Boolean, eager=True)
     match column.kind, kind:
         case (ColumnKind.TEXT, "string") | (ColumnKind.NUMBER, "number"):
             return column, right

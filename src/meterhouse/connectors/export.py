@@ -91,7 +91,7 @@ def _sample(columns: list[Column]) -> Column:
     """Return a value of the kind that holds the values of all columns, if they have any."""
     firsts = []
     for column in columns:
-        place = column.values.is_not_null().arg_max() or 0
+        place = column.is_present().arg_max() or 0
         firsts.append(Column(column.kind, column.values.slice(place, 1)))
     joined = concat_columns(firsts)
     place = joined.values.is_not_null().arg_max() or 0
@@ -100,7 +100,7 @@ def _sample(columns: list[Column]) -> Column:
 
 def _as(column: Column | None, like: Column, length: int) -> pl.Series:
     dtype = like.values.dtype
-    if column is None or column.values.null_count() == length:
+    if column is None or column.null_count() == length:
         return pl.repeat(None, length, dtype=dtype, eager=True)
     return column.widened(like.kind).values.cast(dtype)
 

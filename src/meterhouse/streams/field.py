@@ -35,7 +35,7 @@ def record_texts(batch: UsageBatch) -> pl.Series:
     members = [
         pl.lit(f",{json_text(name)}:") + pl.lit(column.canonical())
         for name, column in sorted(batch.columns().items())
-        if column.values.null_count() < len(column.values)
+        if column.null_count() < len(column)
     ]
     if not members:
         return pl.Series(["{}"], dtype=pl.String).new_from_index(0, len(batch))

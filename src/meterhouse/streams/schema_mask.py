@@ -58,10 +58,10 @@ class _Property:
 
     def holds(self, column: Column) -> pl.Series:
         """Tell for each value whether it surely is as asked; true where there is none."""
-        absent = column.values.is_null()
+        absent = ~column.is_present()
         if self.checks is None:
             return absent
-        held = uniform(len(column.values), value=True)
+        held = uniform(len(column), value=True)
         for check in self.checks:
             held &= check(column).fill_null(value=False)
         return held | absent
@@ -85,13 +85,13 @@ class SchemaMask:
             new = asked.converted(column)
             if new is not column:
                 converted[name] = new
-                sure &= new.values.is_not_null() | column.values.is_null()
+                sure &= new.values.is_not_null() | ~column.is_present()
             sure &= asked.holds(new)
         for name in self.required:
             column = columns.get(name)
             if column is None:
                 return uniform(len(batch), value=False), converted
-            sure &= column.values.is_not_null()
+            sure &= column.is_present()
         return sure, converted
 
 
@@ -147,10 +147,10 @@ def _type(names: JsonValue) -> _Check | None:
     def check(column: Column) -> pl.Series:
         kind = ColumnKind.TEXT if column.kind is ColumnKind.TIMESTAMP else column.kind
         if kind not in kinds:
-            return uniform(len(column.values), value=False)
+            return uniform(len(column), value=False)
         if kind is ColumnKind.NUMBER and whole_only and isinstance(column.values.dtype, pl.Decimal):
             return ~number_texts(column.values).str.contains(".", literal=True)
-        return column.values.is_not_null()
+        return column.is_present()
 
     return check
 
@@ -208,9 +208,9 @@ def _of_text(check: Callable[[pl.Series], pl.Series]) -> _Check:
             case ColumnKind.TIMESTAMP:
                 return check(timestamp_texts(column.values))
             case ColumnKind.JSON:
-                return uniform(len(column.values), value=False)
+                return uniform(len(column), value=False)
             case _:
-                return column.values.is_not_null()
+                return column.is_present()
 
     return checked
 
@@ -223,9 +223,9 @@ def _of_number(check: Callable[[pl.Series], pl.Series]) -> _Check:
             case ColumnKind.NUMBER:
                 return check(column.values)
             case ColumnKind.JSON:
-                return uniform(len(column.values), value=False)
+                return uniform(len(column), value=False)
             case _:
-                return column.values.is_not_null()
+                return column.is_present()
 
     return checked
 

@@ -87,7 +87,7 @@ def _too_few(mask: pl.Series) -> bool:
 
 
 def _has_values(column: Column) -> bool:
-    return column.values.null_count() < len(column.values)
+    return column.null_count() < len(column)
 
 
 def _all_of(checks: list[pl.Series]) -> pl.Series | None:

@@ -73,7 +73,7 @@ def _covers(known: FieldType, seen: FieldType) -> bool:
 
 
 def _field_type(column: Column) -> FieldType | None:
-    if column.values.null_count() == len(column.values):
+    if column.null_count() == len(column):
         return None
     match column.kind:
         case ColumnKind.TEXT:

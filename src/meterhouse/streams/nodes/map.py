@@ -111,7 +111,7 @@ class _Map(NodeRun):
         tree: dict[str, _Branch] = {}
         for path, source in self._mappings:
             column = batch.column(source)
-            if column.values.null_count() < len(batch):
+            if column.null_count() < len(batch):
                 _grow(tree, path, column)
         return {name: _grown(branch) for name, branch in tree.items()}
 
@@ -144,7 +144,7 @@ def _grown(branch: _Branch) -> Column:
 
 def _or_later(earlier: Column, later: Column) -> Column:
     """The later value where there is one, the earlier one elsewhere."""
-    if not later.values.null_count():
+    if not later.null_count():
         return later
     same = earlier.kind is later.kind and earlier.values.dtype == later.values.dtype
     kind = later.kind if same else ColumnKind.JSON
