@@ -98,11 +98,11 @@ class Metering:
         return self._columns.meter(batch)
 
     def thresholds(self) -> list[tuple[int, MeteredRecord]]:
-        """Return the threshold records so far, in order of arrival.
+        """Return all threshold records, in order of arrival; nothing can be metered after that.
 
         With each comes the position in the run (from 0) of the record that reached the limit.
         """
-        self._take_thresholds()
+        self._land_columns()
         return list(self._thresholds)
 
     def changes(self) -> StateChanges:
@@ -149,17 +149,13 @@ class Metering:
                 self._held[bucket.meter.no] = bucket
                 self._users[bucket.meter.user_id].append(bucket)
 
-    def _take_thresholds(self) -> None:
-        if self._columns is not None:
-            first = self._seen_by_rows
-            self._thresholds += [(first + at, record) for at, record in self._columns.pushed()]
-
     def _land_columns(self) -> None:
         """End columnar folding; its results are contents until a flush needs them as buckets."""
-        self._take_thresholds()
         if self._columns is not None:
             self._contents = self._columns.finish()
             self._retired = self._columns.retired(self._contents["no"])
+            first = self._seen_by_rows
+            self._thresholds += [(first + at, record) for at, record in self._columns.pushed()]
             self._columns = None
 
     def _take_contents(self, buckets: list[Bucket]) -> None:

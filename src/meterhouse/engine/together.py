@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 def together(first: Callable[[], First], second: Callable[[], Second]) -> tuple[First, Second]:
-    """Return what two steps return; what one raises is raised.
+    """Return what two steps return; what one raises is raised. The first stays in this thread.
 
     The steps must not touch anything that the other one changes.
 

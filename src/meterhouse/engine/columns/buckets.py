@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -32,6 +33,18 @@ _WHOLE_MAX = 2**50
 _CARRIED_BYTES_MAX = 400_000_000
 _NO_PLACES = pl.Series([], dtype=pl.Int64)
 _SUM = KINDS.index(Aggregation.SUM)
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the buckets held before some records: it stays so, whatever is folded afterwards.
+
+    ``prior`` has each meter's ``value`` and ``kind``.
+    """
+
+    partials: Sequence[Sequence[pl.DataFrame]]
+    volume: pl.Series
+    prior: pl.DataFrame
 
 
 class Buckets:
@@ -90,9 +103,11 @@ class Buckets:
         volume = given.zip_with(given.is_not_null(), plain)
         return volume if self.summed is None else volume.set(~self.summed, ZERO)
 
-    def prior(self) -> pl.DataFrame:
-        """Each meter's ``value`` before the batch at hand, and its ``kind``."""
-        return pl.DataFrame([self.value.alias("value"), self.kind.alias("kind")])
+    def before(self) -> Before:
+        """Return what the buckets hold now."""
+        prior = pl.DataFrame([self.value.alias("value"), self.kind.alias("kind")])
+        partials = [table.partials() for table in (self._total, *self._tables)]
+        return Before(partials, self.volume, prior)
 
     def with_summands(self, assigned: pl.DataFrame) -> pl.DataFrame:
         """Add ``s``, what a record adds to a sum: its quantity, or 0 where the meter is none."""
@@ -177,13 +192,15 @@ class Buckets:
         """A user's field name never becomes the name of a column."""
         return f"d{list(self._dictionaries).index(name)}"
 
-    def add(self, totals: pl.DataFrame, partials: Sequence[pl.DataFrame]) -> None:
-        """Take what ``fold`` returned into the state."""
+    def add(
+        self, totals: pl.DataFrame, partials: Sequence[pl.DataFrame], *, compact: bool = True
+    ) -> None:
+        """Take what ``fold`` returned into the state; carried values may move if ``compact``."""
         self._total.add(totals.drop("rise", "top"))
         for table, partial in zip(self._tables, partials, strict=True):
             table.add(partial)
         self._advance(totals)
-        if sum(field.bytes for field in self.fields.values()) > self._carried_bytes_max:
+        if compact and sum(field.bytes for field in self.fields.values()) > self._carried_bytes_max:
             self._compact()
 
     def _compact(self) -> None:
@@ -232,17 +249,25 @@ class Buckets:
             volume = frame.select((pl.col("volume") + gone).alias("volume"))["volume"]
             self.volume = self.volume.scatter(rows, volume)
 
-    def upto(self, moments: pl.DataFrame, fold: tuple[pl.DataFrame, Carrier] | None) -> Moments:
-        """Return the buckets as they stand at moments: after the record at ``q`` for meter ``m``.
+    def upto(
+        self,
+        moments: pl.DataFrame,
+        before: Before,
+        fold: tuple[pl.DataFrame, Carrier] | None,
+    ) -> Moments:
+        """Return the buckets as they stood at moments: after the record at ``q`` for meter ``m``.
 
-        Without ``fold`` the batch at hand does not count at all.
+        ``fold`` has the records that came after ``before``; without it there are none.
         """
         named = moments.with_row_index("x")
         # Moments take the place of meters in packed keys: more of them would run into one another.
         assert named.height < 2**MOMENT_BITS, "a batch has more crossings than its keys can tell"
         meters = named.select(pl.col("m", "x").cast(pl.Int64))
         tables = [self._total, *self._tables]
-        parts = [table.of_meters(meters) for table in tables]
+        parts = [
+            table.of_meters(partials, meters)
+            for table, partials in zip(tables, before.partials, strict=True)
+        ]
         if fold is not None:
             assigned, carrier = fold
             early = assigned.filter(self._until(moments, assigned["m"]) >= assigned["q"])
@@ -256,7 +281,7 @@ class Buckets:
             for table, part in zip(tables, parts, strict=True)
         ]
         rows_of = named["m"]
-        return Moments(tables, merged, self.kind.gather(rows_of), self.volume.gather(rows_of))
+        return Moments(tables, merged, self.kind.gather(rows_of), before.volume.gather(rows_of))
 
     def _until(self, moments: pl.DataFrame, meters: pl.Series) -> pl.Series:
         """The last moment of each record's meter; null where it has none."""

@@ -8,6 +8,7 @@ over* for the rest of the run. Meters of different users never interact, so this
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -17,7 +18,7 @@ from meterhouse.core.metered_record import MeteredRecord, threshold_record
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.bucket import Bucket
 from meterhouse.engine.column import Column
-from meterhouse.engine.columns.buckets import Buckets
+from meterhouse.engine.columns.buckets import Before, Buckets
 from meterhouse.engine.columns.carry import BatchValues, Carrier
 from meterhouse.engine.columns.check import REASONS, Checked, check
 from meterhouse.engine.columns.crossing import Crossing, Limits
@@ -33,6 +34,17 @@ from meterhouse.engine.together import together
 WINDOW_RECORDS = 12_000_000
 #: What ``finish`` returns of each touched meter.
 CONTENTS = ["no", "value", "count", "volume", "carry_first", "carry_last", "reached", "groups"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Folding:
+    """Records that are folded, what they were folded to, and what the buckets held before."""
+
+    assigned: pl.DataFrame
+    carrier: Carrier
+    totals: pl.DataFrame
+    partials: Sequence[pl.DataFrame]
+    before: Before
 
 
 class ColumnExecutor:
@@ -136,14 +148,32 @@ class ColumnExecutor:
         self._pushed += [(self._seen + q, record) for q, record in pushed]
         return outcome
 
+    def _settle_and_encode(self) -> pl.DataFrame:
+        """Fold what has been gathered; then push while contents are turned into texts."""
+        window, self._window = self._window, Window()
+        if not window.length:
+            return self._buckets.encoded()
+        assigned, values = window.whole()
+        folding = self._begin_fold(assigned, values)
+        if folding is None:
+            return self._buckets.encoded()
+        # The last fold: what it carries stays where it is, for both.
+        self._buckets.add(folding.totals, folding.partials, compact=False)
+        # The source of the meters may be asked in this thread only, so pushing stays in it.
+        pushed, encoded = together(lambda: self._cross(folding), self._buckets.encoded)
+        self._pushed += [(window.first + q, record) for q, record in pushed]
+        return encoded
+
     def _check_and_guide(self, batch: UsageBatch) -> tuple[Checked, Guided]:
         checked = check(batch, plan=self._plan, at=self._at)
         return checked, self._guide.guide(batch, checked=checked, at=self._at)
 
     def finish(self) -> pl.DataFrame:
-        """Return the new contents of every touched meter (``CONTENTS``), ascending by ``no``."""
-        self._settle()
-        encoded = self._buckets.encoded()
+        """Return the new contents of every touched meter (``CONTENTS``), ascending by ``no``.
+
+        Nothing can be metered after that; ``pushed`` is asked once more.
+        """
+        encoded = self._settle_and_encode()
         reached = {m: json_text(names) for m, names in self._reached.items()}
         texts = pl.DataFrame(
             {"m": list(reached), "reached": list(reached.values())},
@@ -167,30 +197,40 @@ class ColumnExecutor:
 
     def _fold(self, assigned: pl.DataFrame, values: BatchValues) -> list[tuple[int, MeteredRecord]]:
         """Fold records; returns the threshold records and what reached them, in this order."""
-        if assigned.is_empty():
+        folding = self._begin_fold(assigned, values)
+        if folding is None:
             return []
+        pushed = self._cross(folding)
+        self._buckets.add(folding.totals, folding.partials)
+        return pushed
+
+    def _begin_fold(self, assigned: pl.DataFrame, values: BatchValues) -> _Folding | None:
+        if assigned.is_empty():
+            return None
         self._buckets.load(assigned["m"])
         # After what was stored of these meters: places ascend in order of arrival.
         carrier = Carrier(self._plan, values, self._buckets.fields)
         totals, partials = self._buckets.fold(assigned, carrier=carrier)
-        pushed: list[tuple[int, MeteredRecord]] = []
-        if self._limits.any:
-            prior = self._buckets.prior()
-            crossings, mine = self._limits.crossings(assigned, prior=prior, folded=totals)
-            if crossings:
-                pushed = self._push(crossings, mine, carrier)
-        self._buckets.add(totals, partials)
-        return pushed
+        return _Folding(assigned, carrier, totals, partials, self._buckets.before())
+
+    def _cross(self, folding: _Folding) -> list[tuple[int, MeteredRecord]]:
+        """Find the crossings among records, and push."""
+        if not self._limits.any:
+            return []
+        crossings, mine = self._limits.crossings(
+            folding.assigned, prior=folding.before.prior, folded=folding.totals
+        )
+        return self._push(crossings, mine, folding) if crossings else []
 
     def _push(
-        self, crossings: Sequence[Crossing], assigned: pl.DataFrame, carrier: Carrier
+        self, crossings: Sequence[Crossing], assigned: pl.DataFrame, folding: _Folding
     ) -> list[tuple[int, MeteredRecord]]:
         """Make the threshold records: each shows the state after the record that crossed."""
         moments = list(dict.fromkeys((c.m, c.q) for c in crossings))
         frame = pl.DataFrame(moments, schema={"m": pl.UInt32, "q": pl.UInt32}, orient="row")
         buckets = self._by_rows(frame["m"])
         of_moments = [buckets[m] for m, _ in moments]
-        upto = self._buckets.upto(frame, (assigned, carrier))
+        upto = self._buckets.upto(frame, folding.before, (assigned, folding.carrier))
         states = dict(zip(moments, upto.totals(of_moments), strict=True))
         texts = dict(zip(moments, upto.breakdowns(), strict=True))
         pushed = []
@@ -233,7 +273,7 @@ class ColumnExecutor:
                 "q": pl.repeat(0, len(rows), dtype=pl.UInt32, eager=True),
             }
         )
-        upto = self._buckets.upto(moments, None)
+        upto = self._buckets.upto(moments, self._buckets.before(), None)
         states = upto.states([buckets[m] for m in rows.to_list()])
         for m, state in zip(rows.to_list(), states, strict=True):
             bucket = buckets[m]

@@ -184,9 +184,15 @@ class Table:
         """Return one row for each bucket."""
         return self.merge(self._partials)
 
-    def of_meters(self, meters: pl.DataFrame) -> list[pl.DataFrame]:
-        """Return the partials of some meters; ``meters`` has ``m`` and ``x``, which renames it."""
-        return [self._renamed(partial, meters) for partial in self._partials]
+    def partials(self) -> list[pl.DataFrame]:
+        """Return what has been folded so far."""
+        return list(self._partials)
+
+    def of_meters(
+        self, partials: Sequence[pl.DataFrame], meters: pl.DataFrame
+    ) -> list[pl.DataFrame]:
+        """Return partials of some meters; ``meters`` has ``m`` and ``x``, which renames it."""
+        return [self._renamed(partial, meters) for partial in partials]
 
     def _renamed(self, partial: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
         if not self._packed:
