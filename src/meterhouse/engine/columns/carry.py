@@ -92,15 +92,19 @@ class CarriedField:
 def own_texts(column: Column) -> Column:
     """Return texts in memory of their own: others keep all alive that was read with them.
 
-    Short texts have no memory but their column's; they stay as they are, and quick to look up.
+    Texts that are short lie in their column itself: those are the quickest to look up, so they are
+    quoted only when they are.
     """
     if column.kind is ColumnKind.TEXT:
         longest = column.values.str.len_bytes().max()
         if not isinstance(longest, int) or longest <= _INLINE_BYTES:
-            return Column(ColumnKind.TEXT, column.values)
+            return Column(ColumnKind.TEXT, _copied(column.values))
+    return Column(ColumnKind.JSON, _copied(column.canonical()))
+
+
+def _copied(texts: pl.Series) -> pl.Series:
     copy = pl.concat_str(pl.col("t"), pl.lit("")).alias("t")
-    texts = column.canonical().alias("t").to_frame().select(copy)["t"]
-    return Column(ColumnKind.JSON, texts)
+    return texts.alias("t").to_frame().select(copy)["t"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +122,17 @@ class BatchValues:
         return cls(
             numbers,
             {
-                name: column if name in numbers else own_texts(column)
+                name: _numbered(column, numbers[name]) if name in numbers else own_texts(column)
                 for name, column in carried.items()
             },
         )
+
+
+def _numbered(column: Column, numbers: pl.Series) -> Column:
+    """A column by its numbers in a dictionary; absent where it is absent."""
+    if column.null_count():
+        numbers = numbers.set(~column.is_present(), None)
+    return Column(ColumnKind.NUMBER, numbers)
 
 
 class NumberSource(Protocol):
