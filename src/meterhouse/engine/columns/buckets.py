@@ -118,11 +118,12 @@ class Buckets:
 
     def load(self, meters: pl.Series) -> None:
         """Bring in what is stored of meters that the run has not touched before."""
-        rows = meters.unique()
-        rows = rows.filter(~self._loaded.gather(rows))
+        touched = pl.repeat(value=False, n=len(self._loaded), dtype=pl.Boolean, eager=True)
+        touched = touched.scatter(meters, True)
+        rows = (touched & ~self._loaded).arg_true()
         if rows.is_empty():
             return
-        self._loaded = self._loaded.scatter(rows, True)
+        self._loaded |= touched
         stored = self._stored.select(pl.all().gather(rows))
         stored = stored.with_columns(m=rows.cast(pl.Int64), kind=self.kind.gather(rows))
         stored = stored.filter(pl.col("count") > 0)
