@@ -12,6 +12,7 @@ from typing import TextIO
 
 #: The environment variable that names the data directory.
 DATA_VARIABLE = "METERHOUSE_DATA"
+_WALLET_VARIABLES = ("METERHOUSE_SECRETS_KEY", "METERHOUSE_SECRETS_KEY_FILE")
 
 
 def data_directory(given: Path | None, *, environment: Mapping[str, str] | None = None) -> Path:
@@ -35,6 +36,16 @@ def home_directory(*, environment: Mapping[str, str] | None = None) -> Path:
     variables = os.environ if environment is None else environment
     home = variables.get("HOME")
     return Path(home) if home else Path.home()
+
+
+def wallet_variable(*, environment: Mapping[str, str] | None = None) -> str | None:
+    """Return the variable that gives the wallet's key, where one does.
+
+    >>> wallet_variable(environment={"METERHOUSE_SECRETS_KEY": "x"})
+    'METERHOUSE_SECRETS_KEY'
+    """
+    variables = os.environ if environment is None else environment
+    return next((name for name in _WALLET_VARIABLES if variables.get(name)), None)
 
 
 def keep_freed_memory() -> None:

@@ -22,6 +22,8 @@ VERBS = {
     "record": ("list",),
     "correction": ("list", "show", "fix", "delete", "requeue"),
     "inspect": (),
+    "serve": (),
+    "doctor": (),
 }
 
 

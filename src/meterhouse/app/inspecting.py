@@ -30,6 +30,14 @@ def inspect(
 
     Raises ``NotFoundError`` at once where neither a stream nor a meter knows the key.
     """
+    check_meter_key(ledger, meter_key)
+    return list_meters(
+        ledger, meter_key=meter_key, meter_type=meter_type, user_id=user_id, limit=limit
+    )
+
+
+def check_meter_key(ledger: Ledger, meter_key: str) -> None:
+    """Raise ``NotFoundError`` where neither a stream nor a meter knows a key."""
     known = (
         ledger.stream_of_meter_key(meter_key) or ledger.meters(meter_key=meter_key, limit=1).items
     )
@@ -38,9 +46,6 @@ def inspect(
             f"There is no meter key {meter_key!r}",
             hint="`meterhouse stream list` shows the meter keys of each stream",
         )
-    return list_meters(
-        ledger, meter_key=meter_key, meter_type=meter_type, user_id=user_id, limit=limit
-    )
 
 
 def list_meters(

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Literal, Protocol, TypeVar
 
+from meterhouse.app.diagnosis import Health
+from meterhouse.app.idempotency import KeyedRequests
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.core.meter import MeterPatch, NewMeter
@@ -156,6 +158,13 @@ class Meters(Protocol):
         """
         ...
 
+    def add_each_meter(self, meters: Sequence[tuple[str, NewMeter]], *, at: Instant) -> list[bool]:
+        """Create those that are new, in one transaction; says of each whether it was.
+
+        ``DefinitionError`` as above, and then none is created.
+        """
+        ...
+
     def meter(self, id: str) -> Bucket | None:
         """Return a meter with its current state."""
         ...
@@ -204,8 +213,22 @@ class Streams(Protocol):
         """Find the stream whose meter node has that key."""
         ...
 
-    def delete_stream(self, id: str) -> None:
-        """Delete; ``ConflictError`` while it runs or has records in Data Correction."""
+    def update_stream(
+        self, id: str, change: Callable[[StreamDefinition], StreamDefinition]
+    ) -> StreamDefinition:
+        """Replace a stream by what ``change`` makes of it, in one transaction; returns that.
+
+        ``NotFoundError``; ``ConflictError`` where its name is taken.
+        """
+        ...
+
+    def delete_stream(
+        self, id: str, *, check: Callable[[StreamDefinition], None] | None = None
+    ) -> None:
+        """Delete; ``ConflictError`` while it runs or has records in Data Correction.
+
+        ``check`` may refuse the stream as it is, in the same transaction.
+        """
         ...
 
 
@@ -341,7 +364,19 @@ class Ids(Protocol):
         ...
 
 
-class Ledger(MeterTypes, Meters, Streams, Runs, Records, Corrections, Outbox, Ids, Protocol):
+class Ledger(
+    MeterTypes,
+    Meters,
+    Streams,
+    Runs,
+    Records,
+    Corrections,
+    Outbox,
+    Ids,
+    KeyedRequests,
+    Health,
+    Protocol,
+):
     """The whole ledger."""
 
     def close(self) -> None:

@@ -73,6 +73,10 @@ class EndedRun:
     error: MeterhouseError | None = None
 
 
+def _unwatched(_: Run) -> None:
+    return None
+
+
 def run_stream(
     ledger: Ledger,
     reference: str,
@@ -82,10 +86,12 @@ def run_stream(
     seed: int,
     at: Instant | None,
     take_over: bool = False,
+    started: Callable[[Run], None] = _unwatched,
 ) -> EndedRun:
     """Run a stream once. ``at`` is the run's clock: now, unless given.
 
     ``take_over`` ends a run of another host first: nobody here can see that it is dead.
+    ``started`` is called once the ledger has the run.
     Raises what refuses the run before it begins (``NotFoundError``, ``DefinitionError``, and
     ``ConflictError`` where it is running already or ``at`` lies before its last run).
     """
@@ -99,6 +105,7 @@ def run_stream(
     _start(ledger, run, means)
     spooled: list[str] = []
     try:
+        started(run)
         _sweep(ledger, means.delivery)
         graph = load_graph(stream.document)
         result = _execute(ledger, graph, stream, run=run, means=means)

@@ -32,6 +32,8 @@ NOUNS = {
     "record": ("record", "The golden and threshold records."),
     "correction": ("correction", "Suspended records: why, and what to do about them."),
     "inspect": ("inspection", "The meters of one meter key as they stand."),
+    "serve": ("serving", "The HTTP API, until a signal comes."),
+    "doctor": ("doctor", "What is well here and what is not, with remedies."),
 }
 
 

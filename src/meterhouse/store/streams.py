@@ -54,14 +54,35 @@ class StreamTable:
                 self._database, self._database.value(_SQL["no_of_meter_key"], (meter_key,))
             )
 
-    def delete_stream(self, id: str) -> None:
+    def update_stream(
+        self, id: str, change: Callable[[StreamDefinition], StreamDefinition]
+    ) -> StreamDefinition:
+        """Replace a stream by what ``change`` makes of it; refused where its name is taken."""
+        with self._database.write():
+            no, _ = _known(self._database, id)
+            present = _by_no(self._database, no)
+            assert present is not None
+            changed = change(present)
+            holder = self._database.value(_SQL["name_taken"], (changed.name,))
+            if holder not in (None, id):
+                hint = "Choose another name"
+                raise ConflictError(f"A stream is named {changed.name!r}", hint=hint)
+            values = (changed.name, json_text(changed.document), changed.updated_at, no)
+            self._database.execute(_SQL["update_stream"], values)
+            self._database.execute(_SQL["delete_meter_nodes"], (no,))
+            nodes = [(no, node_id, key) for node_id, key in changed.meter_keys.items()]
+            self._database.execute_many(_SQL["insert_meter_node"], nodes)
+        return changed
+
+    def delete_stream(
+        self, id: str, *, check: Callable[[StreamDefinition], None] | None = None
+    ) -> None:
         """Delete with what its runs remember; refused while it runs or has suspended records."""
         with self._database.write():
-            row = self._database.row(_SQL["by_id"], (id,))
-            if row is None:
-                hint = "`stream list` shows those that exist"
-                raise NotFoundError(f"There is no stream {id!r}", hint=hint)
-            no, name = row
+            no, name = _known(self._database, id)
+            present = _by_no(self._database, no)
+            if check is not None and present is not None:
+                check(present)
             lease = self._database.row(_SQL["lease"], (no,))
             if lease is not None and not self._dead(Lease(*lease[:2])):
                 hint = "Wait for its end; if its machine is gone, `stream run --take-over` ends it"
@@ -77,6 +98,14 @@ class StreamTable:
                 self._database.execute(_RUNS["interrupt"], (error, None, lease[3]))
             self._database.execute(_SQL["delete_script_store"], (no,))
             self._database.execute(_SQL["delete_stream"], (no,))
+
+
+def _known(database: Database, id: str) -> Row:
+    row = database.row(_SQL["by_id"], (id,))
+    if row is None:
+        hint = "`stream list` shows those that exist"
+        raise NotFoundError(f"There is no stream {id!r}", hint=hint)
+    return row
 
 
 def _by_no(database: Database, no: int | None) -> StreamDefinition | None:

@@ -36,6 +36,12 @@ WHERE lease.stream_no = ?
 -- name: suspended
 SELECT count(*) FROM suspense WHERE stream_no = ?
 
+-- name: update_stream
+UPDATE stream SET name = ?, document = ?, updated_at = ? WHERE no = ?
+
+-- name: delete_meter_nodes
+DELETE FROM stream_meter WHERE stream_no = ?
+
 -- name: delete_stream
 DELETE FROM stream WHERE no = ?
 
