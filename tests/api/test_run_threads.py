@@ -1,5 +1,6 @@
 """Runs in threads: what will not end by itself is made to, and never holds the process."""
 
+import json
 import time
 from dataclasses import replace
 from typing import Any
@@ -44,6 +45,19 @@ def test_a_run_that_hangs_is_made_to_end(house: House, monkeypatch: pytest.Monke
     assert (ended["status"], "interrupted" in ended["error"]) == ("failed", True)
     with pytest.raises(MeterhouseError, match="stopping"):
         runs.start(RunRequest(stream, "run-3", seed=1))
+
+
+def test_what_goes_wrong_in_a_thread_is_told_in_a_line_of_json(house: House):
+    log: list[str] = []
+    runs = RunThreads(house.context.ledger, house.context.means, log=log.append)
+
+    def act(*_: Any) -> Any:
+        raise ValueError("of ours")
+
+    runs.carry("run-1", act)
+    assert runs.wait("run-1", seconds=60)
+    [line] = map(json.loads, log)
+    assert (line["run"], line["error"]) == ("run-1", "ValueError: of ours")
 
 
 def test_what_refuses_a_run_is_raised_where_it_was_asked_for(house: House):

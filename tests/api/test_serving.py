@@ -12,6 +12,11 @@ from pathlib import Path
 
 import httpx
 
+from meterhouse import bootstrap
+from meterhouse.app.schedules import set_schedule
+from meterhouse.app.streams import import_stream
+from meterhouse.core.instant import DAY
+from meterhouse.streams.record import Run, RunOrigin, RunStatus
 from tests.api.world import ADMIN
 from tests.cli.command import Meterhouse
 
@@ -128,6 +133,36 @@ def test_a_run_is_interrupted_cleanly_when_the_server_ends(tmp_path: Path):
     assert Meterhouse(data).done("stream", "delete", "Slow")
 
 
+def _scheduled_run(house: bootstrap.Installation, *, beside: str = "") -> Run:
+    """Wait for a run that a schedule has begun."""
+    while True:
+        for run in house.ledger.runs(status=RunStatus.RUNNING).items:
+            if run.id != beside and run.cause.origin is RunOrigin.SCHEDULE:
+                return run
+        time.sleep(0.05)
+
+
+def test_a_scheduled_run_of_a_killed_server_is_run_again_by_the_next(tmp_path: Path):
+    data = tmp_path / "data"
+    with bootstrap.open_installation(data) as house:
+        before = house.clock() - DAY
+        import_stream(house.ledger, SLOW, new_id=house.new_id, at=before)
+        rule = {"interval": "hours", "every": 1}
+        set_schedule(house.ledger, rule, stream="Slow", new_id=house.new_id, at=before)
+        with process("-c", SERVER, str(data), "0") as server:
+            killed = _scheduled_run(house)
+            server.kill()
+            server.wait()
+        with process("-c", SERVER, str(data), "0") as server:
+            again = _scheduled_run(house, beside=killed.id)
+            server.send_signal(signal.SIGTERM)
+            server.communicate(timeout=120)
+        assert (again.at, again.seed, again.cause) == (killed.at, killed.seed, killed.cause)
+        ended = house.ledger.runs().items
+        assert [run.status for run in ended] == [RunStatus.FAILED] * 2
+        assert server.returncode == 0
+
+
 def test_a_second_signal_does_not_wait_for_runs(tmp_path: Path):
     data = tmp_path / "data"
     with process("-c", SERVER, str(data), "3600") as server:
@@ -150,6 +185,12 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path):
         ended = Meterhouse(tmp_path / "b")("serve", "--port", port)
     assert ended.code == 1
     assert f"127.0.0.1:{port} cannot be listened on" in ended.err
+
+
+def test_a_public_url_that_is_none_is_told(tmp_path: Path):
+    ended = Meterhouse(tmp_path / "data")("serve", "--public-url", "metering.example.org")
+    assert ended.code == 2
+    assert "'metering.example.org' is no address" in ended.err
 
 
 def test_the_doctor_finds_a_sound_installation_well(tmp_path: Path):

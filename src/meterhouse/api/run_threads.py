@@ -19,7 +19,8 @@ from meterhouse.api.interruption import Ending, interruptible
 from meterhouse.app.ports import Lease, Ledger
 from meterhouse.app.running import EndedRun, Means, RunInterrupted, run_stream
 from meterhouse.app.stream_groups import EndedGroupRun
-from meterhouse.core.instant import Instant
+from meterhouse.core.instant import Instant, instant_text
+from meterhouse.core.json_text import json_text
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.streams.record import Run, RunCause, RunStatus
 
@@ -171,17 +172,22 @@ class RunThreads:
                 ended = act(ledger, interruptible(self._means, entry.ending))
                 self._repair(ledger, ended)
         except KeyboardInterrupt:
-            self._log(f"run {id} was interrupted outside of its work")
+            self._tell(id, "interrupted outside of its work")
         except BaseException as error:
             if begun is not None and not begun.done():
                 begun.set_exception(error)
             elif begun is None or not isinstance(error, MeterhouseError):
-                self._log(f"run {id}: {type(error).__name__}: {error}")
+                self._tell(id, f"{type(error).__name__}: {error}")
         finally:
             with self._lock:
                 self._running.pop(id, None)
             if begun is not None and not begun.done():
                 begun.set_exception(MeterhouseError("The server is stopping", code="draining"))
+
+    def _tell(self, id: str, error: str) -> None:
+        at = instant_text(self._means().clock())
+        line = {"time": at, "level": "error", "message": "a run failed", "run": id, "error": error}
+        self._log(json_text(line))
 
     def _repair(self, ledger: Ledger, ended: EndedRun | EndedGroupRun) -> None:
         """Mark what failed as failed, where that was impossible: our process holds its lease."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meterhouse.cli.command import Call, command
+from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.options import new_group
 from meterhouse.cli.output import note, write_pairs, write_text
 from meterhouse.core.json_text import json_text
@@ -60,6 +61,10 @@ def serve(
     each request goes to standard error.
     """
     from meterhouse import bootstrap
+
+    if public_url is not None and not public_url.startswith(("http://", "https://")):
+        hint = "such as https://metering.example.org"
+        raise WrongUsage(f"--public-url: {public_url!r} is no address", hint=hint)
 
     def ready(url: str) -> None:
         call.tell({"url": url}, f"listening on {url} (description: {url}/openapi.json)")
