@@ -244,7 +244,7 @@ def play(case: Case, *, rows_max: int, whole: bool = False) -> list[str]:
             state,
             at=step.at,
             rows_max=rows_max,
-            window_records=_WINDOWS[number % len(_WINDOWS)],
+            window_records_max=_WINDOWS[number % len(_WINDOWS)],
         )
         transcript += [f"{number} scan {record.text}" for record in metering.scan()]
         batch = UsageBatch.from_rows(step.records)

@@ -62,6 +62,17 @@ def _batch(seed: int, least: int) -> UsageBatch:
     )
 
 
+def test_sums_beyond_64_bits_cross_like_those_of_rows() -> None:
+    state = _state([10**19, 2 * 10**19])
+    plan = MeterPlan("key", (_RULE,))
+    large = Column(ColumnKind.NUMBER, pl.repeat(2 * 10**14, 120_000, dtype=pl.Int64, eager=True))
+    users = Column(ColumnKind.TEXT, pl.repeat("user 1", 120_000, eager=True))
+    batch = UsageBatch.from_columns({"userId": users, "value": large}, length=120_000)
+    metering = Metering(plan, state, at=_START + DAY)
+    metering.meter(batch)
+    assert [position for position, _ in metering.thresholds()] == [49_999, 99_999]
+
+
 def _with_past(state: State, value: int) -> State:
     """The same meters, of which limits were set after they had passed them."""
     buckets = []

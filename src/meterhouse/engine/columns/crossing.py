@@ -22,6 +22,7 @@ from meterhouse.engine.source import Profile
 #: Into so many slices the records of a batch are cut, if there are at least so many.
 _SLICES = 32
 _SLICED_MIN = 100_000
+_WHOLE_MAX = 2**62
 _SUM = KINDS.index(Aggregation.SUM)
 _INCREMENT = KINDS.index(Aggregation.INCREMENT)
 _MIN = KINDS.index(Aggregation.MIN)
@@ -106,8 +107,11 @@ class Limits:
         (the meter itself where there are none), ``past`` is the sum of the slices before it.
         """
         every = mine.with_columns(key=pl.col("m").cast(pl.Int64), past=pl.lit(0, dtype=pl.Int64))
-        plain = mine["s"].dtype == pl.Int64 and mine.height >= _SLICED_MIN
-        if not plain or (prior["kind"] != _SUM).any() or mine.select(pl.col("s").min()).item() < 0:
+        if mine["s"].dtype != pl.Int64 or mine.height < _SLICED_MIN:
+            return every
+        least, most = mine.select(pl.col("s").min(), most=pl.col("s").max()).row(0)
+        # Sums of slices are whole numbers of 64 bits.
+        if least < 0 or most * mine.height >= _WHOLE_MAX or (prior["kind"] != _SUM).any():
             return every
         last = mine["q"].max()
         assert isinstance(last, int)
