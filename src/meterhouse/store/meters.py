@@ -59,7 +59,7 @@ class MeterTable:
 
     def add_each_meter(self, meters: Sequence[tuple[str, NewMeter]], *, at: Instant) -> list[bool]:
         """Create those that are new, in one transaction; says of each whether it was."""
-        with self._database.write():
+        with self._database.roomy(), self._database.write():
             fresh = _fresh(self._database, meters, at)
             _insert(self._database, [meters[place] for place in fresh], at)
         new = frozenset(fresh)
