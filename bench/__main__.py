@@ -1,6 +1,7 @@
 """The benchmark: all programs side by side, each from process start.
 
 Use: python -m bench [--records 10000000] [--rounds 5] [--data bench/data] [--memory]
+     python -m bench --server [--meters 1000000]
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import polars as pl
 
-from bench import digest, generate, meterhouse_run
+from bench import digest, generate, meterhouse_run, server
 from bench.measure import Measured, Summary, measure, summary
 
 _HERE = Path(__file__).resolve().parent
@@ -30,6 +31,8 @@ _OPPONENTS = {
     "ndjson": {"duckdb": "DuckDB", "polars": "Polars"},
 }
 _LOOP = {"python": "a plain Python loop"}
+#: How many meters the server has.
+_METERS = 1_000_000
 
 #: Polars keeps freed memory instead of giving it back: a tenth faster for half as much memory more.
 _KEEP_MEMORY = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1"}
@@ -251,14 +254,23 @@ def main() -> None:
     parser.add_argument("--records", type=int, choices=sorted(_SIZE_NAMES), default=10_000_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory", action="store_true", help="peak memory at 10M and 50M records")
+    parser.add_argument("--server", action="store_true", help="the server instead")
+    parser.add_argument("--meters", type=int, default=_METERS, help="how many the server has")
     args = parser.parse_args()
     bench = Bench(args.data.resolve(), _SIZE_NAMES[args.records])
-    kept = "RESULTS-memory.md" if args.memory else "RESULTS.md"
+    kept, whole = "RESULTS.md", args.records == 10_000_000
     try:
-        text = _memory(bench, min(args.rounds, 2)) if args.memory else _speed(bench, args.rounds)
+        if args.server:
+            kept, whole = "RESULTS-server.md", args.meters == _METERS
+            text = server.run(bench.work("server"), meters=args.meters)
+        elif args.memory:
+            kept, whole = "RESULTS-memory.md", True
+            text = _memory(bench, min(args.rounds, 2))
+        else:
+            text = _speed(bench, args.rounds)
     finally:
         shutil.rmtree(bench.data / "work", ignore_errors=True)
-    if args.memory or args.records == 10_000_000:
+    if whole:
         (_HERE / kept).write_text(text, encoding="utf-8")
     print(text)
 

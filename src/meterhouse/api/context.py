@@ -22,7 +22,7 @@ class Limits:
     body_bytes: int = 10 * MEBIBYTE
     bulk_bytes: int = 1024 * MEBIBYTE
     line_bytes: int = MEBIBYTE
-    slice_items: int = 5_000
+    slice_items: int = 20_000
     token_requests: int = 1_000
     token_seconds: int = 300
     free_bytes_min: int = 100 * MEBIBYTE

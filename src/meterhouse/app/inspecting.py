@@ -168,10 +168,14 @@ class CurrentRecords:
 
     def record_text(self, bucket: Bucket) -> str:
         """Return the record that the meter would send now."""
-        key = bucket.meter.meter_key
+        several = len(bucket.state.groups) > 1
+        sections = self._sections_of(bucket.meter.meter_key) if several else ()
+        return state_text(bucket.meter, bucket.state, sections=sections)
+
+    def _sections_of(self, key: str) -> Sequence[Section]:
         if key not in self._sections:
             self._sections[key] = sections_of(self._ledger.stream_of_meter_key(key), key)
-        return state_text(bucket.meter, bucket.state, sections=self._sections[key])
+        return self._sections[key]
 
     def text_of(self, id: str) -> str:
         """Return the record that one meter would send now; ``NotFoundError``."""

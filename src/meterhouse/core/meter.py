@@ -155,9 +155,9 @@ class NewMeter:
 
     def problems_with(self, meter_type: MeterType) -> list[Problem]:
         """What is wrong with this meter as one of that type."""
-        own = self.own
-        if not own:
+        if self.capacity is None and self.thresholds is None:
             return []
+        own = self.own
         return capacity_problems(
             own.get("thresholds", meter_type.thresholds),
             capacity=own.get("capacity", meter_type.capacity),

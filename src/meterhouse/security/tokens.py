@@ -6,10 +6,12 @@ with the key that our own table has under its `kid`; a token cannot bring or poi
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from threading import Lock
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -43,6 +45,8 @@ KEY_DAYS = 30
 TOKEN_CHARS_MAX = 8192
 _HEADER = frozenset({"alg", "typ", "kid"})
 _KID = re.compile(r"[0-9A-Za-z-]{1,64}")
+#: So many tokens have their signature checked once; more, and the oldest ones again.
+_VERIFIED_MAX = 4096
 
 
 class Authority:
@@ -66,6 +70,7 @@ class Authority:
         self._new_id = new_id
         #: Keys that were opened before. Whether one still counts is asked of the ledger each time.
         self._opened: dict[str, ECKey] = {}
+        self._verified = _Verified()
 
     @property
     def issuer(self) -> str:
@@ -108,16 +113,27 @@ class Authority:
         return jws.serialize_compact(header, json_text(claims), self._key(row), [ALGORITHM])
 
     def verify(self, token: str, *, at: Instant) -> TokenClaims:
-        """Check a token; ``AccessRefused`` where anything is wrong with it."""
+        """Check a token; ``AccessRefused`` where anything is wrong with it.
+
+        A good signature stays good. Whether its key still counts, and all else, is asked each time.
+        """
+        if (known := self._verified.of(token)) is not None:
+            kid, claims = known
+            self._trusted_row(kid, at)
+            return self._checked_claims(claims, at)
         signature = _extracted(token)
-        key = self._trusted_key(_checked_header(signature.headers()), at)
+        kid = _checked_header(signature.headers())
+        key = self._key(self._trusted_row(kid, at))
         try:
             valid = jws.validate_compact(signature, key, [ALGORITHM])
         except (JoseError, ValueError, TypeError):
             valid = False
         if not valid:
             raise AccessRefused(AccessFault.BAD_SIGNATURE)
-        return self._checked_claims(_json_object(signature.payload), at)
+        claims = _json_object(signature.payload)
+        checked = self._checked_claims(claims, at)
+        self._verified.add(token, kid, claims)
+        return checked
 
     def renew_keys(self, *, at: Instant) -> None:
         """Make a key that signs where there is none, or where its time has come."""
@@ -156,12 +172,12 @@ class Authority:
             self._opened[row.kid] = key
         return key
 
-    def _trusted_key(self, kid: str, at: Instant) -> ECKey:
+    def _trusted_row(self, kid: str, at: Instant) -> SigningKey:
         with self._lend() as signing_keys:
             row = signing_keys.signing_key(kid)
         if row is None or not _verifies(row, at):
             raise AccessRefused(AccessFault.UNKNOWN_KEY)
-        return self._key(row)
+        return row
 
     def _public(self, row: SigningKey) -> dict[str, Any]:
         body = self._key(row).as_dict(private=False)
@@ -190,6 +206,27 @@ class Authority:
         audiences = audience if isinstance(audience, list) else [audience]
         if not any(isinstance(one, str) and self.is_audience(one) for one in audiences):
             raise AccessRefused(AccessFault.WRONG_AUDIENCE)
+
+
+class _Verified:
+    """Tokens whose signature was found good, by their hash: the key's id and the claims."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: dict[bytes, tuple[str, Mapping[str, Any]]] = {}
+
+    def of(self, token: str) -> tuple[str, Mapping[str, Any]] | None:
+        return self._known.get(_digest(token))
+
+    def add(self, token: str, kid: str, claims: Mapping[str, Any]) -> None:
+        with self._lock:
+            if len(self._known) >= _VERIFIED_MAX:
+                self._known.pop(next(iter(self._known)))
+            self._known[_digest(token)] = (kid, claims)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def _verifies(row: SigningKey, at: Instant) -> bool:

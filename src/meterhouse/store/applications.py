@@ -44,13 +44,13 @@ class ApplicationTable:
 
     def application_of_client(self, client_id: str) -> Application | None:
         """Find one by client id."""
-        with self._database.read():
+        with self._database.errors():
             row = self._database.row(_SQL["by_client_id"], (storable(client_id),))
             return None if row is None else _from_row(row)
 
     def client_secret_hashes(self, client_id: str) -> ClientSecretHashes:
         """Return the hashes of a client; empty ones, at the same cost, of an unknown one."""
-        with self._database.read():
+        with self._database.errors():
             row = self._database.only_row(_SQL["hashes"], (storable(client_id),))
             return ClientSecretHashes(*row)
 

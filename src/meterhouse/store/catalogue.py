@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from meterhouse.core.aggregation import Aggregation
@@ -23,6 +24,8 @@ from meterhouse.store.sql_text import queries
 _SQL = queries("meter_types")
 #: What a meter may have of its own: the API's name and the field of ``Meter``.
 _FIELDS = {"capacity": "capacity", "thresholds": "thresholds", "activeTo": "active_to"}
+#: So many meter types are kept parsed.
+_PARSED_MAX = 1024
 
 
 class Catalogue:
@@ -81,8 +84,12 @@ def _meter_from_row(row: Row, meter_type: MeterType) -> Meter:
     )
 
 
+@lru_cache(maxsize=_PARSED_MAX)
 def meter_type_from_row(row: Row) -> MeterType:
-    """Make a meter type of its columns, which have the order of its fields."""
+    """Make a meter type of its columns, which have the order of its fields.
+
+    Equal rows are one type: a server is asked for the same ones all the time.
+    """
     id, name, aggregation, schedule, created_at, updated_at, category, description, *rest = row
     external_ref, unit, timezone, active_from, active_to, capacity, thresholds, *_ = rest
     return MeterType(

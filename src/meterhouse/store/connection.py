@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from pysqlite3 import dbapi2 as sqlite3
@@ -64,13 +65,25 @@ class StoreError(MeterhouseError):
 
 
 class Database:
-    """One connection. ``path`` appears in messages."""
+    """One connection. ``path`` appears in messages.
+
+    Threads that write by connections of their own share a lock, ``turns``: SQLite lets them wait by
+    looking now and then, longer each time, and the disk has nothing to do meanwhile.
+    """
 
     def __init__(
-        self, path: Path, *, cache_kib: int = CACHE_KIB, busy_seconds: float = BUSY_SECONDS
+        self,
+        path: Path,
+        *,
+        cache_kib: int = CACHE_KIB,
+        busy_seconds: float = BUSY_SECONDS,
+        turns: Lock | None = None,
     ) -> None:
         self.path = path
         self._writing = False
+        self._cache_kib = cache_kib
+        self._busy_seconds = busy_seconds
+        self._turns = turns
         with _errors_of(path):
             # One thread at a time uses it, and not always the one that has opened it.
             self._connection = sqlite3.connect(
@@ -81,18 +94,18 @@ class Database:
                 check_same_thread=False,
             )
             try:
-                self._set_up(cache_kib)
+                self._set_up()
             except BaseException:
                 self._connection.close()
                 raise
 
-    def _set_up(self, cache_kib: int) -> None:
+    def _set_up(self) -> None:
         # Takes effect in an empty file only.
         self.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         self.execute("PRAGMA journal_mode = WAL")
         self.execute("PRAGMA synchronous = FULL")
         self.execute("PRAGMA foreign_keys = ON")
-        self.execute(f"PRAGMA cache_size = -{cache_kib}")
+        self.execute(f"PRAGMA cache_size = -{self._cache_kib}")
         self.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_MAX}")
 
     def close(self) -> None:
@@ -145,10 +158,36 @@ class Database:
             return
         self._writing = True
         try:
-            with self._transaction("BEGIN IMMEDIATE"):
+            with self._turn(), self._transaction("BEGIN IMMEDIATE"):
                 yield
         finally:
             self._writing = False
+
+    @contextmanager
+    def roomy(self) -> Iterator[None]:
+        """Have a large cache in the block, for writing more than a small one holds.
+
+        What does not fit goes to the log before the commit, and again each time that it changes.
+        """
+        self.execute(f"PRAGMA cache_size = -{max(self._cache_kib, CACHE_KIB)}")
+        try:
+            yield
+        finally:
+            self.execute(f"PRAGMA cache_size = -{self._cache_kib}")
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait until no other thread writes."""
+        if self._turns is None:
+            yield
+            return
+        if not self._turns.acquire(timeout=self._busy_seconds):
+            message = f"The ledger {self.path} is being written all the time"
+            raise StoreError(message, hint=_REMEDIES["SQLITE_BUSY"], code=_CODES["SQLITE_BUSY"])
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     def begin_snapshot(self) -> None:
         """Keep seeing the ledger as it is now, until ``close``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 
 from meterhouse.app.ports import Lease
 from meterhouse.store.activities import ActivityTable
@@ -75,10 +76,12 @@ def open_ledger(
     dead: Callable[[Lease], bool] = lambda _: False,
     cache_kib: int = CACHE_KIB,
     busy_seconds: float = BUSY_SECONDS,
+    turns: Lock | None = None,
 ) -> SqliteLedger:
     """Open the ledger of a data directory; both are made where they do not exist.
 
     ``dead`` tells leases whose process is known to be gone: they protect nothing any more.
+    ``turns`` is shared by the ledgers that threads of this process have of one directory.
     """
     check_version()
     path = directory / FILE_NAME
@@ -90,7 +93,7 @@ def open_ledger(
         hint = "Give another data directory (--data DIR), or the right to write there"
         message = f"The data directory {directory} cannot be used: {error.strerror}"
         raise StoreError(message, hint=hint) from error
-    database = Database(path, cache_kib=cache_kib, busy_seconds=busy_seconds)
+    database = Database(path, cache_kib=cache_kib, busy_seconds=busy_seconds, turns=turns)
     try:
         migrate(database)
     except BaseException:

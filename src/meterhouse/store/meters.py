@@ -52,16 +52,17 @@ class MeterTable:
         """Create all or none, each with the given id, its first period starting at ``at``."""
         try:
             with self._database.write():
-                _insert(self._database, meters, at)
+                _insert(self._database, meters, _types(self._database, meters, at=at), at=at)
         except _NotNew as error:
             raise _duplicates(self._database, meters) from error
         return [id for id, _ in meters]
 
     def add_each_meter(self, meters: Sequence[tuple[str, NewMeter]], *, at: Instant) -> list[bool]:
         """Create those that are new, in one transaction; says of each whether it was."""
-        with self._database.write():
-            fresh = _fresh(self._database, meters, at)
-            _insert(self._database, [meters[place] for place in fresh], at)
+        with self._database.roomy(), self._database.write():
+            types = _types(self._database, meters, at=at)
+            fresh = _fresh(self._database, meters, types)
+            _insert(self._database, [meters[place] for place in fresh], types, at=at)
         new = frozenset(fresh)
         return [place in new for place in range(len(meters))]
 
@@ -197,8 +198,13 @@ def _types(
     return types
 
 
-def _insert(database: Database, meters: Sequence[tuple[str, NewMeter]], at: Instant) -> None:
-    types = _types(database, meters, at=at)
+def _insert(
+    database: Database,
+    meters: Sequence[tuple[str, NewMeter]],
+    types: Mapping[str, _Type],
+    *,
+    at: Instant,
+) -> None:
     keys = {key: _key_no(database, key) for key in {new.meter_key for _, new in meters}}
     first = database.value(_SQL["last_no"]) + 1
     rows = [
@@ -220,10 +226,9 @@ def _insert(database: Database, meters: Sequence[tuple[str, NewMeter]], at: Inst
 
 
 def _fresh(
-    database: Database, meters: Sequence[tuple[str, NewMeter]], at: Instant
+    database: Database, meters: Sequence[tuple[str, NewMeter]], types: Mapping[str, _Type]
 ) -> Sequence[int]:
     """Return the places of the meters that do not exist yet; of equal ones, the first."""
-    types = _types(database, meters, at=at)
     firsts: dict[Row, int] = {}
     for place, (_, new) in enumerate(meters):
         identity = (new.meter_key, new.user_id, types[new.meter_type_ref].no)

@@ -1,6 +1,7 @@
 """Open ledgers for threads: each borrows one, nobody shares one, and closed ones are none.
 
-Reads never wait for a commit (WAL), so a borrowed ledger may be as long in use as it likes.
+Reads never wait for a commit (WAL), so a borrowed ledger may be as long in use as it likes. Writes
+wait for each other in turn.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class LedgerPool:
         self._dead = dead
         self._busy_seconds = busy_seconds
         self._lock = Lock()
+        self._turns = Lock()
         self._idle: list[SqliteLedger] = []
         self._closed = False
 
@@ -50,7 +52,7 @@ class LedgerPool:
     @contextmanager
     def ledger_of_run(self) -> Iterator[SqliteLedger]:
         """Open a ledger with the memory and the patience that the commit of a run needs."""
-        ledger = open_ledger(self._directory, dead=self._dead)
+        ledger = open_ledger(self._directory, dead=self._dead, turns=self._turns)
         try:
             yield ledger
         finally:
@@ -73,6 +75,7 @@ class LedgerPool:
             dead=self._dead,
             cache_kib=_CACHE_KIB,
             busy_seconds=self._busy_seconds,
+            turns=self._turns,
         )
 
     def _give_back(self, ledger: SqliteLedger) -> None:

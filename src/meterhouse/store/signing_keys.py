@@ -25,7 +25,7 @@ class SigningKeyTable:
 
     def signing_key(self, kid: str) -> SigningKey | None:
         """Return one."""
-        with self._database.read():
+        with self._database.errors():
             values = {"purpose": SIGNING_KEY, "kid": kid}
             row = self._database.row(_SQL["by_kid"], values)
             return None if row is None else _from_row(row)
