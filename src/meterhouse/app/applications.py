@@ -233,8 +233,12 @@ def issue_token(
         hint = f"Give {authority.issuer}/, or leave it out"
         raise AccessRefused(AccessFault.AUDIENCE_UNKNOWN, hint=hint)
     scopes = application.scopes if not scope else frozenset(scope.split())
-    if missing := sorted(scopes - application.scopes):
-        hint = f"It lacks {' '.join(missing)}"
+    if missing := scopes - application.scopes:
+        # What is no scope of ours is not shown: it may be anything that went to the wrong place.
+        known = ordered_scopes(missing)
+        hint = (
+            f"It lacks {' '.join(known)}" if known else "There are others: /openapi.json lists them"
+        )
         raise AccessRefused(AccessFault.SCOPE_NOT_GRANTED, hint=hint)
     token = authority.issue(
         client_id=application.client_id, scopes=scopes, audience=audience, id=id, at=at
