@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from meterhouse.security import KeyFile
     from meterhouse.streams.world import Progress
 
-    Lend = Callable[[], AbstractContextManager[Ledger]]
+    Lend = Callable[..., AbstractContextManager[Ledger]]
 
 _PROC = Path("/proc")
 #: Seeds stay below this, so that any JSON reader keeps them exact.
@@ -252,10 +252,12 @@ def authority_of(lend: Lend, sealer: Sealer, *, public_urls: Sequence[str]) -> T
 @contextmanager
 def open_installation(given: Path | None = None) -> Iterator[Installation]:
     """Open the data directory that is given or configured; it is made where there is none."""
+    from meterhouse.app.access_ports import Acting
     from meterhouse.store import open_ledger
 
     directory = data_directory(given)
     ledger = open_ledger(directory, dead=_is_dead)
+    ledger.acting = Acting(this_user(), _now)
     try:
         yield Installation(directory, ledger)
     finally:
@@ -293,10 +295,11 @@ def open_context(
         # The ledger is made or brought up to date now, and not by the first request.
         with pool.ledger() as ledger:
             sealer = sealer_of(directory, ledger)
+        client_secrets = client_secrets_of(pool.ledger, sealer)
         means = partial(_means, directory, http=http, credentials=credentials)
         yield Context(
             ledger=pool.ledger,
-            authority=authority or _access_of(pool.ledger, sealer, urls=urls),
+            authority=authority or _access_of(pool.ledger, sealer, client_secrets, urls=urls),
             runs=RunThreads(pool.ledger_of_run, means, log=log),
             means=means,
             lease=_lease(),
@@ -308,6 +311,8 @@ def open_context(
             public_url=urls[0],
             free_bytes=lambda: shutil.disk_usage(directory).free,
             log=log,
+            sealer=sealer,
+            client_secrets=client_secrets,
             limits=limits or Limits(),
         )
     finally:
@@ -315,13 +320,15 @@ def open_context(
         pool.close()
 
 
-def _access_of(lend: Lend, sealer: Sealer, *, urls: Sequence[str]) -> Access:
+def _access_of(
+    lend: Lend, sealer: Sealer, client_secrets: ClientSecretHasher, *, urls: Sequence[str]
+) -> Access:
     """Return who lets clients of the API in; there is a key that signs tokens from now on."""
     from meterhouse.api import Access
 
     tokens = authority_of(lend, sealer, public_urls=urls)
     tokens.renew_keys(at=_now())
-    return Access(lend, tokens, client_secrets_of(lend, sealer), clock=_now, new_id=_new_id)
+    return Access(lend, tokens, client_secrets, clock=_now, new_id=_new_id)
 
 
 def _cursor_key(directory: Path) -> bytes:

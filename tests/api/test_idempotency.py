@@ -55,7 +55,8 @@ def _interrupted(house: House, *, path: str, body: object) -> None:
     import hashlib
 
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    fingerprint = hashlib.sha256(f"POST\n{path}\n\n".encode() + content).digest()
+    text = f"POST\n{path}\n\n{hashlib.sha256(content).hexdigest()}"
+    fingerprint = house.context.client_secrets.hash(text)
     request = KeyedRequest("admin", "one", fingerprint)
     lease = Lease(house.context.lease.host, "0-0")
     with house.context.ledger() as ledger:

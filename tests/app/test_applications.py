@@ -130,7 +130,7 @@ def test_a_token_has_all_scopes_or_those_that_are_asked_for(
     ("asked", "fault", "said"),
     [
         ({"scope": "read:meters delete:meters"}, AccessFault.SCOPE_NOT_GRANTED, "delete:meters"),
-        ({"scope": "x"}, AccessFault.SCOPE_NOT_GRANTED, "It lacks x"),
+        ({"scope": "x"}, AccessFault.SCOPE_NOT_GRANTED, "There are others"),
         ({"audience": "https://evil.example"}, AccessFault.AUDIENCE_UNKNOWN, f"Give {URL}/"),
     ],
 )

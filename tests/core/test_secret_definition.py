@@ -42,14 +42,17 @@ def test_names_of_letters_digits_and_a_few_marks_are_good(name: str):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"name": "x" * 31}, "which has 31 characters (at most 30 are allowed)"),
-        ({"name": "a/b"}, 'name: is "a/b" (use letters, digits, spaces and - _ . ( ))'),
+        ({"name": "x" * 31}, "name: has 31 characters (at most 30 are allowed)"),
+        ({"name": "a/b"}, 'name: has "/" (use letters, digits, spaces and - _ . ( ))'),
         ({"name": "a\tb"}, "use letters"),
-        ({"name": " a"}, "remove the spaces around it"),
+        ({"name": " a"}, "name: has spaces around it (remove them)"),
         ({"name": None}, "name: is missing"),
         ({"description": "x" * 201}, "at most 200"),
-        ({"type": "Basic "}, '"Basic " is no type (did you mean basic?)'),
-        ({"type": 5}, "5 is no type (one of oauth2, basic, bearer, azureSas, aws, sshKey)"),
+        ({"type": "Basic "}, "type: is no type that there is (did you mean basic?)"),
+        (
+            {"type": 5},
+            "type: is no type that there is (one of oauth2, basic, bearer, azureSas, aws, sshKey)",
+        ),
         ({"type": None}, "type: is missing"),
         ({"credentials": {"username": "u"}}, "credentials.password: is missing"),
         ({"credentials": CANARY}, "credentials: is not a JSON object"),
@@ -92,7 +95,7 @@ def test_what_is_shown_may_be_sent_back():
 @pytest.mark.parametrize(
     ("patch", "said"),
     [
-        ({"type": "oauth2"}, 'type: is "oauth2" (create another secret)'),
+        ({"type": "oauth2"}, "and stays so (create another secret)"),
         ({"credentials": None}, "credentials: is not a JSON object"),
         (
             {"credentials": {"password": CANARY, "token": CANARY}},

@@ -287,13 +287,6 @@ def oauth2(**more: Any) -> dict[str, Any]:
         ({}, None),
         ({"authType": "none"} | entry("basic"), None),
         ({"authType": "basic"} | entry("basic"), BasicAuth("ann", "p")),
-        (
-            {
-                "authType": "basic",
-                "basicAuthentication": {"username": "u", "password": {"value": "v"}},
-            },
-            BasicAuth("u", "v"),
-        ),
         ({"authType": "bearer"} | entry("bearer"), BearerAuth("t")),
         (oauth2(**entry("cc")), OAuth2Auth(OAUTH2["accessTokenURL"], "id", "cs")),
         # The helper streams say password and are used with client credentials.
@@ -353,11 +346,15 @@ def test_a_run_names_all_nodes_that_lack_a_secret_before_anything_is_sent():
     assert "--secret" in str(caught.value)
 
 
-def test_no_secret_of_a_document_shows_itself():
-    read = params(
-        authType="basic", basicAuthentication={"username": "u", "password": {"value": "s3cret"}}
-    )
-    assert "s3cret" not in repr(read)
+@pytest.mark.parametrize("kind", ["basic", "none", "bearer"])
+@pytest.mark.parametrize("password", ["s3cret", {"value": "s3cret"}, {"secret": True, "value": 7}])
+def test_a_password_in_a_document_is_refused_and_not_shown(kind: str, password: Any):
+    given = {"authType": kind, "basicAuthentication": {"username": "u", "password": password}}
+    _, problems = read_graph(chain(counter(), http_node("h", **given), noop()))
+    [problem] = problems
+    assert problem.place.endswith("basicAuthentication.password")
+    assert "--secret" in problem.hint
+    assert "s3cret" not in str(problem)
 
 
 # ---------------------------------------------------------------- preview

@@ -8,12 +8,14 @@ from typing import Any
 
 from meterhouse.api.authority import Forbidden, Principal, TokenRefused, Unauthenticated
 from meterhouse.app import applications
-from meterhouse.app.access_ports import Applications, ClientSecretHasher, TokenAuthority
+from meterhouse.app.access_ports import Acting, Applications, ClientSecretHasher, TokenAuthority
 from meterhouse.app.applications import NewClient
 from meterhouse.app.refusal import AccessFault, AccessRefused
 from meterhouse.core.instant import Instant
 from meterhouse.core.problem import ConflictError
 
+#: Whom the log of activities names, where nobody asked.
+SERVER = "server"
 #: What the client that is made at the first start is called.
 FIRST_NAME = "Administrator"
 #: Codes of RFC 6749, 5.2, and of RFC 8707, 2.
@@ -29,7 +31,7 @@ class Access:
 
     def __init__(
         self,
-        lend: Callable[[], AbstractContextManager[Applications]],
+        lend: Callable[..., AbstractContextManager[Applications]],
         tokens: TokenAuthority,
         client_secrets: ClientSecretHasher,
         *,
@@ -94,7 +96,7 @@ class Access:
 
     def first_client(self) -> NewClient | None:
         """Make a client that may do everything, where there is no application at all."""
-        with self._lend() as ledger:
+        with self._lend(Acting(SERVER, self._clock)) as ledger:
             if ledger.applications(limit=1).items:
                 return None
             try:

@@ -21,6 +21,7 @@ from meterhouse.api.metrics import Meters
 from meterhouse.api.operation import Resource
 from meterhouse.api.problems import ApiError, problem_answer, status_of
 from meterhouse.api.resources import RESOURCES
+from meterhouse.app.applications import ScopesNotOwned
 from meterhouse.core.json_text import json_text
 from meterhouse.core.problem import DefinitionError, MeterhouseError, NotFoundError, Problem
 
@@ -79,7 +80,8 @@ def _challenge(request: Request, error: MeterhouseError) -> dict[str, str]:
     public_url = request.app.state.context.public_url
     parts = ['Bearer realm="meterhouse"']
     if status == 403:
-        scope = _scope_of(request)
+        # Who gives away more than it has, has the scope of the operation.
+        scope = None if error.code == ScopesNotOwned.code else _scope_of(request)
         parts += ['error="insufficient_scope"', *([f'scope="{scope}"'] if scope else [])]
     elif isinstance(error, Unauthenticated) and "authorization" in request.headers:
         parts.append('error="invalid_token"')

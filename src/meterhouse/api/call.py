@@ -86,7 +86,10 @@ def call_of(request: Request) -> Call:
     state = request.state
     principal = getattr(state, "principal", None)
     body = getattr(state, "body", b"")
-    return Call(request, request.app.state.context, state.request_id, principal, body)
+    context = request.app.state.context
+    if principal is not None:
+        context = context.of(principal.client_id)
+    return Call(request, context, state.request_id, principal, body)
 
 
 async def _call(request: Request) -> Call:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from meterhouse.api.authority import Authority
 from meterhouse.api.run_threads import RunThreads
+from meterhouse.app.access_ports import Acting, ClientSecretHasher, Sealer
 from meterhouse.app.ports import Lease, Ledger
 from meterhouse.app.running import Means
 from meterhouse.core.instant import Instant
@@ -33,10 +35,11 @@ class Context:
     """The world, as the API sees it.
 
     ``ledger`` lends a ledger to one thread. ``public_url`` is where clients find this server,
-    without a slash at its end. ``log`` takes one line of JSON.
+    without a slash at its end. ``log`` takes one line of JSON. ``sealer`` seals secrets;
+    ``client_secrets`` makes and hashes those of applications.
     """
 
-    ledger: Callable[[], AbstractContextManager[Ledger]]
+    ledger: Callable[..., AbstractContextManager[Ledger]]
     authority: Authority
     runs: RunThreads
     means: Callable[[], Means]
@@ -49,4 +52,10 @@ class Context:
     public_url: str
     free_bytes: Callable[[], int]
     log: Callable[[str], None]
+    sealer: Sealer
+    client_secrets: ClientSecretHasher
     limits: Limits = field(default_factory=Limits)
+
+    def of(self, actor: str) -> Context:
+        """Return the same world as a client sees it: its acts are written down as its own."""
+        return replace(self, ledger=partial(self.ledger, Acting(actor, self.clock)))

@@ -16,7 +16,7 @@ from fastapi import Response
 from meterhouse.api.call import Call
 from meterhouse.api.problems import ApiError
 from meterhouse.app.idempotency import KeyedRequest, StoredAnswer, derived_ids
-from meterhouse.core.problem import MeterhouseError
+from meterhouse.core.problem import ConflictError, MeterhouseError
 
 _KEY = re.compile(r"[!-~]{1,255}")
 #: What of an answer is said again.
@@ -35,10 +35,22 @@ class Ids:
         return self.new_id()
 
 
-def once(call: Call, effect: Callable[[Ids], Response]) -> Response:
+class AlreadyShown(ConflictError):
+    """The request was carried out before, and its answer had a secret, which nobody keeps."""
+
+    code = "secret_already_shown"
+
+    def __init__(self, location: str) -> None:
+        message = "This request was carried out before: its client secret was shown then"
+        hint = f"Where it is lost, POST {location.partition('?')[0]}/rotate makes a new one"
+        super().__init__(message, hint=hint)
+
+
+def once(call: Call, effect: Callable[[Ids], Response], *, shown_once: bool = False) -> Response:
     """Answer a request once: a repeat under the same key gets the same answer.
 
-    Only what succeeded is kept. What was refused did nothing, and may be repeated.
+    Only what succeeded is kept. What was refused did nothing, and may be repeated. An answer that
+    is shown once has a secret: it is kept without its body, and a repeat is told so.
     """
     given = call.header("idempotency-key")
     if given is None:
@@ -50,6 +62,8 @@ def once(call: Call, effect: Callable[[Ids], Response]) -> Response:
             request, context.lease, alive=context.living(), at=context.clock()
         )
     if stored is not None:
+        if shown_once:
+            raise AlreadyShown(stored.headers.get("location", ""))
         return _replayed(stored)
     try:
         response = effect(Ids(derived_ids(request), repeatable=True))
@@ -57,7 +71,8 @@ def once(call: Call, effect: Callable[[Ids], Response]) -> Response:
         _give_back(call, request)
         raise
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-    kept = StoredAnswer(response.status_code, headers, bytes(response.body))
+    body = b"" if shown_once else bytes(response.body)
+    kept = StoredAnswer(response.status_code, headers, body)
     try:
         with context.ledger() as ledger:
             ledger.finish_request(request, kept)
@@ -85,10 +100,15 @@ def _checked(key: str) -> str:
 
 
 def _fingerprint(call: Call) -> bytes:
-    """Tell a request from another one under the same key."""
+    """Tell a request from another one under the same key.
+
+    It is a keyed hash: a body may have a password that could be guessed by a plain one.
+    """
     url = call.request.url
-    head = f"{call.request.method}\n{url.path}\n{url.query}\n".encode()
-    return hashlib.sha256(head + call.body).digest()
+    body = hashlib.sha256(call.body).hexdigest()
+    return call.context.client_secrets.hash(
+        f"{call.request.method}\n{url.path}\n{url.query}\n{body}"
+    )
 
 
 def _replayed(stored: StoredAnswer) -> Response:

@@ -49,6 +49,7 @@ _BY_CODE = {
     "rate_limited": 429,
     "request_malformed": 400,
     "revision_stale": 412,
+    "scopes_not_owned": 403,
     "store_failed": 503,
     "too_many_runs": 503,
 }

@@ -11,6 +11,7 @@ import traceback
 from functools import partial
 from threading import Event, Thread
 
+from meterhouse.api.access import SERVER
 from meterhouse.api.context import Context
 from meterhouse.app.correcting import logged_action, purge
 from meterhouse.app.idempotency import purge_requests
@@ -24,8 +25,6 @@ from meterhouse.core.json_text import JsonValue, json_text
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.streams.record import StartedRun
 
-#: Who the log of activities names.
-ACTOR = "server"
 _TICK_SECONDS = 1.0
 _TIDY_EVERY: Instant = 60 * MINUTE
 
@@ -113,7 +112,7 @@ class Scheduler:
             gone = {
                 "auditEntries": purge_usage_audit(ledger, at=now),
                 "suspendedRecords": purge(
-                    ledger, action=logged_action(ledger, at=now, actor=ACTOR)
+                    ledger, action=logged_action(ledger, at=now, actor=SERVER)
                 ),
                 "keyedRequests": purge_requests(ledger, at=now),
             }

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from meterhouse.app.page import Page
 from meterhouse.core.application import Application
-from meterhouse.core.instant import Instant
+from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.secret import Secret, SecretType
 
@@ -201,6 +201,25 @@ class Activity:
     kind: str
     object_id: str
     detail: JsonValue = None
+
+    def to_api(self) -> dict[str, Any]:
+        """Return the API's object."""
+        return {
+            "at": instant_text(self.at),
+            "actor": self.actor,
+            "action": self.action,
+            "kind": self.kind,
+            "objectId": self.object_id,
+            "detail": self.detail,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """Who uses a ledger at present, for the log of activities; ``clock`` says when they act."""
+
+    actor: str
+    clock: Callable[[], Instant]
 
 
 class Activities(Protocol):

@@ -7,14 +7,31 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from meterhouse.app.access_ports import Applications, ClientSecretHasher, TokenAuthority
-from meterhouse.app.listing import found
+from meterhouse.app.listing import found, take
 from meterhouse.app.refusal import AccessFault, AccessRefused
 from meterhouse.core.application import Application, read_application
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue
-from meterhouse.core.problem import NotFoundError
+from meterhouse.core.problem import ConflictError, MeterhouseError, NotFoundError
 from meterhouse.core.revision import check_revision
-from meterhouse.core.scope import ordered_scopes, scopes_text
+from meterhouse.core.scope import VERBS, ordered_scopes, scopes_text
+
+#: Who has all of these looks after applications.
+_ADMINISTRATION = frozenset(f"{verb}:applications" for verb in VERBS["applications"])
+
+
+class ScopesNotOwned(MeterhouseError):
+    """A client would give away what it does not have itself."""
+
+    code = "scopes_not_owned"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks, and what they may do: the scopes of the token that the application still has."""
+
+    client_id: str
+    scopes: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +71,6 @@ class IssuedToken:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who asks, and what they may do: the scopes of the token that the application still has."""
-
-    client_id: str
-    scopes: frozenset[str]
-
-
 def create_application(
     applications: Applications,
     hasher: ClientSecretHasher,
@@ -69,9 +78,15 @@ def create_application(
     *,
     new_id: Callable[[], str],
     at: Instant,
+    by: Principal | None = None,
 ) -> NewClient:
-    """Create an application; the ledger keeps a keyed hash of its client secret."""
+    """Create an application; the ledger keeps a keyed hash of its client secret.
+
+    ``by``, here and below, is the client that asks: it gives no scope that it does not have
+    (``ScopesNotOwned``). Whoever has the ledger itself may do everything, and is nobody.
+    """
     application = read_application(body, id=new_id(), client_id=new_id(), at=at)
+    _refuse_escalation(application.scopes, by)
     client_secret = hasher.new_secret()
     applications.add_application(application, hasher.hash(client_secret))
     return NewClient(application, client_secret)
@@ -95,26 +110,63 @@ def update_application(
     patch: JsonValue,
     at: Instant,
     revision: str | None = None,
+    by: Principal | None = None,
 ) -> Application:
     """Apply a merge patch to name and scopes; a scope that is taken away ends at once.
 
-    Where ``revision`` is given, ``StaleRevision`` if the application has another one by now.
+    Where ``revision`` is given, ``StaleRevision`` if the application has another one by now. A
+    client (``by``) cannot narrow the last application that looks after applications.
     """
 
     def change(present: Application) -> Application:
         _check(present, revision)
-        return present.merged(patch, at=at)
+        changed = present.merged(patch, at=at)
+        _refuse_escalation(changed.scopes - present.scopes, by)
+        if by is not None and not changed.scopes >= _ADMINISTRATION:
+            _refuse_last(applications, present)
+        return changed
 
     return applications.update_application(find_application(applications, reference).id, change)
 
 
 def delete_application(
-    applications: Applications, reference: str, *, revision: str | None = None
+    applications: Applications,
+    reference: str,
+    *,
+    revision: str | None = None,
+    by: Principal | None = None,
 ) -> Application:
-    """Delete an application, and with it its tokens; returns what it was."""
+    """Delete an application, and with it its tokens; returns what it was.
+
+    A client (``by``) cannot delete the last one that looks after applications.
+    """
     application = find_application(applications, reference)
-    applications.delete_application(application.id, lambda present: _check(present, revision))
+
+    def check(present: Application) -> None:
+        _check(present, revision)
+        if by is not None:
+            _refuse_last(applications, present)
+
+    applications.delete_application(application.id, check)
     return application
+
+
+def _refuse_escalation(given: frozenset[str], by: Principal | None) -> None:
+    if by is not None and (missing := ordered_scopes(given - by.scopes)):
+        message = f"A client gives no scope that it does not have: {' '.join(missing)}"
+        hint = "Name the scopes, and leave these out; or ask with a token that has them"
+        raise ScopesNotOwned(message, hint=hint)
+
+
+def _refuse_last(applications: Applications, present: Application) -> None:
+    """Keep the door open: refuse to lose the last application that may let others in."""
+    if not present.scopes >= _ADMINISTRATION:
+        return
+    others = (one for one in take(applications.applications, limit=None) if one != present)
+    if not any(one.scopes >= _ADMINISTRATION for one in others):
+        message = f"Application {present.name!r} is the last that looks after applications"
+        hint = f"Give another one {scopes_text(_ADMINISTRATION)} first"
+        raise ConflictError(message, hint=hint, code="last_administrator")
 
 
 def _check(present: Application, revision: str | None) -> None:
@@ -128,9 +180,14 @@ def rotate_client_secret(
     *,
     old_until: Instant,
     at: Instant,
+    by: Principal | None = None,
 ) -> NewClient:
-    """Give an application a new client secret; the present one works until an instant."""
+    """Give an application a new client secret; the present one works until an instant.
+
+    A client that may less than the application does not get its secret.
+    """
     application = find_application(applications, reference)
+    _refuse_escalation(application.scopes, by)
     client_secret = hasher.new_secret()
     applications.rotate_client_secret(
         application.id, hasher.hash(client_secret), old_until=old_until, at=at
@@ -176,8 +233,12 @@ def issue_token(
         hint = f"Give {authority.issuer}/, or leave it out"
         raise AccessRefused(AccessFault.AUDIENCE_UNKNOWN, hint=hint)
     scopes = application.scopes if not scope else frozenset(scope.split())
-    if missing := sorted(scopes - application.scopes):
-        hint = f"It lacks {' '.join(missing)}"
+    if missing := scopes - application.scopes:
+        # What is no scope of ours is not shown: it may be anything that went to the wrong place.
+        known = ordered_scopes(missing)
+        hint = (
+            f"It lacks {' '.join(known)}" if known else "There are others: /openapi.json lists them"
+        )
         raise AccessRefused(AccessFault.SCOPE_NOT_GRANTED, hint=hint)
     token = authority.issue(
         client_id=application.client_id, scopes=scopes, audience=audience, id=id, at=at

@@ -23,6 +23,8 @@ _SHOWN_CHARS_MAX = 60
 class Reading:
     """Reads the fields of one API body and lists every problem.
 
+    ``hides``: no problem shows a value, because any may be a secret in the wrong place.
+
     >>> reading = Reading({"name": 5})
     >>> reading.text("name", required=True, chars_max=80), [str(p) for p in reading.problems]
     (None, ['name: is 5, not a text (write it between double quotes)'])
@@ -35,15 +37,21 @@ class Reading:
         known: Collection[str] = (),
         read_only: Collection[str] = (),
         what: str = "object",
+        hides: bool = False,
     ) -> None:
+        self._hides = hides
         self.problems: list[Problem] = []
         self.body: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
         self._is_object = isinstance(body, Mapping)
         if not self._is_object:
-            message = f"is {shown(body)}, not a JSON object"
+            message = f"is {self._shown(body)}not a JSON object"
             self.problems.append(Problem("", message, f"write the {what} between {{ and }}"))
         elif known:
             self.only(known, what=what, read_only=read_only)
+
+    def _shown(self, value: object) -> str:
+        """Return a value for the beginning of a message."""
+        return "" if self._hides else f"{shown(value)}, "
 
     def only(
         self,
@@ -74,15 +82,16 @@ class Reading:
                 self.fail(name, "is missing", "give it a text")
             return None
         if not isinstance(value, str):
-            self.fail(name, f"is {shown(value)}, not a text", "write it between double quotes")
+            message = f"is {self._shown(value)}not a text"
+            self.fail(name, message, "write it between double quotes")
             return None
         if has_half_pair(value):
-            self.fail(
-                name, f"is {shown(value)}", "half a surrogate pair is no character: remove it"
-            )
+            message = "has half a character" if self._hides else f"is {shown(value)}"
+            self.fail(name, message, "half a surrogate pair is no character: remove it")
             return None
         if chars_max is not None and len(value) > chars_max:
-            message = f"is {shown(value)}, which has {len(value)} characters"
+            has = f"{len(value)} characters"
+            message = f"has {has}" if self._hides else f"is {shown(value)}, which has {has}"
             self.fail(name, message, f"at most {chars_max} are allowed")
             return None
         return value

@@ -126,12 +126,14 @@ class Secret:
 
         The type stays: functions of streams rely on it. Raises ``DefinitionError``.
         """
-        reading = Reading(patch, known=_WRITABLE, read_only=_READ_ONLY, what="merge patch")
+        reading = Reading(
+            patch, known=_WRITABLE, read_only=_READ_ONLY, what="merge patch", hides=True
+        )
         body = reading.body
         name = self.name if "name" not in body else _name(reading)
         description = self.description if "description" not in body else _description(reading)
         if body.get("type", self.type.value) != self.type.value:
-            reading.fail("type", f"is {shown(body['type'])}", "create another secret")
+            reading.fail("type", f"is {self.type.value}, and stays so", "create another secret")
         credentials = None
         if "credentials" in body:
             credentials = _credentials(reading, self.type)
@@ -160,11 +162,7 @@ def read_secret(body: JsonValue, *, id: str, at: Instant) -> tuple[Secret, Crede
 
     Raises ``DefinitionError`` listing every problem; no message shows a value.
     """
-    if not isinstance(body, Mapping):
-        # What else it may be is not shown: it may well be the secret itself.
-        problem = Problem("", "is not a JSON object", "write the secret between { and }")
-        raise DefinitionError([problem], what="The secret")
-    reading = Reading(body, known=_WRITABLE, read_only=_READ_ONLY, what="secret")
+    reading = Reading(body, known=_WRITABLE, read_only=_READ_ONLY, what="secret", hides=True)
     name = _name(reading)
     description = _description(reading)
     type_ = _type(reading)
@@ -186,11 +184,12 @@ def read_type(text: str) -> SecretType:
 
 def _name(reading: Reading) -> str:
     name = reading.text("name", required=True, chars_max=NAME_CHARS_MAX) or ""
-    if any(not character.isalnum() and character not in _NAME_MARKS for character in name):
+    wrong = [mark for mark in dict.fromkeys(name) if not mark.isalnum() and mark not in _NAME_MARKS]
+    if wrong:
         hint = "use letters, digits, spaces and - _ . ( )"
-        reading.fail("name", f"is {shown(name)}", hint)
+        reading.fail("name", f"has {shown(''.join(wrong))}", hint)
     elif name != name.strip():
-        reading.fail("name", f"is {shown(name)}", "remove the spaces around it")
+        reading.fail("name", "has spaces around it", "remove them")
     return name
 
 
@@ -205,7 +204,7 @@ def _type(reading: Reading) -> SecretType | None:
         return SecretType(given)
     near = get_close_matches(given.lower(), names, n=1) if isinstance(given, str) else []
     hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(names)}"
-    reading.fail("type", "is missing" if given is None else f"{shown(given)} is no type", hint)
+    reading.fail("type", "is missing" if given is None else "is no type that there is", hint)
     return None
 
 

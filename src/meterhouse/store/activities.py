@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-from meterhouse.app.access_ports import Activity
+from meterhouse.app.access_ports import Acting, Activity
 from meterhouse.app.page import Page
-from meterhouse.core.json_text import json_text, parse_json
+from meterhouse.core.json_text import JsonValue, json_text, parse_json
 from meterhouse.store.connection import Database, Row, storable
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.sql_text import queries
@@ -16,10 +18,42 @@ _SQL = queries("activities")
 _NUMBER_MAX = 2**63 - 1
 
 
-class ActivityTable:
-    """The part of the ledger that keeps the log of activities."""
+@dataclass(slots=True)
+class Note:
+    """What an activity says. ``void``: nothing happened, so nothing is said."""
+
+    action: str
+    id: str
+    detail: dict[str, JsonValue] = field(default_factory=dict)
+    void: bool = False
+
+
+def tell_created(note: Note, created: Sequence[tuple[str, str]]) -> None:
+    """Tell of new things, by id and name: of several, how many they are."""
+    note.void = not created
+    if len(created) == 1:
+        [(note.id, note.detail["name"])] = created
+    else:
+        note.detail["count"] = len(created)
+
+
+class Recorder:
+    """What tables share that write down who did what. ``acting`` is who uses the ledger now."""
 
     _database: Database
+    acting: Acting | None = None
+
+    @contextmanager
+    def _recorded(
+        self, action: str, kind: str, id: str = "", **detail: JsonValue
+    ) -> Iterator[Note]:
+        """Write a block and its activity in one transaction; nobody's acts are not written down."""
+        with self._database.write():
+            note = Note(action, id, detail)
+            yield note
+            if self.acting is not None and not note.void:
+                said = (self.acting.clock(), self.acting.actor, note.action, kind, note.id)
+                self.add_activity(Activity(*said, detail=note.detail or None))
 
     def add_activity(self, activity: Activity) -> None:
         """Add an entry."""
@@ -27,6 +61,10 @@ class ActivityTable:
         texts = map(storable, (activity.actor, activity.action, activity.kind, activity.object_id))
         with self._database.write():
             self._database.execute(_SQL["insert_activity"], (activity.at, *texts, detail))
+
+
+class ActivityTable(Recorder):
+    """The part of the ledger that keeps the log of activities."""
 
     def activities(
         self,

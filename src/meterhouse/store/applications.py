@@ -8,26 +8,29 @@ from meterhouse.app.access_ports import PEPPER, ClientSecretHashes, SealedValue
 from meterhouse.app.page import Page
 from meterhouse.core.application import Application
 from meterhouse.core.instant import Instant
+from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import ConflictError, NotFoundError
-from meterhouse.core.scope import scopes_text
+from meterhouse.core.scope import ordered_scopes, scopes_text
+from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, Row, storable
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.sealed_values import put_sealed, sealed_at
 from meterhouse.store.sql_text import queries
 
 _SQL = queries("applications")
+_KIND = "application"
 #: There is one key of the hashes, for all applications.
 _PEPPER_ID = "all"
 
 
-class ApplicationTable:
+class ApplicationTable(Recorder):
     """The part of the ledger that keeps applications."""
 
     _database: Database
 
     def add_application(self, application: Application, client_secret_hash: bytes) -> None:
         """Add; refused where the name is taken."""
-        with self._database.write():
+        with self._recorded("create", _KIND, application.id, **_told(application)):
             _refuse_taken(self._database, application)
             values = (
                 *(application.id, application.client_id, application.name),
@@ -64,8 +67,9 @@ class ApplicationTable:
         self, id: str, change: Callable[[Application], Application]
     ) -> Application:
         """Replace a definition; the client secret stays."""
-        with self._database.write():
+        with self._recorded("update", _KIND, id) as note:
             application = change(_present(self._database, id))
+            note.detail |= _told(application)
             _refuse_taken(self._database, application)
             scopes = scopes_text(application.scopes)
             values = (application.name, scopes, application.updated_at, id)
@@ -77,14 +81,16 @@ class ApplicationTable:
     ) -> None:
         """Put a new secret in front; the one before the present one ends at once."""
         values = {"id": id, "hash": client_secret_hash, "old_until": old_until, "at": at}
-        with self._database.write():
-            _present(self._database, id)
+        with self._recorded("rotate", _KIND, id) as note:
+            note.detail["name"] = _present(self._database, id).name
             self._database.execute(_SQL["rotate"], values)
 
     def delete_application(self, id: str, check: Callable[[Application], None]) -> None:
         """Delete; its tokens end with it."""
-        with self._database.write():
-            check(_present(self._database, id))
+        with self._recorded("delete", _KIND, id) as note:
+            present = _present(self._database, id)
+            check(present)
+            note.detail["name"] = present.name
             self._database.execute(_SQL["delete_application"], (id,))
 
     def client_secret_pepper(self, seal: Callable[[str], SealedValue]) -> SealedValue:
@@ -100,6 +106,10 @@ class ApplicationTable:
                 present = seal(_PEPPER_ID)
                 put_sealed(self._database, present)
         return present
+
+
+def _told(application: Application) -> dict[str, JsonValue]:
+    return {"name": application.name, "scopes": list(ordered_scopes(application.scopes))}
 
 
 def _present(database: Database, id: str) -> Application:

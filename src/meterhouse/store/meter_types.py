@@ -11,22 +11,25 @@ from meterhouse.app.ports import Page
 from meterhouse.core.json_text import json_text
 from meterhouse.core.meter_type import MeterType
 from meterhouse.core.problem import ConflictError, NotFoundError
+from meterhouse.store.activities import Recorder, tell_created
 from meterhouse.store.catalogue import meter_type_from_row, optional_text, thresholds_text
 from meterhouse.store.connection import Database, Row
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.sql_text import queries
 
 _SQL = queries("meter_types")
+_KIND = "meter type"
 
 
-class MeterTypeTable:
+class MeterTypeTable(Recorder):
     """The part of the ledger that keeps meter types."""
 
     _database: Database
 
     def add_meter_types(self, meter_types: Sequence[MeterType]) -> None:
         """Add all or none."""
-        with self._database.write():
+        with self._recorded("create", _KIND) as note:
+            tell_created(note, [(t.id, t.name) for t in meter_types])
             taken = [fault for t in meter_types for fault in _taken(self._database, t)]
             taken += _repeated(meter_types)
             _refuse(taken)
@@ -50,9 +53,10 @@ class MeterTypeTable:
 
     def update_meter_type(self, id: str, change: Callable[[MeterType], MeterType]) -> MeterType:
         """Replace a definition; meters keep the version that they inherited."""
-        with self._database.write():
+        with self._recorded("update", _KIND, id) as note:
             no, version, *inherited = _current(self._database, id)
             meter_type = change(_by_no(self._database, no))
+            note.detail["name"] = meter_type.name
             _refuse(_taken(self._database, meter_type))
             new = _inherited(meter_type)
             if new[2] != inherited[2] and self._database.value(_SQL["has_meters"], (no,)):
@@ -69,8 +73,9 @@ class MeterTypeTable:
 
     def delete_meter_type(self, id: str) -> None:
         """Delete; refused while meters of it exist."""
-        with self._database.write():
+        with self._recorded("delete", _KIND, id) as note:
             no, _, name, *_ = _current(self._database, id)
+            note.detail["name"] = name
             if count := self._database.value(_SQL["number_of_meters"], (no,)):
                 meters = "1 meter" if count == 1 else f"{count} meters"
                 hint = "Delete its meters first"

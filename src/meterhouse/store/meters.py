@@ -14,6 +14,7 @@ from meterhouse.core.meter import MeterPatch, NewMeter
 from meterhouse.core.meter_type import MeterType
 from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError, Problem
 from meterhouse.engine.bucket import Bucket
+from meterhouse.store.activities import Recorder, tell_created
 from meterhouse.store.catalogue import (
     Catalogue,
     own_from_text,
@@ -25,6 +26,7 @@ from meterhouse.store.pages import cursor_of, number_after, text_after, text_cur
 from meterhouse.store.sql_text import queries
 
 _SQL = queries("meters")
+_KIND = "meter"
 _TYPES = queries("meter_types")
 #: How many items a message names before it only counts them.
 _NAMED_MAX = 20
@@ -42,7 +44,7 @@ class _Type:
     first_end: Instant
 
 
-class MeterTable:
+class MeterTable(Recorder):
     """The part of the ledger that keeps meters."""
 
     _database: Database
@@ -51,18 +53,20 @@ class MeterTable:
     def add_meters(self, meters: Sequence[tuple[str, NewMeter]], *, at: Instant) -> list[str]:
         """Create all or none, each with the given id, its first period starting at ``at``."""
         try:
-            with self._database.write():
+            with self._recorded("create", _KIND) as note:
                 _insert(self._database, meters, _types(self._database, meters, at=at), at=at)
+                tell_created(note, [(id, new.user_id) for id, new in meters])
         except _NotNew as error:
             raise _duplicates(self._database, meters) from error
         return [id for id, _ in meters]
 
     def add_each_meter(self, meters: Sequence[tuple[str, NewMeter]], *, at: Instant) -> list[bool]:
         """Create those that are new, in one transaction; says of each whether it was."""
-        with self._database.roomy(), self._database.write():
+        with self._database.roomy(), self._recorded("create", _KIND) as note:
             types = _types(self._database, meters, at=at)
             fresh = _fresh(self._database, meters, types)
             _insert(self._database, [meters[place] for place in fresh], types, at=at)
+            tell_created(note, [(meters[n][0], meters[n][1].user_id) for n in fresh])
         new = frozenset(fresh)
         return [place in new for place in range(len(meters))]
 
@@ -124,7 +128,7 @@ class MeterTable:
 
     def update_meter(self, id: str, patch: MeterPatch, *, at: Instant) -> None:
         """Apply a patch. What it sets is the meter's own from now on, ``null`` included."""
-        with self._database.write():
+        with self._recorded("update", _KIND, id):
             row = _known(self._database, id)
             meter = next(Catalogue(self._database).buckets([row])).meter
             changed, problems = patch.applied_to(meter)
@@ -139,7 +143,7 @@ class MeterTable:
 
     def delete_meter(self, id: str) -> None:
         """Delete; refused while a stream with its meter key runs."""
-        with self._database.write():
+        with self._recorded("delete", _KIND, id):
             no, _, key_no, *_ = _known(self._database, id)
             for name, run_id, *lease in self._database.rows(_SQL["running_with_key"], (key_no,)):
                 if self._dead(Lease(*lease)):

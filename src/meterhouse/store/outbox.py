@@ -6,6 +6,7 @@ from typing import Any
 
 from meterhouse.app.ports import PendingDelivery
 from meterhouse.core.instant import Instant
+from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, path_from_value, storable
 from meterhouse.store.sql_text import queries
 from meterhouse.streams.record import OutboxEntry
@@ -13,7 +14,7 @@ from meterhouse.streams.record import OutboxEntry
 _SQL = queries("outbox")
 
 
-class OutboxTable:
+class OutboxTable(Recorder):
     """The part of the ledger that keeps the outbox."""
 
     _database: Database
@@ -36,7 +37,7 @@ class OutboxTable:
 
     def drop(self, id: int) -> None:
         """Forget one that is pending; another id changes nothing."""
-        with self._database.write():
+        with self._recorded("drop", "delivery", str(id)):
             self._database.execute(_SQL["drop"], (id,))
 
 

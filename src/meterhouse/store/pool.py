@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
+from meterhouse.app.access_ports import Acting
 from meterhouse.app.ports import Lease
 from meterhouse.store.ledger import SqliteLedger, open_ledger
 
@@ -41,12 +42,14 @@ class LedgerPool:
         self._closed = False
 
     @contextmanager
-    def ledger(self) -> Iterator[SqliteLedger]:
-        """Lend a ledger for the block, to one thread."""
+    def ledger(self, acting: Acting | None = None) -> Iterator[SqliteLedger]:
+        """Lend a ledger for the block, to one thread; what ``acting`` does is written down."""
         ledger = self._take()
+        ledger.acting = acting
         try:
             yield ledger
         finally:
+            ledger.acting = None
             self._give_back(ledger)
 
     @contextmanager

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from meterhouse.app.access_ports import Activity
 from meterhouse.app.ports import Lease, Page
 from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
+from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, Row, storable
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.run_commit import commit, keep_failed
@@ -32,7 +34,7 @@ _STREAMS = queries("streams")
 _NUMBER_MAX = 2**63 - 1
 
 
-class RunTable:
+class RunTable(Recorder):
     """The part of the ledger that keeps runs and their leases."""
 
     _database: Database
@@ -40,6 +42,9 @@ class RunTable:
     def start_run(self, run: Run, lease: Lease, *, alive: frozenset[str]) -> StartedRun:
         """Record a run and take the stream's lease; a lease of a dead process is taken over."""
         with self._database.write():
+            if run.cause.started_by is not None and run.cause.group_run_id is None:
+                said = (run.started_at, run.cause.started_by, "run", "stream", run.stream_id)
+                self.add_activity(Activity(*said, detail={"name": run.stream_name, "run": run.id}))
             return begin(self._database, run, lease, alive=alive)
 
     def lease_of(self, stream_id: str) -> Lease | None:
@@ -117,8 +122,10 @@ class RunTable:
 
     def request_stop(self, id: str, *, at: Instant) -> bool:
         """Ask a run to stop; ``False`` where it is not running."""
-        with self._database.write():
-            return bool(self._database.rows(_SQL["request_stop"], (at, id)))
+        with self._recorded("stop", "run", id) as note:
+            stopped = bool(self._database.rows(_SQL["request_stop"], (at, id)))
+            note.void = not stopped
+        return stopped
 
     def stop_requested(self, id: str) -> bool:
         """Whether a run has been asked to stop."""

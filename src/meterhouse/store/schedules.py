@@ -10,6 +10,7 @@ from meterhouse.app.stream_ports import Claim, Refusal
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
+from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, Row
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.runs import begin
@@ -21,12 +22,13 @@ from meterhouse.streams.schedule import Schedule
 from meterhouse.streams.schedule_rule import ScheduleRule
 
 _SQL = queries("schedules")
+_KIND = "schedule"
 _STREAMS = queries("streams")
 _GROUPS = queries("stream_groups")
 _RUNS = queries("runs")
 
 
-class ScheduleTable:
+class ScheduleTable(Recorder):
     """The part of the ledger that keeps schedules."""
 
     _database: Database
@@ -37,9 +39,11 @@ class ScheduleTable:
 
         Refused for a stream in a group: the group has the schedule.
         """
-        with self._database.write():
+        with self._recorded("create", _KIND, schedule.id) as note:
             stream_no, group_no = self._target(schedule)
             no = _no_of(self._database, schedule.stream_id, schedule.group_id)
+            note.detail |= {"of": schedule.stream_id or schedule.group_id}
+            note.detail |= {"enabled": schedule.enabled}
             rule = json_text(schedule.rule.to_api())
             if no is None:
                 head = (schedule.id, stream_no, group_no, rule, schedule.enabled)
@@ -49,7 +53,10 @@ class ScheduleTable:
             else:
                 values = (rule, schedule.enabled, schedule.next_at, schedule.updated_at, no)
                 self._database.execute(_SQL["change"], values)
-            return _by_no(self._database, no)
+            stored = _by_no(self._database, no)
+            if stored.id != schedule.id or stored.updated_at != stored.created_at:
+                note.action, note.id = "update", stored.id
+        return stored
 
     def _target(self, schedule: Schedule) -> tuple[int | None, int | None]:
         """Return the numbers of what the schedule is of, one of them ``None``."""
@@ -83,7 +90,7 @@ class ScheduleTable:
 
     def delete_schedule(self, id: str) -> None:
         """Delete; a run that it has begun goes on."""
-        with self._database.write():
+        with self._recorded("delete", _KIND, id):
             no = self._database.value(_SQL["by_id"], (id,))
             if no is None:
                 raise NotFoundError(f"There is no schedule {id!r}", hint="See `schedule list`")

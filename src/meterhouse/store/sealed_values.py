@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from meterhouse.app.access_ports import SealedValue
+from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database
 from meterhouse.store.sql_text import queries
 
 _SQL = queries("sealed_values")
 
 
-class SealedValueTable:
+class SealedValueTable(Recorder):
     """The part of the ledger that keeps what is sealed."""
 
     _database: Database
@@ -28,8 +29,9 @@ class SealedValueTable:
 
     def reseal_values(self, reseal: Callable[[SealedValue], bytes]) -> int:
         """Replace the content of each, all or none."""
-        with self._database.write():
+        with self._recorded("rotate", "wallet key") as note:
             rows = self._database.rows(_SQL["all"])
+            note.detail["count"] = len(rows)
             contents = [(reseal(SealedValue(*value)), no) for no, *value in rows]
             self._database.execute_many(_SQL["replace"], contents)
         return len(rows)

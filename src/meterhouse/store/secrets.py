@@ -11,6 +11,7 @@ from meterhouse.app.page import Page
 from meterhouse.core.json_text import parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.core.secret import Secret, SecretType
+from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, Row
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.sealed_values import put_sealed, remove_sealed, sealed_at
@@ -18,17 +19,18 @@ from meterhouse.store.sql_text import queries
 from meterhouse.streams.secret_use import secrets_of
 
 _SQL = queries("secrets")
+_KIND = "secret"
 _STREAMS_SHOWN_MAX = 5
 
 
-class SecretTable:
+class SecretTable(Recorder):
     """The part of the ledger that keeps secrets."""
 
     _database: Database
 
     def add_secret(self, secret: Secret, seal: Callable[[Secret], bytes]) -> None:
         """Add; refused where the name is taken."""
-        with self._database.write():
+        with self._recorded("create", _KIND, secret.id, name=secret.name):
             _refuse_taken(self._database, secret)
             values = (
                 *(secret.id, secret.name, secret.name.casefold(), secret.description),
@@ -82,8 +84,9 @@ class SecretTable:
         self, id: str, change: Callable[[Secret], tuple[Secret, bytes | None]]
     ) -> Secret:
         """Replace a definition, and its sealed credentials where there are new ones."""
-        with self._database.write():
+        with self._recorded("update", _KIND, id) as note:
             secret, content = change(_present(self._database, id))
+            note.detail |= {"name": secret.name, "version": secret.version}
             _refuse_taken(self._database, secret)
             values = (
                 *(secret.name, secret.name.casefold(), secret.description),
@@ -96,9 +99,10 @@ class SecretTable:
 
     def delete_secret(self, id: str, check: Callable[[Secret], None]) -> None:
         """Delete with its credentials; refused while streams use it."""
-        with self._database.write():
+        with self._recorded("delete", _KIND, id) as note:
             secret = _present(self._database, id)
             check(secret)
+            note.detail["name"] = secret.name
             if streams := _streams_of(self._database, id):
                 shown = ", ".join(map(repr, streams[:_STREAMS_SHOWN_MAX]))
                 more = len(streams) - _STREAMS_SHOWN_MAX

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from meterhouse.app.access_ports import Activity
 from meterhouse.app.ports import Lease, Page
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
+from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, Row, storable
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.sql_text import queries
@@ -18,9 +20,10 @@ from meterhouse.streams.record import RunOrigin, RunStatus
 _SQL = queries("stream_groups")
 _STREAMS = queries("streams")
 _RUNS = queries("runs")
+_KIND = "group"
 
 
-class StreamGroupTable:
+class StreamGroupTable(Recorder):
     """The part of the ledger that keeps groups."""
 
     _database: Database
@@ -28,7 +31,7 @@ class StreamGroupTable:
 
     def add_group(self, group: StreamGroup) -> None:
         """Add; refused where the name is taken, or a stream is in a group or has a schedule."""
-        with self._database.write():
+        with self._recorded("create", _KIND, group.id, name=group.name):
             if self._database.value(_SQL["name_taken"], (group.name,)) is not None:
                 raise ConflictError(f"A group is named {group.name!r}", hint="Choose another name")
             values = (group.id, group.name, group.created_at, group.updated_at)
@@ -59,7 +62,7 @@ class StreamGroupTable:
 
     def delete_group(self, id: str, *, at: Instant) -> None:
         """Ungroup; refused while it runs. Its streams stay, its schedule goes."""
-        with self._database.write():
+        with self._recorded("delete", _KIND, id):
             no = self._database.value(_SQL["find"], {"reference": id})
             if no is None:
                 raise NotFoundError(f"There is no group {id!r}", hint="See `group list`")
@@ -69,6 +72,9 @@ class StreamGroupTable:
     def start_group_run(self, run: GroupRun, lease: Lease) -> None:
         """Record a run of a group; refused while another is under way."""
         with self._database.write():
+            if run.started_by is not None:
+                said = (run.started_at, run.started_by, "run", _KIND, run.group_id)
+                self.add_activity(Activity(*said, detail={"name": run.group_name, "run": run.id}))
             _make_way(self._database, run.group_id, self._dead, at=run.started_at)
             begin_group_run(self._database, run, lease)
 
@@ -96,8 +102,9 @@ class StreamGroupTable:
 
     def request_group_stop(self, id: str, *, at: Instant) -> bool:
         """Ask a run of a group, and its member that runs, to stop."""
-        with self._database.write():
+        with self._recorded("stop", "group run", id) as note:
             if not self._database.rows(_SQL["request_stop"], (at, id)):
+                note.void = True
                 return False
             for (run_id,) in self._database.rows(_SQL["running_members"], (id,)):
                 self._database.rows(_RUNS["request_stop"], (at, run_id))

@@ -9,6 +9,7 @@ from meterhouse.app.ports import Page
 from meterhouse.app.stream_ports import StreamEdit
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
+from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, Row, storable
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.sql_text import queries
@@ -20,19 +21,20 @@ _STREAMS = queries("streams")
 _NUMBER_MAX = 2**63 - 1
 
 
-class StreamVersionTable:
+class StreamVersionTable(Recorder):
     """The part of the ledger that keeps versions."""
 
     _database: Database
 
     def add_version(self, version: StreamVersion) -> None:
         """Add a version with a tag; refused where the stream has used the tag before."""
-        with self._database.write():
+        with self._recorded("create", "stream version", version.id) as note:
             row = self._database.row(_STREAMS["by_id"], (version.stream_id,))
             if row is None:
                 hint = "`stream list` shows those that exist"
                 raise NotFoundError(f"There is no stream {version.stream_id!r}", hint=hint)
             no, name = row
+            note.detail |= {"stream": version.stream_id, "tag": version.tag}
             if self._database.value(_SQL["tag_taken"], (no, version.tag)) is not None:
                 message = f"Stream {name!r} has a version {version.tag!r}"
                 raise ConflictError(message, hint="A tag is used once: choose another")

@@ -10,6 +10,7 @@ from meterhouse.app.stream_ports import StreamEdit
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.core.revision import check_revision
+from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, Row
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.sql_text import queries
@@ -18,10 +19,11 @@ from meterhouse.streams.record import StreamDefinition
 from meterhouse.streams.version import LostNode, lost_nodes
 
 _SQL = queries("streams")
+_KIND = "stream"
 _RUNS = queries("runs")
 
 
-class StreamTable:
+class StreamTable(Recorder):
     """The part of the ledger that keeps streams."""
 
     _database: Database
@@ -29,7 +31,7 @@ class StreamTable:
 
     def add_stream(self, stream: StreamDefinition) -> None:
         """Add; refused where the name is taken."""
-        with self._database.write():
+        with self._recorded("create", _KIND, stream.id, name=stream.name):
             _refuse_taken(self._database, stream.name)
             document = json_text(stream.document)
             values = (stream.id, stream.name, document, stream.created_at, stream.updated_at)
@@ -64,10 +66,12 @@ class StreamTable:
         edit: StreamEdit,
     ) -> StreamDefinition:
         """Replace a stream by what ``change`` makes of it, in one transaction; returns that."""
-        with self._database.write():
+        with self._recorded("update", _KIND, id) as note:
             no, current = _checked(self._database, id, edit.expected_revision)
             new = change(current)
+            note.detail["name"] = new.name
             if new is current:
+                note.void = True
                 return current
             if new.name != current.name:
                 _refuse_taken(self._database, new.name)
@@ -87,9 +91,9 @@ class StreamTable:
 
     def delete_stream(self, id: str, *, expected_revision: str | None = None) -> None:
         """Delete with what its runs remember; refused while it runs or has suspended records."""
-        with self._database.write():
+        with self._recorded("delete", _KIND, id) as note:
             no, stream = _checked(self._database, id, expected_revision)
-            name = stream.name
+            note.detail["name"] = name = stream.name
             if (group := self._database.value(_SQL["in_group"], (no,))) is not None:
                 hint = "Delete the group first (`group delete`)"
                 raise ConflictError(f"Stream {name!r} is in the group {group!r}", hint=hint)

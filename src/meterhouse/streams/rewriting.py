@@ -15,6 +15,7 @@ from meterhouse.core.reading import shown
 
 HTTP_NODE = "transforms/http"
 OAUTH2 = "oauth2"
+_SIMPLE_KINDS = ("basic", "bearer")
 #: Where the original's API is known to live.
 KNOWN_BASES = ("https://api.digitalroute.io", "https://api.us.digitalroute.io")
 #: An address of the API, wherever it is: what comes before its own paths is the base.
@@ -65,11 +66,19 @@ _OAUTH_FIELDS = ("accessTokenURL", "audience")
 def with_secret(
     document: Mapping[str, Any], secret_id: str, *, kind: str = OAUTH2
 ) -> tuple[dict[str, Any], int]:
-    """Return the document with a secret chosen for its OAuth 2.0 nodes, and how many there are."""
+    """Return the document with a secret chosen for its nodes of that kind, and how many there are.
+
+    A password that stood in the document itself is taken out.
+    """
+    wanted = kind if kind in _SIMPLE_KINDS else OAUTH2
 
     def change(params: dict[str, Any]) -> dict[str, Any]:
-        if params.get("authType") == "oAuth2":
+        if str(params.get("authType", "")).lower() == wanted:
             params["secretsWalletEntry"] = {"secretId": secret_id, "secretType": kind}
+            basic = params.get("basicAuthentication")
+            if isinstance(basic, Mapping):
+                kept = {name: value for name, value in basic.items() if name != "password"}
+                params["basicAuthentication"] = kept
         return params
 
     return _changed(document, change)

@@ -1,6 +1,8 @@
 """The resources of the API: one file each. A new one is a file and a line here."""
 
 from meterhouse.api.resources import (
+    activities,
+    applications,
     bulk,
     corrections,
     discovery,
@@ -10,6 +12,7 @@ from meterhouse.api.resources import (
     meters,
     records,
     runs,
+    secrets,
     streams,
     tokens,
 )
@@ -24,6 +27,9 @@ RESOURCES = (
     records.resource,
     corrections.resource,
     inspector.resource,
+    secrets.resource,
+    applications.resource,
+    activities.resource,
     discovery.resource,
     health.resource,
 )

@@ -101,7 +101,8 @@ def _check(form: Mapping[str, str]) -> None:
     if "grant_type" not in form:
         raise TokenRefused("invalid_request", "The parameter grant_type is missing")
     if form["grant_type"] != GRANT:
-        message = f"The grant type {shown(form['grant_type'])} is not supported"
+        # Not shown: it may be the secret in the wrong place.
+        message = "The grant type is not supported"
         raise TokenRefused("unsupported_grant_type", message, hint=f"Use {GRANT}")
     for name in ("client_id", "client_secret"):
         if not form.get(name):

@@ -6,7 +6,8 @@ that was made elsewhere names none: it is read all the same, and the run says wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 
 from meterhouse.core.problem import MeterhouseError, Problem
@@ -55,7 +56,6 @@ class AuthParams:
     secret_id: str | None = None
     grant: str | None = None
     token: TokenParams = TokenParams()
-    inline: BasicAuth | None = field(default=None, repr=False)
 
     def obstacle(self, services: Services) -> Problem | None:
         """Say what keeps the node from being who it should be; ``None`` where nothing does."""
@@ -68,8 +68,8 @@ class AuthParams:
     def resolve(self, services: Services) -> HttpAuth | None:
         """Return what requests are sent with; ``None`` where nothing is asked for."""
         kind = self.kind.secret_type
-        if kind is None or (self.inline is not None and self.secret_id is None):
-            return self.inline
+        if kind is None:
+            return None
         credentials = self._credentials(kind, services)
         if kind is SecretType.BASIC:
             return BasicAuth(credentials["username"], credentials["password"])
@@ -126,6 +126,7 @@ class _Missing(MeterhouseError):
 def read_auth(reading: Reading) -> AuthParams:
     """Read what says who a node is; problems are noted."""
     kind = _read_kind(reading)
+    _refuse_password(reading)
     if kind is AuthKind.NONE:
         return AuthParams()
     entry = _inner(reading, "secretsWalletEntry")
@@ -134,8 +135,7 @@ def read_auth(reading: Reading) -> AuthParams:
     grant = reading.text("authentication") if kind is AuthKind.OAUTH2 else None
     if grant is not None and grant not in GRANTS:
         reading.fail("authentication", f"is {shown(grant)}", f"one of {', '.join(GRANTS)}")
-    inline = _read_inline(reading) if kind is AuthKind.BASIC else None
-    return AuthParams(kind, secret_id, grant, _read_token(reading, kind), inline)
+    return AuthParams(kind, secret_id, grant, _read_token(reading, kind))
 
 
 def _read_kind(reading: Reading) -> AuthKind:
@@ -164,14 +164,17 @@ def _read_token(reading: Reading, kind: AuthKind) -> TokenParams:
     return token
 
 
-def _read_inline(reading: Reading) -> BasicAuth | None:
-    """A password may stand in the document itself; an export leaves it out."""
-    inner = _inner(reading, "basicAuthentication")
-    username = inner.text("username") or ""
-    password = inner.body.get("password")
-    value = Reading(password).text("value") if not isinstance(password, str) else password
-    _note(reading, inner, "basicAuthentication")
-    return BasicAuth(username, value) if value else None
+def _refuse_password(reading: Reading) -> None:
+    """Whoever may read a stream reads its document: no password belongs there."""
+    given = reading.body.get("basicAuthentication")
+    password = given.get("password") if isinstance(given, Mapping) else None
+    value = password.get("value") if isinstance(password, Mapping) else password
+    if value not in (None, ""):
+        hint = (
+            "keep it in the wallet (`meterhouse secret create --type basic`), and import the stream"
+            " with --secret NAME, which takes the password out"
+        )
+        reading.fail("basicAuthentication.password", "is written in the document", hint)
 
 
 def _inner(reading: Reading, name: str) -> Reading:
