@@ -22,12 +22,13 @@ from meterhouse.engine.columns.cells import (
 )
 from meterhouse.engine.columns.dictionary import FieldDictionary
 from meterhouse.engine.columns.moments import Moments
+from meterhouse.engine.columns.range import greatest_volume
 from meterhouse.engine.columns.table import KINDS, MOMENT_BITS, Measures, Table
 from meterhouse.engine.plan import MeterPlan
 from meterhouse.engine.source import MeterColumns
 from meterhouse.engine.together import for_each
 
-#: Whole-number sums of one batch stay below this, so that thousands of batches fit 64 bits.
+#: Whole-number sums of one fold stay below this, so that thousands of folds fit 64 bits.
 _WHOLE_MAX = 2**50
 #: Carried values may take this much memory before those that are not needed are let go.
 _CARRIED_BYTES_MAX = 400_000_000
@@ -326,10 +327,6 @@ class Buckets:
 
 def _narrowed(assigned: pl.DataFrame) -> pl.DataFrame:
     """Widen whole numbers to quantities where their sums might leave 64 bits."""
-    if assigned["v"].dtype != pl.Int64:
-        return assigned
-    greatest = assigned.select(pl.col("v").abs().max())["v"][0] or 0
-    # The least 64-bit number has no absolute value; it shows as negative.
-    if greatest >= 0 and greatest * assigned.height < _WHOLE_MAX:
+    if assigned["v"].dtype != pl.Int64 or greatest_volume(assigned) < _WHOLE_MAX:
         return assigned
     return assigned.with_columns(pl.col("v", "s").cast(QUANTITY))

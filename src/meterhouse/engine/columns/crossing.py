@@ -16,6 +16,7 @@ import polars as pl
 from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.quantity import FRACTION_DIGITS_MAX, LIMIT, number_text
 from meterhouse.engine.column import QUANTITY
+from meterhouse.engine.columns.range import WHOLE_END, greatest_volume
 from meterhouse.engine.columns.table import KINDS
 from meterhouse.engine.source import Profile
 
@@ -107,6 +108,7 @@ class Limits:
         """
         every = mine.with_columns(key=pl.col("m").cast(pl.Int64), past=pl.lit(0, dtype=pl.Int64))
         plain = mine["s"].dtype == pl.Int64 and mine.height >= _SLICED_MIN
+        plain = plain and greatest_volume(mine) < WHOLE_END
         if not plain or (prior["kind"] != _SUM).any() or mine.select(pl.col("s").min()).item() < 0:
             return every
         last = mine["q"].max()

@@ -232,7 +232,7 @@ class ColumnExecutor:
         of_moments = [buckets[m] for m, _ in moments]
         upto = self._buckets.upto(frame, folding.before, (assigned, folding.carrier))
         states = dict(zip(moments, upto.totals(of_moments), strict=True))
-        texts = dict(zip(moments, upto.breakdowns(), strict=True))
+        texts = dict(zip(moments, upto.breakdowns(of_moments), strict=True))
         pushed = []
         for crossing in crossings:
             moment = crossing.m, crossing.q

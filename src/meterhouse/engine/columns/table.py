@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import polars as pl
 
@@ -22,6 +23,7 @@ from meterhouse.engine.column import QUANTITY, Column, ColumnKind, number_texts
 from meterhouse.engine.columns.carry import CarriedField
 from meterhouse.engine.columns.cells import encode_entries, joined_by_meter
 from meterhouse.engine.columns.dictionary import FieldDictionary
+from meterhouse.engine.columns.range import WHOLE_END, greatest
 
 #: Which measure is the value of a meter, by its aggregation.
 MEASURES = {
@@ -375,7 +377,13 @@ def _rank(used: pl.Series, places: pl.Series) -> pl.Series:
 
 
 def _same_types(parts: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
-    """Cast whole-number measures to quantities where any part has quantities."""
+    """Cast whole-number measures to quantities where any part has quantities.
+
+    So are whole sums that would leave 64 bits, all parts together.
+    """
     wide = [name for name in ("sum", "min", "max") if name in parts[0].columns]
     wide = [name for name in wide if any(part[name].dtype != pl.Int64 for part in parts)]
+    if "sum" in parts[0].columns and "sum" not in wide:
+        most = sum((greatest(part["sum"]) for part in parts), Decimal(0))
+        wide += ["sum"] * (most >= WHOLE_END)
     return [part.with_columns(pl.col(name).cast(QUANTITY) for name in wide) for part in parts]
