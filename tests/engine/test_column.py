@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 
 from meterhouse.engine.column import Coded, Column, ColumnKind, absent_column, concat_columns
+from meterhouse.engine.columns.cells import joined_by_meter
+from meterhouse.engine.frame import columns_of
 from meterhouse.engine.numerals import number_column
 
 _COLUMNS = {
@@ -117,3 +119,38 @@ def test_texts_of_decimals_are_numbers() -> None:
     column, wrong = number_column(pl.Series(["1.5", None, "-2"]))
     assert column.to_values() == [Decimal("1.5"), None, -2]
     assert not wrong.any()
+
+
+def test_texts_of_whole_numbers_are_whole_numbers() -> None:
+    column, wrong = number_column(pl.Series(["12", None, "-3"]))
+    assert column.values.dtype == pl.Int64
+    assert column.to_values() == [12, None, -3]
+    assert not wrong.any()
+
+
+@pytest.mark.parametrize("name", ["texts", "instants", "mixed"])
+def test_any_kind_can_become_json(name: str) -> None:
+    widened = _COLUMNS[name].widened(ColumnKind.JSON)
+    assert widened.kind is ColumnKind.JSON
+    assert widened.to_values() == _VALUES[name]
+
+
+def test_texts_that_need_no_escaping_are_quoted_without_a_look() -> None:
+    plain = Column.from_values(["a", None, "é"])
+    assert plain.is_plain()
+    assert plain.canonical(plain=True).to_list() == ['"a"', None, '"é"']
+    assert not _COLUMNS["texts"].is_plain()
+    assert not _COLUMNS["whole"].is_plain()
+
+
+def test_frames_give_the_columns_that_hold_anything() -> None:
+    columns = columns_of(pl.DataFrame({"a": ["x", None], "b": [None, None], "c": [True, None]}))
+    assert list(columns) == ["a", "c"]
+    assert columns["a"].to_values() == ["x", None]
+    assert columns["c"].to_values() == [True, None]
+
+
+def test_texts_of_one_meter_are_joined_in_their_order() -> None:
+    entries = pl.DataFrame({"m": [1, 1, 3], "e": ["a", "é", "c"]})
+    assert joined_by_meter(entries).rows() == [(1, "aé"), (3, "c")]
+    assert joined_by_meter(entries.clear()).rows() == []

@@ -31,8 +31,7 @@ from meterhouse.engine.together import for_each
 #: Whole-number sums of one fold stay below this, so that thousands of folds fit 64 bits.
 _WHOLE_MAX = 2**50
 #: Carried values may take this much memory before those that are not needed are let go.
-_CARRIED_BYTES_MAX = 400_000_000
-_NO_PLACES = pl.Series([], dtype=pl.Int64)
+_CARRIED_BYTES_MAX = 600_000_000
 _SUM = KINDS.index(Aggregation.SUM)
 
 
@@ -209,17 +208,12 @@ class Buckets:
         tables = (self._total, *self._tables)
         for table in tables:
             table.settle()
-        used = {
-            name: pl.concat(
-                [places for t in tables for places in t.places_of(name)] or [_NO_PLACES]
-            )
-            for name in self.fields
+        ranks = {
+            name: field.compact([places for t in tables for places in t.places_of(name)])
+            for name, field in self.fields.items()
         }
-        used = {name: places.drop_nulls().unique().sort() for name, places in used.items()}
-        for name, field in self.fields.items():
-            field.compact(used[name])
         for table in tables:
-            table.replace_places(used)
+            table.replace_places(ranks)
         # What buckets refer to stays; room for as much again keeps compacting rare.
         kept = sum(field.bytes for field in self.fields.values())
         self._carried_bytes_max = max(_CARRIED_BYTES_MAX, 2 * kept)

@@ -157,8 +157,6 @@ class Table:
 
     def keyed(self, rows: pl.LazyFrame, numbers: Sequence[str]) -> pl.LazyFrame:
         """Add the key columns to records; ``numbers`` are the columns of the group numbers."""
-        if not self.section:
-            return rows
         if self._packed and max(d.numbers_end for d in self.dictionaries) > 2**self._bits:
             self._widen()
         if self._packed:
@@ -178,9 +176,8 @@ class Table:
 
     def settle(self) -> None:
         """Merge the partials into one."""
-        if self._partials:
-            self._partials = [self.merged()]
-            self._rows = self._partials[0].height
+        self._partials = [self.merged()]
+        self._rows = self._partials[0].height
 
     def merged(self) -> pl.DataFrame:
         """Return one row for each bucket."""
@@ -240,11 +237,11 @@ class Table:
         names = [name for name, mine in self.carried_fields.items() if mine == field]
         return [p[name] for p in self._partials for name in names if name in p.columns]
 
-    def replace_places(self, used: Mapping[str, pl.Series]) -> None:
-        """Give values their new places: their ranks among those of their field in use."""
+    def replace_places(self, ranks: Mapping[str, pl.Series]) -> None:
+        """Give values their new places: ``ranks`` has that of every old place, by field."""
         self._partials = [
             partial.with_columns(
-                _rank(used[field], partial[name]).alias(name)
+                ranks[field].gather(partial[name]).alias(name)
                 for name, field in self.carried_fields.items()
                 if name in partial.columns
             )
@@ -369,11 +366,6 @@ def _slices_by_meter(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
         end = int(meters.search_sorted(meters[last], side="right"))
         yield frame.slice(start, end - start)
         start = end
-
-
-def _rank(used: pl.Series, places: pl.Series) -> pl.Series:
-    ranks = used.search_sorted(places).cast(pl.Int64)
-    return ranks.set(places.is_null(), None) if places.null_count() else ranks
 
 
 def _same_types(parts: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
