@@ -10,13 +10,16 @@ from __future__ import annotations
 import os
 import pwd
 import secrets
+import shutil
 import socket
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,12 +37,15 @@ from meterhouse.config import (
 from meterhouse.core.instant import Instant
 
 if TYPE_CHECKING:
+    from meterhouse.api import Access, Authority, Context, Limits
     from meterhouse.app.access_ports import (
         ClientSecretHasher,
         SealedValues,
         Sealer,
         TokenAuthority,
     )
+    from meterhouse.app.applications import NewClient
+    from meterhouse.app.diagnosis import Finding
     from meterhouse.app.ports import Lease, Ledger
     from meterhouse.app.running import Means
     from meterhouse.connectors.http import HttpClient
@@ -56,6 +62,10 @@ _SEED_LIMIT = 2**53
 _STATE_FIELD, _START_FIELD = 0, 19
 _DEAD_STATES = frozenset("ZXx")
 
+#: The file of the data directory that has the key of cursors.
+_CURSOR_KEY_FILE = "cursor.key"
+_CURSOR_KEY_BYTES = 32
+
 
 def _unseen(*_: object) -> None:
     return None
@@ -69,6 +79,10 @@ def http_client(*, own_urls: Sequence[str] = ()) -> HttpClient:
     return HttpClient(Guard(allowed), limits=Limits(whole_seconds=http_timeout()))
 
 
+def _write_line(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
 @dataclass(frozen=True, slots=True)
 class Installation:
     """A data directory that is open, with all that use cases need from the world."""
@@ -78,15 +92,15 @@ class Installation:
 
     def clock(self) -> Instant:
         """Return the present instant."""
-        return time.time_ns() // 1000
+        return _now()
 
     def new_id(self) -> str:
         """Return an id that was never used."""
-        return str(uuid.uuid4())
+        return _new_id()
 
     def new_seed(self) -> int:
         """Return a seed for a run that was given none."""
-        return secrets.randbelow(_SEED_LIMIT)
+        return _new_seed()
 
     def user(self) -> str:
         """Return who this process belongs to."""
@@ -105,28 +119,14 @@ class Installation:
         ``own_urls`` are base URLs of this server, which streams may always call. ``checkpoint`` is
         called before each chunk; what it raises ends the run.
         """
-        from meterhouse.app.ports import Lease
-        from meterhouse.app.running import Means
-        from meterhouse.connectors import FileDelivery, SpoolFolder, UsageFiles
-        from meterhouse.sandbox import JavaScriptSandbox
-        from meterhouse.streams.world import Services
-
-        home = home_directory()
-        services = Services(
-            files=UsageFiles(home=home),
-            spools=SpoolFolder(self.directory),
-            scripts=JavaScriptSandbox(),
-            progress=progress,
-            log=log,
+        return _means(
+            self.directory,
             http=http_client(own_urls=own_urls),
             credentials=self.credentials,
-            wait=time.sleep,
-            stopwatch=lambda: int(time.monotonic()),
+            progress=progress,
+            log=log,
             checkpoint=checkpoint,
         )
-        lease = Lease(this_host(), this_process())
-        delivery = FileDelivery(self.directory, home=home)
-        return Means(services, delivery, lease, living_processes, self.clock, Path.cwd())
 
     def credentials(self, secret_id: str) -> Credentials:
         """Return the values of a secret of the wallet."""
@@ -160,6 +160,55 @@ class Installation:
         return authority_of(
             lambda: nullcontext(self.ledger), self.sealer(), public_urls=public_urls
         )
+
+
+def _now() -> Instant:
+    return time.time_ns() // 1000
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _new_seed() -> int:
+    return secrets.randbelow(_SEED_LIMIT)
+
+
+def _means(
+    directory: Path,
+    *,
+    http: HttpClient,
+    credentials: Callable[[str], Credentials],
+    progress: Callable[[Progress], None] = _unseen,
+    log: Callable[[str, str, str], None] = _unseen,
+    checkpoint: Callable[[], None] = _unseen,
+) -> Means:
+    from meterhouse.app.running import Means
+    from meterhouse.connectors import FileDelivery, SpoolFolder, UsageFiles
+    from meterhouse.sandbox import JavaScriptSandbox
+    from meterhouse.streams.world import Services
+
+    home = home_directory()
+    services = Services(
+        files=UsageFiles(home=home),
+        spools=SpoolFolder(directory),
+        scripts=JavaScriptSandbox(),
+        progress=progress,
+        log=log,
+        http=http,
+        credentials=credentials,
+        wait=time.sleep,
+        stopwatch=lambda: int(time.monotonic()),
+        checkpoint=checkpoint,
+    )
+    delivery = FileDelivery(directory, home=home)
+    return Means(services, delivery, _lease(), living_processes, _now, Path.cwd())
+
+
+def _lease() -> Lease:
+    from meterhouse.app.ports import Lease
+
+    return Lease(this_host(), this_process())
 
 
 def sealer_of(directory: Path, ledger: SealedValues) -> Sealer:
@@ -197,7 +246,7 @@ def authority_of(lend: Lend, sealer: Sealer, *, public_urls: Sequence[str]) -> T
     """Return what issues and checks tokens; ``lend`` gives each thread its ledger."""
     from meterhouse.security import Authority
 
-    return Authority(lend, sealer, public_urls=public_urls, new_id=lambda: str(uuid.uuid4()))
+    return Authority(lend, sealer, public_urls=public_urls, new_id=_new_id)
 
 
 @contextmanager
@@ -211,6 +260,172 @@ def open_installation(given: Path | None = None) -> Iterator[Installation]:
         yield Installation(directory, ledger)
     finally:
         ledger.close()
+
+
+@contextmanager
+def open_context(
+    given: Path | None = None,
+    *,
+    public_url: str,
+    own_urls: Sequence[str] = (),
+    authority: Authority | None = None,
+    limits: Limits | None = None,
+    log: Callable[[str], None] = _write_line,
+) -> Iterator[Context]:
+    """Open a data directory for the API; many threads use it.
+
+    ``own_urls`` are further base URLs of this server, beside the public one.
+    """
+    from meterhouse.api import Context, Limits, RunThreads
+    from meterhouse.app.secrets import credentials_of
+    from meterhouse.store import LedgerPool
+
+    directory = data_directory(given)
+    urls = list(dict.fromkeys(url.rstrip("/") for url in (public_url, *own_urls)))
+    pool = LedgerPool(directory, dead=_is_dead)
+    http = http_client(own_urls=urls)
+
+    def credentials(secret_id: str) -> Credentials:
+        with pool.ledger() as ledger:
+            return credentials_of(ledger, sealer, secret_id)
+
+    try:
+        # The ledger is made or brought up to date now, and not by the first request.
+        with pool.ledger() as ledger:
+            sealer = sealer_of(directory, ledger)
+        means = partial(_means, directory, http=http, credentials=credentials)
+        yield Context(
+            ledger=pool.ledger,
+            authority=authority or _access_of(pool.ledger, sealer, urls=urls),
+            runs=RunThreads(pool.ledger_of_run, means, log=log),
+            means=means,
+            lease=_lease(),
+            living=living_processes,
+            clock=_now,
+            new_id=_new_id,
+            new_seed=_new_seed,
+            cursor_key=_cursor_key(directory),
+            public_url=urls[0],
+            free_bytes=lambda: shutil.disk_usage(directory).free,
+            log=log,
+            limits=limits or Limits(),
+        )
+    finally:
+        http.close()
+        pool.close()
+
+
+def _access_of(lend: Lend, sealer: Sealer, *, urls: Sequence[str]) -> Access:
+    """Return who lets clients of the API in; there is a key that signs tokens from now on."""
+    from meterhouse.api import Access
+
+    tokens = authority_of(lend, sealer, public_urls=urls)
+    tokens.renew_keys(at=_now())
+    return Access(lend, tokens, client_secrets_of(lend, sealer), clock=_now, new_id=_new_id)
+
+
+def _cursor_key(directory: Path) -> bytes:
+    """Return the key that signs cursors; every server of a data directory has the same."""
+    path = directory / _CURSOR_KEY_FILE
+    if not path.exists():
+        made = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        made.touch(mode=0o600)
+        made.write_bytes(secrets.token_bytes(_CURSOR_KEY_BYTES))
+        try:
+            os.link(made, path)
+        except FileExistsError:
+            pass  # Another server was faster: its key is ours, too.
+        finally:
+            made.unlink()
+    return path.read_bytes()
+
+
+def serve(
+    given: Path | None = None,
+    *,
+    host: str,
+    port: int,
+    public_url: str | None = None,
+    grace_seconds: float,
+    ready: Callable[[str], None],
+    introduce: Callable[[NewClient], None] = _unseen,
+    authority: Authority | None = None,
+) -> None:
+    """Serve the API and run what is due, until a signal comes.
+
+    ``ready`` is told where it listens, once it does. ``introduce`` is given the client that may do
+    everything, where there was none before; nobody ever sees its secret again.
+    """
+    from meterhouse.api import Access, Address, Scheduler, create_app
+    from meterhouse.api import serve as serve_app
+
+    with Address(host, port).listen() as listening:
+        url = _shown_url(host, listening.getsockname()[1])
+        opening = open_context(
+            given, public_url=public_url or url, own_urls=[url], authority=authority
+        )
+        with opening as context:
+            access = context.authority
+            if isinstance(access, Access) and (first := access.first_client()) is not None:
+                introduce(first)
+            serve_app(
+                create_app(context),
+                listening,
+                runs=context.runs,
+                scheduler=Scheduler(context),
+                grace_seconds=grace_seconds,
+                ready=lambda: ready(url),
+            )
+
+
+def _shown_url(host: str, port: int) -> str:
+    """Return how this machine reaches what listens there."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (it is read)
+    shown = f"[{reached}]" if ":" in reached else reached
+    return f"http://{shown}:{port}"
+
+
+def diagnose(given: Path | None = None) -> list[Finding]:
+    """Examine everything that the program stands on, without changing anything."""
+    from meterhouse.app.diagnosis import (
+        clock_finding,
+        directory_findings,
+        disk_finding,
+        wallet_finding,
+        zones_finding,
+    )
+    from meterhouse.sandbox import examine as examine_scripts
+    from meterhouse.store import examine as examine_ledger
+
+    directory = data_directory(given)
+    there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    ledger = directory / "ledger.sqlite"
+    touched = ledger.stat().st_mtime_ns // 1000 if ledger.exists() else None
+    return [
+        *directory_findings(
+            str(directory),
+            exists=directory.exists(),
+            writable=os.access(there, os.W_OK | os.X_OK),
+            mode=there.stat().st_mode & 0o777,
+        ),
+        disk_finding(shutil.disk_usage(there).free),
+        *examine_ledger(directory),
+        wallet_finding(_wallet_source(directory)),
+        zones_finding(),
+        examine_scripts(),
+        clock_finding(time.time_ns() // 1000, ledger_touched=touched),
+    ]
+
+
+def _wallet_source(directory: Path) -> str | None:
+    """Say where the wallet's key comes from; ``None`` where there is none yet."""
+    from meterhouse.security import WALLET_FILE
+
+    if secrets_key():
+        return KEY_VARIABLE
+    if path := secrets_key_file():
+        return f"{KEY_FILE_VARIABLE} ({path})"
+    return WALLET_FILE if (directory / WALLET_FILE).exists() else None
 
 
 def _is_dead(lease: Lease) -> bool:

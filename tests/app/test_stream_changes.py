@@ -34,8 +34,8 @@ from meterhouse.core.problem import (
     ConflictError,
     DefinitionError,
     NotFoundError,
-    PreconditionError,
 )
+from meterhouse.core.revision import StaleRevision
 from meterhouse.streams.graph import read_graph
 from meterhouse.streams.record import (
     DuplicateKeys,
@@ -122,10 +122,10 @@ def test_the_same_document_is_no_change_and_another_order_of_keys_is_one(house: 
 def test_a_change_of_what_somebody_else_has_changed_is_refused(house: Installation):
     seen = add(house, plain()).revision
     changed = change(house, plain(count=4), expected_revision=seen)
-    with pytest.raises(PreconditionError, match="read it again") as error:
+    with pytest.raises(StaleRevision, match="Read it again") as error:
         change(house, plain(count=5), expected_revision=seen)
-    assert error.value.code == "revision_mismatch"
-    with pytest.raises(PreconditionError):
+    assert error.value.code == "revision_stale"
+    with pytest.raises(StaleRevision):
         delete_stream(house.ledger, "Small", expected_revision=seen)
     assert delete_stream(house.ledger, "Small", expected_revision=changed.revision) == changed
 

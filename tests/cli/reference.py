@@ -30,6 +30,8 @@ VERBS = {
     "inspect": (),
     "secret": ("create", "list", "show", "update", "delete", "rotate-key"),
     "access": ("create", "list", "show", "update", "rotate", "delete"),
+    "serve": (),
+    "doctor": (),
 }
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -116,7 +117,9 @@ def test_the_parameters_shown_of_a_node_are_understood(name: str) -> None:
 # ---------------------------------------------------------------- running
 
 
-def test_the_first_case_of_the_readme_runs_and_its_library_lines_after_it(tmp_path: Path) -> None:
+def test_the_first_case_of_the_readme_runs_and_then_its_server_and_its_library_lines(
+    tmp_path: Path,
+) -> None:
     part = section("README.md", "## Your own first case")
     (case,) = blocks(part, "sh")
     printed = bash(case, cwd=tmp_path)
@@ -126,7 +129,13 @@ def test_the_first_case_of_the_readme_runs_and_its_library_lines_after_it(tmp_pa
     folder = tmp_path / "first-case"
     (written,) = (folder / "out").glob("golden-*.csv")
     assert written.stem != "golden-"
-    (library,) = blocks(part, "python")
+    (server,) = blocks(section("README.md", "## As a server"), "sh")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    settings = 'export METERHOUSE_DATA=./data; trap "kill %1" EXIT\n'
+    answered = bash(settings + server.replace("8080", port), cwd=folder)
+    assert '"userId":"ann"' in answered
+    (library,) = blocks(section("README.md", "## As a library"), "python")
     assert _python(library, cwd=folder).startswith("2 [SuspendedRecord(")
 
 

@@ -271,7 +271,7 @@ def play(
             state,
             at=step.at,
             rows_max=rows_max,
-            window_records=windows[number % len(windows)],
+            window_records_max=windows[number % len(windows)],
         )
         transcript += [f"{number} scan {record.text}" for record in metering.scan()]
         batch = UsageBatch.from_rows(step.records)

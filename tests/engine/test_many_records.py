@@ -63,6 +63,17 @@ def _batch(seed: int, least: int) -> UsageBatch:
     )
 
 
+def test_sums_beyond_64_bits_cross_like_those_of_rows() -> None:
+    state = _state([10**19, 2 * 10**19])
+    plan = MeterPlan("key", (_RULE,))
+    large = Column(ColumnKind.NUMBER, pl.repeat(2 * 10**14, 120_000, dtype=pl.Int64, eager=True))
+    users = Column(ColumnKind.TEXT, pl.repeat("user 1", 120_000, eager=True))
+    batch = UsageBatch.from_columns({"userId": users, "value": large}, length=120_000)
+    metering = Metering(plan, state, at=_START + DAY)
+    metering.meter(batch)
+    assert [position for position, _ in metering.thresholds()] == [49_999, 99_999]
+
+
 def _with_past(state: State, value: int) -> State:
     """The same meters, of which limits were set after they had passed them."""
     buckets = []
@@ -103,7 +114,7 @@ def _one_user(values: list[int]) -> UsageBatch:
 def _told(state: State, batches: list[UsageBatch], rows_max: int) -> list[str]:
     """What rows or columns tell of some batches: threshold records, then golden records."""
     metering = Metering(
-        MeterPlan("key", (_RULE,)), state, at=_START + DAY, rows_max=rows_max, window_records=1
+        MeterPlan("key", (_RULE,)), state, at=_START + DAY, rows_max=rows_max, window_records_max=1
     )
     for batch in batches:
         assert metering.meter(batch).metered == len(batch)

@@ -297,6 +297,10 @@ class TokenAuthority(Protocol):
         """Check a token; ``AccessRefused`` where anything is wrong."""
         ...
 
+    def renew_keys(self, *, at: Instant) -> None:
+        """Make a key that signs where there is none, or where its time has come."""
+        ...
+
     def public_keys(self, *, at: Instant) -> dict[str, Any]:
         """Return the JSON Web Key Set of the keys that tokens may be signed with."""
         ...

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from meterhouse.app.access_ports import Activities, Activity
 from meterhouse.app.listing import found, take
 from meterhouse.app.ports import (
     ACTION_RECORDS_MAX,
@@ -67,6 +68,15 @@ class Action:
             )
 
         return write
+
+
+def logged_action(activities: Activities, *, at: Instant, actor: str) -> Action:
+    """Return an action that the log of activities will tell of."""
+
+    def log(**said: Any) -> None:
+        activities.add_activity(Activity(**said))
+
+    return Action(at, actor=actor, log=log)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from meterhouse.app.access_ports import (
 )
 from meterhouse.app.access_ports import Sealer as Sealer
 from meterhouse.app.access_ports import TokenAuthority as TokenAuthority
+from meterhouse.app.diagnosis import Health
+from meterhouse.app.idempotency import KeyedRequests
 from meterhouse.app.page import Page
 from meterhouse.app.stream_ports import (
     Schedules,
@@ -247,6 +249,13 @@ class Meters(Protocol):
         """
         ...
 
+    def add_each_meter(self, meters: Sequence[tuple[str, NewMeter]], *, at: Instant) -> list[bool]:
+        """Create those that are new, in one transaction; says of each whether it was.
+
+        ``DefinitionError`` as above, and then none is created.
+        """
+        ...
+
     def meter(self, id: str) -> Bucket | None:
         """Return a meter with its current state."""
         ...
@@ -321,7 +330,7 @@ class Streams(Protocol):
     ) -> StreamDefinition:
         """Replace a stream by what ``change`` makes of it, in one transaction; returns that.
 
-        ``PreconditionError`` where its revision is another than expected; ``ConflictError`` where
+        ``StaleRevision`` where its revision is another than expected; ``ConflictError`` where
         the new name is taken, or a node would go that has meters, keys or suspended records.
         """
         ...
@@ -329,7 +338,7 @@ class Streams(Protocol):
     def delete_stream(self, id: str, *, expected_revision: str | None = None) -> None:
         """Delete; ``ConflictError`` while it runs, is in a group or has records in Data Correction.
 
-        ``PreconditionError`` where its revision is another than expected.
+        ``StaleRevision`` where its revision is another than expected.
         """
         ...
 
@@ -518,6 +527,8 @@ class Ledger(
     Applications,
     SigningKeys,
     Activities,
+    KeyedRequests,
+    Health,
     Protocol,
 ):
     """The whole ledger."""

@@ -17,7 +17,13 @@ from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.meter import MeterPatch, NewMeter
 from meterhouse.core.meter_type import MeterType, read_meter_type
-from meterhouse.core.problem import DefinitionError, NotFoundError, Problem
+from meterhouse.core.problem import (
+    ConflictError,
+    DefinitionError,
+    MeterhouseError,
+    NotFoundError,
+    Problem,
+)
 from meterhouse.engine.bucket import Bucket
 
 
@@ -36,6 +42,22 @@ def create_meter_types(
     refuse(problems, what=_what(items, "The meter type", "meter types"))
     meter_types.add_meter_types(created)
     return created
+
+
+def create_meter_type(
+    meter_types: MeterTypes, body: JsonValue, *, id: str, at: Instant
+) -> MeterType:
+    """Create one meter type; ``ConflictError`` where its name or external reference is taken."""
+    meter_type = MeterType.from_api(body, id=id, at=at)
+    meter_types.add_meter_types([meter_type])
+    return meter_type
+
+
+def counted_meter_type(meter_types: MeterTypes, reference: str) -> tuple[MeterType, int]:
+    """Return a meter type with its number of meters."""
+    meter_type = find_meter_type(meter_types, reference)
+    listed = meter_types.meter_types(name=meter_type.name, limit=1).items
+    return listed[0] if listed else (meter_type, 0)
 
 
 def _names_taken(
@@ -118,6 +140,37 @@ def create_meters(
     keys = dict.fromkeys(new.meter_key for _, new in meters)
     unknown = [key for key in keys if ledger.stream_of_meter_key(key) is None]
     return CreatedMeters(ids, unknown)
+
+
+def create_each_meter(
+    ledger: Ledger, items: Sequence[Item], *, new_id: Callable[[], str], at: Instant
+) -> list[str | MeterhouseError]:
+    """Create what can be created of a list; says of each item its id, or why there is none."""
+    results: list[str | MeterhouseError] = []
+    good: list[tuple[int, str, NewMeter]] = []
+    meter_types: dict[str, MeterType | None] = {}
+    for place, item in enumerate(items):
+        new, faults = NewMeter.from_api(item.body)
+        if new is not None:
+            new, faults = _bound(new, meter_types, ledger)
+            faults = [_as_given(fault, item) for fault in faults]
+        if faults or new is None:
+            results.append(DefinitionError(faults, what="The meter"))
+            continue
+        id = new_id()
+        results.append(id)
+        good.append((place, id, new))
+    created = ledger.add_each_meter([(id, new) for _, id, new in good], at=at)
+    for (place, _, new), is_new in zip(good, created, strict=True):
+        if not is_new:
+            results[place] = _exists(new)
+    return results
+
+
+def _exists(new: NewMeter) -> ConflictError:
+    message = f"The meter of user {new.user_id!r}, key {new.meter_key}, exists"
+    hint = "A user has one meter of a type at a meter key"
+    return ConflictError(message, hint=hint, code="meter_exists")
 
 
 def _bound(

@@ -93,6 +93,10 @@ class EndedRun:
     error: MeterhouseError | None = None
 
 
+def _unwatched(_: Run) -> None:
+    return None
+
+
 def run_stream(
     ledger: Ledger,
     reference: str,
@@ -103,12 +107,14 @@ def run_stream(
     at: Instant | None,
     take_over: bool = False,
     cause: RunCause = BY_HAND,
+    started: Callable[[Run], None] = _unwatched,
 ) -> EndedRun:
     """Run a stream once. ``at`` is the run's clock: now, unless given.
 
     ``take_over`` ends a run of another host first: nobody here can see that it is dead.
     ``cause`` is kept with the run: who or what began it. A run of Data Correction takes what is
     queued there and reads no input.
+    ``started`` is called once the ledger has the run.
     Raises what refuses the run before it begins (``NotFoundError``, ``DefinitionError``, and
     ``ConflictError`` where it is running already or ``at`` lies before its last run).
     """
@@ -119,15 +125,23 @@ def run_stream(
     killed = _unfinished(ledger, stream.id)
     if take_over and killed is not None:
         _end_elsewhere(ledger, killed, means)
-    return carry_out(ledger, _start(ledger, replace(run, cause=cause), means), means=means)
+    begun = _start(ledger, replace(run, cause=cause), means)
+    return carry_out(ledger, begun, means=means, started=started)
 
 
-def carry_out(ledger: Ledger, started: StartedRun, *, means: Means) -> EndedRun:
+def carry_out(
+    ledger: Ledger,
+    begun: StartedRun,
+    *,
+    means: Means,
+    started: Callable[[Run], None] = _unwatched,
+) -> EndedRun:
     """Do what a run that has been recorded is to do, and end it."""
-    run, stream = started.run, started.stream
+    run, stream = begun.run, begun.stream
     means, refuse_stopped = _stoppable(ledger, run, means)
     spooled: list[str] = []
     try:
+        started(run)
         _sweep(ledger, means.delivery)
         graph = load_graph(stream.document)
         correction = run.cause.origin is RunOrigin.CORRECTION

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import count
 
+from meterhouse.app.access_ports import Secrets
 from meterhouse.app.ports import Streams
+from meterhouse.app.secrets import find_secret
 from meterhouse.app.stream_ports import StreamEdit
 from meterhouse.app.streams import import_stream, named, replace_stream
 from meterhouse.core.json_text import JsonValue
@@ -31,6 +33,12 @@ class ChosenSecret:
 
     id: str
     type: str = OAUTH2
+
+
+def chosen_secret(secrets: Secrets, reference: str) -> ChosenSecret:
+    """Return the secret of the wallet that an id or a name means, for the nodes of a document."""
+    secret = find_secret(secrets, reference)
+    return ChosenSecret(secret.id, secret.type.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from meterhouse.cli.installation import opened
+from meterhouse.cli.installation import data_option, opened
 from meterhouse.cli.options import LIMIT, AllOption, DataOption, JsonOption, LimitOption, examples
 from meterhouse.cli.output import (
     Cell,
@@ -46,6 +46,11 @@ class Call:
     data: Path | None
     as_json: bool
     limit: int | None = None
+
+    @property
+    def directory(self) -> Path | None:
+        """The data directory given on the command, or before the noun."""
+        return data_option(self.context, self.data)
 
     def opened(self) -> AbstractContextManager[Installation]:
         """Open the installation; a command does so after it has read what it was given."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -263,13 +263,9 @@ def purge(call: Call) -> None:
 
 
 def _action(house: Installation) -> Action:
-    from meterhouse.app.access_ports import Activity
-    from meterhouse.app.correcting import Action
+    from meterhouse.app.correcting import logged_action
 
-    def log(**said: Any) -> None:
-        house.ledger.add_activity(Activity(**said))
-
-    return Action(house.clock(), actor=house.user(), log=log)
+    return logged_action(house.ledger, at=house.clock(), actor=house.user())
 
 
 def _write_done(verb: str, ids: list[int], *, as_json: bool) -> None:

@@ -18,6 +18,10 @@ def opened(context: typer.Context, data: Path | None) -> Iterator[Installation]:
     """Open the data directory given on the command, before the noun, or by default."""
     from meterhouse import bootstrap
 
-    before_noun = context.find_root().obj
-    with bootstrap.open_installation(data or before_noun) as installation:
+    with bootstrap.open_installation(data_option(context, data)) as installation:
         yield installation
+
+
+def data_option(context: typer.Context, data: Path | None) -> Path | None:
+    """Return the data directory given on the command, or before the noun."""
+    return data or context.find_root().obj

@@ -37,6 +37,8 @@ NOUNS = {
     "inspect": ("inspection", "The meters of one meter key as they stand."),
     "secret": ("secret", "Credentials that nodes of streams use, sealed."),
     "access": ("access", "Applications: programs that may use the API, and their scopes."),
+    "serve": ("serving", "The HTTP API, until a signal comes."),
+    "doctor": ("doctor", "What is well here and what is not, with remedies."),
 }
 
 

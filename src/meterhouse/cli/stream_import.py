@@ -14,8 +14,7 @@ from meterhouse.cli.options import RemovalOption, StreamName
 from meterhouse.cli.output import note, write_text
 
 if TYPE_CHECKING:
-    from meterhouse.app.stream_import import ChosenSecret, Imported, OnConflict
-    from meterhouse.bootstrap import Installation
+    from meterhouse.app.stream_import import Imported, OnConflict
     from meterhouse.streams.record import StreamDefinition
     from meterhouse.streams.version import LostNode
 
@@ -75,13 +74,13 @@ def import_(
     A stream that is replaced keeps its id, its versions and the keys of nodes that stay.
     """
     from meterhouse.app.definitions import read_one
-    from meterhouse.app.stream_import import ImportOptions, import_document
+    from meterhouse.app.stream_import import ImportOptions, chosen_secret, import_document
     from meterhouse.app.stream_ports import StreamEdit
 
     strategy = _read_strategy(on_conflict)
     document = read_one(read_text(file), what=file_name(file))
     with call.opened() as house:
-        chosen = None if secret is None else chosen_secret(house, secret)
+        chosen = None if secret is None else chosen_secret(house.ledger, secret)
         edit = StreamEdit(house.clock(), house.user(), allow_node_removal=allow_node_removal)
         imported = import_document(
             house.ledger,
@@ -91,15 +90,6 @@ def import_(
             new_id=house.new_id,
         )
     _write_imported(call, imported)
-
-
-def chosen_secret(house: Installation, reference: str) -> ChosenSecret:
-    """Return the secret of the wallet that an id or a name means, for the nodes of a document."""
-    from meterhouse.app.secrets import find_secret
-    from meterhouse.app.stream_import import ChosenSecret
-
-    secret = find_secret(house.ledger, reference)
-    return ChosenSecret(secret.id, secret.type.value)
 
 
 def validate(call: Call, file: StreamFile) -> None:

@@ -111,7 +111,9 @@ def _columns(
     others, coded = together(
         lambda: _plain_columns(scan, plain, slice_), lambda: _coded_columns(layout, groups)
     )
-    both = others | (coded or _plain_columns(scan, layout.coded, slice_))
+    if coded is None or any(len(column) != slice_[1] for column in coded.values()):
+        coded = _plain_columns(scan, layout.coded, slice_)
+    both = others | coded
     return {name: both[name] for name in names if name in both}
 
 

@@ -69,9 +69,3 @@ class ConflictError(MeterhouseError):
     """What was asked for contradicts what exists."""
 
     code = "conflict"
-
-
-class PreconditionError(MeterhouseError):
-    """What was to be changed is no longer what the caller has seen."""
-
-    code = "revision_mismatch"

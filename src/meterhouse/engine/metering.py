@@ -15,7 +15,7 @@ from meterhouse.core.metered_record import MeteredRecord
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.bucket import Bucket
 from meterhouse.engine.changes import StateChanges, with_contents
-from meterhouse.engine.columns.executor import WINDOW_RECORDS, ColumnExecutor
+from meterhouse.engine.columns.executor import WINDOW_RECORDS_MAX, ColumnExecutor
 from meterhouse.engine.flush import flush_expired, flush_now
 from meterhouse.engine.plan import USER_ID, MeterPlan
 from meterhouse.engine.rows import Outcome, meter_rows, user_id_text
@@ -39,14 +39,14 @@ class Metering:
         *,
         at: Instant,
         rows_max: int = ROWS_MAX,
-        window_records: int = WINDOW_RECORDS,
+        window_records_max: int = WINDOW_RECORDS_MAX,
     ) -> None:
-        """``rows_max`` chooses the executor; columns fold ``window_records`` records at a time."""
+        """``rows_max`` chooses the executor, ``window_records_max`` how much columns fold."""
         self._plan = plan
         self._source = source
         self._at = at
         self._rows_max = rows_max
-        self._window_records = window_records
+        self._window_records_max = window_records_max
         #: records that came in before the batch at hand, and before columns took over
         self._seen = self._seen_by_rows = 0
         #: threshold records, by the position in the run of the record that reached the limit
@@ -92,7 +92,11 @@ class Metering:
             assert self._contents is None
             held = self._held.values()
             self._columns = ColumnExecutor(
-                self._plan, self._source, held, at=self._at, window_records=self._window_records
+                self._plan,
+                self._source,
+                held,
+                at=self._at,
+                window_records_max=self._window_records_max,
             )
             self._seen_by_rows = first
         return self._columns.meter(batch)

@@ -1,5 +1,6 @@
 """User scripts in JavaScript, run where they can hurt nobody: see README.md."""
 
+from meterhouse.sandbox.diagnosis import examine
 from meterhouse.sandbox.errors import (
     SandboxError,
     ScriptDefinitionError,
@@ -34,4 +35,5 @@ __all__ = [
     "ScriptWorkerLost",
     "SyntaxFault",
     "check_syntax",
+    "examine",
 ]

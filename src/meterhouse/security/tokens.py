@@ -92,13 +92,7 @@ class Authority:
     ) -> str:
         """Return a signed token; the keys are changed on this occasion, when it is time."""
         assert audience is None or self.is_audience(audience)
-        with self._lend() as signing_keys:
-            row = signing_keys.rotate_signing_key(
-                lambda: self._new_key(at),
-                made_after=at - KEY_DAYS * DAY,
-                retired_after=at - TOKEN_SECONDS * SECOND,
-                at=at,
-            )
+        row = self._signing_key(at)
         issued = at // SECOND
         claims = {
             "iss": self.issuer,
@@ -125,6 +119,10 @@ class Authority:
             raise AccessRefused(AccessFault.BAD_SIGNATURE)
         return self._checked_claims(_json_object(signature.payload), at)
 
+    def renew_keys(self, *, at: Instant) -> None:
+        """Make a key that signs where there is none, or where its time has come."""
+        self._signing_key(at)
+
     def public_keys(self, *, at: Instant) -> dict[str, Any]:
         """Return the JSON Web Key Set of the keys that tokens may be signed with."""
         with self._lend() as signing_keys:
@@ -132,6 +130,15 @@ class Authority:
         return {"keys": [self._public(row) for row in rows if _verifies(row, at)]}
 
     # ------------------------------------------------------------ keys
+
+    def _signing_key(self, at: Instant) -> SigningKey:
+        with self._lend() as signing_keys:
+            return signing_keys.rotate_signing_key(
+                lambda: self._new_key(at),
+                made_after=at - KEY_DAYS * DAY,
+                retired_after=at - TOKEN_SECONDS * SECOND,
+                at=at,
+            )
 
     def _new_key(self, at: Instant) -> SigningKey:
         kid = self._new_id()

@@ -48,6 +48,15 @@ _REMEDIES = {
 }
 
 
+#: What programs may want to tell apart; everything else is ``store_failed``.
+_CODES = {
+    "SQLITE_FULL": "disk_full",
+    "SQLITE_BUSY": "ledger_busy",
+    "SQLITE_LOCKED": "ledger_busy",
+    "SQLITE_PROTOCOL": "ledger_busy",
+}
+
+
 class StoreError(MeterhouseError):
     """The ledger cannot be read or written; what was begun is undone."""
 
@@ -57,12 +66,19 @@ class StoreError(MeterhouseError):
 class Database:
     """One connection. ``path`` appears in messages."""
 
-    def __init__(self, path: Path, *, cache_kib: int = CACHE_KIB) -> None:
+    def __init__(
+        self, path: Path, *, cache_kib: int = CACHE_KIB, busy_seconds: float = BUSY_SECONDS
+    ) -> None:
         self.path = path
         self._writing = False
         with _errors_of(path):
+            # One thread at a time uses it, and not always the one that has opened it.
             self._connection = sqlite3.connect(
-                str(path), timeout=BUSY_SECONDS, isolation_level=None, cached_statements=256
+                str(path),
+                timeout=busy_seconds,
+                isolation_level=None,
+                cached_statements=256,
+                check_same_thread=False,
             )
             try:
                 self._set_up(cache_kib)
@@ -213,7 +229,8 @@ def _errors_of(path: Path) -> Iterator[None]:
         primary = "_".join(name.split("_")[:2])
         if (remedy := _REMEDIES.get(primary)) is None:
             raise  # a statement of ours is wrong
-        raise StoreError(f"The ledger {path}: {error}", hint=remedy) from error
+        code = _CODES.get(primary, "")
+        raise StoreError(f"The ledger {path}: {error}", hint=remedy, code=code) from error
 
 
 def _statements(sql: str) -> Iterator[str]:

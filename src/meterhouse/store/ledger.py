@@ -8,8 +8,16 @@ from pathlib import Path
 from meterhouse.app.ports import Lease
 from meterhouse.store.activities import ActivityTable
 from meterhouse.store.applications import ApplicationTable
-from meterhouse.store.connection import Database, StoreError, check_version
+from meterhouse.store.connection import (
+    BUSY_SECONDS,
+    CACHE_KIB,
+    Database,
+    StoreError,
+    check_version,
+)
 from meterhouse.store.corrections import CorrectionTable
+from meterhouse.store.health import HealthTable
+from meterhouse.store.idempotency import IdempotencyTable
 from meterhouse.store.meter_types import MeterTypeTable
 from meterhouse.store.meters import MeterTable
 from meterhouse.store.migration import migrate
@@ -47,6 +55,8 @@ class SqliteLedger(
     ApplicationTable,
     SigningKeyTable,
     ActivityTable,
+    IdempotencyTable,
+    HealthTable,
 ):
     """The whole ledger: each part adds its methods, all share one connection."""
 
@@ -60,7 +70,11 @@ class SqliteLedger(
 
 
 def open_ledger(
-    directory: Path, *, dead: Callable[[Lease], bool] = lambda _: False
+    directory: Path,
+    *,
+    dead: Callable[[Lease], bool] = lambda _: False,
+    cache_kib: int = CACHE_KIB,
+    busy_seconds: float = BUSY_SECONDS,
 ) -> SqliteLedger:
     """Open the ledger of a data directory; both are made where they do not exist.
 
@@ -76,7 +90,7 @@ def open_ledger(
         hint = "Give another data directory (--data DIR), or the right to write there"
         message = f"The data directory {directory} cannot be used: {error.strerror}"
         raise StoreError(message, hint=hint) from error
-    database = Database(path)
+    database = Database(path, cache_kib=cache_kib, busy_seconds=busy_seconds)
     try:
         migrate(database)
     except BaseException:

@@ -57,6 +57,14 @@ class MeterTable:
             raise _duplicates(self._database, meters) from error
         return [id for id, _ in meters]
 
+    def add_each_meter(self, meters: Sequence[tuple[str, NewMeter]], *, at: Instant) -> list[bool]:
+        """Create those that are new, in one transaction; says of each whether it was."""
+        with self._database.write():
+            fresh = _fresh(self._database, meters, at)
+            _insert(self._database, [meters[place] for place in fresh], at)
+        new = frozenset(fresh)
+        return [place in new for place in range(len(meters))]
+
     def meter(self, id: str) -> Bucket | None:
         """Return a meter with its current state."""
         with self._database.read():
@@ -209,6 +217,21 @@ def _insert(database: Database, meters: Sequence[tuple[str, NewMeter]], at: Inst
         for row, (_, new) in zip(rows, meters, strict=True)
     )
     database.execute_many(_SQL["insert_period"], periods)
+
+
+def _fresh(
+    database: Database, meters: Sequence[tuple[str, NewMeter]], at: Instant
+) -> Sequence[int]:
+    """Return the places of the meters that do not exist yet; of equal ones, the first."""
+    types = _types(database, meters, at=at)
+    firsts: dict[Row, int] = {}
+    for place, (_, new) in enumerate(meters):
+        identity = (new.meter_key, new.user_id, types[new.meter_type_ref].no)
+        firsts.setdefault(identity, place)
+    wanted = json_text([list(identity) for identity in firsts])
+    for row in database.rows(_SQL["existing"], (wanted,)):
+        firsts.pop(tuple(row), None)
+    return list(firsts.values())
 
 
 def _duplicates(database: Database, meters: Sequence[tuple[str, NewMeter]]) -> Exception:

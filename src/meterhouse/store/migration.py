@@ -14,7 +14,10 @@ def migrate(database: Database) -> None:
     known = dict(migrations())
     with database.errors():
         _check(database, newest=max(known))
+        present = _version(database)
     for number, text in known.items():
+        if number <= present:
+            continue  # Opening a ledger that is up to date waits for nobody's commit.
         with database.write():
             # Another process may have been faster: look again, now that it must wait.
             if _version(database) == number - 1:

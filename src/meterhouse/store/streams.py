@@ -8,7 +8,8 @@ from functools import partial
 from meterhouse.app.ports import Lease, Page
 from meterhouse.app.stream_ports import StreamEdit
 from meterhouse.core.json_text import json_text, parse_json
-from meterhouse.core.problem import ConflictError, NotFoundError, PreconditionError
+from meterhouse.core.problem import ConflictError, NotFoundError
+from meterhouse.core.revision import check_revision
 from meterhouse.store.connection import Database, Row
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.sql_text import queries
@@ -123,9 +124,7 @@ def _checked(
         hint = "`stream list` shows those that exist"
         raise NotFoundError(f"There is no stream {id!r}", hint=hint)
     stream = stream_by_no(database, row[0])
-    if expected_revision is not None and stream.revision != expected_revision:
-        message = f"Stream {stream.name!r} has revision {stream.revision}, not {expected_revision}"
-        raise PreconditionError(message, hint="Somebody changed it: read it again, then repeat")
+    check_revision(stream.revision, expected=expected_revision, what=f"Stream {stream.name!r}")
     return row[0], stream
 
 

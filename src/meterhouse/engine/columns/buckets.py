@@ -22,8 +22,8 @@ from meterhouse.engine.columns.cells import (
 )
 from meterhouse.engine.columns.dictionary import FieldDictionary
 from meterhouse.engine.columns.moments import Moments
-from meterhouse.engine.columns.range import greatest_volume
-from meterhouse.engine.columns.table import KINDS, MOMENT_BITS, Measures, Table
+from meterhouse.engine.columns.range import volume_max
+from meterhouse.engine.columns.table import KINDS, MOMENTS_MAX, Measures, Table
 from meterhouse.engine.plan import MeterPlan
 from meterhouse.engine.source import MeterColumns
 from meterhouse.engine.together import for_each
@@ -74,6 +74,10 @@ class Buckets:
         #: encoded sections (``m``, ``e``) of an earlier plan: kept as they are
         self._foreign: list[pl.DataFrame] = []
         self._carried_bytes_max = _CARRIED_BYTES_MAX
+        #: the fields whose values the plan carries; ``fields`` may have those of earlier plans
+        self.carried_names: Sequence[str] = tuple(
+            dict.fromkeys((*plan.carried_first, *plan.carried_last))
+        )
         self.users = meters.frame["user_id"]
         self.value = meters.frame["value"].cast(QUANTITY)
         self.volume = self._stored_volume()
@@ -107,7 +111,8 @@ class Buckets:
         """Return what the buckets hold now."""
         prior = pl.DataFrame([self.value.alias("value"), self.kind.alias("kind")])
         partials = [table.partials() for table in (self._total, *self._tables)]
-        return Before(partials, self.volume, prior)
+        # A series is changed in place when values are scattered into it.
+        return Before(partials, self.volume.clone(), prior)
 
     def with_summands(self, assigned: pl.DataFrame) -> pl.DataFrame:
         """Add ``s``, what a record adds to a sum: its quantity, or 0 where the meter is none."""
@@ -118,11 +123,12 @@ class Buckets:
 
     def load(self, meters: pl.Series) -> None:
         """Bring in what is stored of meters that the run has not touched before."""
-        rows = meters.unique()
-        rows = rows.filter(~self._loaded.gather(rows))
+        touched = pl.repeat(value=False, n=len(self._loaded), dtype=pl.Boolean, eager=True)
+        touched = touched.scatter(meters, True)
+        rows = (touched & ~self._loaded).arg_true()
         if rows.is_empty():
             return
-        self._loaded = self._loaded.scatter(rows, True)
+        self._loaded |= touched
         stored = self._stored.select(pl.all().gather(rows))
         stored = stored.with_columns(m=rows.cast(pl.Int64), kind=self.kind.gather(rows))
         stored = stored.filter(pl.col("count") > 0)
@@ -252,11 +258,12 @@ class Buckets:
     ) -> Moments:
         """Return the buckets as they stood at moments: after the record at ``q`` for meter ``m``.
 
-        ``fold`` has the records that came after ``before``; without it there are none.
+        A meter has one moment here, and there are at most ``MOMENTS_MAX``: they take the place of
+        meters in packed keys. ``fold`` has the records that came after ``before``; without it there
+        are none.
         """
+        assert moments.height <= MOMENTS_MAX, "moments would run into one another"
         named = moments.with_row_index("x")
-        # Moments take the place of meters in packed keys: more of them would run into one another.
-        assert named.height < 2**MOMENT_BITS, "a batch has more crossings than its keys can tell"
         meters = named.select(pl.col("m", "x").cast(pl.Int64))
         tables = [self._total, *self._tables]
         parts = [
@@ -265,10 +272,11 @@ class Buckets:
         ]
         if fold is not None:
             assigned, carrier = fold
-            early = assigned.filter(self._until(moments, assigned["m"]) >= assigned["q"])
-            rows = early.join(named.rename({"q": "upto"}), on="m", how="inner")
-            rows = rows.filter(pl.col("q") <= pl.col("upto")).with_columns(m=pl.col("x"))
-            total, partials = self.fold(rows.drop("x", "upto"), carrier=carrier)
+            until = self._of_meters(named["m"], named["q"])
+            rows = assigned.filter(until.gather(assigned["m"]) >= assigned["q"])
+            moment = self._of_meters(named["m"], named["x"])
+            rows = rows.with_columns(moment.gather(rows["m"]).alias("m"))
+            total, partials = self.fold(rows, carrier=carrier)
             for part, partial in zip(parts, [total, *partials], strict=True):
                 part.append(partial)
         merged = [
@@ -278,11 +286,10 @@ class Buckets:
         rows_of = named["m"]
         return Moments(tables, merged, self.kind.gather(rows_of), before.volume.gather(rows_of))
 
-    def _until(self, moments: pl.DataFrame, meters: pl.Series) -> pl.Series:
-        """The last moment of each record's meter; null where it has none."""
-        last = moments.group_by("m").agg(pl.col("q").max())
+    def _of_meters(self, meters: pl.Series, values: pl.Series) -> pl.Series:
+        """Values of some meters by meter row, null for all others."""
         nothing = pl.repeat(None, self._stored.height, dtype=pl.UInt32, eager=True)
-        return nothing.scatter(last["m"], last["q"]).gather(meters)
+        return nothing.scatter(meters, values)
 
     def forget(self, meters: pl.Series) -> None:
         """Drop meters: someone else takes care of them."""
@@ -321,6 +328,6 @@ class Buckets:
 
 def _narrowed(assigned: pl.DataFrame) -> pl.DataFrame:
     """Widen whole numbers to quantities where their sums might leave 64 bits."""
-    if assigned["v"].dtype != pl.Int64 or greatest_volume(assigned) < _WHOLE_MAX:
+    if assigned["v"].dtype != pl.Int64 or volume_max(assigned) < _WHOLE_MAX:
         return assigned
     return assigned.with_columns(pl.col("v", "s").cast(QUANTITY))

@@ -109,7 +109,8 @@ def own_texts(column: Column) -> Column:
     quoted only when they are.
     """
     if column.kind is ColumnKind.TEXT:
-        longest = column.values.str.len_bytes().max()
+        texts = column.values if column.coded is None else column.coded.texts
+        longest = texts.str.len_bytes().max()
         if not isinstance(longest, int) or longest <= _INLINE_BYTES:
             return Column(ColumnKind.TEXT, _copied(column.values))
     return Column(ColumnKind.JSON, _copied(column.canonical()))
@@ -131,7 +132,7 @@ class BatchValues:
     def of(cls, batch: UsageBatch, source: NumberSource) -> BatchValues:
         """Look them up in a batch; ``source`` numbers the fields that are grouped by."""
         numbers = source.numbers(batch)
-        carried = {name: batch.column(name) for name in source.fields}
+        carried = {name: batch.column(name) for name in source.carried_names}
         return cls(
             numbers,
             {
@@ -151,7 +152,7 @@ def _numbered(column: Column, numbers: pl.Series) -> Column:
 class NumberSource(Protocol):
     """Numbers group fields, and knows which fields are carried."""
 
-    fields: dict[str, CarriedField]
+    carried_names: Sequence[str]
 
     def numbers(self, batch: UsageBatch) -> dict[str, pl.Series]:
         """Return the numbers of each record's group fields, by field."""

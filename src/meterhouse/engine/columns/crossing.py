@@ -16,13 +16,13 @@ import polars as pl
 from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.quantity import FRACTION_DIGITS_MAX, LIMIT, number_text
 from meterhouse.engine.column import QUANTITY
-from meterhouse.engine.columns.range import WHOLE_END, greatest_volume
 from meterhouse.engine.columns.table import KINDS
 from meterhouse.engine.source import Profile
 
 #: Into so many slices the records of a batch are cut, if there are at least so many.
 _SLICES = 32
 _SLICED_MIN = 100_000
+_WHOLE_MAX = 2**62
 _SUM = KINDS.index(Aggregation.SUM)
 _INCREMENT = KINDS.index(Aggregation.INCREMENT)
 _MIN = KINDS.index(Aggregation.MIN)
@@ -107,9 +107,11 @@ class Limits:
         (the meter itself where there are none), ``past`` is the sum of the slices before it.
         """
         every = mine.with_columns(key=pl.col("m").cast(pl.Int64), past=pl.lit(0, dtype=pl.Int64))
-        plain = mine["s"].dtype == pl.Int64 and mine.height >= _SLICED_MIN
-        plain = plain and greatest_volume(mine) < WHOLE_END
-        if not plain or (prior["kind"] != _SUM).any() or mine.select(pl.col("s").min()).item() < 0:
+        if mine["s"].dtype != pl.Int64 or mine.height < _SLICED_MIN:
+            return every
+        least, most = mine.select(pl.col("s").min(), most=pl.col("s").max()).row(0)
+        # Sums of slices are whole numbers of 64 bits.
+        if least < 0 or most * mine.height >= _WHOLE_MAX or (prior["kind"] != _SUM).any():
             return every
         last = mine["q"].max()
         assert isinstance(last, int)

@@ -7,13 +7,15 @@ over* for the rest of the run. Meters of different users never interact, so this
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text, parse_json
+from meterhouse.core.meter_state import MeterState
 from meterhouse.core.metered_record import MeteredRecord, threshold_record
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.bucket import Bucket
@@ -23,15 +25,17 @@ from meterhouse.engine.columns.carry import BatchValues, Carrier
 from meterhouse.engine.columns.check import REASONS, Checked, check
 from meterhouse.engine.columns.crossing import Crossing, Limits
 from meterhouse.engine.columns.guide import Guide, Guided
-from meterhouse.engine.columns.range import greatest_volume, may_overflow, surely_within
+from meterhouse.engine.columns.range import may_overflow, surely_within, volume_max
+from meterhouse.engine.columns.table import MOMENTS_MAX
 from meterhouse.engine.columns.window import Window
 from meterhouse.engine.plan import MeterPlan
 from meterhouse.engine.rows import Outcome, meter_rows
 from meterhouse.engine.source import METER_SCHEMA, MeterColumns, MeterSource, columns_of
 from meterhouse.engine.together import together
 
-#: So many records are folded at a time.
-WINDOW_RECORDS = 12_000_000
+#: So many records are folded at a time, or fewer whose carried texts take so much memory.
+WINDOW_RECORDS_MAX = 12_000_000
+WINDOW_BYTES_MAX = 400_000_000
 #: What ``finish`` returns of each touched meter.
 CONTENTS = ["no", "value", "count", "volume", "carry_first", "carry_last", "reached", "groups"]
 
@@ -61,7 +65,7 @@ class ColumnExecutor:
         held: Iterable[Bucket],
         *,
         at: Instant,
-        window_records: int = WINDOW_RECORDS,
+        window_records_max: int = WINDOW_RECORDS_MAX,
     ) -> None:
         """``held`` buckets go before what ``source`` says of the same meters."""
         self._plan = plan
@@ -83,7 +87,7 @@ class ColumnExecutor:
         #: users that are metered row by row from now on
         self._handed: dict[str, list[Bucket]] = {}
         self._window = Window()
-        self._window_records = window_records
+        self._window_records_max = window_records_max
         self._pushed: list[tuple[int, MeteredRecord]] = []
         #: records that came in before the batch at hand
         self._seen = 0
@@ -97,13 +101,14 @@ class ColumnExecutor:
         assigned = self._buckets.with_summands(
             _assign(guided, checked.value, list(values.numbers.values()))
         )
-        most = greatest_volume(assigned)
-        if self._handed or not surely_within(most, self._window.most, self._buckets.volume):
+        most = volume_max(assigned)
+        if self._handed or not surely_within(most, self._window.volume_max, self._buckets.volume):
             outcome = self._meter_apart(batch, checked.user, guided.fault, (assigned, values))
         else:
             outcome = _outcome(guided.fault)
-            self._window.add(assigned, values, first=self._seen, length=len(batch), most=most)
-            if self._window.length >= self._window_records:
+            window = self._window
+            window.add(assigned, values, first=self._seen, length=len(batch), volume_max=most)
+            if window.length >= self._window_records_max or window.bytes >= WINDOW_BYTES_MAX:
                 self._settle()
         self._seen += len(batch)
         return outcome
@@ -226,13 +231,15 @@ class ColumnExecutor:
         self, crossings: Sequence[Crossing], assigned: pl.DataFrame, folding: _Folding
     ) -> list[tuple[int, MeteredRecord]]:
         """Make the threshold records: each shows the state after the record that crossed."""
-        moments = list(dict.fromkeys((c.m, c.q) for c in crossings))
-        frame = pl.DataFrame(moments, schema={"m": pl.UInt32, "q": pl.UInt32}, orient="row")
-        buckets = self._by_rows(frame["m"])
-        of_moments = [buckets[m] for m, _ in moments]
-        upto = self._buckets.upto(frame, folding.before, (assigned, folding.carrier))
-        states = dict(zip(moments, upto.totals(of_moments), strict=True))
-        texts = dict(zip(moments, upto.breakdowns(of_moments), strict=True))
+        buckets = self._by_rows(pl.Series([c.m for c in crossings], dtype=pl.UInt32).unique())
+        states: dict[tuple[int, int], MeterState] = {}
+        texts: dict[tuple[int, int], str] = {}
+        for moments in _moments(crossings):
+            frame = pl.DataFrame(moments, schema={"m": pl.UInt32, "q": pl.UInt32}, orient="row")
+            upto = self._buckets.upto(frame, folding.before, (assigned, folding.carrier))
+            of_moments = [buckets[m] for m, _ in moments]
+            states |= zip(moments, upto.totals(of_moments), strict=True)
+            texts |= zip(moments, upto.breakdowns(of_moments), strict=True)
         pushed = []
         for crossing in crossings:
             moment = crossing.m, crossing.q
@@ -302,6 +309,20 @@ class ColumnExecutor:
         outcome.suspended += [(there[place], reason) for place, reason in inner.suspended]
         outcome.suspended.sort(key=lambda pair: pair[0])
         return [(there[place], record) for place, record in inner.pushed()]
+
+
+def _moments(crossings: Sequence[Crossing]) -> Iterator[list[tuple[int, int]]]:
+    """Yield the moments (meter and record) of crossings: none has a meter twice, or too many."""
+    turns: list[list[tuple[int, int]]] = []
+    seen: Counter[int] = Counter()
+    for moment in dict.fromkeys((c.m, c.q) for c in crossings):
+        if seen[moment[0]] == len(turns):
+            turns.append([])
+        turns[seen[moment[0]]].append(moment)
+        seen[moment[0]] += 1
+    for moments in turns:
+        for start in range(0, len(moments), MOMENTS_MAX):
+            yield moments[start : start + MOMENTS_MAX]
 
 
 def _current(columns: MeterColumns, held: dict[int, Bucket]) -> MeterColumns:

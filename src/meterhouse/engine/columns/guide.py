@@ -111,7 +111,7 @@ class Guide:
     def _build_wide(
         self, table: pl.DataFrame, names: dict[str, int], profiles: Sequence[Profile]
     ) -> pl.DataFrame:
-        wide = pl.DataFrame({"user": pl.int_range(self.user_count, dtype=pl.UInt32, eager=True)})
+        columns: list[pl.Series] = []
         for category, number in names.items():
             mine = table.filter(pl.col("category") == number)
             windowed = any(
@@ -125,12 +125,17 @@ class Guide:
                 kept = {"row": f"{prefix}m"}
                 if windowed:
                     kept |= {"active_from": f"{prefix}f", "active_to": f"{prefix}t"}
-                part = mine.filter(pl.col("slot") == place).select("user", *kept)
-                part = part.rename(kept)
-                wide = wide.join(part, on="user", how="left", maintain_order="left")
+                part = mine.filter(pl.col("slot") == place)
+                columns += [self._by_user(part, name, alias) for name, alias in kept.items()]
                 window = (f"{prefix}f", f"{prefix}t") if windowed else (None, None)
                 self._slots[category].append(_Slot(f"{prefix}m", *window))
-        return wide.drop("user")
+        return pl.DataFrame(columns)
+
+    def _by_user(self, part: pl.DataFrame, name: str, alias: str) -> pl.Series:
+        """A column of meters (one a user at most) by number of the user; null where none is."""
+        values = part[name]
+        nothing = pl.repeat(None, self.user_count, dtype=values.dtype, eager=True)
+        return nothing.scatter(part["user"], values).alias(alias)
 
     def number_users(self, user: Column) -> pl.Series:
         """Return the users' numbers (UInt32); null for missing and unknown users."""
@@ -251,20 +256,20 @@ def _placed(
     meters: pl.DataFrame, profiles: Sequence[Profile], names: dict[str, int], users: pl.DataType
 ) -> pl.DataFrame:
     """The meters that the rules can reach: row, user number, category, slot, active window."""
-    traits = pl.DataFrame(
-        {
-            "profile": pl.int_range(len(profiles), dtype=pl.Int32, eager=True),
-            "category": pl.Series([names.get(p.category) for p in profiles], dtype=pl.Int32),
-            "active_from": pl.Series([p.active_from for p in profiles], dtype=pl.Int64),
-            "active_to": pl.Series([p.active_to for p in profiles], dtype=pl.Int64),
-        }
-    )
+    traits = {
+        "category": pl.Series([names.get(p.category) for p in profiles], dtype=pl.Int32),
+        "active_from": pl.Series([p.active_from for p in profiles], dtype=pl.Int64),
+        "active_to": pl.Series([p.active_to for p in profiles], dtype=pl.Int64),
+    }
     table = meters.select(
         pl.int_range(pl.len(), dtype=pl.Int32).alias("row"),
         pl.col("user_id").cast(users).to_physical().alias("user"),
-        "profile",
-    ).join(traits, on="profile", how="left", maintain_order="left")
+        *(pl.lit(trait).gather(pl.col("profile")).alias(name) for name, trait in traits.items()),
+    )
     table = table.filter(pl.col("category").is_not_null())
+    place = pl.col("user").cast(pl.Int64) * max(len(names), 1) + pl.col("category")
+    if table.select(place.n_unique()).item() == table.height:
+        return table.with_columns(slot=pl.lit(0, dtype=pl.Int32))  # the common case
     slot = pl.int_range(pl.len(), dtype=pl.Int32).over("user", "category")
     return table.with_columns(slot.alias("slot"))
 

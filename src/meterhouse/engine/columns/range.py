@@ -17,7 +17,7 @@ _UNIT_SCALED = 10 ** (FRACTION_DIGITS_MAX + _UNIT_DIGITS)
 _UNITS_MAX = 10 ** (INTEGER_DIGITS_MAX - _UNIT_DIGITS)
 
 
-def greatest_volume(assigned: pl.DataFrame) -> Decimal:
+def volume_max(assigned: pl.DataFrame) -> Decimal:
     """Return a bound of the absolute value of any sum of quantities of ``assigned`` (``v``)."""
     return EXACT.multiply(greatest(assigned["v"]), Decimal(assigned.height))
 
@@ -47,7 +47,7 @@ def may_overflow(
     none = pl.Series([], dtype=pl.Int64)
     if assigned.is_empty():
         return none
-    if surely_within(greatest_volume(assigned), Decimal(0), volume):
+    if surely_within(volume_max(assigned), Decimal(0), volume):
         return none
     frame = assigned.select("m", _units(pl.col("v").cast(QUANTITY).abs()).alias("units"))
     bounds = frame.group_by("m").agg(pl.col("units").sum())

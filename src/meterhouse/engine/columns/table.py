@@ -37,6 +37,8 @@ KINDS = list(MEASURES)
 #: Bits of a packed key, and how many of them the meters (or moments of a batch) get at least.
 _KEY_BITS = 62
 MOMENT_BITS = 22
+#: So many moments are looked at together.
+MOMENTS_MAX = 2**MOMENT_BITS - 1
 #: So many buckets are turned into texts at a time.
 _SLICE_ROWS = 400_000
 #: Partials are merged early once they hold this many rows.

@@ -18,8 +18,10 @@ class Window:
         self.first = 0
         #: how many records it has
         self.length = 0
+        #: about how much memory its carried texts take
+        self.bytes = 0
         #: no sum of its quantities is larger than this
-        self.most = Decimal(0)
+        self.volume_max = Decimal(0)
         self._assigned: list[pl.DataFrame] = []
         self._values: list[BatchValues] = []
 
@@ -30,7 +32,7 @@ class Window:
         *,
         first: int,
         length: int,
-        most: Decimal,
+        volume_max: Decimal,
     ) -> None:
         """Take one more batch; ``assigned`` counts its records (``q``) from 0 on."""
         if not self.length:
@@ -38,7 +40,8 @@ class Window:
         self._assigned.append(assigned.with_columns((pl.col("q") + self.length).cast(pl.UInt32)))
         self._values.append(values)
         self.length += length
-        self.most = EXACT.add(self.most, most)
+        self.volume_max = EXACT.add(self.volume_max, volume_max)
+        self.bytes += sum(int(c.values.estimated_size()) for c in values.carried.values())
 
     def whole(self) -> tuple[pl.DataFrame, BatchValues]:
         """Return all of them as one batch."""

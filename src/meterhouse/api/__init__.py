@@ -1,0 +1,32 @@
+"""The HTTP API."""
+
+from meterhouse.api.access import Access
+from meterhouse.api.application import create_app
+from meterhouse.api.authority import (
+    Authority,
+    Forbidden,
+    Principal,
+    TokenRefused,
+    Unauthenticated,
+)
+from meterhouse.api.context import Context, Limits
+from meterhouse.api.run_threads import RunThreads
+from meterhouse.api.scheduler import Scheduler
+from meterhouse.api.serving import Address, Server, serve
+
+__all__ = [
+    "Access",
+    "Address",
+    "Authority",
+    "Context",
+    "Forbidden",
+    "Limits",
+    "Principal",
+    "RunThreads",
+    "Scheduler",
+    "Server",
+    "TokenRefused",
+    "Unauthenticated",
+    "create_app",
+    "serve",
+]

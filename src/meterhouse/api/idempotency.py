@@ -1,0 +1,96 @@
+"""Requests that must not repeat: the header ``Idempotency-Key``.
+
+A key belongs to a client. The ids that its request creates are derived from both, so that a repeat
+after a crash, when nothing was answered yet, finds what the first call did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import Response
+
+from meterhouse.api.call import Call
+from meterhouse.api.problems import ApiError
+from meterhouse.app.idempotency import KeyedRequest, StoredAnswer, derived_ids
+from meterhouse.core.problem import MeterhouseError
+
+_KEY = re.compile(r"[!-~]{1,255}")
+#: What of an answer is said again.
+_KEPT_HEADERS = ("content-type", "location", "etag")
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """The ids that a request creates, and whether an earlier call may have created them."""
+
+    new_id: Callable[[], str]
+    repeatable: bool
+
+    def __call__(self) -> str:
+        """Return the next id."""
+        return self.new_id()
+
+
+def once(call: Call, effect: Callable[[Ids], Response]) -> Response:
+    """Answer a request once: a repeat under the same key gets the same answer.
+
+    Only what succeeded is kept. What was refused did nothing, and may be repeated.
+    """
+    given = call.header("idempotency-key")
+    if given is None:
+        return effect(Ids(call.context.new_id, repeatable=False))
+    context = call.context
+    request = KeyedRequest(call.client_id, _checked(given), _fingerprint(call))
+    with context.ledger() as ledger:
+        stored = ledger.begin_request(
+            request, context.lease, alive=context.living(), at=context.clock()
+        )
+    if stored is not None:
+        return _replayed(stored)
+    try:
+        response = effect(Ids(derived_ids(request), repeatable=True))
+    except BaseException:
+        _give_back(call, request)
+        raise
+    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    kept = StoredAnswer(response.status_code, headers, bytes(response.body))
+    try:
+        with context.ledger() as ledger:
+            ledger.finish_request(request, kept)
+    except MeterhouseError:
+        # It is done all the same: a repeat finds by the ids what this call did.
+        _give_back(call, request)
+    return response
+
+
+def _give_back(call: Call, request: KeyedRequest) -> None:
+    """Let a repeat try again, as far as the ledger lets us say so."""
+    try:
+        with call.context.ledger() as ledger:
+            ledger.abandon_request(request)
+    except MeterhouseError:
+        pass  # The error that led here is the news; old keys are swept.
+
+
+def _checked(key: str) -> str:
+    if _KEY.fullmatch(key) is None:
+        message = "The Idempotency-Key has characters that it may not have, or too many"
+        hint = "Use 1 to 255 visible ASCII characters, such as a UUID"
+        raise ApiError("idempotency_key_invalid", message, hint=hint)
+    return key
+
+
+def _fingerprint(call: Call) -> bytes:
+    """Tell a request from another one under the same key."""
+    url = call.request.url
+    head = f"{call.request.method}\n{url.path}\n{url.query}\n".encode()
+    return hashlib.sha256(head + call.body).digest()
+
+
+def _replayed(stored: StoredAnswer) -> Response:
+    headers = {**stored.headers, "Idempotency-Replayed": "true"}
+    return Response(stored.body, status_code=stored.status, headers=headers)

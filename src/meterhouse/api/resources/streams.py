@@ -1,0 +1,347 @@
+"""Streams: where usage comes from and how it is metered."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query, Response
+
+from meterhouse.api.answer import answer, no_content
+from meterhouse.api.call import Call, ThisCall
+from meterhouse.api.etag import etag, expected_revision, not_modified
+from meterhouse.api.idempotency import Ids, once
+from meterhouse.api.instants import read_clock
+from meterhouse.api.operation import (
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    Body,
+    Given,
+    Resource,
+    needs,
+    one,
+)
+from meterhouse.api.problems import errors_of
+from meterhouse.api.resources.meters import Limit
+from meterhouse.api.schemas import (
+    ANYTHING,
+    BOOLEAN,
+    COUNT,
+    FREE_OBJECT,
+    INSTANT,
+    NAME,
+    TEXT,
+    Schema,
+    array,
+    closed,
+    nullable,
+    page,
+    ref,
+    whole,
+)
+from meterhouse.app.running import preview_stream
+from meterhouse.app.stream_import import (
+    Imported,
+    ImportOptions,
+    OnConflict,
+    chosen_secret,
+    import_document,
+)
+from meterhouse.app.stream_ports import StreamEdit
+from meterhouse.app.streams import delete_stream, find_stream, replace_stream, stream_to_api
+from meterhouse.core.json_text import JsonValue
+from meterhouse.streams.graph import read_graph
+from meterhouse.streams.record import StreamDefinition
+
+PATH = "/v1/streams"
+_KEYS: Schema = {
+    "type": "object",
+    "additionalProperties": TEXT,
+    "description": "The meter keys by the names of the meter nodes",
+}
+_CREATED, _REPLACED = "created", "replaced"
+_HEAD: dict[str, Schema] = {
+    "id": TEXT,
+    "name": TEXT,
+    "meterKeys": _KEYS,
+    "createdAt": TEXT,
+    "updatedAt": TEXT,
+    "revision": {**TEXT, "description": "What the ETag names"},
+}
+_NODE: Schema = {
+    "type": "object",
+    "properties": {
+        "id": NAME,
+        "type": {**NAME, "examples": ["transforms/meter"]},
+        "name": nullable(TEXT),
+        "schemaVersion": ANYTHING,
+        "params": ANYTHING,
+    },
+    "required": ["id", "type"],
+}
+_EDGE: Schema = {
+    "type": "object",
+    "properties": {"from": NAME, "to": NAME, "output": nullable(TEXT)},
+    "required": ["from", "to"],
+}
+SCHEMAS: dict[str, Schema] = {
+    "StreamDocument": {
+        "type": "object",
+        "description": "A stream in the export format; unknown members are kept",
+        "properties": {
+            "name": {**NAME, "maxLength": 200},
+            "nodes": {**array(_NODE, items_max=1000), "minItems": 1},
+            "edges": nullable(array(_EDGE, items_max=5000)),
+        },
+        "required": ["name", "nodes"],
+    },
+    "Stream": whole(_HEAD),
+    "StreamWithDocument": whole({**_HEAD, "document": FREE_OBJECT}),
+    "StreamImported": whole(
+        {
+            **_HEAD,
+            "outcome": {**TEXT, "enum": [_CREATED, _REPLACED]},
+            "lostNodes": {**array(TEXT), "description": "What the stream before had"},
+        }
+    ),
+    "StreamPage": page("streams", ref("Stream")),
+    "Validity": whole({"valid": BOOLEAN, "errors": array(ref("ProblemError"))}),
+    "RunClock": closed(
+        {
+            "at": nullable({**INSTANT, "description": "The run's clock; now, unless given"}),
+            "seed": nullable({**COUNT, "description": "Of chance in scripts"}),
+        }
+    ),
+    "NodePreview": whole(
+        {
+            "id": TEXT,
+            "name": TEXT,
+            "type": TEXT,
+            "in": array(ANYTHING),
+            "out": {"type": "object", "additionalProperties": array(ANYTHING)},
+            "suspended": array(whole({"record": ANYTHING, "reason": TEXT, "detail": TEXT})),
+        }
+    ),
+    "Preview": whole({"nodes": array(ref("NodePreview"))}),
+}
+AllowRemoval = Annotated[
+    bool, Query(description="Let nodes go that have meters, keys or suspended records")
+]
+_ETAG = {"ETag": "The revision of the stream"}
+resource = Resource("Streams", about="Where usage comes from, how it is metered", schemas=SCHEMAS)
+
+
+def _shown(stream: StreamDefinition) -> dict[str, JsonValue]:
+    return stream_to_api(stream) | {"revision": stream.revision}
+
+
+def _tagged(stream: StreamDefinition) -> dict[str, str]:
+    return {"ETag": etag(stream.revision)}
+
+
+@resource.get(
+    PATH,
+    guard=needs("read:streams"),
+    answers=one("Streams", "StreamPage", headers={"Link": "The next page"}),
+)
+def list_streams(
+    call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
+) -> Response:
+    """List streams, in the order of their creation."""
+    cursors = call.cursors()
+    with call.context.ledger() as ledger:
+        found = ledger.streams(limit=limit, after=cursors.after(cursor))
+    body = {
+        "streams": [_shown(stream) for stream in found.items],
+        "next_cursor": cursors.cursor(found.next_cursor),
+    }
+    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+
+
+@resource.post(
+    PATH,
+    guard=needs("create:streams"),
+    body=Body(ref("StreamDocument")),
+    headers=(IDEMPOTENCY_KEY,),
+    answers={
+        201: Given("It was created", ref("StreamImported"), headers=_ETAG | {"Location": "Path"}),
+        200: Given("The one of that name was replaced", ref("StreamImported")),
+    },
+    refusals=(409,),
+    links={
+        "read": {"operationId": "get_stream", "parameters": {"id": "$response.body#/id"}},
+        "export": {"operationId": "export_stream", "parameters": {"id": "$response.body#/id"}},
+    },
+)
+def import_stream(
+    call: ThisCall,
+    conflict: Annotated[
+        OnConflict, Query(description="What to do where a stream has that name")
+    ] = OnConflict.CANCEL,
+    name: Annotated[
+        str | None, Query(min_length=1, max_length=200, description="Instead of its own")
+    ] = None,
+    apiBase: Annotated[  # noqa: N803
+        str | None, Query(description="The base URL that its HTTP nodes are to call")
+    ] = None,
+    secret: Annotated[
+        str | None, Query(description="The secret that its HTTP nodes are to use: id or name")
+    ] = None,
+    allowNodeRemoval: AllowRemoval = False,  # noqa: N803
+) -> Response:
+    """Import a stream in the export format; each of its meter nodes gets a meter key.
+
+    To replace a stream needs the scope `update:streams` as well, to name a secret `read:secrets`.
+    """
+    document = call.json()
+    if conflict is OnConflict.REPLACE:
+        call.demand("update:streams")
+    if secret is not None:
+        call.demand("read:secrets")
+
+    def effect(ids: Ids) -> Response:
+        with call.context.ledger() as ledger:
+            first = ids()
+            known = ledger.stream(first) if ids.repeatable else None
+            if known is not None and known.id == first:
+                return _imported(Imported(known))
+            chosen = None if secret is None else chosen_secret(ledger, secret)
+            remaining = iter([first])
+            imported = import_document(
+                ledger,
+                document,
+                options=ImportOptions(name, conflict, apiBase, chosen),
+                edit=_edit(call, allow_node_removal=allowNodeRemoval),
+                new_id=lambda: next(remaining, None) or ids(),
+            )
+        return _imported(imported)
+
+    return once(call, effect)
+
+
+def _edit(
+    call: Call, *, expected: str | None = None, allow_node_removal: bool = False
+) -> StreamEdit:
+    return StreamEdit(
+        call.context.clock(),
+        call.client_id,
+        expected_revision=expected,
+        allow_node_removal=allow_node_removal,
+    )
+
+
+def _imported(imported: Imported) -> Response:
+    stream = imported.stream
+    body = _shown(stream) | {
+        "outcome": _REPLACED if imported.replaced else _CREATED,
+        "lostNodes": [str(node) for node in imported.lost],
+    }
+    headers = _tagged(stream) | {"Location": f"{PATH}/{stream.id}"}
+    return answer(body, status=200 if imported.replaced else 201, headers=headers)
+
+
+@resource.post(
+    PATH + ":validate",
+    guard=needs("read:streams"),
+    body=Body({"description": "What may be a stream"}),
+    answers=one("Whether it is a stream, and every problem", "Validity"),
+)
+def validate_stream(call: ThisCall) -> Response:
+    """Check a document without keeping it."""
+    document = call.json()
+    _, problems = read_graph(document)
+    errors = errors_of(problems, body=document)
+    return answer({"valid": not problems, "errors": errors})
+
+
+@resource.get(
+    PATH + "/{id}",
+    guard=needs("read:streams"),
+    headers=(IF_NONE_MATCH,),
+    answers={
+        200: Given("The stream", ref("StreamWithDocument"), headers=_ETAG),
+        304: Given("The client has it"),
+    },
+    refusals=(404,),
+)
+def get_stream(call: ThisCall, id: str) -> Response:
+    """Read a stream by its id or name."""
+    with call.context.ledger() as ledger:
+        stream = find_stream(ledger, id)
+    if not_modified(call.header("if-none-match"), stream.revision):
+        return Response(status_code=304, headers=_tagged(stream))
+    return answer(_shown(stream) | {"document": stream.document}, headers=_tagged(stream))
+
+
+@resource.get(
+    PATH + "/{id}/export",
+    guard=needs("read:streams"),
+    answers=one("The document, as it was imported", "StreamDocument", headers=_ETAG),
+    refusals=(404,),
+)
+def export_stream(call: ThisCall, id: str) -> Response:
+    """Export a stream."""
+    with call.context.ledger() as ledger:
+        stream = find_stream(ledger, id)
+    return answer(stream.document, headers=_tagged(stream))
+
+
+@resource.put(
+    PATH + "/{id}",
+    guard=needs("update:streams"),
+    body=Body(ref("StreamDocument")),
+    headers=(IF_MATCH,),
+    answers=one("The stream as it is now", "Stream", headers=_ETAG),
+    refusals=(404, 409, 412, 428),
+)
+def replace_stream_(
+    call: ThisCall,
+    id: str,
+    allowNodeRemoval: AllowRemoval = False,  # noqa: N803
+) -> Response:
+    """Replace a stream's document. Meter nodes keep their keys by their ids.
+
+    What it was becomes a version without a tag.
+    """
+    expected = expected_revision(call.header("if-match"))
+    document = call.json()
+    with call.context.ledger() as ledger:
+        edit = _edit(call, expected=expected, allow_node_removal=allowNodeRemoval)
+        changed = replace_stream(ledger, id, document, new_id=call.context.new_id, edit=edit)
+    return answer(_shown(changed), headers=_tagged(changed))
+
+
+@resource.delete(
+    PATH + "/{id}",
+    guard=needs("delete:streams"),
+    headers=(IF_MATCH,),
+    answers={204: Given("It is deleted")},
+    refusals=(404, 409, 412, 428),
+)
+def delete_stream_(call: ThisCall, id: str) -> Response:
+    """Delete a stream. Its meters stay with their meter keys."""
+    expected = expected_revision(call.header("if-match"))
+    with call.context.ledger() as ledger:
+        delete_stream(ledger, id, expected_revision=expected)
+    return no_content()
+
+
+@resource.post(
+    PATH + "/{id}/preview",
+    guard=needs("run:streams"),
+    body=Body(ref("RunClock"), required=False),
+    answers=one("What went into each node and what left it", "Preview"),
+    refusals=(404,),
+)
+def preview_stream_(call: ThisCall, id: str) -> Response:
+    """Show what a run would do with a few records. Nothing is changed."""
+    at, seed = read_clock(call.optional_json(), otherwise=call.context.new_seed)
+    return answer({"nodes": [node.to_api() for node in _previewed(call, id, at, seed)]})
+
+
+def _previewed(call: Call, id: str, at: int | None, seed: int) -> list:
+    context = call.context
+    with context.ledger() as ledger:
+        return preview_stream(
+            ledger, id, means=context.means(), run_id=context.new_id(), seed=seed, at=at
+        )
