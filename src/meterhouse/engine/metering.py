@@ -41,7 +41,7 @@ class Metering:
         rows_max: int = ROWS_MAX,
         window_records_max: int = WINDOW_RECORDS_MAX,
     ) -> None:
-        """``rows_max`` chooses the executor, ``window_records_max`` how much columns fold."""
+        """``rows_max`` chooses the executor; ``window_records_max`` is what columns fold."""
         self._plan = plan
         self._source = source
         self._at = at
