@@ -7,7 +7,8 @@ carrying it out can be compared to the last character.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import pairwise
 from random import Random
@@ -42,9 +43,10 @@ _USERS = ("ann", "bob", "3")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One run: its clock, its records, and where they are cut into batches."""
+    """One run: its clock, its plan, its records, and where they are cut into batches."""
 
     at: Instant
+    plan: MeterPlan
     records: list[Record]
     cuts: list[int]
 
@@ -94,8 +96,31 @@ def generate(seed: int) -> Case:
         at += random.choice((3_600_000_000, DAY, 20 * DAY, 45 * DAY))
         records = [_record(style, at) for _ in range(random.randint(0, 30))]
         cuts = sorted(random.randint(0, len(records)) for _ in range(random.choice((0, 0, 1, 3))))
-        steps.append(Step(at, records, [0, *cuts, len(records)]))
+        steps.append(Step(at, plan, records, [0, *cuts, len(records)]))
     return Case(meters, plan, steps)
+
+
+def with_changed_rules(case: Case, seed: int) -> Case:
+    """Return the case with other rules in every run: what older ones stored stays."""
+    random = Random(f"rules {seed}")
+    steps = []
+    for step in case.steps:
+        rules = tuple(_rule(random, number) for number in range(random.randint(1, 3)))
+        steps.append(replace(step, plan=replace(step.plan, rules=rules)))
+    return replace(case, steps=steps)
+
+
+def with_more_steps(case: Case, seed: int) -> Case:
+    """Return the case with runs of a minute later each, which end no period: buckets fill up."""
+    random = Random(f"steps {seed}")
+    style = Style(random, wild=random.random() < 0.6, huge=random.random() < 0.15)
+    steps = list(case.steps)
+    for number in range(1, 4):
+        at = case.steps[-1].at + number * 60_000_000
+        records = [_record(style, at) for _ in range(random.randint(1, 20))]
+        cuts = list(range(0, len(records), 3))
+        steps.append(Step(at, case.plan, records, [*cuts, len(records)]))
+    return replace(case, steps=steps)
 
 
 def _meter(random: Random, number: int) -> Meter:
@@ -235,16 +260,18 @@ def _coded(batch: UsageBatch) -> UsageBatch:
     return batch.with_columns(columns)
 
 
-def play(case: Case, *, rows_max: int, whole: bool = False) -> list[str]:
+def play(
+    case: Case, *, rows_max: int, whole: bool = False, windows: Sequence[int] = _WINDOWS
+) -> list[str]:
     """Carry a case out; ``rows_max`` chooses the executor, ``whole`` ignores the cuts."""
     state, transcript = State.from_meters(case.meters), []
     for number, step in enumerate(case.steps):
         metering = Metering(
-            case.plan,
+            step.plan,
             state,
             at=step.at,
             rows_max=rows_max,
-            window_records_max=_WINDOWS[number % len(_WINDOWS)],
+            window_records_max=windows[number % len(windows)],
         )
         transcript += [f"{number} scan {record.text}" for record in metering.scan()]
         batch = UsageBatch.from_rows(step.records)
@@ -265,7 +292,7 @@ def play(case: Case, *, rows_max: int, whole: bool = False) -> list[str]:
             for position, record in metering.thresholds()
         ]
         transcript.append(f"{number} metered {metered}")
-        if case.plan.flush is Flush.STREAM_EXECUTION:
+        if step.plan.flush is Flush.STREAM_EXECUTION:
             last = metering.flush_all()
         else:
             last = metering.scan(step.at + (DAY if number % 2 else 0))

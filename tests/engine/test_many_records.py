@@ -14,6 +14,7 @@ from meterhouse.core.schedule import ResetSchedule
 from meterhouse.core.threshold import Threshold
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Column, ColumnKind
+from meterhouse.engine.columns import buckets
 from meterhouse.engine.metering import Metering
 from meterhouse.engine.plan import MeterPlan
 from meterhouse.engine.source import State
@@ -100,3 +101,65 @@ def test_crossings_of_many_records_equal_those_of_rows(seed: int, least: int, pa
         pushed.append([(at, record.text) for at, record in metering.thresholds()])
     assert pushed[0] == pushed[1]
     assert len(pushed[0]) > 10
+
+
+def _one_user(values: list[int]) -> UsageBatch:
+    series = pl.Series(values, dtype=pl.Int64)
+    texts = {"userId": "user 1", "app": "a"}
+    columns = {name: Column.from_values([text] * len(values)) for name, text in texts.items()}
+    columns["value"] = Column(ColumnKind.NUMBER, series)
+    return UsageBatch.from_columns(columns, length=len(values))
+
+
+def _told(state: State, batches: list[UsageBatch], rows_max: int) -> list[str]:
+    """What rows or columns tell of some batches: threshold records, then golden records."""
+    metering = Metering(
+        MeterPlan("key", (_RULE,)), state, at=_START + DAY, rows_max=rows_max, window_records_max=1
+    )
+    for batch in batches:
+        assert metering.meter(batch).metered == len(batch)
+    told = [f"{at} {record.text}" for at, record in metering.thresholds()]
+    return told + [record.text for record in metering.flush_all()]
+
+
+def test_crossings_are_found_where_sums_of_whole_numbers_leave_64_bits() -> None:
+    state = _state([10**18, 9 * 10**18, 10**19, 12 * 10**18])
+    batches = [_one_user([10**14] * _RECORDS)]
+    told = [_told(state, batches, rows_max) for rows_max in (10**9, -1)]
+    assert told[0] == told[1]
+    assert [text.split(" ")[0] for text in told[1][:4]] == ["9999", "89999", "99999", "119999"]
+
+
+def test_the_least_whole_number_of_64_bits_is_added_exactly() -> None:
+    batches = [_one_user([-(2**63), -5])]
+    told = [_told(_state([]), batches, rows_max) for rows_max in (10**9, -1)]
+    assert told[0] == told[1]
+    assert '"value":-9223372036854775813,' in told[1][0]
+
+
+def test_whole_sums_of_many_folds_leave_64_bits_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As if there were thousands of folds: each of these would be a quantity otherwise.
+    monkeypatch.setattr(buckets, "_WHOLE_MAX", 2**63)
+    batches = [_one_user([2**62]) for _ in range(5)]
+    told = [_told(_state([]), batches, rows_max) for rows_max in (10**9, -1)]
+    assert told[0] == told[1]
+    assert f'"value":{5 * 2**62},' in told[1][0]
+
+
+def test_users_who_go_to_rows_keep_what_older_rules_grouped_by() -> None:
+    state, told = _state([9 * 10**19]), []
+    newer = GuidingRule("calls", "calls", (), "and", (("userId",),), ())
+    for rows_max in (10**9, -1):
+        first = Metering(MeterPlan("key", (_RULE,)), state, at=_START + DAY, rows_max=rows_max)
+        first.meter(_one_user([5 * 10**18]))
+        plan = MeterPlan("key", (newer,))
+        then = state.with_changes(first.changes())
+        second = Metering(plan, then, at=_START + 2 * DAY, rows_max=rows_max)
+        batches = [_one_user([92 * 10**17] * 6)] * 2
+        assert [second.meter(batch).metered for batch in batches] == [6, 4]
+        thresholds = [f"{at} {record.text}" for at, record in second.thresholds()]
+        told.append(thresholds + [record.text for record in second.flush_all()])
+    assert told[0] == told[1]
+    mine = [text for text in told[1] if '"userId":"user 1"' in text]
+    assert len(mine) == 2
+    assert all('{"name":"app","groups":[{' in text for text in mine)

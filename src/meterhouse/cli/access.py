@@ -7,29 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from meterhouse.cli.arguments import read_instant
+from meterhouse.cli.command import Call, command
 from meterhouse.cli.exits import WrongUsage
-from meterhouse.cli.installation import opened
-from meterhouse.cli.options import (
-    LIMIT,
-    AllOption,
-    DataOption,
-    JsonOption,
-    LimitOption,
-    examples,
-    new_group,
-)
-from meterhouse.cli.output import (
-    Cell,
-    Listing,
-    columns,
-    limit_of,
-    note,
-    show_list,
-    write_document,
-    write_json,
-    write_pairs,
-    write_text,
-)
+from meterhouse.cli.options import new_group
+from meterhouse.cli.output import Cell, Listing, columns, note
 from meterhouse.core.json_text import json_text
 from meterhouse.core.scope import SCOPES, scopes_text
 
@@ -66,75 +47,48 @@ OldUntilOption = Annotated[
 ]
 
 
-@app.command(
-    epilog=examples(
-        "meterhouse access create --name CRM --scope read:meters --scope create:meters",
-        "meterhouse access create --name Provisioning --json > client.json",
-    )
+@command(
+    app,
+    "meterhouse access create --name CRM --scope read:meters --scope create:meters",
+    "meterhouse access create --name Provisioning --json > client.json",
 )
-def create(
-    context: typer.Context,
-    *,
-    name: NameOption,
-    scope: ScopeOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def create(call: Call, *, name: NameOption, scope: ScopeOption = None) -> None:
     """Give a program access. Its client secret is shown this once."""
     from meterhouse.app.applications import create_application
 
     body: dict[str, Any] = {"name": name}
     if scope:
         body["scopes"] = scope
-    with opened(context, data) as house:
+    with call.opened() as house:
         client = create_application(
             house.ledger, house.client_secrets(), body, new_id=house.new_id, at=house.clock()
         )
-    _write_client(client, as_json=as_json)
+    _write_client(call, client)
 
 
-@app.command("list", epilog=examples("meterhouse access list"))
-def list_(
-    context: typer.Context,
-    *,
-    limit: LimitOption = LIMIT,
-    every: AllOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, "meterhouse access list", lists=True)
+def list_(call: Call) -> None:
     """List the programs that have access."""
     from meterhouse.app.listing import take
 
-    most = limit_of(limit, every=every)
-    with opened(context, data) as house:
-        found = take(house.ledger.applications, limit=most)
-        show_list(found, LISTING, limit=most, as_json=as_json)
+    with call.opened() as house:
+        found = take(house.ledger.applications, limit=call.limit)
+        call.show(found, LISTING)
 
 
-@app.command(epilog=examples("meterhouse access show CRM --json"))
-def show(
-    context: typer.Context,
-    reference: Reference,
-    *,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, "meterhouse access show CRM --json")
+def show(call: Call, reference: Reference) -> None:
     """Show one program and its scopes."""
     from meterhouse.app.applications import find_application
 
-    with opened(context, data) as house:
-        _write_one(find_application(house.ledger, reference), as_json=as_json)
+    with call.opened() as house:
+        found = find_application(house.ledger, reference)
+    call.write(found.to_api())
 
 
-@app.command(epilog=examples("meterhouse access update CRM --scope read:meters"))
+@command(app, "meterhouse access update CRM --scope read:meters")
 def update(
-    context: typer.Context,
-    reference: Reference,
-    *,
-    name: NewNameOption = None,
-    scope: NewScopeOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
+    call: Call, reference: Reference, *, name: NewNameOption = None, scope: NewScopeOption = None
 ) -> None:
     """Change name or scopes. A scope that is taken away ends at once, in tokens too."""
     from meterhouse.app.applications import update_application
@@ -144,25 +98,18 @@ def update(
         patch["scopes"] = scope
     if not patch:
         raise WrongUsage("Nothing is to be changed", hint="give --name or --scope")
-    with opened(context, data) as house:
+    with call.opened() as house:
         changed = update_application(house.ledger, reference, patch=patch, at=house.clock())
-    _write_one(changed, as_json=as_json)
+    call.write(changed.to_api())
 
 
-@app.command(epilog=examples("meterhouse access rotate CRM --old-until 2026-02-01T00:00:00Z"))
-def rotate(
-    context: typer.Context,
-    reference: Reference,
-    *,
-    old_until: OldUntilOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, "meterhouse access rotate CRM --old-until 2026-02-01T00:00:00Z")
+def rotate(call: Call, reference: Reference, *, old_until: OldUntilOption = None) -> None:
     """Give a program a new client secret, which is shown this once."""
     from meterhouse.app.applications import rotate_client_secret
 
     until = read_instant(old_until, option="--old-until")
-    with opened(context, data) as house:
+    with call.opened() as house:
         now = house.clock()
         client = rotate_client_secret(
             house.ledger,
@@ -171,50 +118,34 @@ def rotate(
             old_until=now if until is None else until,
             at=now,
         )
-    _write_client(client, as_json=as_json)
+    _write_client(call, client)
 
 
-@app.command(epilog=examples("meterhouse access delete CRM"))
-def delete(
-    context: typer.Context,
-    reference: Reference,
-    *,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, "meterhouse access delete CRM")
+def delete(call: Call, reference: Reference) -> None:
     """End a program's access; its tokens are refused from now on."""
     from meterhouse.app.applications import delete_application
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         deleted = delete_application(house.ledger, reference)
-    if as_json:
-        write_json({"id": deleted.id, "name": deleted.name})
-    else:
-        write_text(f"deleted application {deleted.name} ({deleted.id})")
-
-
-def _write_client(client: NewClient, *, as_json: bool) -> None:
-    body = client.to_api()
-    if as_json:
-        write_json(body)
-        return
-    write_pairs(
-        {
-            "Name": body["name"],
-            "Id": body["id"],
-            "Client id": body["clientId"],
-            "Client secret": body["clientSecret"],
-            "Scopes": _scopes(client.application),
-        }
+    call.tell(
+        {"id": deleted.id, "name": deleted.name},
+        f"deleted application {deleted.name} ({deleted.id})",
     )
-    note("The client secret is not shown again: keep it where the program finds it.")
 
 
-def _write_one(application: Application, *, as_json: bool) -> None:
-    if as_json:
-        write_json(application.to_api())
-    else:
-        write_document(application.to_api())
+def _write_client(call: Call, client: NewClient) -> None:
+    body = client.to_api()
+    pairs = {
+        "Name": body["name"],
+        "Id": body["id"],
+        "Client id": body["clientId"],
+        "Client secret": body["clientSecret"],
+        "Scopes": _scopes(client.application),
+    }
+    call.write_pairs(body, pairs)
+    if not call.as_json:
+        note("The client secret is not shown again: keep it where the program finds it.")
 
 
 def _scopes(application: Application) -> str:

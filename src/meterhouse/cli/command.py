@@ -7,7 +7,7 @@ help; ``--data`` and ``--json`` are added, and ``--limit`` and ``--all`` where i
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,20 +16,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from meterhouse.cli.installation import data_option, opened
-from meterhouse.cli.options import (
-    LIMIT,
-    AllOption,
-    DataOption,
-    JsonOption,
-    LimitOption,
-    examples,
-)
+from meterhouse.cli.options import LIMIT, AllOption, DataOption, JsonOption, LimitOption, examples
 from meterhouse.cli.output import (
+    Cell,
     Listing,
     limit_of,
     show_list,
     write_document,
     write_json,
+    write_pairs,
     write_text,
 )
 
@@ -72,6 +67,13 @@ class Call:
         else:
             write_document(body)
 
+    def write_pairs(self, body: Any, pairs: Mapping[str, Cell]) -> None:
+        """Write one object: a line of JSON, or names and values for people."""
+        if self.as_json:
+            write_json(body)
+        else:
+            write_pairs(pairs)
+
     def tell(self, body: Any, text: str) -> None:
         """Say what was done: a line of JSON, or a line for people."""
         if self.as_json:
@@ -94,7 +96,8 @@ def command(group: typer.Typer, *shown: str, lists: bool = False) -> Callable[[_
         shared = inspect.signature(_of_list if lists else _of_any, eval_str=True).parameters
         context, *rest = shared.values()
         _look_like(run, function, [context, *own, *rest])
-        name = function.__name__.rstrip("_")  # One is needed where the name is Python's own.
+        # One at the end is needed where the name is Python's own.
+        name = function.__name__.rstrip("_").replace("_", "-")
         group.command(name, epilog=examples(*shown))(run)
         return function
 

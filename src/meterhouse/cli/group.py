@@ -6,26 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meterhouse.cli.installation import opened
-from meterhouse.cli.options import (
-    LIMIT,
-    AllOption,
-    DataOption,
-    JsonOption,
-    LimitOption,
-    examples,
-    new_group,
-)
-from meterhouse.cli.output import (
-    Cell,
-    Listing,
-    columns,
-    limit_of,
-    show_list,
-    write_json,
-    write_pairs,
-    write_text,
-)
+from meterhouse.cli.command import Call, command
+from meterhouse.cli.options import new_group
+from meterhouse.cli.output import Cell, Listing, columns, write_json, write_text
 from meterhouse.core.json_text import json_text
 
 if TYPE_CHECKING:
@@ -45,74 +28,46 @@ QuietOption = Annotated[
 ]
 
 
-@app.command(epilog=examples('meterhouse group create Nightly "Collect" "Botbot AI assist"'))
-def create(
-    context: typer.Context,
-    name: NewGroup,
-    streams: Members,
-    *,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, 'meterhouse group create Nightly "Collect" "Botbot AI assist"')
+def create(call: Call, name: NewGroup, streams: Members) -> None:
     """Make a group. Its streams may not have schedules of their own."""
     from meterhouse.app.stream_groups import create_group
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         group = create_group(
             house.ledger, name, streams=streams, new_id=house.new_id, at=house.clock()
         )
-    _write(group, as_json=as_json)
+    _write(call, group)
 
 
-@app.command("list", epilog=examples("meterhouse group list --json"))
-def list_(
-    context: typer.Context,
-    *,
-    limit: LimitOption = LIMIT,
-    every: AllOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, "meterhouse group list --json", lists=True)
+def list_(call: Call) -> None:
     """List groups with their streams."""
     from meterhouse.app.stream_groups import list_groups
 
-    most = limit_of(limit, every=every)
-    with opened(context, data) as house:
-        found = list_groups(house.ledger, limit=most)
-        show_list(found, LISTING, limit=most, as_json=as_json)
+    with call.opened() as house:
+        found = list_groups(house.ledger, limit=call.limit)
+        call.show(found, LISTING)
 
 
-@app.command(epilog=examples("meterhouse group show Nightly"))
-def show(
-    context: typer.Context,
-    group: GroupName,
-    *,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, "meterhouse group show Nightly")
+def show(call: Call, group: GroupName) -> None:
     """Show a group."""
     from meterhouse.app.stream_groups import find_group
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         found = find_group(house.ledger, group)
-    _write(found, as_json=as_json)
+    _write(call, found)
 
 
-@app.command(epilog=examples("meterhouse group run Nightly"))
-def run(
-    context: typer.Context,
-    group: GroupName,
-    *,
-    quiet: QuietOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, "meterhouse group run Nightly")
+def run(call: Call, group: GroupName, *, quiet: QuietOption = False) -> None:
     """Run the streams of a group, one after another; one that fails stops the rest."""
     from meterhouse.app.stream_groups import run_group
     from meterhouse.cli.interruption import terminable
     from meterhouse.cli.progress import Watch
 
-    with opened(context, data) as house, terminable(), Watch(quiet=quiet) as watch:
+    with call.opened() as house, terminable(), Watch(quiet=quiet) as watch:
         ended = run_group(
             house.ledger,
             group,
@@ -121,7 +76,7 @@ def run(
             new_seed=house.new_seed,
             started_by=house.user(),
         )
-    _write_run(ended, as_json=as_json)
+    _write_run(call, ended)
     if ended.error is not None:
         raise ended.error
     for member in ended.members:
@@ -129,37 +84,27 @@ def run(
             raise member.error
 
 
-@app.command(epilog=examples("meterhouse group delete Nightly"))
-def delete(
-    context: typer.Context,
-    group: GroupName,
-    *,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, "meterhouse group delete Nightly")
+def delete(call: Call, group: GroupName) -> None:
     """Ungroup streams. They stay; the schedule of the group goes."""
     from meterhouse.app.stream_groups import delete_group
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         deleted = delete_group(house.ledger, group, at=house.clock())
-    if as_json:
-        write_json({"id": deleted.id, "name": deleted.name})
-    else:
-        write_text(f"deleted group {deleted.name} ({deleted.id})")
+    call.tell(
+        {"id": deleted.id, "name": deleted.name}, f"deleted group {deleted.name} ({deleted.id})"
+    )
 
 
-def _write(group: StreamGroup, *, as_json: bool) -> None:
-    if as_json:
-        write_json(group.to_api())
-        return
+def _write(call: Call, group: StreamGroup) -> None:
     streams = {f"stream {n}": name for n, (_, name) in enumerate(group.members, start=1)}
-    write_pairs({"name": group.name, "id": group.id, **streams})
+    call.write_pairs(group.to_api(), {"name": group.name, "id": group.id, **streams})
 
 
-def _write_run(ended: EndedGroupRun, *, as_json: bool) -> None:
+def _write_run(call: Call, ended: EndedGroupRun) -> None:
     from meterhouse.cli.run_summary import write_run, write_undelivered
 
-    if as_json:
+    if call.as_json:
         runs = [member.run.to_api() for member in ended.members]
         write_json(ended.run.to_api() | {"runs": runs})
     else:

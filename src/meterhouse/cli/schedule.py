@@ -8,27 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from meterhouse.cli.arguments import file_name, read_text
+from meterhouse.cli.command import Call, command
 from meterhouse.cli.exits import WrongUsage
-from meterhouse.cli.installation import opened
-from meterhouse.cli.options import (
-    LIMIT,
-    AllOption,
-    DataOption,
-    JsonOption,
-    LimitOption,
-    examples,
-    new_group,
-)
-from meterhouse.cli.output import (
-    Cell,
-    Listing,
-    columns,
-    limit_of,
-    show_list,
-    write_json,
-    write_pairs,
-    write_text,
-)
+from meterhouse.cli.options import new_group
+from meterhouse.cli.output import Cell, Listing, columns
 from meterhouse.core.json_text import json_text
 
 if TYPE_CHECKING:
@@ -62,16 +45,14 @@ _EVERY = re.compile(r"(\d{1,4})([mh])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours"}
 
 
-@app.command(
-    "set",
-    epilog=examples(
-        'meterhouse schedule set "Botbot AI assist" --every 15m',
-        'meterhouse schedule set --group Nightly --cron "30 2 * * *" --timezone Europe/Berlin',
-        'meterhouse schedule set "Botbot AI assist" --file schedule.json --json',
-    ),
+@command(
+    app,
+    'meterhouse schedule set "Botbot AI assist" --every 15m',
+    'meterhouse schedule set --group Nightly --cron "30 2 * * *" --timezone Europe/Berlin',
+    'meterhouse schedule set "Botbot AI assist" --file schedule.json --json',
 )
 def set_(
-    context: typer.Context,
+    call: Call,
     stream: StreamArgument = None,
     *,
     group: GroupOption = None,
@@ -79,109 +60,66 @@ def set_(
     every: EveryOption = None,
     cron: CronOption = None,
     timezone: TimezoneOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Give a stream or a group a schedule, or another one in place of the one it has."""
     from meterhouse.app.schedules import set_schedule
 
     target = _target(stream, group)
     body = _body(file, every=every, cron=cron, timezone=timezone)
-    with opened(context, data) as house:
+    with call.opened() as house:
         schedule = set_schedule(house.ledger, body, **target, new_id=house.new_id, at=house.clock())
-    _write(schedule, as_json=as_json)
+    _write(call, schedule)
 
 
-@app.command(epilog=examples('meterhouse schedule show "Botbot AI assist"'))
-def show(
-    context: typer.Context,
-    stream: StreamArgument = None,
-    *,
-    group: GroupOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, 'meterhouse schedule show "Botbot AI assist"')
+def show(call: Call, stream: StreamArgument = None, *, group: GroupOption = None) -> None:
     """Show a schedule, with its next run."""
     from meterhouse.app.schedules import find_schedule
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         schedule = find_schedule(house.ledger, **_target(stream, group))
-    _write(schedule, as_json=as_json)
+    _write(call, schedule)
 
 
-@app.command("list", epilog=examples("meterhouse schedule list --json"))
-def list_(
-    context: typer.Context,
-    *,
-    limit: LimitOption = LIMIT,
-    every: AllOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, "meterhouse schedule list --json", lists=True)
+def list_(call: Call) -> None:
     """List schedules with their next runs."""
     from meterhouse.app.schedules import list_schedules
 
-    most = limit_of(limit, every=every)
-    with opened(context, data) as house:
-        found = list_schedules(house.ledger, limit=most)
-        show_list(found, LISTING, limit=most, as_json=as_json)
+    with call.opened() as house:
+        found = list_schedules(house.ledger, limit=call.limit)
+        call.show(found, LISTING)
 
 
-@app.command(epilog=examples('meterhouse schedule remove "Botbot AI assist"'))
-def remove(
-    context: typer.Context,
-    stream: StreamArgument = None,
-    *,
-    group: GroupOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, 'meterhouse schedule remove "Botbot AI assist"')
+def remove(call: Call, stream: StreamArgument = None, *, group: GroupOption = None) -> None:
     """Remove a schedule. A run that it has begun goes on."""
     from meterhouse.app.schedules import remove_schedule
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         removed = remove_schedule(house.ledger, **_target(stream, group))
-    if as_json:
-        body = removed.to_api()
-        write_json({name: body[name] for name in ("id", "stream", "group")})
-    else:
-        write_text(f"removed the schedule of {removed.target}")
+    body = {name: removed.to_api()[name] for name in ("id", "stream", "group")}
+    call.tell(body, f"removed the schedule of {removed.target}")
 
 
-@app.command(epilog=examples('meterhouse schedule enable "Botbot AI assist"'))
-def enable(
-    context: typer.Context,
-    stream: StreamArgument = None,
-    *,
-    group: GroupOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, 'meterhouse schedule enable "Botbot AI assist"')
+def enable(call: Call, stream: StreamArgument = None, *, group: GroupOption = None) -> None:
     """Let a schedule run again, from its next time on."""
-    _enable(context, data, _target(stream, group), enabled=True, as_json=as_json)
+    _enable(call, _target(stream, group), enabled=True)
 
 
-@app.command(epilog=examples("meterhouse schedule disable --group Nightly"))
-def disable(
-    context: typer.Context,
-    stream: StreamArgument = None,
-    *,
-    group: GroupOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, "meterhouse schedule disable --group Nightly")
+def disable(call: Call, stream: StreamArgument = None, *, group: GroupOption = None) -> None:
     """Keep a schedule, but let it run nothing."""
-    _enable(context, data, _target(stream, group), enabled=False, as_json=as_json)
+    _enable(call, _target(stream, group), enabled=False)
 
 
-def _enable(
-    context: typer.Context, data: DataOption, target: Any, *, enabled: bool, as_json: bool
-) -> None:
+def _enable(call: Call, target: Any, *, enabled: bool) -> None:
     from meterhouse.app.schedules import enable_schedule
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         schedule = enable_schedule(house.ledger, **target, enabled=enabled, at=house.clock())
-    _write(schedule, as_json=as_json)
+    _write(call, schedule)
 
 
 def _target(stream: str | None, group: str | None) -> dict[str, str | None]:
@@ -209,23 +147,19 @@ def _body(file: str | None, *, every: str | None, cron: str | None, timezone: st
     return {"interval": _UNITS[match[2]], "every": int(match[1]), **zone}
 
 
-def _write(schedule: Schedule, *, as_json: bool) -> None:
+def _write(call: Call, schedule: Schedule) -> None:
     body = schedule.to_api()
-    if as_json:
-        write_json(body)
-        return
-    write_pairs(
-        {
-            "group" if schedule.group_id else "stream": schedule.target,
-            "runs": schedule.rule.words(),
-            "timezone": schedule.rule.timezone,
-            "enabled": "yes" if schedule.enabled else "no",
-            "next run": body["nextRunAt"],
-            "last run": body["lastRunAt"],
-            "skipped": schedule.skipped,
-            "id": schedule.id,
-        }
-    )
+    pairs = {
+        "group" if schedule.group_id else "stream": schedule.target,
+        "runs": schedule.rule.words(),
+        "timezone": schedule.rule.timezone,
+        "enabled": "yes" if schedule.enabled else "no",
+        "next run": body["nextRunAt"],
+        "last run": body["lastRunAt"],
+        "skipped": schedule.skipped,
+        "id": schedule.id,
+    }
+    call.write_pairs(body, pairs)
 
 
 def _row(schedule: Schedule) -> list[Cell]:

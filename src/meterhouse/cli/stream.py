@@ -9,10 +9,7 @@ import typer
 from meterhouse.cli import stream_import, stream_version
 from meterhouse.cli.arguments import read_instant
 from meterhouse.cli.command import Call, command
-from meterhouse.cli.options import (
-    StreamName,
-    new_group,
-)
+from meterhouse.cli.options import StreamName, new_group
 from meterhouse.cli.output import (
     Cell,
     Listing,
@@ -54,10 +51,10 @@ TakeOverOption = Annotated[
 ]
 
 
-app.command("import", epilog=stream_import.IMPORT_EXAMPLES)(stream_import.import_)
-app.command(epilog=stream_import.VALIDATE_EXAMPLES)(stream_import.validate)
-app.command(epilog=stream_import.UPDATE_EXAMPLES)(stream_import.update)
-app.command(epilog=stream_import.RENAME_EXAMPLES)(stream_import.rename)
+command(app, *stream_import.IMPORT_EXAMPLES)(stream_import.import_)
+command(app, *stream_import.VALIDATE_EXAMPLES)(stream_import.validate)
+command(app, *stream_import.UPDATE_EXAMPLES)(stream_import.update)
+command(app, *stream_import.RENAME_EXAMPLES)(stream_import.rename)
 app.add_typer(stream_version.app, name="version")
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meterhouse.cli.arguments import file_name, read_text
+from meterhouse.cli.command import Call
 from meterhouse.cli.exits import WrongUsage
-from meterhouse.cli.installation import opened
-from meterhouse.cli.options import DataOption, JsonOption, RemovalOption, StreamName, examples
-from meterhouse.cli.output import note, write_json, write_pairs, write_text
+from meterhouse.cli.options import RemovalOption, StreamName
+from meterhouse.cli.output import note, write_text
 
 if TYPE_CHECKING:
     from meterhouse.app.stream_import import Imported, OnConflict
@@ -48,19 +48,19 @@ DocumentOption = Annotated[
 ]
 NewName = Annotated[str, typer.Argument(metavar="NAME", help="The new name.")]
 
-IMPORT_EXAMPLES = examples(
+IMPORT_EXAMPLES = (
     "meterhouse stream import stream.json",
     'meterhouse stream import stream.json --name "Usage of tenant B" --json',
     "meterhouse stream import stream.json --on-conflict replace",
     "meterhouse stream import setup.json --api-base http://127.0.0.1:8080 --secret setup",
 )
-VALIDATE_EXAMPLES = examples("meterhouse stream validate stream.json")
-UPDATE_EXAMPLES = examples('meterhouse stream update "Botbot AI assist" --file stream.json')
-RENAME_EXAMPLES = examples('meterhouse stream rename "Botbot AI assist" Botbot')
+VALIDATE_EXAMPLES = ("meterhouse stream validate stream.json",)
+UPDATE_EXAMPLES = ('meterhouse stream update "Botbot AI assist" --file stream.json',)
+RENAME_EXAMPLES = ('meterhouse stream rename "Botbot AI assist" Botbot',)
 
 
 def import_(
-    context: typer.Context,
+    call: Call,
     file: StreamFile,
     *,
     name: NameOption = None,
@@ -68,8 +68,6 @@ def import_(
     allow_node_removal: RemovalOption = False,
     api_base: BaseOption = None,
     secret: SecretOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Import a stream; each of its meter nodes gets a new key.
 
@@ -81,7 +79,7 @@ def import_(
 
     strategy = _read_strategy(on_conflict)
     document = read_one(read_text(file), what=file_name(file))
-    with opened(context, data) as house:
+    with call.opened() as house:
         chosen = None if secret is None else chosen_secret(house.ledger, secret)
         edit = StreamEdit(house.clock(), house.user(), allow_node_removal=allow_node_removal)
         imported = import_document(
@@ -91,35 +89,28 @@ def import_(
             edit=edit,
             new_id=house.new_id,
         )
-    _write_imported(imported, as_json=as_json)
+    _write_imported(call, imported)
 
 
-def validate(
-    context: typer.Context,
-    file: StreamFile,
-    *,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def validate(call: Call, file: StreamFile) -> None:
     """Check a stream without storing it; every problem is listed."""
     from meterhouse.app.definitions import read_one
     from meterhouse.streams.graph import load_graph
 
     graph = load_graph(read_one(read_text(file), what=file_name(file)))
-    if as_json:
-        write_json({"name": graph.name, "valid": True, "nodes": len(graph.nodes)})
-    else:
-        write_text(f"{graph.name} is valid: {len(graph.nodes)} nodes, {len(graph.edges)} edges")
+    nodes, edges = len(graph.nodes), len(graph.edges)
+    call.tell(
+        {"name": graph.name, "valid": True, "nodes": nodes},
+        f"{graph.name} is valid: {nodes} nodes, {edges} edges",
+    )
 
 
 def update(
-    context: typer.Context,
+    call: Call,
     stream: StreamName,
     *,
     file: DocumentOption,
     allow_node_removal: RemovalOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
 ) -> None:
     """Replace a stream's document. What it was is kept as a version.
 
@@ -131,43 +122,34 @@ def update(
     from meterhouse.streams.version import lost_nodes
 
     document = read_one(read_text(file), what=file_name(file))
-    with opened(context, data) as house:
+    with call.opened() as house:
         before = find_stream(house.ledger, stream)
         edit = StreamEdit(house.clock(), house.user(), allow_node_removal=allow_node_removal)
         updated = replace_stream(house.ledger, before.id, document, new_id=house.new_id, edit=edit)
-    write_stream(updated, "updated stream", as_json=as_json)
+    write_stream(call, updated, done="updated stream")
     note_lost(lost_nodes(before.document, updated.document))
 
 
-def rename(
-    context: typer.Context,
-    stream: StreamName,
-    name: NewName,
-    *,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def rename(call: Call, stream: StreamName, name: NewName) -> None:
     """Give a stream another name; its id and its meter keys stay."""
     from meterhouse.app.stream_ports import StreamEdit
     from meterhouse.app.streams import rename_stream
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         edit = StreamEdit(house.clock(), house.user())
         renamed = rename_stream(house.ledger, stream, name, edit=edit)
-    write_stream(renamed, "renamed stream, now", as_json=as_json)
+    write_stream(call, renamed, done="renamed stream, now")
 
 
-def write_stream(stream: StreamDefinition, done: str, *, as_json: bool) -> None:
+def write_stream(call: Call, stream: StreamDefinition, *, done: str) -> None:
     """Write a stream with its meter keys."""
     from meterhouse.app.streams import imported_to_api
 
     body = imported_to_api(stream)
-    if as_json:
-        write_json(body)
-        return
-    write_text(f"{done} {stream.name}")
+    if not call.as_json:
+        write_text(f"{done} {stream.name}")
     keys = {f"meter key of {node}": key for node, key in body["meterKeys"].items()}
-    write_pairs({"id": stream.id, **keys})
+    call.write_pairs(body, {"id": stream.id, **keys})
 
 
 def note_lost(lost: Sequence[LostNode]) -> None:
@@ -180,9 +162,9 @@ def note_lost(lost: Sequence[LostNode]) -> None:
         )
 
 
-def _write_imported(imported: Imported, *, as_json: bool) -> None:
+def _write_imported(call: Call, imported: Imported) -> None:
     done = "replaced stream" if imported.replaced else "imported stream"
-    write_stream(imported.stream, done, as_json=as_json)
+    write_stream(call, imported.stream, done=done)
     note_lost(imported.lost)
     if imported.moved_nodes is not None:
         note(f"{_nodes(imported.moved_nodes)} another address of the API")

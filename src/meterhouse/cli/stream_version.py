@@ -6,28 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meterhouse.cli.installation import opened
-from meterhouse.cli.options import (
-    LIMIT,
-    AllOption,
-    DataOption,
-    JsonOption,
-    LimitOption,
-    StreamName,
-    examples,
-    new_group,
-)
-from meterhouse.cli.output import (
-    Cell,
-    Listing,
-    columns,
-    limit_of,
-    show_list,
-    write_document,
-    write_json,
-    write_pairs,
-    write_text,
-)
+from meterhouse.cli.command import Call, command
+from meterhouse.cli.options import StreamName, new_group
+from meterhouse.cli.output import Cell, Listing, columns, write_json, write_text
 from meterhouse.cli.stream_import import note_lost, write_stream
 from meterhouse.core.json_text import json_text
 
@@ -45,43 +26,26 @@ DescriptionOption = Annotated[
 ]
 
 
-@app.command("list", epilog=examples('meterhouse stream version list "Botbot AI assist"'))
-def list_(
-    context: typer.Context,
-    stream: StreamName,
-    *,
-    limit: LimitOption = LIMIT,
-    every: AllOption = False,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, 'meterhouse stream version list "Botbot AI assist"', lists=True)
+def list_(call: Call, stream: StreamName) -> None:
     """List the versions of a stream, newest first. The working copy is not among them."""
     from meterhouse.app.stream_versions import list_versions
 
-    most = limit_of(limit, every=every)
-    with opened(context, data) as house:
-        found = list_versions(house.ledger, stream, limit=most)
-        show_list(found, LISTING, limit=most, as_json=as_json)
+    with call.opened() as house:
+        found = list_versions(house.ledger, stream, limit=call.limit)
+        call.show(found, LISTING)
 
 
-@app.command(
-    epilog=examples(
-        'meterhouse stream version tag "Botbot AI assist" v1.0 --description "first live version"'
-    )
+@command(
+    app, 'meterhouse stream version tag "Botbot AI assist" v1.0 --description "first live version"'
 )
 def tag(
-    context: typer.Context,
-    stream: StreamName,
-    tag: TagName,
-    *,
-    description: DescriptionOption = "",
-    data: DataOption = None,
-    as_json: JsonOption = False,
+    call: Call, stream: StreamName, tag: TagName, *, description: DescriptionOption = ""
 ) -> None:
     """Keep the stream as it is now under a tag."""
     from meterhouse.app.stream_versions import tag_version
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         version = tag_version(
             house.ledger,
             stream,
@@ -91,67 +55,43 @@ def tag(
             at=house.clock(),
             by=house.user(),
         )
-    _write(version, as_json=as_json)
+    _write(call, version)
 
 
-@app.command(epilog=examples('meterhouse stream version show "Botbot AI assist" v1.0'))
-def show(
-    context: typer.Context,
-    stream: StreamName,
-    version: VersionName,
-    *,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, 'meterhouse stream version show "Botbot AI assist" v1.0')
+def show(call: Call, stream: StreamName, version: VersionName) -> None:
     """Show when a version was kept and by whom, and what restoring it would remove."""
     from meterhouse.app.stream_versions import find_version, lost_by_restoring
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         found = find_version(house.ledger, stream, version=version)
         lost = lost_by_restoring(house.ledger, stream, version=version)
-    if as_json:
+    if call.as_json:
         names = [{"id": node.id, "name": node.name, "type": node.type} for node in lost]
         write_json(found.to_api() | {"restoringRemoves": names})
         return
-    _write(found, as_json=False)
+    _write(call, found)
     if lost:
         write_text(f"restoring it would remove {', '.join(map(str, lost))}")
 
 
-@app.command(epilog=examples('meterhouse stream version export "Botbot AI assist" v1.0 > v1.json'))
-def export(
-    context: typer.Context,
-    stream: StreamName,
-    version: VersionName,
-    *,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, 'meterhouse stream version export "Botbot AI assist" v1.0 > v1.json')
+def export(call: Call, stream: StreamName, version: VersionName) -> None:
     """Write the document of a version in the export format."""
     from meterhouse.app.stream_versions import find_version
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         document = find_version(house.ledger, stream, version=version).document
-    if as_json:
-        write_json(document)
-    else:
-        write_document(document)
+    call.write(document)
 
 
-@app.command(epilog=examples('meterhouse stream version restore "Botbot AI assist" v1.0'))
-def restore(
-    context: typer.Context,
-    stream: StreamName,
-    version: VersionName,
-    *,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@command(app, 'meterhouse stream version restore "Botbot AI assist" v1.0')
+def restore(call: Call, stream: StreamName, version: VersionName) -> None:
     """Make a stream what a version was. What it is now is kept as a version, too."""
     from meterhouse.app.stream_ports import StreamEdit
     from meterhouse.app.stream_versions import restore_version
 
-    with opened(context, data) as house:
+    with call.opened() as house:
         restored = restore_version(
             house.ledger,
             stream,
@@ -159,15 +99,12 @@ def restore(
             new_id=house.new_id,
             edit=StreamEdit(house.clock(), house.user()),
         )
-    write_stream(restored.stream, "restored stream", as_json=as_json)
+    write_stream(call, restored.stream, done="restored stream")
     note_lost(restored.lost)
 
 
-def _write(version: StreamVersion, *, as_json: bool) -> None:
-    if as_json:
-        write_json(version.to_api())
-    else:
-        write_pairs(version.to_api())
+def _write(call: Call, version: StreamVersion) -> None:
+    call.write_pairs(version.to_api(), version.to_api())
 
 
 def _row(version: StreamVersion) -> list[Cell]:

@@ -52,13 +52,3 @@ class MeterPlan:
     def _carried(self, carry: Carry) -> tuple[str, ...]:
         operations = [o for rule in self.rules for o in rule.operations if o.carry is carry]
         return tuple(dict.fromkeys(operation.field for operation in operations))
-
-    @cached_property
-    def fields(self) -> tuple[str, ...]:
-        """Every field of a record that this plan looks at."""
-        named = [USER_ID, VALUE, TIMESTAMP]
-        for rule in self.rules:
-            named += [condition.field for condition in rule.conditions]
-            named += [field for section in rule.group_by for field in section]
-            named += [operation.field for operation in rule.operations]
-        return tuple(dict.fromkeys(named))

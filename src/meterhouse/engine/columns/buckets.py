@@ -22,16 +22,16 @@ from meterhouse.engine.columns.cells import (
 )
 from meterhouse.engine.columns.dictionary import FieldDictionary
 from meterhouse.engine.columns.moments import Moments
+from meterhouse.engine.columns.range import volume_max
 from meterhouse.engine.columns.table import KINDS, MOMENTS_MAX, Measures, Table
 from meterhouse.engine.plan import MeterPlan
 from meterhouse.engine.source import MeterColumns
 from meterhouse.engine.together import for_each
 
-#: Whole-number sums of one batch stay below this, so that thousands of batches fit 64 bits.
+#: Whole-number sums of one fold stay below this, so that thousands of folds fit 64 bits.
 _WHOLE_MAX = 2**50
 #: Carried values may take this much memory before those that are not needed are let go.
-_CARRIED_BYTES_MAX = 400_000_000
-_NO_PLACES = pl.Series([], dtype=pl.Int64)
+_CARRIED_BYTES_MAX = 600_000_000
 _SUM = KINDS.index(Aggregation.SUM)
 
 
@@ -214,17 +214,12 @@ class Buckets:
         tables = (self._total, *self._tables)
         for table in tables:
             table.settle()
-        used = {
-            name: pl.concat(
-                [places for t in tables for places in t.places_of(name)] or [_NO_PLACES]
-            )
-            for name in self.fields
+        ranks = {
+            name: field.compact([places for t in tables for places in t.places_of(name)])
+            for name, field in self.fields.items()
         }
-        used = {name: places.drop_nulls().unique().sort() for name, places in used.items()}
-        for name, field in self.fields.items():
-            field.compact(used[name])
         for table in tables:
-            table.replace_places(used)
+            table.replace_places(ranks)
         # What buckets refer to stays; room for as much again keeps compacting rare.
         kept = sum(field.bytes for field in self.fields.values())
         self._carried_bytes_max = max(_CARRIED_BYTES_MAX, 2 * kept)
@@ -333,10 +328,6 @@ class Buckets:
 
 def _narrowed(assigned: pl.DataFrame) -> pl.DataFrame:
     """Widen whole numbers to quantities where their sums might leave 64 bits."""
-    if assigned["v"].dtype != pl.Int64:
-        return assigned
-    greatest = assigned.select(pl.col("v").abs().max())["v"][0] or 0
-    # The least 64-bit number has no absolute value; it shows as negative.
-    if greatest >= 0 and greatest * assigned.height < _WHOLE_MAX:
+    if assigned["v"].dtype != pl.Int64 or volume_max(assigned) < _WHOLE_MAX:
         return assigned
     return assigned.with_columns(pl.col("v", "s").cast(QUANTITY))

@@ -23,6 +23,8 @@ from meterhouse.engine.plan import MeterPlan
 
 #: Texts of up to this many bytes lie in their column itself, longer ones in a buffer beside it.
 _INLINE_BYTES = 12
+#: What every text takes in its column.
+_VIEW_BYTES = 16
 
 
 class CarriedField:
@@ -40,7 +42,7 @@ class CarriedField:
     @property
     def bytes(self) -> int:
         """How much memory the values take, about."""
-        return sum(int(piece.values.estimated_size()) for piece in self._pieces)
+        return sum(_size(piece.values) for piece in self._pieces)
 
     def add(self, column: Column, numbers: pl.Series | None = None) -> int:
         """Take more values; the place of the first one is returned, the others follow it.
@@ -80,13 +82,24 @@ class CarriedField:
             self._pieces = [whole]
         return whole
 
-    def compact(self, used: pl.Series) -> None:
-        """Keep only the values at ``used`` (ascending); their new places are their ranks in it."""
-        if self._pieces:
-            whole = self._whole()
-            kept = Column(whole.kind, whole.values.gather(used))
-            self._pieces = [kept if self._dictionary is not None else own_texts(kept)]
-        self._height = len(used)
+    def compact(self, used: Sequence[pl.Series]) -> pl.Series:
+        """Keep only the values at the places ``used``; returns the new place of each old one."""
+        kept = pl.repeat(value=False, n=self._height, dtype=pl.Boolean, eager=True)
+        for places in used:
+            kept = kept.scatter(places.drop_nulls(), True)
+        whole = self._whole()
+        values = Column(whole.kind, whole.values.filter(kept))
+        self._pieces = [values if self._dictionary is not None else own_texts(values)]
+        # How many kept ones stand before each: looking ranks up is quicker than searching them.
+        ranks = kept.cum_sum().cast(pl.Int64) - 1
+        self._height = int(kept.sum())
+        return ranks
+
+
+def _size(values: pl.Series) -> int:
+    # Of texts, Polars counts the characters alone; short ones are counted twice.
+    views = _VIEW_BYTES * len(values) if values.dtype == pl.String else 0
+    return views + int(values.estimated_size())
 
 
 def own_texts(column: Column) -> Column:

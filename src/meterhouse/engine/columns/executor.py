@@ -237,9 +237,9 @@ class ColumnExecutor:
         for moments in _moments(crossings):
             frame = pl.DataFrame(moments, schema={"m": pl.UInt32, "q": pl.UInt32}, orient="row")
             upto = self._buckets.upto(frame, folding.before, (assigned, folding.carrier))
-            totals = upto.totals([buckets[m] for m, _ in moments])
-            states |= zip(moments, totals, strict=True)
-            texts |= zip(moments, upto.breakdowns(), strict=True)
+            of_moments = [buckets[m] for m, _ in moments]
+            states |= zip(moments, upto.totals(of_moments), strict=True)
+            texts |= zip(moments, upto.breakdowns(of_moments), strict=True)
         pushed = []
         for crossing in crossings:
             moment = crossing.m, crossing.q

@@ -6,13 +6,14 @@ A moment is one meter after one record; ``m`` counts moments here, not meters.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import polars as pl
 
 from meterhouse.core.json_text import json_text
-from meterhouse.core.meter_state import GroupState, MeterState
+from meterhouse.core.meter_state import GroupKey, GroupState, MeterState, Section
+from meterhouse.core.metered_record import breakdowns_text
 from meterhouse.engine.bucket import Bucket
 from meterhouse.engine.column import number_texts
 from meterhouse.engine.columns.dictionary import key_texts
@@ -72,13 +73,33 @@ class Moments:
                 )
                 groups = states[moment].groups.setdefault(table.section, {})
                 groups[tuple(cells[:width])] = entry
+        for state, bucket in zip(states, buckets, strict=True):
+            state.groups |= self._older(bucket)
         return states
 
-    def breakdowns(self) -> list[str]:
+    def breakdowns(self, buckets: Sequence[Bucket]) -> list[str]:
         """Return the JSON of ``groupBreakdowns`` of each moment.
 
         The same text as ``core.metered_record.breakdowns_text``, made in columns.
         """
+        return [
+            self._with_older(text, bucket)
+            for text, bucket in zip(self._breakdowns(), buckets, strict=True)
+        ]
+
+    def _older(self, bucket: Bucket) -> dict[Section, dict[GroupKey, GroupState]]:
+        """The sections of older rules: no record of this run counts in them."""
+        mine = {table.section for table in self.tables}
+        return {s: dict(g) for s, g in bucket.state.groups.items() if g and s not in mine}
+
+    def _with_older(self, text: str, bucket: Bucket) -> str:
+        older = self._older(bucket)
+        if not older:
+            return text
+        more = breakdowns_text(replace(bucket.state, groups=older), ())
+        return more if text == "[]" else f"{text[:-1]},{more[1:]}"
+
+    def _breakdowns(self) -> list[str]:
         frame = pl.DataFrame({"m": pl.int_range(len(self.kind), eager=True)})
         names = []
         for place, (table, merged) in enumerate(zip(self.tables[1:], self.merged[1:], strict=True)):

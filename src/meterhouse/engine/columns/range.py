@@ -9,6 +9,8 @@ import polars as pl
 from meterhouse.core.quantity import EXACT, FRACTION_DIGITS_MAX, INTEGER_DIGITS_MAX, LIMIT
 from meterhouse.engine.column import QUANTITY
 
+#: Whole numbers of 64 bits end here.
+WHOLE_END = 2**63
 #: Volumes are bounded in units of this many, so that whole 64-bit numbers are enough.
 _UNIT_DIGITS = 9
 _UNIT_SCALED = 10 ** (FRACTION_DIGITS_MAX + _UNIT_DIGITS)
@@ -17,19 +19,20 @@ _UNITS_MAX = 10 ** (INTEGER_DIGITS_MAX - _UNIT_DIGITS)
 
 def volume_max(assigned: pl.DataFrame) -> Decimal:
     """Return a bound of the absolute value of any sum of quantities of ``assigned`` (``v``)."""
-    if assigned.is_empty():
-        return Decimal(0)
-    least, most = assigned["v"].min(), assigned["v"].max()
-    bounds = [Decimal(bound) for bound in (least, most) if isinstance(bound, int | Decimal)]
-    greatest = max((bound.copy_abs() for bound in bounds), default=Decimal(0))
-    return EXACT.multiply(greatest, Decimal(assigned.height))
+    return EXACT.multiply(greatest(assigned["v"]), Decimal(assigned.height))
+
+
+def greatest(amounts: pl.Series) -> Decimal:
+    """Return the greatest absolute value; 0 where there is none."""
+    # The least 64-bit number has no absolute value of 64 bits, so Polars is not asked for it.
+    bounds = (amounts.min(), amounts.max())
+    absolute = [Decimal(bound).copy_abs() for bound in bounds if isinstance(bound, int | Decimal)]
+    return max(absolute, default=Decimal(0))
 
 
 def surely_within(most: Decimal, before: Decimal, volume: pl.Series) -> bool:
     """Whether no meter can leave the range by quantities whose volume is at most that."""
-    greatest = volume.max()
-    assert greatest is None or isinstance(greatest, Decimal)
-    return EXACT.add(EXACT.add(most, before), greatest or Decimal(0)) < LIMIT
+    return EXACT.add(EXACT.add(most, before), greatest(volume)) < LIMIT
 
 
 def may_overflow(

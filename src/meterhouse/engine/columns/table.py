@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import polars as pl
 
@@ -22,6 +23,7 @@ from meterhouse.engine.column import QUANTITY, Column, ColumnKind, number_texts
 from meterhouse.engine.columns.carry import CarriedField
 from meterhouse.engine.columns.cells import encode_entries, joined_by_meter
 from meterhouse.engine.columns.dictionary import FieldDictionary
+from meterhouse.engine.columns.range import WHOLE_END, greatest
 
 #: Which measure is the value of a meter, by its aggregation.
 MEASURES = {
@@ -157,8 +159,6 @@ class Table:
 
     def keyed(self, rows: pl.LazyFrame, numbers: Sequence[str]) -> pl.LazyFrame:
         """Add the key columns to records; ``numbers`` are the columns of the group numbers."""
-        if not self.section:
-            return rows
         if self._packed and max(d.numbers_end for d in self.dictionaries) > 2**self._bits:
             self._widen()
         if self._packed:
@@ -178,9 +178,8 @@ class Table:
 
     def settle(self) -> None:
         """Merge the partials into one."""
-        if self._partials:
-            self._partials = [self.merged()]
-            self._rows = self._partials[0].height
+        self._partials = [self.merged()]
+        self._rows = self._partials[0].height
 
     def merged(self) -> pl.DataFrame:
         """Return one row for each bucket."""
@@ -240,11 +239,11 @@ class Table:
         names = [name for name, mine in self.carried_fields.items() if mine == field]
         return [p[name] for p in self._partials for name in names if name in p.columns]
 
-    def replace_places(self, used: Mapping[str, pl.Series]) -> None:
-        """Give values their new places: their ranks among those of their field in use."""
+    def replace_places(self, ranks: Mapping[str, pl.Series]) -> None:
+        """Give values their new places: ``ranks`` has that of every old place, by field."""
         self._partials = [
             partial.with_columns(
-                _rank(used[field], partial[name]).alias(name)
+                ranks[field].gather(partial[name]).alias(name)
                 for name, field in self.carried_fields.items()
                 if name in partial.columns
             )
@@ -371,13 +370,14 @@ def _slices_by_meter(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
         start = end
 
 
-def _rank(used: pl.Series, places: pl.Series) -> pl.Series:
-    ranks = used.search_sorted(places).cast(pl.Int64)
-    return ranks.set(places.is_null(), None) if places.null_count() else ranks
-
-
 def _same_types(parts: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
-    """Cast whole-number measures to quantities where any part has quantities."""
+    """Cast whole-number measures to quantities where any part has quantities.
+
+    So are whole sums that would leave 64 bits, all parts together.
+    """
     wide = [name for name in ("sum", "min", "max") if name in parts[0].columns]
     wide = [name for name in wide if any(part[name].dtype != pl.Int64 for part in parts)]
+    if "sum" in parts[0].columns and "sum" not in wide:
+        most = sum((greatest(part["sum"]) for part in parts), Decimal(0))
+        wide += ["sum"] * (most >= WHOLE_END)
     return [part.with_columns(pl.col(name).cast(QUANTITY) for name in wide) for part in parts]
