@@ -50,6 +50,7 @@ _BY_CODE = {
     "request_malformed": 400,
     "revision_stale": 412,
     "store_failed": 503,
+    "too_many_records": 422,
     "too_many_runs": 503,
 }
 _BY_CLASS: tuple[tuple[type[MeterhouseError], int], ...] = (

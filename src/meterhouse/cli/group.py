@@ -40,6 +40,9 @@ Members = Annotated[
     list[str],
     typer.Argument(metavar="N...", help="Its streams, in the order in which they run."),
 ]
+NameOption = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="Another name for the group.")
+]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", help="No log lines and no progress on standard error.")
 ]
@@ -62,6 +65,24 @@ def create(
             house.ledger, name, streams=streams, new_id=house.new_id, at=house.clock()
         )
     _write(group, as_json=as_json)
+
+
+@app.command(epilog=examples('meterhouse group update Nightly "Collect" "Botbot AI assist" "Bill"'))
+def update(
+    context: typer.Context,
+    group: GroupName,
+    streams: Members,
+    *,
+    name: NameOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a group other streams, or another order; a run under way keeps what it began with."""
+    from meterhouse.app.stream_groups import update_group
+
+    with opened(context, data) as house:
+        updated = update_group(house.ledger, group, streams=streams, name=name, at=house.clock())
+    _write(updated, as_json=as_json)
 
 
 @app.command("list", epilog=examples("meterhouse group list --json"))

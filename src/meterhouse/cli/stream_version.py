@@ -13,6 +13,7 @@ from meterhouse.cli.options import (
     DataOption,
     JsonOption,
     LimitOption,
+    RemovalOption,
     StreamName,
     examples,
     new_group,
@@ -144,6 +145,7 @@ def restore(
     stream: StreamName,
     version: VersionName,
     *,
+    allow_node_removal: RemovalOption = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -157,7 +159,7 @@ def restore(
             stream,
             version=version,
             new_id=house.new_id,
-            edit=StreamEdit(house.clock(), house.user()),
+            edit=StreamEdit(house.clock(), house.user(), allow_node_removal=allow_node_removal),
         )
     write_stream(restored.stream, "restored stream", as_json=as_json)
     note_lost(restored.lost)
