@@ -34,6 +34,10 @@ def test_only_these_are_open_to_all():
     assert {operation.path for operation in OPERATIONS if operation.guard.scope is None} == OPEN
 
 
+def test_every_scope_of_a_guard_is_one_that_there_is():
+    assert {operation.guard.scope for operation in GUARDED} <= SCOPES
+
+
 def test_a_route_without_a_guard_answers_nobody(house: House):
     app = create_app(house.context)
     app.add_api_route("/forgotten", lambda: {"secret": 1})
@@ -51,7 +55,7 @@ def test_a_route_without_a_guard_answers_nobody(house: House):
 
 
 def _ask(house: House, operation: Operation, headers: dict[str, str]) -> httpx.Response:
-    path = operation.path.format(id="1", meter_key="k")
+    path = operation.path.format(id="1", meter_key="k", version="1")
     return httpx.request(operation.method, house.url + path, headers=headers)
 
 

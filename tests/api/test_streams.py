@@ -139,7 +139,7 @@ def test_a_run_goes_on_after_the_answer_and_can_be_watched(house: House):
     inspected = house.http.get(f"/v1/inspector/{key}")
     assert '"value":0.3,' in inspected.text
     [meter] = inspected.json()["meters"]
-    view = house.http.get(f"/v1/inspector/{key}/meters/{meter['id']}")
+    view = house.http.get(f"/v1/inspector/{key}/{meter['id']}")
     assert view.json() == meter
     assert house.http.get("/v1/inspector/none").status_code == 404
 

@@ -22,15 +22,10 @@ from meterhouse.api import (
     Unauthenticated,
     create_app,
 )
-from meterhouse.api.resources import RESOURCES
+from meterhouse.core import scope
 from meterhouse.core.json_text import parse_json
 
-SCOPES = frozenset(
-    operation.guard.scope
-    for resource in RESOURCES
-    for operation in resource.operations
-    if operation.guard.scope is not None
-)
+SCOPES = frozenset(scope.SCOPES)
 ADMIN = "admin-token"
 MONTHLY = {"minute": "0", "hour": "0", "day": "1", "month": "*", "weekday": "*"}
 TYPE = {"name": "Units", "category": "U", "aggregation": "sum", "resetSchedule": MONTHLY}
@@ -100,6 +95,7 @@ class House:
     context: Context
     authority: TokenList
     log: list[str]
+    directory: Path
 
     def create_type(self, **fields: Any) -> dict[str, Any]:
         answer = self.http.post(TYPES, json=TYPE | fields)
@@ -159,7 +155,7 @@ def running(
         assert ready.wait(30)
         headers = {"Authorization": f"Bearer {ADMIN}"}
         with httpx.Client(base_url=url, headers=headers, timeout=60) as http:
-            yield House(url, http, context, authority, log)
+            yield House(url, http, context, authority, log, directory)
         server.should_exit = True
         thread.join()
         if scheduled:

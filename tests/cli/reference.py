@@ -22,7 +22,7 @@ VERBS = {
         *("version list", "version tag", "version show", "version export", "version restore"),
     ),
     "schedule": ("set", "show", "list", "remove", "enable", "disable"),
-    "group": ("create", "list", "show", "run", "delete"),
+    "group": ("create", "update", "list", "show", "run", "delete"),
     "run": ("list", "show", "stop", "audit"),
     "record": ("list",),
     "correction": ("list", "show", "fix", "delete", "requeue", "reprocess", "purge"),

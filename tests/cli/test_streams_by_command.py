@@ -145,6 +145,35 @@ def test_a_version_shows_what_restoring_it_would_remove(house: Meterhouse):
     assert 'warning: no longer in the stream: "Meter"' in ended.err
 
 
+def test_restoring_is_refused_where_a_node_is_in_use(meterhouse: Meterhouse):
+    bare = document(node("Count", "readers/counter", max=3), END)
+    small.set_up(meterhouse, document(COUNT, meter()))
+    meterhouse.done(
+        *("stream", "update", "Small", "--file", "-", "--allow-node-removal"),
+        given=json.dumps(bare),
+    )
+    meterhouse.done("stream", "version", "tag", "Small", "bare")
+    [_, before] = meterhouse.json("stream", "version", "list", "Small")
+    restore = ("stream", "version", "restore", "Small")
+    meterhouse.done(*restore, before["id"])
+    assert '"Meter" (transforms/meter) has 2 meters' in meterhouse.refused(*restore, "bare")
+    meterhouse.done(*restore, "bare", "--allow-node-removal")
+
+
+def test_an_import_is_kept_under_a_tag(house: Meterhouse):
+    words = ("stream", "import", "-", "--on-conflict", "replace")
+    house.done(*words, "--tag", "v1", "--description", "again", given=plain(count=7))
+    [version, _] = house.json("stream", "version", "list", "Small")
+    assert (version["tag"], version["description"]) == ("v1", "again")
+    assert "A tag is used once" in house.refused(*words, "--tag", "v1", given=plain(count=8))
+
+
+def test_a_preview_shows_one_node(house: Meterhouse):
+    [shown] = house.json("stream", "preview", "Small", "--node", "End")
+    assert shown["name"] == "End"
+    assert "no node 'None'" in house.refused("stream", "preview", "Small", "--node", "None")
+
+
 def test_a_tag_that_will_not_do_is_told(house: Meterhouse):
     assert "a name of our own" in house.refused("stream", "version", "tag", "Small", "latest")
     house.done("stream", "version", "tag", "Small", "v1")
@@ -210,6 +239,22 @@ def test_a_wrong_schedule_lists_its_problems(house: Meterhouse):
 def grouped(house: Meterhouse) -> dict[str, Any]:
     house.done("stream", "import", "-", given=plain("Other"))
     return house.json("group", "create", "G", "Other", "Small")[0]
+
+
+def test_a_group_gets_other_streams_and_another_name(house: Meterhouse, grouped: dict[str, Any]):
+    [updated] = house.json("group", "update", "G", "Small", "--name", "Half")
+    assert (updated["id"], updated["name"]) == (grouped["id"], "Half")
+    assert updated["streams"] == ["Small"]
+    assert "no group 'G'" in house.refused("group", "update", "G", "Small")
+
+
+def test_runs_are_listed_by_what_began_them(house: Meterhouse, grouped: dict[str, Any]):
+    house.done("group", "run", grouped["name"])
+    house.done("stream", "run", "Small")
+    assert len(house.json("run", "list", "--origin", "group")) == 2
+    assert len(house.json("run", "list", "--origin", "manual")) == 1
+    ended = house("run", "list", "--origin", "me")
+    assert (ended.code, "no origin" in ended.err) == (2, True)
 
 
 def test_a_group_is_made_listed_shown_and_undone(house: Meterhouse, grouped: dict[str, Any]):

@@ -10,7 +10,7 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from meterhouse.api.problems import ApiError
 from meterhouse.core.json_text import canonical_text
@@ -55,7 +55,7 @@ class Cursors:
             return {}
         given = {name: value for name, value in self.filters.items() if value is not None}
         query = urlencode({**given, "limit": limit, "cursor": cursor})
-        return {"Link": f'<{self.path}?{query}>; rel="next"'}
+        return {"Link": f'<{quote(self.path)}?{query}>; rel="next"'}
 
     def _mac(self, text: str) -> bytes:
         signed = canonical_text([self.path, dict(self.filters), text]).encode()

@@ -12,6 +12,7 @@ from meterhouse.api.answer import JSON
 from meterhouse.api.operation import SECURITY, Resource
 from meterhouse.api.problems import MEDIA_TYPE
 from meterhouse.api.schemas import SHARED
+from meterhouse.core.scope import SCOPES
 
 TOKEN_PATH = "/authentication/v1/oauth/token"  # noqa: S105 (a path)
 #: What the framework would describe its own errors by.
@@ -39,16 +40,11 @@ def describe(app: FastAPI, resources: Sequence[Resource]) -> dict[str, Any]:
     for resource in resources:
         schemas |= resource.schemas
     components["schemas"] = dict(sorted(schemas.items()))
-    components["securitySchemes"] = {SECURITY: _security(_scopes(resources))}
+    components["securitySchemes"] = {SECURITY: _security(SCOPES)}
     for path in document["paths"].values():
         for operation in path.values():
             _tidy(operation)
     return document
-
-
-def _scopes(resources: Sequence[Resource]) -> list[str]:
-    guards = (operation.guard for resource in resources for operation in resource.operations)
-    return sorted({guard.scope for guard in guards if guard.scope is not None})
 
 
 def _security(scopes: Sequence[str]) -> Mapping[str, Any]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
-from meterhouse.core.instant import Instant
+from fastapi import Query
+from pydantic import AfterValidator
+
+from meterhouse.core.instant import Instant, instant_text, parse_instant
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import DefinitionError
 from meterhouse.core.reading import Reading, shown
@@ -12,13 +16,38 @@ from meterhouse.core.reading import Reading, shown
 _SEED_BITS_MAX = 63
 
 
-def read_clock(body: JsonValue, *, otherwise: Callable[[], int]) -> tuple[Instant | None, int]:
-    """Read ``at`` and ``seed``. Raises ``DefinitionError``.
+def _written(text: str) -> str:
+    """Return an instant of a query as it is always written."""
+    instant = parse_instant(text)
+    if instant is None:
+        raise ValueError(f"{shown(text)} is no instant: use ISO 8601, such as 2026-01-31T00:00:00Z")
+    return instant_text(instant)
+
+
+#: An instant among the parameters of a query.
+When = Annotated[str, AfterValidator(_written)]
+Since = Annotated[When | None, Query(description="What began then or later. ISO 8601")]
+Until = Annotated[When | None, Query(description="What began before. ISO 8601")]
+
+
+def instant_of(text: str | None) -> Instant | None:
+    """Return the instant of a parameter.
+
+    >>> instant_of("1970-01-01T00:00:01.000Z")
+    1000000
+    """
+    return None if text is None else parse_instant(text)
+
+
+def read_clock(
+    body: JsonValue, *, otherwise: Callable[[], int], beside: tuple[str, ...] = ()
+) -> tuple[Instant | None, int]:
+    """Read ``at`` and ``seed``; ``beside`` are fields that others read. ``DefinitionError``.
 
     >>> read_clock({"at": "1970-01-01T00:00:01Z"}, otherwise=lambda: 7)
     (1000000, 7)
     """
-    reading = Reading(body, known=("at", "seed"), what="request")
+    reading = Reading(body, known=("at", "seed", *beside), what="request")
     at = reading.instant("at")
     seed = reading.body.get("seed")
     if seed is not None:

@@ -51,6 +51,7 @@ _BY_CODE = {
     "revision_stale": 412,
     "scopes_not_owned": 403,
     "store_failed": 503,
+    "too_many_records": 422,
     "too_many_runs": 503,
 }
 _BY_CLASS: tuple[tuple[type[MeterhouseError], int], ...] = (

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
+from typing import Any, TypeVar
 
 from meterhouse.api.interruption import Ending, interruptible
 from meterhouse.app.ports import Lease, Ledger
@@ -22,6 +23,7 @@ from meterhouse.app.stream_groups import EndedGroupRun
 from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import json_text
 from meterhouse.core.problem import MeterhouseError
+from meterhouse.streams.group import GroupRun
 from meterhouse.streams.record import Run, RunCause, RunStatus
 
 #: So many streams run at a time.
@@ -33,6 +35,9 @@ _REPAIR_SECONDS = 5.0
 _TICK_SECONDS = 0.1
 #: Does the work of a thread, with a ledger and means of its own.
 Act = Callable[[Ledger, Means], EndedRun | EndedGroupRun]
+Begun = TypeVar("Begun", Run, GroupRun)
+#: The same; it says itself when the ledger has its run.
+StartingAct = Callable[[Ledger, Means, Callable[[Begun], None]], EndedRun | EndedGroupRun]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class RunRequest:
 class _Thread:
     thread: Thread
     ending: Ending = field(default_factory=Ending)
-    begun: Future[Run] | None = None
+    begun: Future[Any] | None = None
 
 
 class RunThreads:
@@ -84,9 +89,8 @@ class RunThreads:
 
     def start(self, request: RunRequest) -> Run:
         """Start a run and return it as it begins; raises what refuses it."""
-        begun: Future[Run] = Future()
 
-        def act(ledger: Ledger, means: Means) -> EndedRun:
+        def act(ledger: Ledger, means: Means, started: Callable[[Run], None]) -> EndedRun:
             return run_stream(
                 ledger,
                 request.stream,
@@ -95,17 +99,26 @@ class RunThreads:
                 seed=request.seed,
                 at=request.at,
                 cause=RunCause(started_by=request.by),
-                started=begun.set_result,
+                started=started,
             )
 
-        self._launch(request.run_id, act, begun)
+        return self.begin(request.run_id, act)
+
+    def begin(self, id: str, act: StartingAct[Begun]) -> Begun:
+        """Start what says itself when it has begun, and return that; raises what refuses it."""
+        begun: Future[Begun] = Future()
+
+        def watched(ledger: Ledger, means: Means) -> EndedRun | EndedGroupRun:
+            return act(ledger, means, begun.set_result)
+
+        self._launch(id, watched, begun)
         return begun.result()
 
     def carry(self, id: str, act: Act) -> None:
         """Carry out, in a thread, a run that the ledger has already."""
         self._launch(id, act, None)
 
-    def _launch(self, id: str, act: Act, begun: Future[Run] | None) -> None:
+    def _launch(self, id: str, act: Act, begun: Future[Any] | None) -> None:
         thread = Thread(target=self._run, args=(id, act), name=f"run-{id}", daemon=True)
         with self._lock:
             if self._stopping.is_set():

@@ -25,8 +25,10 @@ from meterhouse.app.diagnosis import Health
 from meterhouse.app.idempotency import KeyedRequests
 from meterhouse.app.page import Page
 from meterhouse.app.stream_ports import (
+    ALL_STREAMS,
     Schedules,
     StreamEdit,
+    StreamFilter,
     StreamGroups,
     StreamVersions,
     UsageAudit,
@@ -41,12 +43,14 @@ from meterhouse.streams.ports import RunSnapshot
 from meterhouse.streams.record import (
     OutboxEntry,
     Run,
+    RunOrigin,
     RunResult,
     RunStatus,
     StartedRun,
     StreamDefinition,
     Suspended,
 )
+from meterhouse.streams.version import VersionNote
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,16 +309,22 @@ class Meters(Protocol):
 class Streams(Protocol):
     """The stored streams."""
 
-    def add_stream(self, stream: StreamDefinition) -> None:
-        """Add; ``ConflictError`` where the name is taken."""
+    def add_stream(self, stream: StreamDefinition, *, note: VersionNote | None = None) -> None:
+        """Add, with a version where it gets a tag; ``ConflictError`` where the name is taken."""
         ...
 
     def stream(self, reference: str) -> StreamDefinition | None:
         """Find one by name or id."""
         ...
 
-    def streams(self, *, limit: int = 100, after: str | None = None) -> Page[StreamDefinition]:
-        """List streams."""
+    def streams(
+        self,
+        wanted: StreamFilter = ALL_STREAMS,
+        *,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[StreamDefinition]:
+        """List streams, those that all of what is given holds for."""
         ...
 
     def stream_of_meter_key(self, meter_key: str) -> StreamDefinition | None:
@@ -359,8 +369,8 @@ class Runs(Protocol):
         """Return the lease in force."""
         ...
 
-    def snapshot(self, stream_id: str) -> LedgerSnapshot:
-        """Open the snapshot that a run computes from (also a preview)."""
+    def snapshot(self, stream_id: str | None) -> LedgerSnapshot:
+        """Open the snapshot that a run computes from; a preview of no stream has ``None``."""
         ...
 
     def commit_run(self, run: Run, result: RunResult) -> None:
@@ -390,6 +400,7 @@ class Runs(Protocol):
         *,
         stream_id: str | None = None,
         status: RunStatus | None = None,
+        origin: RunOrigin | None = None,
         since: Instant | None = None,
         until: Instant | None = None,
         limit: int = 100,
@@ -412,6 +423,12 @@ class Runs(Protocol):
 
     def run_log(self, id: str) -> list[tuple[str, str, str]]:
         """Return the log lines of a run: node id, level, text."""
+        ...
+
+    def run_log_page(
+        self, id: str, *, limit: int = 100, after: str | None = None
+    ) -> Page[tuple[str, str, str]]:
+        """Return some of the same lines."""
         ...
 
 

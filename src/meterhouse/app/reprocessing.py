@@ -6,12 +6,14 @@ reader reads: records enter the nodes that rejected them and go on from there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from meterhouse.app.ports import QUEUED, Ledger, SuspenseFilter
-from meterhouse.app.running import EndedRun, Means, run_stream
+from meterhouse.app.running import EndedRun, Means, run_stream, unwatched
 from meterhouse.app.streams import find_stream
 from meterhouse.core.instant import Instant
 from meterhouse.core.problem import ConflictError
-from meterhouse.streams.record import RunCause, RunOrigin
+from meterhouse.streams.record import Run, RunCause, RunOrigin
 
 
 def reprocess(
@@ -24,8 +26,9 @@ def reprocess(
     at: Instant | None = None,
     take_over: bool = False,
     by: str = "",
+    started: Callable[[Run], None] = unwatched,
 ) -> EndedRun:
-    """Run what is queued of a stream; ``by`` is who asks for it.
+    """Run what is queued of a stream; ``by`` is who asks for it, ``started`` as in ``run_stream``.
 
     Raises as ``run_stream``, and where nothing is queued.
     """
@@ -44,4 +47,5 @@ def reprocess(
         at=at,
         take_over=take_over,
         cause=RunCause(RunOrigin.CORRECTION, started_by=by),
+        started=started,
     )

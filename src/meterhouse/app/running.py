@@ -21,7 +21,6 @@ from meterhouse.core.instant import Instant
 from meterhouse.core.problem import ConflictError, MeterhouseError, NotFoundError
 from meterhouse.streams.graph import StreamGraph, load_graph
 from meterhouse.streams.lifecycle import next_status
-from meterhouse.streams.preview import NodePreview, preview
 from meterhouse.streams.record import (
     BY_HAND,
     OutboxEntry,
@@ -93,8 +92,8 @@ class EndedRun:
     error: MeterhouseError | None = None
 
 
-def _unwatched(_: Run) -> None:
-    return None
+def unwatched(_: Run) -> None:
+    """Nobody waits for a run to begin."""
 
 
 def run_stream(
@@ -107,7 +106,7 @@ def run_stream(
     at: Instant | None,
     take_over: bool = False,
     cause: RunCause = BY_HAND,
-    started: Callable[[Run], None] = _unwatched,
+    started: Callable[[Run], None] = unwatched,
 ) -> EndedRun:
     """Run a stream once. ``at`` is the run's clock: now, unless given.
 
@@ -134,7 +133,7 @@ def carry_out(
     begun: StartedRun,
     *,
     means: Means,
-    started: Callable[[Run], None] = _unwatched,
+    started: Callable[[Run], None] = unwatched,
 ) -> EndedRun:
     """Do what a run that has been recorded is to do, and end it."""
     run, stream = begun.run, begun.stream
@@ -370,18 +369,6 @@ def _delivery_error(run: Run, undelivered: Sequence[Undelivered]) -> MeterhouseE
     )
 
 
-def preview_stream(
-    ledger: Ledger, reference: str, *, means: Means, run_id: str, seed: int, at: Instant | None
-) -> list[NodePreview]:
-    """Show what a run would do with a few records; nothing is changed."""
-    stream = find_stream(ledger, reference)
-    instant = means.clock() if at is None else at
-    facts = RunFacts(run_id, instant, seed, stream.meter_keys)
-    graph = load_graph(stream.document)
-    with closing(ledger.snapshot(stream.id)) as snapshot:
-        return preview(graph, facts, snapshot=snapshot, services=means.services)
-
-
 def find_run(runs: Runs, id: str) -> Run:
     """Return one run."""
     return found(
@@ -397,18 +384,26 @@ def list_runs(
     *,
     stream: str | None = None,
     status: RunStatus | None = None,
+    origin: RunOrigin | None = None,
     since: Instant | None = None,
     until: Instant | None = None,
     limit: int | None = None,
 ) -> Iterator[Run]:
-    """Yield runs, newest first, of one stream or in one state where given.
+    """Yield runs, newest first, of one stream, in one state or of one origin where given.
 
     ``since`` and ``until`` (exclusive) are of their start.
     """
     stream_id = None if stream is None else find_stream(ledger, stream).id
 
     def page_of(*, limit: int, after: str | None) -> Page[Run]:
-        filters = {"stream_id": stream_id, "status": status, "since": since, "until": until}
-        return ledger.runs(**filters, limit=limit, after=after)
+        return ledger.runs(
+            stream_id=stream_id,
+            status=status,
+            origin=origin,
+            since=since,
+            until=until,
+            limit=limit,
+            after=after,
+        )
 
     return take(page_of, limit=limit)

@@ -23,18 +23,19 @@ def set_schedule(
     group: str | None = None,
     new_id: Callable[[], str],
     at: Instant,
+    expected_revision: str | None = None,
 ) -> Schedule:
     """Give a stream or a group a schedule, or another one; exactly one of the two is named.
 
     Raises ``DefinitionError`` where the body or a stream is not valid, ``ConflictError`` for a
-    stream in a group.
+    stream in a group, ``StaleRevision`` where the present schedule is another than expected.
     """
     stream_id, group_id = _target(ledger, stream, group)
     rule, enabled = read_schedule(body)
     for member in _members(ledger, stream_id, group_id):
         load_graph(find_stream(ledger, member).document)
     schedule = Schedule(new_id(), rule, enabled, at, at, stream_id, group_id=group_id)
-    return ledger.put_schedule(_timed(schedule, at))
+    return ledger.put_schedule(_timed(schedule, at), expected_revision=expected_revision)
 
 
 def enable_schedule(
@@ -66,12 +67,22 @@ def find_schedule(
     )
 
 
+def has_schedule(ledger: Ledger, *, stream: str | None = None, group: str | None = None) -> bool:
+    """Whether a stream or a group has a schedule."""
+    stream_id, group_id = _target(ledger, stream, group)
+    return ledger.schedule_of(stream_id=stream_id, group_id=group_id) is not None
+
+
 def remove_schedule(
-    ledger: Ledger, *, stream: str | None = None, group: str | None = None
+    ledger: Ledger,
+    *,
+    stream: str | None = None,
+    group: str | None = None,
+    expected_revision: str | None = None,
 ) -> Schedule:
     """Remove a schedule; returns what it was. A run that it has begun goes on."""
     schedule = find_schedule(ledger, stream=stream, group=group)
-    ledger.delete_schedule(schedule.id)
+    ledger.delete_schedule(schedule.id, expected_revision=expected_revision)
     return schedule
 
 

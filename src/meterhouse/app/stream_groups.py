@@ -16,7 +16,7 @@ from meterhouse.app.ports import Ledger, StreamGroups
 from meterhouse.app.running import EndedRun, Means, RunInterrupted, RunStopped, run_stream
 from meterhouse.app.streams import find_stream
 from meterhouse.core.instant import Instant
-from meterhouse.core.problem import MeterhouseError, NotFoundError
+from meterhouse.core.problem import ConflictError, MeterhouseError, NotFoundError
 from meterhouse.streams.group import GroupRun, StreamGroup, check_group
 from meterhouse.streams.lifecycle import next_status
 from meterhouse.streams.record import Run, RunCause, RunOrigin, RunStatus
@@ -45,12 +45,38 @@ def create_group(
     Raises ``DefinitionError``, ``NotFoundError``, and ``ConflictError`` where a stream is in a
     group or has a schedule of its own.
     """
-    members = [find_stream(ledger, reference) for reference in streams]
-    check_group(name, [member.name for member in members])
-    named = tuple((member.id, member.name) for member in members)
-    group = StreamGroup(new_id(), name, named, at, at)
+    members = _checked_members(ledger, name, streams)
+    group = StreamGroup(new_id(), name, members, at, at)
     ledger.add_group(group)
     return group
+
+
+def update_group(
+    ledger: Ledger,
+    reference: str,
+    *,
+    streams: list[str],
+    name: str | None = None,
+    at: Instant,
+    expected_revision: str | None = None,
+) -> StreamGroup:
+    """Give a group other streams, or another order, and another name where one is given.
+
+    A run of it that is under way keeps the streams that it began with. Raises as ``create_group``,
+    and ``StaleRevision``.
+    """
+    before = find_group(ledger, reference)
+    name = before.name if name is None else name
+    members = _checked_members(ledger, name, streams)
+    group = replace(before, name=name, members=members, updated_at=at)
+    ledger.update_group(group, expected_revision=expected_revision)
+    return group
+
+
+def _checked_members(ledger: Ledger, name: str, streams: list[str]) -> tuple[tuple[str, str], ...]:
+    members = [find_stream(ledger, reference) for reference in streams]
+    check_group(name, [member.name for member in members])
+    return tuple((member.id, member.name) for member in members)
 
 
 def find_group(groups: StreamGroups, reference: str) -> StreamGroup:
@@ -69,11 +95,36 @@ def list_groups(groups: StreamGroups, *, limit: int | None = None) -> Iterator[S
     return take(groups.groups, limit=limit)
 
 
-def delete_group(groups: StreamGroups, reference: str, *, at: Instant) -> StreamGroup:
+def delete_group(
+    groups: StreamGroups, reference: str, *, at: Instant, expected_revision: str | None = None
+) -> StreamGroup:
     """Ungroup; returns what it was. Its streams stay; its schedule goes with it."""
     group = find_group(groups, reference)
-    groups.delete_group(group.id, at=at)
+    groups.delete_group(group.id, at=at, expected_revision=expected_revision)
     return group
+
+
+def find_group_run(groups: StreamGroups, id: str) -> GroupRun:
+    """Return one run of a group."""
+    return found(
+        groups.group_run(id),
+        or_raise=lambda: NotFoundError(
+            f"There is no run {id!r} of a group", hint="`meterhouse run list` shows all runs"
+        ),
+    )
+
+
+def stop_group(ledger: Ledger, reference: str, *, at: Instant) -> GroupRun:
+    """Ask the run of a group that is under way to stop; returns it."""
+    group = find_group(ledger, reference)
+    held = ledger.running_group_run(group.id)
+    if held is None or not ledger.request_group_stop(held[0], at=at):
+        raise ConflictError(f"Group {group.name!r} is not running", hint="Nothing is left to stop")
+    return find_group_run(ledger, held[0])
+
+
+def _unwatched(_: GroupRun) -> None:
+    return None
 
 
 def run_group(
@@ -84,14 +135,17 @@ def run_group(
     new_id: Callable[[], str],
     new_seed: Callable[[], int],
     started_by: str | None = None,
+    started: Callable[[GroupRun], None] = _unwatched,
 ) -> EndedGroupRun:
-    """Run the streams of a group, one after another.
+    """Run the streams of a group, one after another. The first new id is that of the group's run.
 
-    Raises what refuses the run before it begins: ``NotFoundError``, ``ConflictError``.
+    ``started`` is called once the ledger has it. Raises what refuses the run before it
+    begins: ``NotFoundError``, ``ConflictError``.
     """
     group = find_group(ledger, reference)
     run = new_group_run(group, new_id(), at=means.clock(), cause=RunCause(started_by=started_by))
     ledger.start_group_run(run, means.lease)
+    started(run)
     return carry_out_group(ledger, run, means=means, new_id=new_id, new_seed=new_seed)
 
 

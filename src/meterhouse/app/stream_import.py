@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import count
 
@@ -16,7 +16,7 @@ from meterhouse.core.json_text import JsonValue
 from meterhouse.streams.graph import NAME_CHARS_MAX, load_graph
 from meterhouse.streams.record import StreamDefinition
 from meterhouse.streams.rewriting import OAUTH2, with_api_base, with_secret
-from meterhouse.streams.version import LostNode, lost_nodes
+from meterhouse.streams.version import LostNode, VersionNote, check_version_note, lost_nodes
 
 
 class OnConflict(Enum):
@@ -49,6 +49,8 @@ class ImportOptions:
     on_conflict: OnConflict = OnConflict.CANCEL
     api_base: str | None = None
     secret: ChosenSecret | None = None
+    #: what was imported is kept as a version under this
+    note: VersionNote | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +78,25 @@ def import_document(
 ) -> Imported:
     """Import a document; raises as ``import_stream`` and ``replace_stream`` do.
 
+    A note that cannot be kept is a reason to import nothing.
+
     ``edit`` matters where a stream is replaced, except for its instant.
     """
     document, moved, chosen = _rewritten(named(document, options.name), options)
     graph = load_graph(document)
+    note = options.note
+    if note is not None:
+        check_version_note(note.tag, note.description)
     before = streams.stream(graph.name)
     taken = before is not None and before.name == graph.name
     if before is not None and taken and options.on_conflict is OnConflict.REPLACE:
+        edit = replace(edit, note=note)
         stream = replace_stream(streams, before.id, document, new_id=new_id, edit=edit)
         lost = lost_nodes(before.document, stream.document)
         return Imported(stream, True, lost, moved, chosen)
     if taken and options.on_conflict is OnConflict.NEW:
         document = named(document, free_name(streams, graph.name))
-    stream = import_stream(streams, document, new_id=new_id, at=edit.at)
+    stream = import_stream(streams, document, new_id=new_id, at=edit.at, note=note)
     return Imported(stream, False, (), moved, chosen)
 
 

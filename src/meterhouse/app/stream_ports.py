@@ -14,7 +14,7 @@ from meterhouse.streams.group import GroupRun, StreamGroup
 from meterhouse.streams.record import Run, StartedRun
 from meterhouse.streams.schedule import Schedule
 from meterhouse.streams.usage_audit import AuditEntry
-from meterhouse.streams.version import StreamVersion
+from meterhouse.streams.version import StreamVersion, VersionNote
 
 if TYPE_CHECKING:
     from meterhouse.app.ports import Lease, Page
@@ -34,6 +34,23 @@ class StreamEdit:
     allow_node_removal: bool = False
     keep_as: str | None = None
     description: str = ""
+    #: the tag that what it becomes is to be kept under
+    note: VersionNote | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFilter:
+    """Which streams are meant. ``name`` stands somewhere in theirs, in capitals or not.
+
+    ``meter_key`` is one of their meter nodes', ``secret_id`` what one of their nodes uses.
+    """
+
+    name: str | None = None
+    meter_key: str | None = None
+    secret_id: str | None = None
+
+
+ALL_STREAMS = StreamFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +104,10 @@ class StreamGroups(Protocol):
         """Add; ``ConflictError`` where a name is taken or a stream cannot join."""
         ...
 
+    def update_group(self, group: StreamGroup, *, expected_revision: str | None = None) -> None:
+        """Give a group another name and other members; as ``add_group``, and ``StaleRevision``."""
+        ...
+
     def group(self, reference: str) -> StreamGroup | None:
         """Find one by name or id."""
         ...
@@ -99,7 +120,7 @@ class StreamGroups(Protocol):
         """Return the name of the group that a stream is in."""
         ...
 
-    def delete_group(self, id: str, *, at: Instant) -> None:
+    def delete_group(self, id: str, *, at: Instant, expected_revision: str | None = None) -> None:
         """Ungroup; ``ConflictError`` while it runs. Its streams stay, its schedule goes."""
         ...
 
@@ -131,8 +152,11 @@ class StreamGroups(Protocol):
 class Schedules(Protocol):
     """Schedules, and claiming what is due."""
 
-    def put_schedule(self, schedule: Schedule) -> Schedule:
-        """Add a schedule, or change the one that its stream or group has; returns it as stored."""
+    def put_schedule(self, schedule: Schedule, *, expected_revision: str | None = None) -> Schedule:
+        """Add a schedule, or change the one that its stream or group has; returns it as stored.
+
+        ``StaleRevision`` where that has another revision; that of none is ``NO_REVISION``.
+        """
         ...
 
     def schedule_of(
@@ -145,7 +169,7 @@ class Schedules(Protocol):
         """List schedules."""
         ...
 
-    def delete_schedule(self, id: str) -> None:
+    def delete_schedule(self, id: str, *, expected_revision: str | None = None) -> None:
         """Delete; a run that it has begun goes on."""
         ...
 

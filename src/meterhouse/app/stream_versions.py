@@ -16,6 +16,7 @@ from meterhouse.streams.record import StreamDefinition
 from meterhouse.streams.version import (
     LostNode,
     StreamVersion,
+    VersionNote,
     check_version_note,
     lost_nodes,
 )
@@ -48,16 +49,7 @@ def tag_version(
     """
     check_version_note(tag, description)
     stream = find_stream(ledger, reference)
-    version = StreamVersion(
-        id=new_id(),
-        stream_id=stream.id,
-        tag=tag,
-        description=description,
-        created_at=at,
-        created_by=by,
-        document=stream.document,
-        meter_keys=stream.meter_keys,
-    )
+    version = VersionNote(new_id(), tag, description, by).of(stream, at=at)
     ledger.add_version(version)
     return version
 
@@ -102,7 +94,8 @@ def restore_version(
 ) -> Restored:
     """Make the working copy what a version was; what it is now becomes a version without a tag.
 
-    The stream keeps its name. Nodes that come back have the meter keys that they had.
+    The stream keeps its name. Nodes that come back have the meter keys that they had. Refused
+    where a node would go that remembers something, unless ``edit`` allows it.
     """
     kept = find_version(ledger, reference, version=version)
     before = find_stream(ledger, reference)
@@ -115,7 +108,6 @@ def restore_version(
 
     edit = replace(
         edit,
-        allow_node_removal=True,
         keep_as=edit.keep_as or new_id(),
         description=edit.description or f"kept when {kept.tag or kept.id} was restored",
     )

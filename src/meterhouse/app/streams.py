@@ -14,6 +14,7 @@ from meterhouse.core.json_text import JsonValue, json_text
 from meterhouse.core.problem import NotFoundError, Problem
 from meterhouse.streams.graph import StreamGraph, load_graph, read_graph
 from meterhouse.streams.record import StreamDefinition
+from meterhouse.streams.version import VersionNote
 
 
 def validate_stream(document: JsonValue) -> list[Problem]:
@@ -32,11 +33,12 @@ def import_stream(
     name: str | None = None,
     new_id: Callable[[], str],
     at: Instant,
+    note: VersionNote | None = None,
 ) -> StreamDefinition:
     """Check a document as a whole and store it; each meter node gets a new meter key.
 
-    ``name`` goes before the document's own. Raises ``DefinitionError`` with every problem, or
-    ``ConflictError`` where a stream of that name exists.
+    ``name`` goes before the document's own; ``note`` is the tag it is kept under. Raises
+    ``DefinitionError`` with every problem, or ``ConflictError`` where a stream of that name exists.
     """
     graph = load_graph(named(document, name))
     stream = StreamDefinition(
@@ -47,7 +49,7 @@ def import_stream(
         created_at=at,
         updated_at=at,
     )
-    streams.add_stream(stream)
+    streams.add_stream(stream, note=note)
     return stream
 
 

@@ -23,6 +23,9 @@ Members = Annotated[
     list[str],
     typer.Argument(metavar="N...", help="Its streams, in the order in which they run."),
 ]
+NameOption = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="Another name for the group.")
+]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", help="No log lines and no progress on standard error.")
 ]
@@ -38,6 +41,16 @@ def create(call: Call, name: NewGroup, streams: Members) -> None:
             house.ledger, name, streams=streams, new_id=house.new_id, at=house.clock()
         )
     _write(call, group)
+
+
+@command(app, 'meterhouse group update Nightly "Collect" "Botbot AI assist" "Bill"')
+def update(call: Call, group: GroupName, streams: Members, *, name: NameOption = None) -> None:
+    """Give a group other streams, or another order; a run under way keeps what it began with."""
+    from meterhouse.app.stream_groups import update_group
+
+    with call.opened() as house:
+        updated = update_group(house.ledger, group, streams=streams, name=name, at=house.clock())
+    _write(call, updated)
 
 
 @command(app, "meterhouse group list --json", lists=True)

@@ -24,7 +24,7 @@ from meterhouse.cli.output import (
 from meterhouse.core.json_text import json_text
 
 if TYPE_CHECKING:
-    from meterhouse.streams.record import Run, RunStatus
+    from meterhouse.streams.record import Run, RunOrigin, RunStatus
     from meterhouse.streams.usage_audit import AuditEntry
 
 app = new_group("Runs: the executions of streams, with what each node did.")
@@ -35,6 +35,10 @@ RunId = Annotated[
 StatusOption = Annotated[
     str | None,
     typer.Option("--status", metavar="S", help="Only these: running, complete or failed."),
+]
+OriginOption = Annotated[
+    str | None,
+    typer.Option("--origin", metavar="O", help="Only of manual, schedule, group or correction."),
 ]
 FromOption = Annotated[
     str | None,
@@ -57,6 +61,7 @@ def list_(
     *,
     stream: StreamOption = None,
     status: StatusOption = None,
+    origin: OriginOption = None,
     since: FromOption = None,
     until: ToOption = None,
 ) -> None:
@@ -66,8 +71,8 @@ def list_(
     begun = {"since": read_instant(since, option="--from")}
     begun |= {"until": read_instant(until, option="--to")}
     with call.opened() as house:
-        chosen = _read_status(status)
-        found = list_runs(house.ledger, stream=stream, status=chosen, limit=call.limit, **begun)
+        chosen = {"status": _read_status(status), "origin": _read_origin(origin)}
+        found = list_runs(house.ledger, stream=stream, limit=call.limit, **chosen, **begun)
         call.show(found, LISTING)
 
 
@@ -126,6 +131,19 @@ def _read_status(text: str | None) -> RunStatus | None:
         hint = "use one of " + ", ".join(member.value for member in RunStatus)
         raise WrongUsage(f"--status: {text!r} is no state of a run", hint=hint)
     return status
+
+
+def _read_origin(text: str | None) -> RunOrigin | None:
+    """Return what made runs begin."""
+    from meterhouse.streams.record import RunOrigin
+
+    if text is None:
+        return None
+    origin = next((member for member in RunOrigin if member.value == text), None)
+    if origin is None:
+        hint = "use one of " + ", ".join(member.value for member in RunOrigin)
+        raise WrongUsage(f"--origin: {text!r} is no origin of a run", hint=hint)
+    return origin
 
 
 def _write_log(run: Run, lines: list[tuple[str, str, str]], *, as_json: bool) -> None:

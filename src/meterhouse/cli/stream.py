@@ -9,6 +9,7 @@ import typer
 from meterhouse.cli import stream_import, stream_version
 from meterhouse.cli.arguments import read_instant
 from meterhouse.cli.command import Call, command
+from meterhouse.cli.correction_filter import NodeOption
 from meterhouse.cli.options import StreamName, new_group
 from meterhouse.cli.output import (
     Cell,
@@ -137,28 +138,37 @@ def run(
     write_ended(ended, as_json=call.as_json)
 
 
-@command(app, 'meterhouse stream preview "Botbot AI assist" --json')
+@command(
+    app,
+    'meterhouse stream preview "Botbot AI assist" --json',
+    'meterhouse stream preview "Botbot AI assist" --node "Usage"',
+)
 def preview(
-    call: Call, stream: StreamName, *, at: AtOption = None, seed: SeedOption = None
+    call: Call,
+    stream: StreamName,
+    *,
+    node: NodeOption = None,
+    at: AtOption = None,
+    seed: SeedOption = None,
 ) -> None:
     """Show what a run would do with 10 records. Nothing is changed."""
-    from meterhouse.app.running import preview_stream
+    from meterhouse.app.previewing import Previewed, preview_stream
 
     instant = read_instant(at)
     with call.opened() as house:
         nodes = preview_stream(
             house.ledger,
-            stream,
+            Previewed(stream, node=node),
             means=house.means(),
             run_id=house.new_id(),
             seed=house.new_seed() if seed is None else seed,
             at=instant,
         )
-    for node in nodes:
+    for view in nodes:
         if call.as_json:
-            write_json(node.to_api())
+            write_json(view.to_api())
         else:
-            _write_preview(node)
+            _write_preview(view)
 
 
 def _write_preview(node: NodePreview) -> None:

@@ -42,6 +42,12 @@ SecretOption = Annotated[
     str | None,
     typer.Option("--secret", metavar="S", help="The secret that its OAuth 2.0 nodes use."),
 ]
+TagOption = Annotated[
+    str | None, typer.Option("--tag", metavar="TAG", help="Keep what is imported under this tag.")
+]
+DescriptionOption = Annotated[
+    str, typer.Option("--description", metavar="TEXT", help="Of that version.")
+]
 DocumentOption = Annotated[
     str,
     typer.Option("--file", metavar="F", help="A stream in the export format; - is standard input."),
@@ -51,7 +57,7 @@ NewName = Annotated[str, typer.Argument(metavar="NAME", help="The new name.")]
 IMPORT_EXAMPLES = (
     "meterhouse stream import stream.json",
     'meterhouse stream import stream.json --name "Usage of tenant B" --json',
-    "meterhouse stream import stream.json --on-conflict replace",
+    "meterhouse stream import stream.json --on-conflict replace --tag v2.0",
     "meterhouse stream import setup.json --api-base http://127.0.0.1:8080 --secret setup",
 )
 VALIDATE_EXAMPLES = ("meterhouse stream validate stream.json",)
@@ -68,6 +74,8 @@ def import_(
     allow_node_removal: RemovalOption = False,
     api_base: BaseOption = None,
     secret: SecretOption = None,
+    tag: TagOption = None,
+    description: DescriptionOption = "",
 ) -> None:
     """Import a stream; each of its meter nodes gets a new key.
 
@@ -76,16 +84,20 @@ def import_(
     from meterhouse.app.definitions import read_one
     from meterhouse.app.stream_import import ImportOptions, chosen_secret, import_document
     from meterhouse.app.stream_ports import StreamEdit
+    from meterhouse.streams.version import VersionNote
 
     strategy = _read_strategy(on_conflict)
+    if description and tag is None:
+        raise WrongUsage("--description is of a version", hint="give --tag as well")
     document = read_one(read_text(file), what=file_name(file))
     with call.opened() as house:
         chosen = None if secret is None else chosen_secret(house.ledger, secret)
         edit = StreamEdit(house.clock(), house.user(), allow_node_removal=allow_node_removal)
+        kept = None if tag is None else VersionNote(house.new_id(), tag, description, house.user())
         imported = import_document(
             house.ledger,
             document,
-            options=ImportOptions(name, strategy, api_base, chosen),
+            options=ImportOptions(name, strategy, api_base, chosen, kept),
             edit=edit,
             new_id=house.new_id,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meterhouse.cli.command import Call, command
-from meterhouse.cli.options import StreamName, new_group
+from meterhouse.cli.options import RemovalOption, StreamName, new_group
 from meterhouse.cli.output import Cell, Listing, columns, write_json, write_text
 from meterhouse.cli.stream_import import note_lost, write_stream
 from meterhouse.core.json_text import json_text
@@ -86,7 +86,13 @@ def export(call: Call, stream: StreamName, version: VersionName) -> None:
 
 
 @command(app, 'meterhouse stream version restore "Botbot AI assist" v1.0')
-def restore(call: Call, stream: StreamName, version: VersionName) -> None:
+def restore(
+    call: Call,
+    stream: StreamName,
+    version: VersionName,
+    *,
+    allow_node_removal: RemovalOption = False,
+) -> None:
     """Make a stream what a version was. What it is now is kept as a version, too."""
     from meterhouse.app.stream_ports import StreamEdit
     from meterhouse.app.stream_versions import restore_version
@@ -97,7 +103,7 @@ def restore(call: Call, stream: StreamName, version: VersionName) -> None:
             stream,
             version=version,
             new_id=house.new_id,
-            edit=StreamEdit(house.clock(), house.user()),
+            edit=StreamEdit(house.clock(), house.user(), allow_node_removal=allow_node_removal),
         )
     write_stream(call, restored.stream, done="restored stream")
     note_lost(restored.lost)

@@ -8,6 +8,8 @@ from meterhouse.core.json_text import JsonValue, canonical_text
 from meterhouse.core.problem import ConflictError
 
 _CHARS = 32
+#: The revision of what is not there.
+NO_REVISION = "none"
 
 
 class StaleRevision(ConflictError):

@@ -53,7 +53,7 @@ class RunTable(Recorder):
             held = self._database.row(_STREAMS["lease"], (_stream_no(self._database, stream_id),))
             return None if held is None else Lease(*held[:2])
 
-    def snapshot(self, stream_id: str) -> Snapshot:
+    def snapshot(self, stream_id: str | None) -> Snapshot:
         """Open what a run computes from. Close it when the run has ended."""
         return Snapshot(self._database.path, stream_id)
 
@@ -99,6 +99,7 @@ class RunTable(Recorder):
         *,
         stream_id: str | None = None,
         status: RunStatus | None = None,
+        origin: RunOrigin | None = None,
         since: Instant | None = None,
         until: Instant | None = None,
         limit: int = 100,
@@ -108,6 +109,7 @@ class RunTable(Recorder):
         before = number_after(after, default=_NUMBER_MAX)
         values = {"before": before, "limit": limit + 1, "since": since, "until": until}
         values |= {"status": None if status is None else status.value}
+        values |= {"origin": None if origin is None else origin.value}
         query = "page" if stream_id is None else "page_of_stream"
         if stream_id is not None:
             values["stream_id"] = stream_id
@@ -136,6 +138,15 @@ class RunTable(Recorder):
         """Return the log lines of a run: node id, level, text."""
         with self._database.read():
             return self._database.rows(_SQL["log"], (id,))
+
+    def run_log_page(
+        self, id: str, *, limit: int = 100, after: str | None = None
+    ) -> Page[tuple[str, str, str]]:
+        """Return some of the same lines."""
+        values = {"id": id, "after": number_after(after, default=-1), "limit": limit + 1}
+        with self._database.read():
+            rows = self._database.rows(_SQL["log_page"], values)
+        return page_of(rows, lambda shown: [row[:3] for row in shown], limit=limit)
 
 
 def begin(database: Database, run: Run, lease: Lease, *, alive: frozenset[str]) -> StartedRun:

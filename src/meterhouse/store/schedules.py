@@ -10,6 +10,7 @@ from meterhouse.app.stream_ports import Claim, Refusal
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
+from meterhouse.core.revision import NO_REVISION, check_revision
 from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, Row
 from meterhouse.store.pages import number_after, page_of
@@ -34,7 +35,7 @@ class ScheduleTable(Recorder):
     _database: Database
     _dead: Callable[[Lease], bool]
 
-    def put_schedule(self, schedule: Schedule) -> Schedule:
+    def put_schedule(self, schedule: Schedule, *, expected_revision: str | None = None) -> Schedule:
         """Add a schedule, or change the one that its stream or group has; returns it as stored.
 
         Refused for a stream in a group: the group has the schedule.
@@ -42,6 +43,7 @@ class ScheduleTable(Recorder):
         with self._recorded("create", _KIND, schedule.id) as note:
             stream_no, group_no = self._target(schedule)
             no = _no_of(self._database, schedule.stream_id, schedule.group_id)
+            _check(self._database, no, expected_revision)
             note.detail |= {"of": schedule.stream_id or schedule.group_id}
             note.detail |= {"enabled": schedule.enabled}
             rule = json_text(schedule.rule.to_api())
@@ -88,12 +90,13 @@ class ScheduleTable(Recorder):
             rows = self._database.rows(_SQL["page"], values)
         return page_of(rows, _from_rows, limit=limit)
 
-    def delete_schedule(self, id: str) -> None:
+    def delete_schedule(self, id: str, *, expected_revision: str | None = None) -> None:
         """Delete; a run that it has begun goes on."""
         with self._recorded("delete", _KIND, id):
             no = self._database.value(_SQL["by_id"], (id,))
             if no is None:
                 raise NotFoundError(f"There is no schedule {id!r}", hint="See `schedule list`")
+            _check(self._database, no, expected_revision)
             self._database.execute(_SQL["delete"], (no,))
 
     def due_schedules(self, at: Instant) -> list[Schedule]:
@@ -139,6 +142,12 @@ class ScheduleTable(Recorder):
                 begin_group_run(self._database, run, lease)
             _advance(self._database, no, claim, run.id)
             return run
+
+
+def _check(database: Database, no: int | None, expected: str | None) -> None:
+    """Refuse a change of what is not as the caller has seen it."""
+    present = NO_REVISION if no is None else _by_no(database, no).revision
+    check_revision(present, expected=expected, what="The schedule")
 
 
 def _seen(database: Database, claim: Claim) -> int | None:

@@ -40,14 +40,14 @@ _numbers = msgspec.json.Decoder(list[int]).decode
 
 
 class Snapshot:
-    """What a run of one stream sees."""
+    """What a run of one stream sees; without a stream, what a preview of a document does."""
 
-    def __init__(self, path: Path, stream_id: str) -> None:
+    def __init__(self, path: Path, stream_id: str | None) -> None:
         self._database = Database(path, cache_kib=_CACHE_KIB)
         try:
             self._database.begin_snapshot()
             self._stream_no = self._database.value(_SQL["stream_no"], (stream_id,))
-            if self._stream_no is None:
+            if self._stream_no is None and stream_id is not None:
                 raise NotFoundError(f"There is no stream {stream_id!r}")
         except BaseException:
             self._database.close()

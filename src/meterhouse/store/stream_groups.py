@@ -10,6 +10,7 @@ from meterhouse.app.ports import Lease, Page
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
+from meterhouse.core.revision import check_revision
 from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, Row, storable
 from meterhouse.store.pages import number_after, page_of
@@ -32,13 +33,20 @@ class StreamGroupTable(Recorder):
     def add_group(self, group: StreamGroup) -> None:
         """Add; refused where the name is taken, or a stream is in a group or has a schedule."""
         with self._recorded("create", _KIND, group.id, name=group.name):
-            if self._database.value(_SQL["name_taken"], (group.name,)) is not None:
-                raise ConflictError(f"A group is named {group.name!r}", hint="Choose another name")
+            _refuse_taken(self._database, group.name)
             values = (group.id, group.name, group.created_at, group.updated_at)
             no = self._database.value(_SQL["insert"], values)
-            for position, (stream_id, name) in enumerate(group.members):
-                stream_no = _member(self._database, stream_id, name)
-                self._database.execute(_SQL["insert_member"], (no, position, stream_no))
+            _insert_members(self._database, no, group)
+
+    def update_group(self, group: StreamGroup, *, expected_revision: str | None = None) -> None:
+        """Give a group another name and other members; refused as ``add_group`` does."""
+        with self._recorded("update", _KIND, group.id, name=group.name):
+            no, present = _checked(self._database, group.id, expected_revision)
+            if group.name != present.name:
+                _refuse_taken(self._database, group.name)
+            self._database.execute(_SQL["update"], (group.name, group.updated_at, no))
+            self._database.execute(_SQL["delete_members"], (no,))
+            _insert_members(self._database, no, group)
 
     def group(self, reference: str) -> StreamGroup | None:
         """Find one by name or id."""
@@ -60,12 +68,10 @@ class StreamGroupTable(Recorder):
             row = self._database.row(_STREAMS["by_id"], (stream_id,))
             return None if row is None else self._database.value(_STREAMS["in_group"], row[:1])
 
-    def delete_group(self, id: str, *, at: Instant) -> None:
+    def delete_group(self, id: str, *, at: Instant, expected_revision: str | None = None) -> None:
         """Ungroup; refused while it runs. Its streams stay, its schedule goes."""
         with self._recorded("delete", _KIND, id):
-            no = self._database.value(_SQL["find"], {"reference": id})
-            if no is None:
-                raise NotFoundError(f"There is no group {id!r}", hint="See `group list`")
+            no, _ = _checked(self._database, id, expected_revision)
             _make_way(self._database, id, self._dead, at=at)
             self._database.execute(_SQL["delete"], (no,))
 
@@ -114,6 +120,27 @@ class StreamGroupTable(Recorder):
         """Whether a run of a group has been asked to stop."""
         with self._database.read():
             return bool(self._database.value(_SQL["stop_requested"], (id,)))
+
+
+def _checked(database: Database, id: str, expected_revision: str | None) -> tuple[int, StreamGroup]:
+    """Return a group with its number; refused where it is not as the caller has seen it."""
+    no = database.value(_SQL["find"], {"reference": id})
+    if no is None:
+        raise NotFoundError(f"There is no group {id!r}", hint="See `group list`")
+    group = _from_rows(database, database.rows(_SQL["page"], (no - 1, 1)))[0]
+    check_revision(group.revision, expected=expected_revision, what=f"Group {group.name!r}")
+    return no, group
+
+
+def _refuse_taken(database: Database, name: str) -> None:
+    if database.value(_SQL["name_taken"], (name,)) is not None:
+        raise ConflictError(f"A group is named {name!r}", hint="Choose another name")
+
+
+def _insert_members(database: Database, no: int, group: StreamGroup) -> None:
+    for position, (stream_id, name) in enumerate(group.members):
+        stream_no = _member(database, stream_id, name)
+        database.execute(_SQL["insert_member"], (no, position, stream_no))
 
 
 def begin_group_run(database: Database, run: GroupRun, lease: Lease) -> None:

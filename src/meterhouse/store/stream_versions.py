@@ -33,12 +33,8 @@ class StreamVersionTable(Recorder):
             if row is None:
                 hint = "`stream list` shows those that exist"
                 raise NotFoundError(f"There is no stream {version.stream_id!r}", hint=hint)
-            no, name = row
             note.detail |= {"stream": version.stream_id, "tag": version.tag}
-            if self._database.value(_SQL["tag_taken"], (no, version.tag)) is not None:
-                message = f"Stream {name!r} has a version {version.tag!r}"
-                raise ConflictError(message, hint="A tag is used once: choose another")
-            _insert(self._database, no, version)
+            keep_tagged(self._database, row, version)
 
     def version(self, stream_id: str, reference: str) -> StreamVersion | None:
         """Find a version of a stream by tag or id."""
@@ -59,6 +55,15 @@ class StreamVersionTable(Recorder):
         with self._database.read():
             rows = self._database.rows(_SQL["page"], values)
         return page_of(rows, _from_rows, limit=limit)
+
+
+def keep_tagged(database: Database, stream: Row, version: StreamVersion) -> None:
+    """Keep a version of a stream, which is given by number and name, under a new tag."""
+    no, name = stream
+    if database.value(_SQL["tag_taken"], (no, version.tag)) is not None:
+        message = f"Stream {name!r} has a version {version.tag!r}"
+        raise ConflictError(message, hint="A tag is used once: choose another")
+    _insert(database, no, version)
 
 
 def keep_version(database: Database, no: int, stream: StreamDefinition, edit: StreamEdit) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from meterhouse.app.ports import Lease, Page
-from meterhouse.app.stream_ports import StreamEdit
+from meterhouse.app.stream_ports import ALL_STREAMS, StreamEdit, StreamFilter
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.core.revision import check_revision
@@ -14,9 +14,9 @@ from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, Row
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.sql_text import queries
-from meterhouse.store.stream_versions import keep_version
+from meterhouse.store.stream_versions import keep_tagged, keep_version
 from meterhouse.streams.record import StreamDefinition
-from meterhouse.streams.version import LostNode, lost_nodes
+from meterhouse.streams.version import LostNode, VersionNote, lost_nodes
 
 _SQL = queries("streams")
 _KIND = "stream"
@@ -29,8 +29,8 @@ class StreamTable(Recorder):
     _database: Database
     _dead: Callable[[Lease], bool]
 
-    def add_stream(self, stream: StreamDefinition) -> None:
-        """Add; refused where the name is taken."""
+    def add_stream(self, stream: StreamDefinition, *, note: VersionNote | None = None) -> None:
+        """Add, with a version where it gets a tag; refused where the name is taken."""
         with self._recorded("create", _KIND, stream.id, name=stream.name):
             _refuse_taken(self._database, stream.name)
             document = json_text(stream.document)
@@ -38,6 +38,9 @@ class StreamTable(Recorder):
             no = self._database.value(_SQL["insert_stream"], values)
             nodes = [(no, node_id, key) for node_id, key in stream.meter_keys.items()]
             self._database.execute_many(_SQL["insert_meter_node"], nodes)
+            if note is not None:
+                version = note.of(stream, at=stream.created_at)
+                keep_tagged(self._database, (no, stream.name), version)
 
     def stream(self, reference: str) -> StreamDefinition | None:
         """Find one by name or id."""
@@ -45,10 +48,18 @@ class StreamTable(Recorder):
             no = self._database.value(_SQL["find_stream"], {"reference": reference})
             return _by_no(self._database, no)
 
-    def streams(self, *, limit: int = 100, after: str | None = None) -> Page[StreamDefinition]:
-        """List streams."""
+    def streams(
+        self,
+        wanted: StreamFilter = ALL_STREAMS,
+        *,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[StreamDefinition]:
+        """List streams, those that all of what is given holds for."""
+        values = {"after": number_after(after), "limit": limit + 1, "name": wanted.name}
+        values |= {"meter_key": wanted.meter_key, "secret_id": wanted.secret_id}
         with self._database.read():
-            rows = self._database.rows(_SQL["page"], (number_after(after), limit + 1))
+            rows = self._database.rows(_SQL["page"], values)
             return page_of(rows, partial(_from_rows, self._database), limit=limit)
 
     def stream_of_meter_key(self, meter_key: str) -> StreamDefinition | None:
@@ -66,27 +77,15 @@ class StreamTable(Recorder):
         edit: StreamEdit,
     ) -> StreamDefinition:
         """Replace a stream by what ``change`` makes of it, in one transaction; returns that."""
-        with self._recorded("update", _KIND, id) as note:
+        with self._recorded("update", _KIND, id) as activity:
             no, current = _checked(self._database, id, edit.expected_revision)
             new = change(current)
-            note.detail["name"] = new.name
-            if new is current:
-                note.void = True
-                return current
-            if new.name != current.name:
-                _refuse_taken(self._database, new.name)
-            lost = lost_nodes(current.document, new.document)
-            if not edit.allow_node_removal:
-                _refuse_removal(self._database, no, current, lost)
-            if edit.keep_as is not None:
-                keep_version(self._database, no, current, edit)
-            values = (new.name, json_text(new.document), new.updated_at, no)
-            self._database.execute(_SQL["update_stream"], values)
-            self._database.execute(_SQL["delete_meter_nodes"], (no,))
-            nodes = [(no, node_id, key) for node_id, key in new.meter_keys.items()]
-            self._database.execute_many(_SQL["insert_meter_node"], nodes)
-            unlinked = [(new.updated_at, no, node.id) for node in lost]
-            self._database.execute_many(_SQL["unlink_suspended"], unlinked)
+            activity.detail["name"] = new.name
+            if new is not current:
+                _replace(self._database, (no, current), new, edit)
+            if edit.note is not None:
+                keep_tagged(self._database, (no, new.name), edit.note.of(new, at=edit.at))
+            activity.void = new is current and edit.note is None
             return new
 
     def delete_stream(self, id: str, *, expected_revision: str | None = None) -> None:
@@ -116,7 +115,7 @@ class StreamTable(Recorder):
 
 def stream_by_no(database: Database, no: int) -> StreamDefinition:
     """Return the stream of a number; the caller holds the transaction."""
-    return _from_rows(database, database.rows(_SQL["page"], (no - 1, 1)))[0]
+    return _from_rows(database, database.rows(_SQL["by_no"], (no,)))[0]
 
 
 def _checked(
@@ -130,6 +129,29 @@ def _checked(
     stream = stream_by_no(database, row[0])
     check_revision(stream.revision, expected=expected_revision, what=f"Stream {stream.name!r}")
     return row[0], stream
+
+
+def _replace(
+    database: Database,
+    stored: tuple[int, StreamDefinition],
+    new: StreamDefinition,
+    edit: StreamEdit,
+) -> None:
+    no, current = stored
+    if new.name != current.name:
+        _refuse_taken(database, new.name)
+    lost = lost_nodes(current.document, new.document)
+    if not edit.allow_node_removal:
+        _refuse_removal(database, no, current, lost)
+    if edit.keep_as is not None:
+        keep_version(database, no, current, edit)
+    values = (new.name, json_text(new.document), new.updated_at, no)
+    database.execute(_SQL["update_stream"], values)
+    database.execute(_SQL["delete_meter_nodes"], (no,))
+    nodes = [(no, node_id, key) for node_id, key in new.meter_keys.items()]
+    database.execute_many(_SQL["insert_meter_node"], nodes)
+    unlinked = [(new.updated_at, no, node.id) for node in lost]
+    database.execute_many(_SQL["unlink_suspended"], unlinked)
 
 
 def _refuse_taken(database: Database, name: str) -> None:

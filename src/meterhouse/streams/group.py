@@ -7,6 +7,7 @@ from typing import Any
 
 from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.problem import DefinitionError, Problem
+from meterhouse.core.revision import revision_of
 from meterhouse.streams.record import RunOrigin, RunStatus
 
 NAME_CHARS_MAX = 200
@@ -22,6 +23,11 @@ class StreamGroup:
     members: tuple[tuple[str, str], ...]
     created_at: Instant
     updated_at: Instant
+
+    @property
+    def revision(self) -> str:
+        """A hash of what people may write of a group: its name and its streams."""
+        return revision_of({"name": self.name, "streams": [id for id, _ in self.members]})
 
     def to_api(self) -> dict[str, Any]:
         """Return the object of ``group show --json``."""

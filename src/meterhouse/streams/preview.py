@@ -69,7 +69,9 @@ def preview(
         tap=tap,
     )
     for suspended in result.suspended:
-        shown[suspended.node_id].suspended.append(suspended)
+        kept = shown[suspended.node_id].suspended
+        if len(kept) < RECORDS_MAX:
+            kept.append(suspended)
     return list(shown.values())
 
 

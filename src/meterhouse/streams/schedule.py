@@ -8,12 +8,13 @@ from typing import Any
 from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.reading import Reading
+from meterhouse.core.revision import revision_of
 from meterhouse.streams.schedule_rule import ScheduleRule, read_rule
 
 #: Fields of the API's object that Meterhouse writes; they are accepted and ignored.
 _READ_ONLY = (
     *("id", "stream", "group", "nextRunAt", "lastRunAt", "skipped", "lastSkippedAt"),
-    *("createdAt", "updatedAt"),
+    *("createdAt", "updatedAt", "revision"),
 )
 
 
@@ -45,6 +46,11 @@ class Schedule:
     def target(self) -> str:
         """The name of what it runs."""
         return self.stream_name or self.group_name or ""
+
+    @property
+    def revision(self) -> str:
+        """A hash of what people may write of a schedule: its rule, and whether it is enabled."""
+        return revision_of({**self.rule.to_api(), "enabled": self.enabled})
 
     def due(self, at: Instant) -> bool:
         """Whether an instant of it has come."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.reading import missing_or_shown
+
+if TYPE_CHECKING:
+    from meterhouse.streams.record import StreamDefinition
 
 #: What the working copy is called.
 AUTOSAVED = "Autosaved"
@@ -43,6 +46,21 @@ class StreamVersion:
             "createdAt": instant_text(self.created_at),
             "createdBy": self.created_by,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class VersionNote:
+    """What a version is to be called, and by whom, before there is what it keeps."""
+
+    id: str
+    tag: str
+    description: str = ""
+    by: str | None = None
+
+    def of(self, stream: StreamDefinition, *, at: Instant) -> StreamVersion:
+        """Return the version that keeps a stream as it is."""
+        head = (self.id, stream.id, self.tag, self.description, at, self.by)
+        return StreamVersion(*head, document=stream.document, meter_keys=stream.meter_keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import Path, Query, Response
 
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall
+from meterhouse.api.instants import When
 from meterhouse.api.operation import Body, Given, Resource, needs, one
-from meterhouse.api.resources.meters import Limit
-from meterhouse.api.schemas import (
-    ANYTHING,
-    COUNT,
-    FREE_OBJECT,
-    TEXT,
-    Schema,
-    array,
-    closed,
-    nullable,
-    page,
-    ref,
-    whole,
+from meterhouse.api.resources.correction_choice import (
+    CHOICE,
+    CHOICE_SCHEMAS,
+    EXAMPLES,
+    FIX,
+    ID_MAX,
+    GivenFilter,
+    State,
+    read_choice,
+    read_correction,
 )
+from meterhouse.api.resources.meters import Limit
+from meterhouse.api.schemas import ANYTHING, COUNT, TEXT, Schema, array, nullable, page, ref, whole
 from meterhouse.app import correcting
-from meterhouse.app.ports import Ledger, SuspenseFilter
+from meterhouse.app.ports import Ledger
 from meterhouse.app.streams import find_stream
-from meterhouse.core.problem import DefinitionError
-from meterhouse.core.reading import Reading, shown
 from meterhouse.core.suspense import REMEDIES, Reason
 
 PATH = "/v1/corrections"
-ID_MAX = 2**63 - 1
-IDS_MAX = 100_000
 Id = Annotated[int, Path(ge=0, le=ID_MAX, description="The number of the record")]
-_ID: Schema = {"type": "integer", "minimum": 0, "maximum": ID_MAX}
 _REASON: Schema = {"type": "string", "enum": [reason.value for reason in Reason]}
 SCHEMAS: dict[str, Schema] = {
     "SuspendedRecord": whole(
@@ -71,10 +67,7 @@ SCHEMAS: dict[str, Schema] = {
             )
         }
     ),
-    "Fix": closed({"values": FREE_OBJECT}, required=("values",)),
-    "RecordNumbers": closed(
-        {"ids": {**array(_ID, items_max=IDS_MAX), "minItems": 1}}, required=("ids",)
-    ),
+    **CHOICE_SCHEMAS,
     "Touched": whole({"count": COUNT}),
 }
 resource = Resource("Corrections", about="Records in Data Correction", schemas=SCHEMAS)
@@ -89,15 +82,30 @@ resource = Resource("Corrections", about="Records in Data Correction", schemas=S
 def list_corrections(
     call: ThisCall,
     stream: Annotated[str | None, Query(description="Of this stream: its name or id")] = None,
+    node: Annotated[str | None, Query(description="Of the node of this name")] = None,
     reason: Annotated[Reason | None, Query(description="With this reason")] = None,
+    run: Annotated[str | None, Query(description="Of this run")] = None,
+    state: Annotated[State | None, Query(description="In this state")] = None,
+    since: Annotated[When | None, Query(description="Set aside then or later")] = None,
+    until: Annotated[When | None, Query(description="Set aside before")] = None,
+    text: Annotated[str | None, Query(description="With this in what was wrong")] = None,
     limit: Limit = 100,
     cursor: Annotated[str | None, Query()] = None,
 ) -> Response:
-    """List suspended records, in the order in which they were set aside."""
-    cursors = call.cursors(stream=stream, reason=None if reason is None else reason.value)
+    """List suspended records that all filters leave, in the order in which they were set aside."""
+    given = GivenFilter(
+        stream,
+        node,
+        None if reason is None else reason.value,
+        run,
+        None if state is None else state.value,
+        since,
+        until,
+        text,
+    )
+    cursors = call.cursors(**asdict(given))
     with call.context.ledger() as ledger:
-        stream_id = None if stream is None else find_stream(ledger, stream).id
-        wanted = SuspenseFilter(stream_id=stream_id, reason=reason)
+        wanted = given.filter(ledger)
         found = ledger.suspense(wanted, limit=limit, after=cursors.after(cursor))
     body = {
         "corrections": [_shown(entry) for entry in found.items],
@@ -115,11 +123,16 @@ def _shown(entry: correcting.SuspenseEntry) -> dict[str, object]:
     PATH + ":summary",
     guard=needs("read:corrections"),
     answers=one("How many wait, by stream, node and reason", "SuspenseSummary"),
+    refusals=(404,),
 )
-def summarise_corrections(call: ThisCall) -> Response:
-    """Count suspended records."""
+def summarise_corrections(
+    call: ThisCall,
+    stream: Annotated[str | None, Query(description="Of this stream: its name or id")] = None,
+) -> Response:
+    """Count suspended records by error, of all streams or of one."""
     with call.context.ledger() as ledger:
-        counts = ledger.suspense_summary()
+        stream_id = None if stream is None else find_stream(ledger, stream).id
+        counts = ledger.suspense_summary(stream_id=stream_id)
     shown_counts = [
         correcting.summary_to_api(count) | {"remedy": REMEDIES[count.reason]} for count in counts
     ]
@@ -147,16 +160,43 @@ def get_correction(call: ThisCall, id: Id) -> Response:
 )
 def fix_correction(call: ThisCall, id: Id) -> Response:
     """Set fields of a suspended record. It waits until it is queued."""
-    reading = Reading(call.json(), known=("values",), what="fix")
-    values = reading.json_object("values")
-    if reading.body.get("values") is None:
-        reading.fail("values", "is missing", 'such as {"values": {"region": "EMEA"}}')
-    if reading.problems:
-        raise DefinitionError(reading.problems, what="The fix")
+    correction = read_correction(call.json())
     with call.context.ledger() as ledger:
-        correction = correcting.Correction(values=values)
         correcting.correct(ledger, [id], correction=correction, action=_action(call, ledger))
         return answer(_shown(correcting.find_suspended(ledger, id)))
+
+
+@resource.post(
+    PATH + ":correct",
+    guard=needs("update:corrections"),
+    body=Body(
+        ref("FixMany"),
+        examples={
+            "rounded": {
+                "filter": {"reason": "value_too_precise"},
+                "expressions": {"value": "round(value, 18)"},
+            }
+        },
+    ),
+    answers=one("They are corrected", "Touched"),
+    refusals=(404, 409),
+)
+def fix_corrections(call: ThisCall) -> Response:
+    """Set fields of suspended records, to values or to what expressions give for each of them.
+
+    All of them, or none where one is wrong; 100,000 at most. They wait until they are queued.
+    """
+    body = call.json()
+    correction = read_correction(body, beside=CHOICE)
+    wanted = read_choice(body, beside=FIX)
+    with call.context.ledger() as ledger:
+        done = correcting.correct(
+            ledger,
+            wanted.chosen(ledger),
+            correction=correction,
+            action=_action(call, ledger),
+        )
+    return answer({"count": len(done)})
 
 
 @resource.delete(
@@ -175,46 +215,38 @@ def delete_correction(call: ThisCall, id: Id) -> Response:
 @resource.post(
     PATH + ":delete",
     guard=needs("delete:corrections"),
-    body=Body(ref("RecordNumbers")),
+    body=Body(ref("Choice"), examples=EXAMPLES),
     answers=one("They are deleted", "Touched"),
     refusals=(404, 409),
 )
 def delete_corrections(call: ThisCall) -> Response:
-    """Delete suspended records for good: all of them, or none where one is wrong."""
-    ids = _ids(call)
+    """Delete suspended records for good: all of them, or none where one is wrong.
+
+    By number, or all that a filter leaves; 100,000 at most.
+    """
+    wanted = read_choice(call.json())
     with call.context.ledger() as ledger:
-        correcting.delete(ledger, ids, action=_action(call, ledger))
-    return answer({"count": len(ids)})
+        done = correcting.delete(ledger, wanted.chosen(ledger), action=_action(call, ledger))
+    return answer({"count": len(done)})
 
 
 @resource.post(
     PATH + ":requeue",
     guard=needs("update:corrections"),
-    body=Body(ref("RecordNumbers")),
+    body=Body(ref("Choice"), examples=EXAMPLES),
     answers=one("They wait for the next run", "Touched"),
     refusals=(404, 409),
 )
 def requeue_corrections(call: ThisCall) -> Response:
-    """Queue records for their streams' next runs: all of them, or none where one is wrong."""
-    ids = _ids(call)
+    """Queue records for their streams' next runs: all of them, or none where one is wrong.
+
+    By number, or all that a filter leaves; 100,000 at most.
+    """
+    wanted = read_choice(call.json())
     with call.context.ledger() as ledger:
-        correcting.requeue(ledger, ids, action=_action(call, ledger))
-    return answer({"count": len(ids)})
+        done = correcting.requeue(ledger, wanted.chosen(ledger), action=_action(call, ledger))
+    return answer({"count": len(done)})
 
 
 def _action(call: Call, ledger: Ledger) -> correcting.Action:
     return correcting.logged_action(ledger, at=call.context.clock(), actor=call.client_id)
-
-
-def _ids(call: Call) -> list[int]:
-    """Read the numbers of records, each once."""
-    reading = Reading(call.json(), known=("ids",), what="list of records")
-    ids = reading.json_list("ids", items_max=IDS_MAX)
-    if not ids:
-        reading.fail("ids", "is empty", "give the numbers of records")
-    for place, id in enumerate(ids):
-        if type(id) is not int or not 0 <= id <= ID_MAX:
-            reading.fail(f"ids[{place}]", f"is {shown(id)}", "use the number of a record")
-    if reading.problems:
-        raise DefinitionError(reading.problems, what="The list of records")
-    return list(dict.fromkeys(ids))

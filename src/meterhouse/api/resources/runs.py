@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Query, Response
@@ -9,7 +11,7 @@ from fastapi import Query, Response
 from meterhouse.api.answer import answer
 from meterhouse.api.call import Call, ThisCall
 from meterhouse.api.idempotency import Ids, once
-from meterhouse.api.instants import read_clock
+from meterhouse.api.instants import Since, Until, instant_of, read_clock
 from meterhouse.api.operation import IDEMPOTENCY_KEY, Body, Given, Resource, needs, one
 from meterhouse.api.resources.meters import Limit
 from meterhouse.api.run_threads import RunRequest
@@ -24,10 +26,20 @@ from meterhouse.api.schemas import (
     whole,
 )
 from meterhouse.app import stopping
-from meterhouse.app.running import find_run
+from meterhouse.app.ports import Ledger
+from meterhouse.app.reprocessing import reprocess
+from meterhouse.app.running import EndedRun, Means, find_run
 from meterhouse.app.streams import find_stream
+from meterhouse.core.instant import instant_text
+from meterhouse.streams.record import Run, RunOrigin, RunStatus
+from meterhouse.streams.version import AUTOSAVED
 
 PATH = "/v1/runs"
+STATUS: Schema = {**TEXT, "enum": [status.value for status in RunStatus]}
+ORIGIN: Schema = {**TEXT, "enum": [origin.value for origin in RunOrigin]}
+OfStream = Annotated[str | None, Query(description="Of this stream: its name or id")]
+OfStatus = Annotated[RunStatus | None, Query(description="In this state")]
+OfOrigin = Annotated[RunOrigin | None, Query(description="Begun by this")]
 SCHEMAS: dict[str, Schema] = {
     "NodeCount": whole(
         {
@@ -46,7 +58,13 @@ SCHEMAS: dict[str, Schema] = {
         {
             "id": TEXT,
             "stream": TEXT,
-            "status": {"type": "string", "enum": ["running", "complete", "failed"]},
+            "streamId": TEXT,
+            "streamVersion": {**TEXT, "description": "The tag of what it ran, else Autosaved"},
+            "origin": ORIGIN,
+            "startedBy": nullable(TEXT),
+            "scheduledFor": {**nullable(TEXT), "description": "The instant of the schedule"},
+            "groupRun": {**nullable(TEXT), "description": "The run of the group that it is of"},
+            "status": STATUS,
             "at": {**TEXT, "description": "Its clock"},
             "seed": COUNT,
             "startedAt": TEXT,
@@ -56,7 +74,7 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "RunPage": page("runs", ref("Run")),
-    "RunLog": whole({"lines": array(whole({"node": TEXT, "level": TEXT, "text": TEXT}))}),
+    "RunLog": page("lines", whole({"node": TEXT, "level": TEXT, "text": TEXT})),
 }
 resource = Resource("Runs", about="The executions of streams", schemas=SCHEMAS)
 
@@ -80,10 +98,56 @@ def run_stream(call: ThisCall, id: str) -> Response:
             stream = find_stream(ledger, id)
             known = ledger.run(run_id) if ids.repeatable else None
         request = RunRequest(stream.id, run_id, seed, at, call.client_id)
-        run = known or call.context.runs.start(request)
-        return answer(run.to_api(), status=202, headers={"Location": f"{PATH}/{run_id}"})
+        return _begun(known or call.context.runs.start(request))
 
     return once(call, effect)
+
+
+@resource.post(
+    "/v1/streams/{id}/reprocess",
+    guard=needs("run:streams"),
+    body=Body(ref("RunClock"), required=False),
+    headers=(IDEMPOTENCY_KEY,),
+    answers={202: Given("It runs", ref("Run"), headers={"Location": "The path of the run"})},
+    refusals=(404, 409),
+    links={"watch": {"operationId": "get_run", "parameters": {"id": "$response.body#/id"}}},
+)
+def reprocess_stream(call: ThisCall, id: str) -> Response:
+    """Run what is queued of a stream in Data Correction, and read no input."""
+    at, seed = read_clock(call.optional_json(), otherwise=call.context.new_seed)
+
+    def effect(ids: Ids) -> Response:
+        run_id, by = ids(), call.client_id
+        with call.context.ledger() as ledger:
+            stream = find_stream(ledger, id)
+            known = ledger.run(run_id) if ids.repeatable else None
+
+        def act(ledger: Ledger, means: Means, started: Callable[[Run], None]) -> EndedRun:
+            how = {"run_id": run_id, "seed": seed, "at": at, "by": by, "started": started}
+            return reprocess(ledger, stream.id, means=means, **how)
+
+        return _begun(known or call.context.runs.begin(run_id, act))
+
+    return once(call, effect)
+
+
+def _begun(run: Run) -> Response:
+    return answer(run_shown(run), status=202, headers={"Location": f"{PATH}/{run.id}"})
+
+
+def run_shown(run: Run) -> dict[str, object]:
+    """Return the API's object of a run: who or what began it, too."""
+    cause = run.cause
+    planned = cause.scheduled_for
+    why = {
+        "streamId": run.stream_id,
+        "streamVersion": run.version or AUTOSAVED,
+        "origin": cause.origin.value,
+        "startedBy": cause.started_by,
+        "scheduledFor": None if planned is None else instant_text(planned),
+        "groupRun": cause.group_run_id,
+    }
+    return run.to_api() | why
 
 
 @resource.get(
@@ -93,32 +157,77 @@ def run_stream(call: ThisCall, id: str) -> Response:
     refusals=(404,),
 )
 def list_runs_of_stream(
-    call: ThisCall, id: str, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
+    call: ThisCall,
+    id: str,
+    status: OfStatus = None,
+    origin: OfOrigin = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 100,
+    cursor: Annotated[str | None, Query()] = None,
 ) -> Response:
     """List the runs of a stream."""
-    with call.context.ledger() as ledger:
-        stream_id = find_stream(ledger, id).id
-    return _page(call, stream_id, limit=limit, cursor=cursor)
+    wanted = _Wanted(None, status, origin, since, until)
+    return _page(call, wanted, of=id, limit=limit, cursor=cursor)
 
 
 @resource.get(
     PATH,
     guard=needs("read:runs"),
     answers=one("Runs, newest first", "RunPage", headers={"Link": "The next page"}),
+    refusals=(404,),
 )
 def list_runs(
-    call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
+    call: ThisCall,
+    stream: OfStream = None,
+    status: OfStatus = None,
+    origin: OfOrigin = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 100,
+    cursor: Annotated[str | None, Query()] = None,
 ) -> Response:
-    """List runs of all streams."""
-    return _page(call, None, limit=limit, cursor=cursor)
+    """List runs of all streams, or those that all filters leave."""
+    wanted = _Wanted(stream, status, origin, since, until)
+    return _page(call, wanted, of=stream, limit=limit, cursor=cursor)
 
 
-def _page(call: Call, stream_id: str | None, *, limit: int, cursor: str | None) -> Response:
-    cursors = call.cursors()
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The filters, as they were given."""
+
+    stream: str | None
+    status: RunStatus | None
+    origin: RunOrigin | None
+    since: str | None
+    until: str | None
+
+    def texts(self) -> dict[str, str | None]:
+        return {
+            "stream": self.stream,
+            "status": None if self.status is None else self.status.value,
+            "origin": None if self.origin is None else self.origin.value,
+            "since": self.since,
+            "until": self.until,
+        }
+
+
+def _page(
+    call: Call, wanted: _Wanted, *, of: str | None, limit: int, cursor: str | None
+) -> Response:
+    cursors = call.cursors(**wanted.texts())
     with call.context.ledger() as ledger:
-        found = ledger.runs(stream_id=stream_id, limit=limit, after=cursors.after(cursor))
+        found = ledger.runs(
+            stream_id=None if of is None else find_stream(ledger, of).id,
+            status=wanted.status,
+            origin=wanted.origin,
+            since=instant_of(wanted.since),
+            until=instant_of(wanted.until),
+            limit=limit,
+            after=cursors.after(cursor),
+        )
     body = {
-        "runs": [run.to_api() for run in found.items],
+        "runs": [run_shown(run) for run in found.items],
         "next_cursor": cursors.cursor(found.next_cursor),
     }
     return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
@@ -133,25 +242,32 @@ def _page(call: Call, stream_id: str | None, *, limit: int, cursor: str | None) 
 def get_run(call: ThisCall, id: str) -> Response:
     """Read a run."""
     with call.context.ledger() as ledger:
-        return answer(find_run(ledger, id).to_api())
+        return answer(run_shown(find_run(ledger, id)))
 
 
 @resource.get(
     PATH + "/{id}/log",
     guard=needs("read:runs"),
-    answers=one("The lines of its log, in order", "RunLog"),
+    answers=one("The lines of its log, in order", "RunLog", headers={"Link": "The next page"}),
     refusals=(404,),
 )
-def get_run_log(call: ThisCall, id: str) -> Response:
-    """Read the log of a run."""
+def get_run_log(
+    call: ThisCall, id: str, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
+) -> Response:
+    """Read the log of a run; it is there once the run has ended."""
+    cursors = call.cursors()
     with call.context.ledger() as ledger:
         run = find_run(ledger, id)
-        lines = ledger.run_log(run.id)
+        found = ledger.run_log_page(run.id, limit=limit, after=cursors.after(cursor))
     names = {node.id: node.name for node in run.nodes}
-    shown = [
-        {"node": names.get(node, node), "level": level, "text": text} for node, level, text in lines
-    ]
-    return answer({"lines": shown})
+    body = {
+        "lines": [
+            {"node": names.get(node, node), "level": level, "text": text}
+            for node, level, text in found.items
+        ],
+        "next_cursor": cursors.cursor(found.next_cursor),
+    }
+    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
 
 
 @resource.post(
@@ -167,4 +283,4 @@ def stop_run(call: ThisCall, id: str) -> Response:
         stopping.stop_run(ledger, run.id, at=call.context.clock())
     # A run of this server looks more often than the ledger can be asked.
     call.context.runs.end(run.id, by_request=True)
-    return answer(run.to_api(), status=202)
+    return answer(run_shown(run), status=202)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import Query, Response
@@ -10,7 +11,6 @@ from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall
 from meterhouse.api.etag import etag, expected_revision, not_modified
 from meterhouse.api.idempotency import Ids, once
-from meterhouse.api.instants import read_clock
 from meterhouse.api.operation import (
     IDEMPOTENCY_KEY,
     IF_MATCH,
@@ -39,7 +39,8 @@ from meterhouse.api.schemas import (
     ref,
     whole,
 )
-from meterhouse.app.running import preview_stream
+from meterhouse.app.ports import Ledger
+from meterhouse.app.secrets import find_secret
 from meterhouse.app.stream_import import (
     Imported,
     ImportOptions,
@@ -47,11 +48,13 @@ from meterhouse.app.stream_import import (
     chosen_secret,
     import_document,
 )
-from meterhouse.app.stream_ports import StreamEdit
+from meterhouse.app.stream_ports import StreamEdit, StreamFilter
 from meterhouse.app.streams import delete_stream, find_stream, replace_stream, stream_to_api
 from meterhouse.core.json_text import JsonValue
+from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.streams.graph import read_graph
 from meterhouse.streams.record import StreamDefinition
+from meterhouse.streams.version import DESCRIPTION_CHARS_MAX, TAG_CHARS_MAX, VersionNote
 
 PATH = "/v1/streams"
 _KEYS: Schema = {
@@ -112,22 +115,11 @@ SCHEMAS: dict[str, Schema] = {
             "seed": nullable({**COUNT, "description": "Of chance in scripts"}),
         }
     ),
-    "NodePreview": whole(
-        {
-            "id": TEXT,
-            "name": TEXT,
-            "type": TEXT,
-            "in": array(ANYTHING),
-            "out": {"type": "object", "additionalProperties": array(ANYTHING)},
-            "suspended": array(whole({"record": ANYTHING, "reason": TEXT, "detail": TEXT})),
-        }
-    ),
-    "Preview": whole({"nodes": array(ref("NodePreview"))}),
 }
 AllowRemoval = Annotated[
     bool, Query(description="Let nodes go that have meters, keys or suspended records")
 ]
-_ETAG = {"ETag": "The revision of the stream"}
+ETAG = {"ETag": "The revision of the stream"}
 resource = Resource("Streams", about="Where usage comes from, how it is metered", schemas=SCHEMAS)
 
 
@@ -143,14 +135,30 @@ def _tagged(stream: StreamDefinition) -> dict[str, str]:
     PATH,
     guard=needs("read:streams"),
     answers=one("Streams", "StreamPage", headers={"Link": "The next page"}),
+    refusals=(404,),
 )
 def list_streams(
-    call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
+    call: ThisCall,
+    name: Annotated[
+        str | None, Query(description="With this in their names, in capitals or not")
+    ] = None,
+    meterKey: Annotated[  # noqa: N803
+        str | None, Query(description="With a meter node of this key")
+    ] = None,
+    secret: Annotated[
+        str | None, Query(description="That use this secret, by id or name; needs `read:secrets`")
+    ] = None,
+    limit: Limit = 100,
+    cursor: Annotated[str | None, Query()] = None,
 ) -> Response:
-    """List streams, in the order of their creation."""
-    cursors = call.cursors()
+    """List streams, in the order of their creation: those that all filters leave."""
+    cursors = call.cursors(name=name, meterKey=meterKey, secret=secret)
+    if secret is not None:
+        call.demand("read:secrets")
     with call.context.ledger() as ledger:
-        found = ledger.streams(limit=limit, after=cursors.after(cursor))
+        secret_id = None if secret is None else find_secret(ledger, secret).id
+        wanted = StreamFilter(name, meterKey, secret_id)
+        found = ledger.streams(wanted, limit=limit, after=cursors.after(cursor))
     body = {
         "streams": [_shown(stream) for stream in found.items],
         "next_cursor": cursors.cursor(found.next_cursor),
@@ -164,10 +172,10 @@ def list_streams(
     body=Body(ref("StreamDocument")),
     headers=(IDEMPOTENCY_KEY,),
     answers={
-        201: Given("It was created", ref("StreamImported"), headers=_ETAG | {"Location": "Path"}),
+        201: Given("It was created", ref("StreamImported"), headers=ETAG | {"Location": "Path"}),
         200: Given("The one of that name was replaced", ref("StreamImported")),
     },
-    refusals=(409,),
+    refusals=(404, 409),
     links={
         "read": {"operationId": "get_stream", "parameters": {"id": "$response.body#/id"}},
         "export": {"operationId": "export_stream", "parameters": {"id": "$response.body#/id"}},
@@ -188,6 +196,12 @@ def import_stream(
         str | None, Query(description="The secret that its HTTP nodes are to use: id or name")
     ] = None,
     allowNodeRemoval: AllowRemoval = False,  # noqa: N803
+    tag: Annotated[
+        str | None, Query(max_length=TAG_CHARS_MAX, description="Keep it as a version, so tagged")
+    ] = None,
+    description: Annotated[
+        str, Query(max_length=DESCRIPTION_CHARS_MAX, description="Of that version")
+    ] = "",
 ) -> Response:
     """Import a stream in the export format; each of its meter nodes gets a meter key.
 
@@ -198,6 +212,11 @@ def import_stream(
         call.demand("update:streams")
     if secret is not None:
         call.demand("read:secrets")
+    if description and tag is None:
+        problem = Problem("description", "is of a version", "give a tag as well")
+        raise DefinitionError([problem], what="The import")
+    given = document.get("name") if isinstance(document, Mapping) else None
+    named = str(given if name is None else name)
 
     def effect(ids: Ids) -> Response:
         with call.context.ledger() as ledger:
@@ -205,12 +224,15 @@ def import_stream(
             known = ledger.stream(first) if ids.repeatable else None
             if known is not None and known.id == first:
                 return _imported(Imported(known))
+            note = None if tag is None else VersionNote(ids(), tag, description, call.client_id)
+            if note is not None and ids.repeatable and (done := _replaced(ledger, note, named)):
+                return _imported(Imported(done, replaced=True))
             chosen = None if secret is None else chosen_secret(ledger, secret)
             remaining = iter([first])
             imported = import_document(
                 ledger,
                 document,
-                options=ImportOptions(name, conflict, apiBase, chosen),
+                options=ImportOptions(name, conflict, apiBase, chosen, note),
                 edit=_edit(call, allow_node_removal=allowNodeRemoval),
                 new_id=lambda: next(remaining, None) or ids(),
             )
@@ -232,12 +254,24 @@ def _edit(
 
 def _imported(imported: Imported) -> Response:
     stream = imported.stream
-    body = _shown(stream) | {
+    headers = _tagged(stream) | {"Location": f"{PATH}/{stream.id}"}
+    status = 200 if imported.replaced else 201
+    return answer(stream_imported(imported), status=status, headers=headers)
+
+
+def _replaced(ledger: Ledger, note: VersionNote, name: str) -> StreamDefinition | None:
+    """Return the stream that an earlier call of the same request has replaced and tagged."""
+    stream = ledger.stream(name)
+    tagged = None if stream is None else ledger.version(stream.id, note.id)
+    return None if tagged is None else stream
+
+
+def stream_imported(imported: Imported) -> dict[str, JsonValue]:
+    """Return the API's object of a stream that a document has come into."""
+    return _shown(imported.stream) | {
         "outcome": _REPLACED if imported.replaced else _CREATED,
         "lostNodes": [str(node) for node in imported.lost],
     }
-    headers = _tagged(stream) | {"Location": f"{PATH}/{stream.id}"}
-    return answer(body, status=200 if imported.replaced else 201, headers=headers)
 
 
 @resource.post(
@@ -259,7 +293,7 @@ def validate_stream(call: ThisCall) -> Response:
     guard=needs("read:streams"),
     headers=(IF_NONE_MATCH,),
     answers={
-        200: Given("The stream", ref("StreamWithDocument"), headers=_ETAG),
+        200: Given("The stream", ref("StreamWithDocument"), headers=ETAG),
         304: Given("The client has it"),
     },
     refusals=(404,),
@@ -276,7 +310,7 @@ def get_stream(call: ThisCall, id: str) -> Response:
 @resource.get(
     PATH + "/{id}/export",
     guard=needs("read:streams"),
-    answers=one("The document, as it was imported", "StreamDocument", headers=_ETAG),
+    answers=one("The document, as it was imported", "StreamDocument", headers=ETAG),
     refusals=(404,),
 )
 def export_stream(call: ThisCall, id: str) -> Response:
@@ -291,7 +325,7 @@ def export_stream(call: ThisCall, id: str) -> Response:
     guard=needs("update:streams"),
     body=Body(ref("StreamDocument")),
     headers=(IF_MATCH,),
-    answers=one("The stream as it is now", "Stream", headers=_ETAG),
+    answers=one("The stream as it is now", "Stream", headers=ETAG),
     refusals=(404, 409, 412, 428),
 )
 def replace_stream_(
@@ -324,24 +358,3 @@ def delete_stream_(call: ThisCall, id: str) -> Response:
     with call.context.ledger() as ledger:
         delete_stream(ledger, id, expected_revision=expected)
     return no_content()
-
-
-@resource.post(
-    PATH + "/{id}/preview",
-    guard=needs("run:streams"),
-    body=Body(ref("RunClock"), required=False),
-    answers=one("What went into each node and what left it", "Preview"),
-    refusals=(404,),
-)
-def preview_stream_(call: ThisCall, id: str) -> Response:
-    """Show what a run would do with a few records. Nothing is changed."""
-    at, seed = read_clock(call.optional_json(), otherwise=call.context.new_seed)
-    return answer({"nodes": [node.to_api() for node in _previewed(call, id, at, seed)]})
-
-
-def _previewed(call: Call, id: str, at: int | None, seed: int) -> list:
-    context = call.context
-    with context.ledger() as ledger:
-        return preview_stream(
-            ledger, id, means=context.means(), run_id=context.new_id(), seed=seed, at=at
-        )

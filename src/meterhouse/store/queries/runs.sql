@@ -52,6 +52,11 @@ INSERT INTO run_log (run_no, position, node_id, level, text) VALUES (?, ?, ?, ?,
 SELECT node_id, level, text FROM run_log
 WHERE run_no = (SELECT no FROM run WHERE id = ?) ORDER BY position
 
+-- name: log_page
+SELECT node_id, level, text, position FROM run_log
+WHERE run_no = (SELECT no FROM run WHERE id = :id) AND position > :after
+ORDER BY position LIMIT :limit
+
 -- name: nodes
 SELECT id, name, type, records_in, out, filtered, duplicates, suspended, metered FROM run_node
 WHERE run_no = ? ORDER BY position
@@ -68,6 +73,7 @@ SELECT
     origin, started_by, scheduled_for, group_run_id, version, no
 FROM run
 WHERE no < :before AND (:status IS NULL OR status = :status)
+    AND (:origin IS NULL OR origin = :origin)
     AND (:since IS NULL OR started_at >= :since) AND (:until IS NULL OR started_at < :until)
 ORDER BY no DESC LIMIT :limit
 
@@ -77,6 +83,7 @@ SELECT
     origin, started_by, scheduled_for, group_run_id, version, no
 FROM run
 WHERE no < :before AND stream_id = :stream_id AND (:status IS NULL OR status = :status)
+    AND (:origin IS NULL OR origin = :origin)
     AND (:since IS NULL OR started_at >= :since) AND (:until IS NULL OR started_at < :until)
 ORDER BY no DESC LIMIT :limit
 

@@ -4,6 +4,12 @@ INSERT INTO stream_group (id, name, created_at, updated_at) VALUES (?, ?, ?, ?) 
 -- name: insert_member
 INSERT INTO stream_group_member (group_no, position, stream_no) VALUES (?, ?, ?)
 
+-- name: update
+UPDATE stream_group SET name = ?, updated_at = ? WHERE no = ?
+
+-- name: delete_members
+DELETE FROM stream_group_member WHERE group_no = ?
+
 -- name: name_taken
 SELECT 1 FROM stream_group WHERE name = ?
 

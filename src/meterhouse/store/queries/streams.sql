@@ -17,7 +17,19 @@ ORDER BY rank LIMIT 1
 
 -- name: page
 SELECT id, name, document, created_at, updated_at, no FROM stream
-WHERE no > ? ORDER BY no LIMIT ?
+WHERE no > :after AND (:name IS NULL OR instr(lower(name), lower(:name)) > 0)
+    AND (:meter_key IS NULL OR no IN (
+        SELECT stream_no FROM stream_meter WHERE meter_key = :meter_key
+    ))
+    AND (:secret_id IS NULL OR EXISTS (
+        SELECT 1 FROM json_tree(document, '$.nodes')
+        WHERE key = 'secretId' AND value = :secret_id
+            AND path LIKE '$.nodes[%].params%.secretsWalletEntry'
+    ))
+ORDER BY no LIMIT :limit
+
+-- name: by_no
+SELECT id, name, document, created_at, updated_at, no FROM stream WHERE no = ?
 
 -- name: meter_nodes
 SELECT node_id, meter_key FROM stream_meter WHERE stream_no = ? ORDER BY node_id
