@@ -167,7 +167,7 @@ def list_streams(
         201: Given("It was created", ref("StreamImported"), headers=_ETAG | {"Location": "Path"}),
         200: Given("The one of that name was replaced", ref("StreamImported")),
     },
-    refusals=(409,),
+    refusals=(404, 409),
     links={
         "read": {"operationId": "get_stream", "parameters": {"id": "$response.body#/id"}},
         "export": {"operationId": "export_stream", "parameters": {"id": "$response.body#/id"}},
