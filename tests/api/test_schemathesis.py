@@ -1,6 +1,7 @@
 """Requests made up from the description: none may surprise us, and none may break the server."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,12 @@ NOT_ASKED = "positive_data_acceptance"
 LEFT_OUT = "create_meters_in_bulk"
 
 
-def _examine(house: House, *, cases: int, seed: int, folder: Path) -> None:
+#: Cases of each operation that a run of all tests makes up, and how many there are at least.
+CASES, CASES_MIN = 60, 5_000
+
+
+def _examine(house: House, *, cases: int, seed: int, folder: Path) -> int:
+    """Send made-up requests; how many they were."""
     house.create_type(capacity=100, thresholds=[{"name": "half", "capacityPercentage": 50}])
     house.create_meter("ann")
     house.import_stream()
@@ -27,24 +33,30 @@ def _examine(house: House, *, cases: int, seed: int, folder: Path) -> None:
         *("--checks", "all", "--exclude-checks", NOT_ASKED, "--max-examples", str(cases)),
         *("--exclude-operation-id", LEFT_OUT, "--seed", str(seed), "--warnings", "off"),
         *("--continue-on-failure", "--no-color", "--generation-database", "none"),
+        # It and the server are a process each.
+        *("--workers", "2"),
     ]
     # It leaves caches where it is started.
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     assert not [line for line in house.log if "internal error" in line]
     assert ended.returncode == 0, ended.stdout[-20_000:] + ended.stderr[-2_000:]
+    generated = re.search(r"(\d+) generated", ended.stdout)
+    assert generated is not None, ended.stdout[-2_000:]
+    return int(generated[1])
 
 
 def test_no_made_up_request_surprises_the_server(house: House, tmp_path: Path):
-    cases = int(os.environ.get("METERHOUSE_API_CASES", "4"))
+    cases = int(os.environ.get("METERHOUSE_API_CASES", CASES))
     seed = int(os.environ.get("METERHOUSE_API_SEED", "1"))
-    _examine(house, cases=cases, seed=seed, folder=tmp_path)
+    generated = _examine(house, cases=cases, seed=seed, folder=tmp_path)
+    assert generated >= CASES_MIN or cases < CASES
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_thousands_of_them_do_not_either(tmp_path: Path, seed: int):
     with running(tmp_path / "data") as house:
-        _examine(house, cases=120, seed=seed, folder=tmp_path)
+        assert _examine(house, cases=400, seed=seed, folder=tmp_path) >= 4 * CASES_MIN
 
 
 def test_the_token_endpoint_is_among_them(house: House):

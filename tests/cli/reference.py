@@ -30,6 +30,7 @@ VERBS = {
     "inspect": (),
     "secret": ("create", "list", "show", "update", "delete", "rotate-key"),
     "access": ("create", "list", "show", "update", "rotate", "delete"),
+    "activity": ("list",),
     "serve": (),
     "doctor": (),
 }

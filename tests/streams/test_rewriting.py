@@ -86,6 +86,23 @@ def test_the_secret_is_chosen_for_oauth_nodes_only():
     assert chosen == [{"secretId": "s-1", "secretType": "oauth2"}, None]
 
 
+def test_a_basic_secret_takes_the_place_of_a_password_in_the_document():
+    basic = {
+        "id": "b",
+        "type": "transforms/http",
+        "params": {
+            "authType": "basic",
+            "basicAuthentication": {"username": "u", "password": {"value": "p"}},
+        },
+    }
+    document, count = with_secret({"nodes": [http("x"), basic]}, "s-1", kind="basic")
+    assert count == 1
+    params = document["nodes"][1]["params"]
+    assert params["secretsWalletEntry"] == {"secretId": "s-1", "secretType": "basic"}
+    assert params["basicAuthentication"] == {"username": "u"}
+    assert "secretsWalletEntry" not in document["nodes"][0]["params"]
+
+
 @pytest.mark.parametrize(
     "document", [{}, {"nodes": 5}, {"nodes": [7, {"type": "transforms/http"}]}]
 )

@@ -15,7 +15,9 @@ from meterhouse.core.json_text import json_text
 if TYPE_CHECKING:
     from meterhouse.app.access_ports import Activity
 
-app = new_group("Activities: what people and programs created, changed, deleted, ran and stopped.")
+ABOUT = "Activities: what people and programs created, changed, deleted, ran and stopped."
+app = new_group(ABOUT)
+app.callback(help=ABOUT)(lambda: None)  # One command is a command; this makes it a group.
 
 ActorOption = Annotated[
     str | None,
