@@ -31,6 +31,8 @@ STREAMS_EACH = 2
 RECORDS = 4
 SUSPENDED = 2000
 BULK = 40
+#: So many clients send requests with a key, lest none of them be between its commit and its answer.
+KEYED = ("ann", "bob", "cid")
 #: The server says this of itself, wherever it listens: its tokens count after a restart, too.
 PUBLIC_URL = "http://meterhouse.example"
 TOKEN = "/authentication/v1/oauth/token"
@@ -136,9 +138,12 @@ def meter_body(user: str, key: str) -> dict[str, str]:
     return {"userId": user, "meterKey": key, "meterTypeId": "Units"}
 
 
-def create_keyed(http: httpx.Client, n: int) -> httpx.Response:
-    headers = {"Idempotency-Key": f"key-{n}"}
-    return http.post(METERS, json=meter_body(f"user {n}", "keyed"), headers=headers)
+def create_keyed(which: str) -> Callable[[httpx.Client, int], httpx.Response]:
+    def send(http: httpx.Client, n: int) -> httpx.Response:
+        headers = {"Idempotency-Key": f"{which}-{n}"}
+        return http.post(METERS, json=meter_body(f"{which} {n}", "keyed"), headers=headers)
+
+    return send
 
 
 def create_bulk(http: httpx.Client, n: int) -> httpx.Response:
@@ -224,13 +229,14 @@ def test_a_server_that_is_killed_at_any_moment_loses_nothing_and_doubles_nothing
     meterhouse = Meterhouse(tmp_path / "data")
     key = suspend(meterhouse)
     ids = [entry["id"] for entry in meterhouse.json("correction", "list", "--limit", SUSPENDED)]
-    keyed, bulk = Writer(create_keyed, 201), Writer(create_bulk, 200)
+    keyed = {which: Writer(create_keyed(which), 201) for which in KEYED}
+    bulk = Writer(create_bulk, 200)
     queued = Writer(requeue(ids), 200, last=len(ids))
     with bootstrap.open_installation(tmp_path / "data") as house:
-        names = kill_again_and_again(house, [keyed, bulk, queued])
+        names = kill_again_and_again(house, [*keyed.values(), bulk, queued])
         runs = scheduled_runs(house)
         assert all(house.ledger.lease_of(run.stream_id) is None for run in runs)
-    assert [keyed.faults, queued.faults] == [[], []]
+    assert [writer.faults for writer in (*keyed.values(), queued)] == [[], [], [], []]
 
     # Every occurrence has one complete run, and one effect.
     complete = [run.stream_name for run in runs if run.status is RunStatus.COMPLETE]
@@ -243,8 +249,10 @@ def test_a_server_that_is_killed_at_any_moment_loses_nothing_and_doubles_nothing
     # Everything that was answered is there, once.
     there = meterhouse.json("meter", "list", "--limit", 10**6)
     created = {m["id"]: m["userId"] for m in there if m["meterKey"] == "keyed"}
-    assert created == {a.json()["id"]: a.json()["userId"] for a in keyed.answers}
-    assert sorted(created.values()) == sorted(f"user {n}" for n in range(keyed.done))
+    answers = [a.json() for writer in keyed.values() for a in writer.answers]
+    assert created == {a["id"]: a["userId"] for a in answers}
+    users = [f"{which} {n}" for which, writer in keyed.items() for n in range(writer.done)]
+    assert sorted(created.values()) == sorted(users)
     in_bulk = [m["userId"] for m in there if m["meterKey"] == "bulk"]
     assert sorted(in_bulk) == sorted(f"user {n}/{i}" for n in range(bulk.done) for i in range(BULK))
     problems = [line["problem"]["code"] for line in bulk_lines(bulk) if "problem" in line]
