@@ -125,7 +125,7 @@ def read_choice(body: JsonValue, *, beside: tuple[str, ...] = ()) -> Choice:
     [7]
     """
     reading = Reading(body, known=(*CHOICE, *beside), what="choice of records")
-    given = [name for name in CHOICE if reading.body.get(name) is not None]
+    given = [name for name in CHOICE if name in reading.body]
     if len(given) != 1:
         message = "is given together with filter" if given else "is missing, and filter too"
         reading.fail("ids", message, "give the numbers of records, or a filter")
@@ -138,8 +138,8 @@ def read_choice(body: JsonValue, *, beside: tuple[str, ...] = ()) -> Choice:
 def _ids(reading: Reading) -> list[int]:
     """Read the numbers of records, each once."""
     ids = reading.json_list("ids", items_max=ACTION_RECORDS_MAX)
-    if reading.body.get("ids") == []:
-        reading.fail("ids", "is empty", "give the numbers of records")
+    if "ids" in reading.body and reading.body["ids"] in (None, []):
+        reading.fail("ids", f"is {shown(reading.body['ids'])}", "give the numbers of records")
     for place, id in enumerate(ids):
         if type(id) is not int or not 0 <= id <= ID_MAX:
             reading.fail(f"ids[{place}]", f"is {shown(id)}", "use the number of a record")
