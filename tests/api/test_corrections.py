@@ -115,7 +115,8 @@ def test_what_a_filter_leaves_is_deleted_and_who_did_it_is_written_down(house: H
     assert _post(house, "delete", filter={"text": "ann"}).json() == {"count": 2}
     assert _ids(house) == []
     with house.context.ledger() as ledger:
-        activities = ledger.activities(actor="admin").items
+        every = ledger.activities(actor="admin").items
+    activities = [a for a in every if "records" in (a.detail or {})]
     told = {(a.actor, a.action, a.detail["records"]) for a in activities}
     assert {("admin", "correct", 2), ("admin", "delete", 1), ("admin", "delete", 2)} <= told
     [by_filter] = [a for a in activities if a.detail["records"] == 2 and a.action == "delete"]

@@ -228,7 +228,7 @@ class StreamDefinition:
         """A hash of what people may write of a stream: its document.
 
         >>> StreamDefinition("1", "a", {"name": "a"}, {}, 0, 0).revision[:8]
-        '7ea8e9d5'
+        'd9d719b2'
         """
         return sha256(json_text(self.document).encode()).hexdigest()[:_REVISION_CHARS]
 
