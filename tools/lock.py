@@ -20,7 +20,7 @@ FOLDER = Path("requirements")
 LOCKS: dict[str, tuple[str, ...]] = {
     "runtime.txt": ("pyproject.toml",),
     "build.txt": ("--group", "build"),
-    "dev.txt": ("pyproject.toml", "--group", "dev"),
+    "dev.txt": ("pyproject.toml", "--extra", "all", "--group", "dev"),
     "bench.txt": ("pyproject.toml", "--group", "bench"),
 }
 
