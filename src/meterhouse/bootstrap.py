@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from meterhouse.app.diagnosis import Finding
     from meterhouse.app.ports import Lease, Ledger
     from meterhouse.app.running import Means
-    from meterhouse.connectors.http import HttpClient
+    from meterhouse.connectors.http import Guard, HttpClient
     from meterhouse.core.secret import Credentials
     from meterhouse.security import KeyFile
     from meterhouse.streams.world import Progress
@@ -73,10 +73,17 @@ def _unseen(*_: object) -> None:
 
 def http_client(*, own_urls: Sequence[str] = ()) -> HttpClient:
     """Return the client of streams. ``own_urls`` are base URLs of this server: always allowed."""
-    from meterhouse.connectors.http import AllowList, Guard, HttpClient, Limits
+    from meterhouse.connectors.http import HttpClient, Limits
 
-    allowed = AllowList.parse(http_allowed(), what=HTTP_ALLOW_VARIABLE).with_servers(own_urls)
-    return HttpClient(Guard(allowed), limits=Limits(whole_seconds=http_timeout()))
+    return HttpClient(guard(own_urls=own_urls), limits=Limits(whole_seconds=http_timeout()))
+
+
+def guard(*, own_urls: Sequence[str] = ()) -> Guard:
+    """Return what judges the servers that streams connect to."""
+    from meterhouse.connectors.http import AllowList, Guard
+
+    allowed = AllowList.parse(http_allowed(), what=HTTP_ALLOW_VARIABLE)
+    return Guard(allowed.with_servers(own_urls))
 
 
 def _write_line(line: str) -> None:
@@ -184,7 +191,7 @@ def _means(
     checkpoint: Callable[[], None] = _unseen,
 ) -> Means:
     from meterhouse.app.running import Means
-    from meterhouse.connectors import FileDelivery, SpoolFolder, UsageFiles
+    from meterhouse.connectors import CollectorKinds, FileDelivery, SpoolFolder, UsageFiles
     from meterhouse.sandbox import JavaScriptSandbox
     from meterhouse.streams.world import Services
 
@@ -196,6 +203,7 @@ def _means(
         progress=progress,
         log=log,
         http=http,
+        collectors=CollectorKinds(guard()),
         credentials=credentials,
         wait=time.sleep,
         stopwatch=lambda: int(time.monotonic()),

@@ -8,7 +8,14 @@ import polars as pl
 from meterhouse.core.json_text import JsonValue, Record, parse_json
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.source import State
-from meterhouse.streams.ports import InputError, InputFile, ReadChunk, Unreadable
+from meterhouse.streams.ports import (
+    Collected,
+    Collecting,
+    InputError,
+    InputFile,
+    ReadChunk,
+    Unreadable,
+)
 from meterhouse.streams.record import ConsumedFile, Requeued
 
 
@@ -171,6 +178,7 @@ class Snapshot:
     states: Mapping[str, State] = field(default_factory=dict)
     consumed_files: Mapping[str, Mapping[str, ConsumedFile]] = field(default_factory=dict)
     queue: Sequence[Requeued] = ()
+    read_positions: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     known: Mapping[str, Mapping[bytes, int]] = field(default_factory=dict)
     stores: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
 
@@ -179,6 +187,9 @@ class Snapshot:
 
     def consumed(self, node_id: str) -> Mapping[str, ConsumedFile]:
         return self.consumed_files.get(node_id, {})
+
+    def positions(self, node_id: str) -> Mapping[str, JsonValue]:
+        return self.read_positions.get(node_id, {})
 
     def requeued(self) -> Sequence[Requeued]:
         return self.queue
@@ -194,3 +205,53 @@ class Snapshot:
 def records_of(text: str) -> list[Record]:
     """Records written as lines of JSON."""
     return [parse_json(line) for line in text.strip().splitlines()]
+
+
+class Queues:
+    """Inputs with positions: queues of messages by name; a position is how many were read.
+
+    A message is a list of records, or a text that is none. ``told`` is what was acknowledged.
+    """
+
+    def __init__(self, queues: Mapping[str, Sequence[list[Record] | str]]) -> None:
+        self.queues = {name: list(messages) for name, messages in queues.items()}
+        self.opened: list[tuple[str, Mapping[str, JsonValue], object]] = []
+        self.wanted: list[Collecting] = []
+        self.told: list[dict[str, int]] = []
+        self.closed = 0
+        self.broken = False
+        self.settled: dict[str, JsonValue] = {}
+
+    def open(self, kind, settings, credentials) -> "Queues":
+        self.opened.append((kind, settings, credentials))
+        return self
+
+    def chunks(self, wanted: Collecting) -> Iterator[Collected]:
+        self.wanted.append(wanted)
+        room = wanted.records_max
+        for name, messages in self.queues.items():
+            start = wanted.positions.get(name, 0)
+            for offset, message in list(enumerate(messages))[start:]:
+                if room == 0:
+                    return
+                room -= 1
+                yield self._collected(name, offset, message, wanted.number(f"queue:{name}"))
+        if self.broken:
+            raise InputError("queue: the connection is lost")
+
+    def _collected(
+        self, name: str, offset: int, message: list[Record] | str, source: int
+    ) -> Collected:
+        records, bad = ([], [message]) if isinstance(message, str) else (message, [])
+        batch = UsageBatch.from_rows(records, [(source, offset)] * len(records))
+        unreadable = [Unreadable(offset, text, "is no JSON object") for text in bad]
+        return Collected(ReadChunk(batch, unreadable), source, {name: offset + 1})
+
+    def acknowledge(self) -> Mapping[str, JsonValue]:
+        if self.broken:
+            raise InputError("queue: the connection is lost")
+        self.told.append({name: len(messages) for name, messages in self.queues.items()})
+        return self.settled
+
+    def close(self) -> None:
+        self.closed += 1

@@ -41,6 +41,7 @@ from meterhouse.core.suspense import Reason
 from meterhouse.engine.bucket import Bucket
 from meterhouse.streams.ports import RunSnapshot
 from meterhouse.streams.record import (
+    InputPosition,
     OutboxEntry,
     Run,
     RunOrigin,
@@ -157,6 +158,14 @@ class PendingDelivery:
     #: when it was last tried, and what was wrong then
     attempted_at: Instant | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PositionEntry:
+    """A position in the ledger, and the run that wrote it."""
+
+    position: InputPosition
+    run_id: str
 
 
 class LedgerSnapshot(RunSnapshot, Protocol):
@@ -432,6 +441,24 @@ class Runs(Protocol):
         ...
 
 
+class Positions(Protocol):
+    """How far reader nodes have read what has no files."""
+
+    def positions(self, stream_id: str, *, node_id: str | None = None) -> Sequence[PositionEntry]:
+        """Return the positions of a stream, by node and part."""
+        ...
+
+    def reset_positions(
+        self, stream_id: str, *, node_id: str, part: str | None = None
+    ) -> Sequence[str]:
+        """Forget positions of a node; returns the parts. ``ConflictError`` while it runs."""
+        ...
+
+    def settle_positions(self, run: Run, positions: Sequence[InputPosition]) -> None:
+        """Replace positions that a run has committed, where nobody has replaced them since."""
+        ...
+
+
 class Records(Protocol):
     """Metered records."""
 
@@ -534,6 +561,7 @@ class Ledger(
     StreamGroups,
     Schedules,
     Runs,
+    Positions,
     UsageAudit,
     Records,
     Corrections,

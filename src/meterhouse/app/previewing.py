@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from meterhouse.app.ports import Ledger
 from meterhouse.app.running import Means
@@ -54,8 +54,12 @@ def preview_stream(
     # A node that has no key yet meets no meters: nobody has a key of this name.
     keys = {node.id: known.get(node.id, f"{run_id} {node.id}") for node in graph.meter_nodes}
     facts = RunFacts(run_id, instant, seed, keys)
+    services = means.services
+    if document is not None and (stream is None or document is not stream.document):
+        # Whoever may preview may not thereby send a secret to a server of their choice.
+        services = replace(services, credentials=None)
     with closing(ledger.snapshot(None if stream is None else stream.id)) as snapshot:
-        shown = preview(graph, facts, snapshot=snapshot, services=means.services)
+        shown = preview(graph, facts, snapshot=snapshot, services=services)
     return [view for view in shown if wanted.node in (None, view.id, view.name)]
 
 

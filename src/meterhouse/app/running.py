@@ -139,6 +139,7 @@ def carry_out(
     run, stream = begun.run, begun.stream
     means, refuse_stopped = _stoppable(ledger, run, means)
     spooled: list[str] = []
+    result = RunResult()
     try:
         started(run)
         _sweep(ledger, means.delivery)
@@ -154,10 +155,14 @@ def carry_out(
         # It may have come just after the commit: the ledger knows.
         stored = _stored(ledger, run)
         if stored is None or stored.status is not RunStatus.COMPLETE:
+            _release(result)
             # What is not known to be undone stays in the spool for a later sweep.
             return _undo(ledger, run, means, error, [] if stored is None else spooled)
         complete = stored
-    return _deliver_after(ledger, complete, means)
+    try:
+        return _deliver_after(ledger, complete, means, result)
+    finally:
+        _release(result)
 
 
 def _stoppable(ledger: Ledger, run: Run, means: Means) -> tuple[Means, Callable[[], None]]:
@@ -286,10 +291,31 @@ def _fail(ledger: Ledger, run: Run, means: Means, error: MeterhouseError) -> End
     return EndedRun(failed, error=error)
 
 
-def _deliver_after(ledger: Ledger, complete: Run, means: Means) -> EndedRun:
-    """Deliver after a run. It is complete, whatever happens here."""
+def _tell_committed(ledger: Ledger, complete: Run, means: Means, result: RunResult) -> None:
+    """Tell the world outside. Where that fails, it hands out again what the ledger has."""
+    for tell in result.after_commit:
+        try:
+            if settled := tell():
+                ledger.settle_positions(complete, settled)
+        except Exception as error:
+            text = f"the run is complete, but after it this went wrong: {error}"
+            means.services.log(complete.stream_name, "warning", text)
+
+
+def _release(result: RunResult) -> None:
+    """Let go of what was held for the time after the commit."""
+    for release in result.releases:
+        try:
+            release()
+        except Exception:  # noqa: S112 (whatever it is, the process lets go of it at its end)
+            continue
+
+
+def _deliver_after(ledger: Ledger, complete: Run, means: Means, result: RunResult) -> EndedRun:
+    """Tell and deliver after a run. It is complete, whatever happens here."""
     hint = "The next run delivers what is missing, and nothing is counted twice"
     try:
+        _tell_committed(ledger, complete, means, result)
         delivered, undelivered = deliver(ledger, delivery=means.delivery, clock=means.clock)
     except MeterhouseError as error:
         message = f"The run is complete, but its output could not be delivered: {error.args[0]}"

@@ -23,6 +23,7 @@ from meterhouse.store.meter_types import MeterTypeTable
 from meterhouse.store.meters import MeterTable
 from meterhouse.store.migration import migrate
 from meterhouse.store.outbox import OutboxTable
+from meterhouse.store.positions import PositionTable
 from meterhouse.store.prefixes import PrefixTable
 from meterhouse.store.records import RecordTable
 from meterhouse.store.runs import RunTable
@@ -46,6 +47,7 @@ class SqliteLedger(
     StreamGroupTable,
     ScheduleTable,
     RunTable,
+    PositionTable,
     UsageAuditTable,
     RecordTable,
     CorrectionTable,

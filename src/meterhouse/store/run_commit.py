@@ -16,6 +16,7 @@ from meterhouse.engine.bucket import Bucket
 from meterhouse.engine.metering import StateChanges
 from meterhouse.store.connection import Database, IntegrityError, Row, path_value, storable
 from meterhouse.store.contents import contents_column, contents_text
+from meterhouse.store.positions import put_positions
 from meterhouse.store.sql_text import queries
 from meterhouse.streams.record import (
     DuplicateKeys,
@@ -56,6 +57,7 @@ def commit(database: Database, run: Run, result: RunResult, *, run_no: int, stre
         for f in result.consumed
     ]
     database.execute_many(_SQL["insert_consumed"], consumed)
+    put_positions(database, result.positions, stream_no=stream_no, run_no=run_no)
     for keys in result.duplicate_keys:
         _write_keys(database, keys, stream_no=stream_no, at=run.at)
     outbox = [(run_no, o.node_id, o.spool, path_value(o.destination)) for o in result.outbox]

@@ -26,6 +26,7 @@ from meterhouse.streams.record import ConsumedFile, Requeued
 
 _SQL = queries("snapshot")
 _METERS = queries("meters")
+_POSITIONS = queries("positions")
 _CACHE_KIB = 16 * 1024
 #: Meters that are objects at the same time in a scan.
 _BUCKETS_AT_ONCE = 2_000
@@ -68,6 +69,12 @@ class Snapshot:
             rows = self._database.rows(_SQL["consumed"], (self._stream_no, node_id))
         files = (ConsumedFile(node_id, path_from_value(path), *rest) for path, *rest in rows)
         return {file.path: file for file in files}
+
+    def positions(self, node_id: str) -> Mapping[str, JsonValue]:
+        """Return how far a reader node has read, by part of its input."""
+        with self._database.errors():
+            rows = self._database.rows(_POSITIONS["of_node"], (self._stream_no, node_id))
+        return {part: parse_json(value) for part, value in rows}
 
     def requeued(self) -> list[Requeued]:
         """Return the suspended records that are queued for this stream, oldest first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,6 +11,7 @@ import polars as pl
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.core.problem import MeterhouseError
+from meterhouse.core.secret import Credentials
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.source import MeterSource
 from meterhouse.streams.record import ConsumedFile, Requeued
@@ -83,6 +84,75 @@ class FileReader(Protocol):
         Raises ``InputError`` naming the file where it cannot be read as a whole.
         """
         ...
+
+
+# ---------------------------------------------------------------- inputs with positions
+
+
+@dataclass(frozen=True, slots=True)
+class Collecting:
+    """What a run wants of an input with positions.
+
+    ``positions`` are those of the ledger, by part; a part without one was never read. ``number``
+    gives the number of a source by its name, for origins. At most ``records_max`` messages or rows
+    are wanted, in chunks of at most ``chunk_records``. A ``preview`` changes nothing outside.
+    """
+
+    positions: Mapping[str, JsonValue]
+    number: Callable[[str], int]
+    records_max: int
+    chunk_records: int
+    preview: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What came of one source, and the ``positions`` that this and all before it lead to.
+
+    Where only positions have changed, the chunk is empty.
+    """
+
+    chunk: ReadChunk
+    source: int
+    positions: Mapping[str, JsonValue]
+
+
+class Collector(Protocol):
+    """An input with positions: what is there when the run begins, from where the last one ended."""
+
+    def chunks(self, wanted: Collecting) -> Iterator[Collected]:
+        """Connect, and yield what is there, each source in its order.
+
+        Raises ``InputError`` naming the address, without any secret, where it cannot be read.
+        """
+        ...
+
+    def acknowledge(self) -> Mapping[str, JsonValue]:
+        """Tell the other side that everything that was yielded is committed.
+
+        Returns positions that have become others by that: they replace those committed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection; a second time does no harm. Tells the other side nothing."""
+        ...
+
+
+class Collectors(Protocol):
+    """Opens inputs with positions."""
+
+    def open(
+        self, kind: str, settings: Mapping[str, JsonValue], credentials: Credentials | None
+    ) -> Collector:
+        """Return a collector; ``kind`` is ``kafka``, ``nats`` ... Nothing is connected yet.
+
+        Raises ``MeterhouseError`` naming the extra where what it needs is not installed.
+        """
+        ...
+
+
+# ---------------------------------------------------------------- outputs, scripts, the ledger
 
 
 class Spool(Protocol):
@@ -209,6 +279,10 @@ class RunSnapshot(Protocol):
 
     def consumed(self, node_id: str) -> Mapping[str, ConsumedFile]:
         """Return what a reader node has consumed, by path."""
+        ...
+
+    def positions(self, node_id: str) -> Mapping[str, JsonValue]:
+        """Return how far a reader node has read, by part of its input."""
         ...
 
     def requeued(self) -> Sequence[Requeued]:

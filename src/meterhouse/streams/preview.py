@@ -65,7 +65,7 @@ def preview(
         graph,
         replace(facts, records_max=RECORDS_MAX),
         snapshot=_Unremembering(snapshot),
-        services=replace(services, spools=_NoSpools(), http=None, credentials=None),
+        services=replace(services, spools=_NoSpools(), http=None),
         tap=tap,
     )
     for suspended in result.suspended:
@@ -85,6 +85,9 @@ class _Unremembering:
         return self._snapshot.meters(meter_key)
 
     def consumed(self, node_id: str) -> Mapping[str, ConsumedFile]:
+        return {}
+
+    def positions(self, node_id: str) -> Mapping[str, JsonValue]:
         return {}
 
     def requeued(self) -> Sequence[Requeued]:

@@ -5,7 +5,7 @@ All of it is data; the store writes it in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
@@ -172,6 +172,22 @@ class ConsumedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class InputPosition:
+    """How far a reader node has read one part of its input: a partition, a query, a stream.
+
+    Only the connector that made ``value`` understands it.
+    """
+
+    node_id: str
+    part: str
+    value: JsonValue
+
+
+#: Tells the world outside what is committed. Positions that it returns replace those of the run.
+AfterCommit = Callable[[], Sequence[InputPosition] | None]
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxEntry:
     """A spooled output and where it is to go; delivered after the commit."""
 
@@ -198,6 +214,12 @@ class RunResult:
     suspended: list[Suspended] = field(default_factory=list)
     requeued: list[int] = field(default_factory=list)
     consumed: list[ConsumedFile] = field(default_factory=list)
+    #: what was read of inputs that are no files; what is not named stays as it was
+    positions: list[InputPosition] = field(default_factory=list)
+    #: to be called once the ledger has the run: acknowledgements, files that move away
+    after_commit: list[AfterCommit] = field(default_factory=list)
+    #: to be called at the very end, committed or not: connections that ``after_commit`` needs
+    releases: list[Callable[[], None]] = field(default_factory=list)
     duplicate_keys: list[DuplicateKeys] = field(default_factory=list)
     outbox: list[OutboxEntry] = field(default_factory=list)
     #: node id -> key -> new value; ``None`` deletes. The node id "" is the shared store.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from meterhouse.core.instant import Instant
 from meterhouse.core.secret import Credentials
 from meterhouse.streams.ports import (
+    Collectors,
     FileReader,
     HttpCaller,
     RunSnapshot,
@@ -79,16 +80,17 @@ def _standing_still() -> int:
 class Services:
     """The world, as ports. ``scripts`` may be absent where a stream has no script.
 
-    ``log`` is called with node name, level and text as lines come up. ``http`` and ``credentials``
-    (by id of a secret) are for streams that call servers; ``wait`` lets seconds pass between two
-    tries, and ``stopwatch`` tells whole seconds that have passed. ``checkpoint`` is called before
-    each chunk; what it raises ends the run.
+    ``log`` is called with node name, level and text as lines come up. ``http``, ``collectors`` and
+    ``credentials`` (by id of a secret) are for streams that call servers; ``wait`` lets seconds
+    pass between two tries, and ``stopwatch`` tells whole seconds that have passed. ``checkpoint``
+    is called before each chunk; what it raises ends the run.
     """
 
     files: FileReader
     spools: SpoolFactory
     scripts: ScriptSandbox | None = None
     http: HttpCaller | None = None
+    collectors: Collectors | None = None
     credentials: Callable[[str], Credentials] | None = None
     wait: Callable[[int], None] = _wait_never
     stopwatch: Callable[[], int] = _standing_still
