@@ -42,6 +42,7 @@ _BY_CODE = {
     "idempotency_key_reused": 422,
     "json_malformed": 400,
     "ledger_busy": 503,
+    "node_package_broken": 500,
     "media_type_unsupported": 415,
     "method_not_allowed": 405,
     "precondition_failed": 412,

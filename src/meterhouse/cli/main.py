@@ -28,6 +28,7 @@ NOUNS = {
     "meter-type": ("meter_type", "What is measured, how it is counted, when it resets."),
     "meter": ("meter", "One user's bucket of one meter type."),
     "stream": ("stream", "Where usage comes from and how it is metered; run and preview."),
+    "node-type": ("node_type", "The types of nodes and their parameters."),
     "schedule": ("schedule", "When streams and groups run by themselves."),
     "group": ("group", "Streams that run one after another."),
     "run": ("run", "What runs did, node by node."),

@@ -13,9 +13,10 @@ from typing import Any
 
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.reading import Reading, missing_or_shown, shown
-from meterhouse.streams.nodes.catalogue import NODE_TYPES
+from meterhouse.streams.nodes.catalogue import NODE_TYPES, node_type
 from meterhouse.streams.nodes.file_writer import FileWriterParams
 from meterhouse.streams.nodes.node import READERS, WRITERS, NodeParams, NodeType
+from meterhouse.streams.nodes.packages import NodePackageBroken
 from meterhouse.streams.parameters import exact
 from meterhouse.streams.topology import Link, cycle, reached, topological
 
@@ -146,10 +147,9 @@ def _read_draft(outer: Reading, item: object, place: str, items: Sequence[object
     same = sum(isinstance(other, Mapping) and other.get("name") == name for other in items)
     mark = f", id {id_}" if same > 1 else ""
     draft = _Draft(id_, name, type_name, f'node "{name}" ({type_name}{mark})')
-    draft.type = NODE_TYPES.get(type_name)
+    draft.type, unknown = _type_of(draft)
     if draft.type is None:
-        hint = f"these exist: {', '.join(sorted(NODE_TYPES))}"
-        outer.problems.append(draft.problem(f"is of an unknown type {shown(type_name)}", hint))
+        outer.problems += unknown
         return draft
     outer.problems += _version_problems(draft, draft.type, reading)
     params = Reading(exact(reading.body.get("params") or {}), what="parameters")
@@ -158,6 +158,18 @@ def _read_draft(outer: Reading, item: object, place: str, items: Sequence[object
         inner = problem.at("params")
         outer.problems.append(Problem(f"{draft.place} {inner.place}", inner.message, inner.hint))
     return draft
+
+
+def _type_of(draft: _Draft) -> tuple[NodeType | None, list[Problem]]:
+    """Return the type of a node, or why there is none."""
+    try:
+        found = node_type(draft.type_name)
+    except NodePackageBroken as error:
+        return None, [draft.problem(f"cannot be used: {error.args[0]}", error.hint)]
+    if found is not None:
+        return found, []
+    hint = f"these exist: {', '.join(sorted(NODE_TYPES))}"
+    return None, [draft.problem(f"is of an unknown type {shown(draft.type_name)}", hint)]
 
 
 def _version_problems(draft: _Draft, type_: NodeType, reading: Reading) -> list[Problem]:

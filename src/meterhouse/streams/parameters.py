@@ -39,13 +39,14 @@ def template(reading: Reading, name: str) -> Template | None:
 
 def fixed_outputs(reading: Reading) -> dict[str, str]:
     """Read ``multiOutput.fixed``: the id of each output that the document names."""
-    fixed = Reading(Reading(reading.body.get("multiOutput") or {}).body.get("fixed") or {})
+    fixed = Reading(reading.json_object("multiOutput"))
     ids: dict[str, str] = {}
-    for name, output in fixed.body.items():
+    for name, output in fixed.json_object("fixed").items():
         inner = Reading(output, what="output")
         if (text := inner.text("id", required=True)) is not None:
             ids[text] = str(name)
         reading.problems += [fault.at(f"multiOutput.fixed.{name}") for fault in inner.problems]
+    reading.problems += [fault.at("multiOutput") for fault in fixed.problems]
     return ids
 
 

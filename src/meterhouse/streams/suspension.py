@@ -63,8 +63,8 @@ def read_policy(reading: Reading) -> SuspensePolicy:
     if body is None:
         return SuspensePolicy()
     inner = Reading(body)
-    action = inner.body.get("onThresholdExceeded", "ABORT")
-    if action != "ABORT":
+    action = inner.body.get("onThresholdExceeded")
+    if action not in (None, "ABORT"):
         inner.fail("onThresholdExceeded", f"is {shown(action)}", "ABORT is the only action")
     policy = SuspensePolicy(
         enabled=inner.boolean("enabled", default=True),

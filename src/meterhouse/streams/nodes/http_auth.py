@@ -178,7 +178,8 @@ def _refuse_password(reading: Reading) -> None:
 
 
 def _inner(reading: Reading, name: str) -> Reading:
-    return Reading(reading.body.get(name) or {}, what=name)
+    given = reading.body.get(name)
+    return Reading({} if given is None else given, what=name)
 
 
 def _note(reading: Reading, inner: Reading, name: str) -> None:

@@ -72,7 +72,8 @@ def read_plan(reading: Reading, *, meter_key: str = "") -> MeterPlan | None:
     """
     rules, problems = read_rules(reading.body.get("guidingRules"))
     reading.problems += problems
-    text = reading.body.get("flushType", Flush.PERIOD_END.value)
+    text = reading.body.get("flushType")
+    text = Flush.PERIOD_END.value if text is None else text
     flush = next((flush for flush in Flush if flush.value == text), None)
     if flush is None:
         known = " or ".join(flush.value for flush in Flush)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from meterhouse.core.problem import Problem
 from meterhouse.core.reading import Reading
@@ -16,8 +17,9 @@ from meterhouse.streams.record import NodeCount, RunResult
 from meterhouse.streams.suspension import Guard, SuspensePolicy
 from meterhouse.streams.world import Services, World
 
-#: How the names of types begin that bring records in, and of those in which records end.
+#: How the names of types begin: records come in, are worked on, and end.
 READERS = "readers/"
+TRANSFORMS = "transforms/"
 WRITERS = "writers/"
 #: The port of a node that has only one.
 OUT = "out"
@@ -130,12 +132,14 @@ class NodeParams:
 class NodeType:
     """A type of node: its stored name, the schema versions understood, and how to read it.
 
-    ``read`` notes problems in the reading; it returns ``None`` only where there are some.
+    ``read`` notes problems in the reading; it returns ``None`` only where there are some. A type
+    of another package carries its ``schema``; those of ours lie in ``schemas/``.
     """
 
     name: str
     versions: frozenset[int]
     read: Callable[[Reading], NodeParams | None]
+    schema: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     @property
     def writes(self) -> bool:

@@ -77,11 +77,11 @@ def _read(reading: Reading) -> SplitParams | None:
         reading.problems += [fault.at(f"rules[{position}]") for fault in inner.problems]
         if rule is not None:
             rules.append(rule)
-    discard = _read_no_match(reading)
+    fixed = {} if reading.body.get("onNoMatch") == "discard" else fixed_outputs(reading)
+    discard = _read_no_match(reading, fixed)
     if not outputs and not reading.problems:
         reading.fail("multiOutput.configurable.outputs", "is empty", "name at least one output")
     if not discard:
-        fixed = fixed_outputs(reading)
         outputs += [(id_, DEFAULT) for id_, name in fixed.items() if name in _DEFAULTS]
     return None if reading.problems else SplitParams(tuple(rules), tuple(outputs), discard)
 
@@ -154,11 +154,11 @@ def _regex_fault(pattern: str) -> str | None:
     return None
 
 
-def _read_no_match(reading: Reading) -> bool:
+def _read_no_match(reading: Reading, fixed: dict[str, str]) -> bool:
     """Whether records for which no rule holds are discarded."""
     action = reading.body.get("onNoMatch")
     if action is None:
-        return not set(fixed_outputs(reading).values()) & set(_DEFAULTS)
+        return not set(fixed.values()) & set(_DEFAULTS)
     if action not in ("discard", *_DEFAULTS):
         reading.fail("onNoMatch", f"is {shown(action)}", 'use "discard" or "default"')
     return action == "discard"
