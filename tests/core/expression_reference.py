@@ -12,7 +12,9 @@ from meterhouse.core.json_text import json_text
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "docs" / "expressions.md"
 INTRODUCTION = Path(__file__).with_name("expressions.md")
-NUMBERS = frozenset({"round", "floor", "ceil", "trunc", "abs", "min", "max", "number"})
+NUMBERS = frozenset(
+    {"round", "floor", "ceil", "trunc", "abs", "min", "max", "number"} | {"power", "parseNumber"}
+)
 
 
 def shown(example: Example, *, numeric: bool) -> str:

@@ -49,6 +49,7 @@ _DAYS = {Unit.DAY: 1, Unit.WEEK: 7}
 _MONTHS = {Unit.MONTH: 1, Unit.YEAR: 12}
 _DAYS_MAX = (LATEST - EARLIEST) // DAY
 _MONTHS_MAX = MAXYEAR * 12
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def shifted(instant: Instant, amount: int, unit: Unit, *, zone: ZoneInfo = UTC) -> Instant:
@@ -88,6 +89,44 @@ def _shifted_wall(wall: datetime, amount: int, unit: Unit) -> datetime | None:
         return None
     day = min(wall.day, monthrange(year, month + 1)[1])
     return wall.replace(year=year, month=month + 1, day=day)
+
+
+def truncated(instant: Instant, unit: Unit, *, zone: ZoneInfo = UTC) -> Instant:
+    """Return the beginning of the unit in which an instant lies; weeks begin on Monday.
+
+    Raises ``ValueError`` at the ends of the calendar.
+
+    >>> from meterhouse.core.instant import instant_text, parse_instant
+    >>> instant_text(truncated(parse_instant("2026-07-15"), Unit.WEEK))
+    '2026-07-13T00:00:00.000Z'
+    """
+    try:
+        wall = local_time(instant, zone).replace(tzinfo=None)
+        if unit in _ELAPSED:
+            # Counted from the hour that the clocks show, and not read back from them: where they
+            # are put back, a wall time comes twice.
+            passed = wall - wall.replace(minute=0, second=0, microsecond=0)
+            found = instant - passed // _MICROSECOND % _ELAPSED[unit]
+        else:
+            found = first_instant(_beginning(wall, unit), zone)
+    except OverflowError:
+        found = None
+    if found is None or found < EARLIEST:
+        raise ValueError(f"the {unit.value} begins before the year 1")
+    return found
+
+
+def _beginning(wall: datetime, unit: Unit) -> datetime:
+    day = wall.replace(hour=0, minute=0, second=0, microsecond=0)
+    match unit:
+        case Unit.YEAR:
+            return day.replace(month=1, day=1)
+        case Unit.MONTH:
+            return day.replace(day=1)
+        case Unit.WEEK:
+            return day - timedelta(days=day.weekday())
+        case _:
+            return day
 
 
 def difference(start: Instant, end: Instant, unit: Unit, *, zone: ZoneInfo = UTC) -> int:

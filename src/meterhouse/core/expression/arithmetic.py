@@ -15,6 +15,7 @@ from decimal import (
     Decimal,
     DecimalException,
 )
+from functools import reduce
 
 from meterhouse.core.expression.fault import Unfit
 from meterhouse.core.quantity import EXACT, FRACTION_DIGITS_MAX, ZERO
@@ -23,6 +24,9 @@ from meterhouse.core.quantity import EXACT, FRACTION_DIGITS_MAX, ZERO
 DIGITS_MAX = EXACT.prec
 #: Numbers of places that round, floor and ceil take.
 PLACES_MAX = 60
+#: Exponents that power takes.
+EXPONENT_MAX = 300
+_ONE = Decimal(1)
 
 
 def _exact(
@@ -89,6 +93,45 @@ def remainder(left: Decimal, right: Decimal) -> Decimal:
     """
     _refuse_zero(right)
     return _exact(EXACT.remainder, left, right)
+
+
+def quotient(left: Decimal, right: Decimal) -> Decimal:
+    """Return how often a number goes into another as a whole, towards zero.
+
+    >>> quotient(Decimal("-7.5"), Decimal(2))
+    Decimal('-3')
+    """
+    _refuse_zero(right)
+    return _exact(EXACT.divide_int, left, right)
+
+
+def power(base: Decimal, exponent: int) -> Decimal:
+    """Multiply a number by itself; a negative exponent divides 1 by that.
+
+    >>> power(Decimal("1.1"), 2), power(Decimal(2), -1)
+    (Decimal('1.21'), Decimal('0.5'))
+    """
+    if abs(exponent) > EXPONENT_MAX:
+        hint = f"use -{EXPONENT_MAX} to {EXPONENT_MAX}"
+        raise Unfit(f"{exponent} is too large an exponent", hint)
+    product = _ONE
+    for _ in range(abs(exponent)):
+        product = multiply(product, base)
+    return divide(_ONE, product) if exponent < 0 else product
+
+
+def average(*numbers: Decimal) -> Decimal:
+    """Return the mean of some numbers, rounded as a quotient.
+
+    >>> average(Decimal(1), Decimal(2))
+    Decimal('1.5')
+    """
+    return divide(reduce(add, numbers), Decimal(len(numbers)))
+
+
+def sign(number: Decimal) -> int:
+    """Return -1, 0 or 1."""
+    return (number > ZERO) - (number < ZERO)
 
 
 def rounded(number: Decimal, places: int = 0) -> Decimal:

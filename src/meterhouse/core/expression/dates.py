@@ -7,9 +7,10 @@ from functools import lru_cache
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from meterhouse.core.date_arithmetic import Unit, difference, shifted
+from meterhouse.core.date_arithmetic import Unit, difference, shifted, truncated
 from meterhouse.core.expression.fault import Unfit
 from meterhouse.core.expression.value import Moment, Value, moment, text
+from meterhouse.core.instant import SECOND
 from meterhouse.core.moment_format import MomentFormat
 from meterhouse.core.reading import Reading
 from meterhouse.core.timezone import zone as zone_named
@@ -44,6 +45,41 @@ def between(start: Moment, end: Moment, unit: str, zone: str = _UTC) -> int:
     """Return how many whole units lie between two dates."""
     where, named = _zone(zone), _unit(unit)
     return _or_unfit(lambda: difference(start.instant, end.instant, named, zone=where))
+
+
+def truncate(date: Moment, unit: str, zone: str = _UTC) -> Moment:
+    """Return the beginning of the unit in which a date lies."""
+    where, named = _zone(zone), _unit(unit)
+    return Moment(_or_unfit(lambda: truncated(date.instant, named, zone=where)))
+
+
+def part(date: Moment, name: str, zone: str = _UTC) -> int:
+    """Return a part of a date as a number."""
+    where = _zone(zone)
+    if name not in _PARTS:
+        raise Unfit(f"{name!r} is no part of a date", f"use {', '.join(_PARTS)}")
+    return int(_or_unfit(lambda: _format(_PARTS[name]).write(date.instant, zone=where)))
+
+
+def unix_millis(date: Moment) -> int:
+    """Return the whole milliseconds from 1970 to a date."""
+    return date.instant // (SECOND // 1000)
+
+
+#: Parts of dates, and the formats that write them.
+_PARTS = {
+    "year": "YYYY",
+    "quarter": "Q",
+    "month": "M",
+    "week": "W",
+    "day": "D",
+    "dayOfYear": "DDD",
+    "weekday": "E",
+    "hour": "H",
+    "minute": "m",
+    "second": "s",
+    "millisecond": "SSS",
+}
 
 
 def _or_unfit(compute: Callable[[], _Result]) -> _Result:

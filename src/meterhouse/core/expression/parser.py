@@ -7,6 +7,7 @@ said here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
@@ -210,10 +211,18 @@ class _Parser:
             count = f"{len(arguments)} argument{'' if len(arguments) == 1 else 's'}"
             hint = f"write {function.signature}"
             raise self._error(f"{function.name} cannot take {count}", name, hint=hint)
-        if function.name == "if":
-            condition, then, otherwise = arguments
-            return Conditional(condition, then, otherwise, name.at), depth
+        if function.name in ("if", "case"):
+            depth = self._deeper(name, depth - 2 + len(arguments) // 2)
+            return _decided(arguments, name.at), depth
         return Call(function.name, arguments, name.at), depth
+
+
+def _decided(arguments: Sequence[Part], at: int) -> Part:
+    """Conditions and values one after another, and what is left where none holds."""
+    if len(arguments) < 2:
+        return arguments[0] if arguments else Literal(None, at)
+    condition, then, *more = arguments
+    return Conditional(condition, then, _decided(more, at), at)
 
 
 def _bare(token: Token) -> Field:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from meterhouse.core.expression.fault import Unfit
 from meterhouse.core.expression.value import Value, bounded
+from meterhouse.core.expression.value import text as as_text
 
 
 def joined(left: str, right: str) -> str:
@@ -42,9 +45,7 @@ def split_part(text: str, separator: str, place: int) -> str | None:
     >>> split_part("a/b/c", "/", 1), split_part("a/b/c", "/", -1), split_part("a", "/", 1)
     ('b', 'c', None)
     """
-    if not separator:
-        raise Unfit("The separator is empty", "give at least one character")
-    parts = text.split(separator)
+    parts = split(text, separator)
     return parts[place] if -len(parts) <= place < len(parts) else None
 
 
@@ -58,3 +59,68 @@ def padded(text: str, width: int, fill: str = " ") -> str:
         raise Unfit("A text is filled up with one character", 'such as "0"')
     bounded(width)
     return text.rjust(width, fill)
+
+
+def padded_end(text: str, width: int, fill: str = " ") -> str:
+    """Put characters behind until a text is so long.
+
+    >>> padded_end("7", 3, "0")
+    '700'
+    """
+    return padded(text[::-1], width, fill)[::-1]
+
+
+def concatenated(*parts: str) -> str:
+    """Join several texts."""
+    bounded(sum(map(len, parts)))
+    return "".join(parts)
+
+
+def left(text: str, length: int) -> str:
+    """Return the first characters."""
+    return text[: max(length, 0)]
+
+
+def right(text: str, length: int) -> str:
+    """Return the last characters.
+
+    >>> right("Berlin", 3), right("Berlin", 0), right("Berlin", 9)
+    ('lin', '', 'Berlin')
+    """
+    return text[max(len(text) - length, 0) :] if length > 0 else ""
+
+
+def capitalized(text: str) -> str:
+    """Make the first character a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def repeated(text: str, count: int) -> str:
+    """Return a text so many times."""
+    if count < 0:
+        raise Unfit(f"A text cannot be repeated {count} times", "use 0 or more")
+    bounded(len(text) * count)
+    return text * count
+
+
+def split(text: str, separator: str) -> list[str]:
+    """Return the parts of a text that separators cut."""
+    if not separator:
+        raise Unfit("The separator is empty", "give at least one character")
+    return text.split(separator)
+
+
+def list_joined(items: Sequence[Value], separator: str) -> str:
+    """Join the items of a list; each must be something that can be written as text."""
+    parts = [as_text(item) for item in items]
+    bounded(sum(map(len, parts)) + len(separator) * max(len(parts) - 1, 0))
+    return separator.join(parts)
+
+
+def item(items: Sequence[Value], place: int) -> Value:
+    """Return one item of a list; ``None`` where there is none.
+
+    >>> item(["a", "b"], -1), item([], 0)
+    ('b', None)
+    """
+    return items[place] if -len(items) <= place < len(items) else None
