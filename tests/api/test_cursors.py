@@ -1,5 +1,7 @@
 """Pages: their union is the list, and a cursor is good for its list alone."""
 
+from urllib.parse import quote
+
 import httpx
 import pytest
 
@@ -43,6 +45,25 @@ def test_a_page_links_to_the_next_one(house: House):
             break
         answer = house.http.get(answer.links["next"]["url"])
     assert names == ["Stream 0", "Stream 1", "Stream 2"]
+
+
+@pytest.mark.parametrize("name", ["With a space", "q?x#y", "50 %", "Zählung"])
+def test_links_lead_on_whatever_a_stream_is_called(house: House, name: str):
+    house.import_stream(name=name)
+    first = f"/v1/streams/{quote(name)}/runs"
+    started = []
+    for _ in range(2):
+        started.append(house.ended(house.http.post(first).headers["location"])["id"])
+    page = house.http.get(first, params={"limit": 1})
+    [run] = house.http.get(page.links["next"]["url"]).json()["runs"]
+    assert run["id"] == started[0]
+
+
+def test_meters_link_to_the_next_page_by_its_own_parameter(full: House):
+    page = full.http.get(METERS, params={"limit": 22, "meterKey": "k"})
+    last = full.http.get(page.links["next"]["url"])
+    assert [meter["userId"] for meter in last.json()["meters"]] == USERS[22:]
+    assert "next" not in last.links
 
 
 def _refused(answer: httpx.Response) -> None:

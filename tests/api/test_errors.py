@@ -82,6 +82,12 @@ def test_a_body_that_is_too_large(tmp_path: Path):
         house.create_type()
 
 
+def test_who_has_no_token_yet_sends_little(house: House):
+    body = {"grant_type": "client_credentials", "client_id": "a", "client_secret": "b" * 65_536}
+    problem(house.http.post(TOKEN, json=body), 413, "body_too_large")
+    problem(house.http.post(TOKEN, data=body), 413, "body_too_large")
+
+
 @pytest.mark.parametrize(
     "headers",
     [

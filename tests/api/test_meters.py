@@ -45,6 +45,7 @@ def test_meters_are_filtered(house: House):
     assert users(meterTypeId=one["id"]) == ["ann"]
     assert users(meterTypeId=two["id"], meterKey="k") == []
     assert users(meterKey="other") == users(userId="bob") == ["bob"]
+    assert users(meterKey="") == users(meterTypeId="") == users(userId="") == []
 
 
 def test_a_meter_is_changed_and_deleted(house: House):

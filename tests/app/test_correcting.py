@@ -180,5 +180,7 @@ def test_records_stay_six_months_after_they_were_last_touched(ledger: SqliteLedg
 def test_a_purge_goes_on_until_all_are_gone(ledger: SqliteLedger, monkeypatch):
     monkeypatch.setattr(correcting, "_PURGED_AT_ONCE", 1)
     log = Log()
+    ids = [str(entry.id) for entry in ledger.suspense().items]
     assert correcting.purge(ledger, action=action(AT + 400 * DAY, log=log)) == 3
     assert [line["detail"]["records"] for line in log.lines] == [1, 1, 1]
+    assert [line["object_id"] for line in log.lines] == ids

@@ -230,3 +230,18 @@ def test_a_run_of_a_group_on_another_host_is_left_alone(house: Installation):
     ticked(house, NOON + FIVE, means=elsewhere)
     assert performed(house, NOON + FIVE + 1) == []
     assert this_host() != "elsewhere"
+
+
+def test_members_are_run_whatever_other_streams_are_named(house: Installation):
+    first, _ = find_group(house.ledger, "G").members[0]
+    add_stream(house, first)
+    create_group(
+        house.ledger,
+        find_group(house.ledger, "G").id,
+        streams=[add_stream(house, "Other")],
+        new_id=house.new_id,
+        at=NOON,
+    )
+    assert find_group(house.ledger, find_group(house.ledger, "G").id).name == "G"
+    run(house)
+    assert [name for name, _ in runs(house)] == NAMES

@@ -44,6 +44,12 @@ def test_every_unknown_field_is_named_with_those_that_there_are():
     ]
 
 
+def test_of_many_unknown_fields_the_first_are_guessed_at():
+    reading = Reading({f"Name{number}": 1 for number in range(101)}, known=("name",))
+    guessed = [problem.hint.startswith("did you mean name?") for problem in reading.problems]
+    assert guessed == [True] * 100 + [False]
+
+
 def test_read_only_fields_are_let_pass_and_not_advertised():
     reading = Reading({"id": 1, "b": 2}, known=("a",), read_only=("id",), what="meter")
     assert said(reading) == ["b: is not a known field (fields of a meter are a)"]

@@ -28,12 +28,13 @@ def test_a_stream_comes_back_as_it_was(ledger: SqliteLedger):
     assert ledger.stream("other") is None
 
 
-def test_a_name_goes_before_an_id(ledger: SqliteLedger):
+def test_a_stream_named_like_the_id_of_another_does_not_take_its_place(ledger: SqliteLedger):
     one = a_stream("one", id="1", keys=())
     two = a_stream("1", id="2", keys=())
     ledger.add_stream(one)
     ledger.add_stream(two)
-    assert ledger.stream("1") == two
+    assert ledger.stream("1") == one
+    assert ledger.stream("2") == two
     assert ledger.streams().items == [one, two]
 
 

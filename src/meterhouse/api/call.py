@@ -58,7 +58,7 @@ class Call:
 
     def cursors(self, **filters: str | int | None) -> Cursors:
         """Return the cursors of the list that is asked for."""
-        return Cursors(self.context.cursor_key, self.request.url.path, filters)
+        return Cursors(self.context.cursor_key, self.request.scope["path"], filters)
 
     def header(self, name: str) -> str | None:
         """Return a header."""

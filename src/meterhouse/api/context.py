@@ -22,6 +22,8 @@ class Limits:
     """How much a client may send, and how often it may ask for a token."""
 
     body_bytes: int = 10 * MEBIBYTE
+    #: of operations that are open to all
+    open_bytes: int = 64 * 1024
     bulk_bytes: int = 1024 * MEBIBYTE
     line_bytes: int = MEBIBYTE
     slice_items: int = 20_000

@@ -20,7 +20,7 @@ _MAC_BYTES = 12
 
 @dataclass(frozen=True, slots=True)
 class Cursors:
-    """Makes and reads the cursors of one list."""
+    """Makes and reads the cursors of one list; ``path`` is the one that it has, decoded."""
 
     key: bytes
     path: str
@@ -48,13 +48,13 @@ class Cursors:
         raw = self._mac(after) + after.encode("ascii")
         return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
-    def link(self, after: str | None, *, limit: int) -> dict[str, str]:
-        """Return the ``Link`` header of the next page (RFC 8288)."""
+    def link(self, after: str | None, *, limit: int, parameter: str = "cursor") -> dict[str, str]:
+        """Return the ``Link`` header of the next page (RFC 8288); ``parameter`` takes cursors."""
         cursor = self.cursor(after)
         if cursor is None:
             return {}
         given = {name: value for name, value in self.filters.items() if value is not None}
-        query = urlencode({**given, "limit": limit, "cursor": cursor})
+        query = urlencode({**given, "limit": limit, parameter: cursor})
         return {"Link": f'<{quote(self.path)}?{query}>; rel="next"'}
 
     def _mac(self, text: str) -> bytes:

@@ -42,15 +42,17 @@ class Open(Guarding):
 
 
 class Reading:
-    """Reads the body of an operation that takes one."""
+    """Reads the body of an operation that takes one; a small one where it is open to all."""
 
-    def __init__(self, types: tuple[str, ...], *, required: bool) -> None:
+    def __init__(self, types: tuple[str, ...], *, required: bool, guard: Guard) -> None:
         self._types = types
         self._required = required
+        self._open = guard.scope is None
 
     async def __call__(self, request: Request) -> None:
         """Keep the body for the operation."""
-        limit = request.app.state.context.limits.body_bytes
+        limits = request.app.state.context.limits
+        limit = limits.open_bytes if self._open else limits.body_bytes
         if self._required or "content-type" in request.headers:
             check_media_type(request, self._types)
         request.state.body = await read_body(request, limit=limit)
@@ -66,7 +68,7 @@ def dependencies_of(guard: Guard, reading: tuple[tuple[str, ...], bool] | None) 
     found = [Depends(Open(guard) if guard.scope is None else Guarding(guard))]
     if reading is not None:
         types, required = reading
-        found.append(Depends(Reading(types, required=required)))
+        found.append(Depends(Reading(types, required=required, guard=guard)))
     return found
 
 

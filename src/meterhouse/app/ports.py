@@ -323,7 +323,7 @@ class Streams(Protocol):
         ...
 
     def stream(self, reference: str) -> StreamDefinition | None:
-        """Find one by name or id."""
+        """Find one by id or name, in this order."""
         ...
 
     def streams(

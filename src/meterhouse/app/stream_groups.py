@@ -80,7 +80,7 @@ def _checked_members(ledger: Ledger, name: str, streams: list[str]) -> tuple[tup
 
 
 def find_group(groups: StreamGroups, reference: str) -> StreamGroup:
-    """Return a group by name or id."""
+    """Return a group by id or name, in this order."""
     return found(
         groups.group(reference),
         or_raise=lambda: NotFoundError(

@@ -109,7 +109,7 @@ class StreamGroups(Protocol):
         ...
 
     def group(self, reference: str) -> StreamGroup | None:
-        """Find one by name or id."""
+        """Find one by id or name, in this order."""
         ...
 
     def groups(self, *, limit: int = 100, after: str | None = None) -> Page[StreamGroup]:

@@ -61,7 +61,7 @@ def named(document: JsonValue, name: str | None) -> JsonValue:
 
 
 def find_stream(streams: Streams, reference: str) -> StreamDefinition:
-    """Return a stream by name or id."""
+    """Return a stream by id or name, in this order."""
     return found(
         streams.stream(reference),
         or_raise=lambda: NotFoundError(

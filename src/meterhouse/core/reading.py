@@ -18,6 +18,8 @@ from meterhouse.core.suspense import Reason
 from meterhouse.core.timezone import zone_names
 
 _SHOWN_CHARS_MAX = 60
+#: Looking for what somebody meant takes a while: after so many problems it is not done any more.
+_MEANT_MAX = 100
 
 
 class Reading:
@@ -64,7 +66,8 @@ class Reading:
         """Note every field that is not known. Read-only ones are let pass and not advertised."""
         for name in self.body:
             if name not in known and name not in read_only:
-                remedy = hint or _field_hint(str(name), known, what)
+                guess = len(self.problems) < _MEANT_MAX
+                remedy = hint or _field_hint(str(name), known, what, guess=guess)
                 self.problems.append(Problem(str(name), "is not a known field", remedy))
 
     def fail(self, place: str, message: str, hint: str = "") -> None:
@@ -165,9 +168,9 @@ class Reading:
         return value[:items_max]
 
 
-def _field_hint(name: str, known: Collection[str], what: str) -> str:
+def _field_hint(name: str, known: Collection[str], what: str, *, guess: bool) -> str:
     lower = {field.lower(): field for field in sorted(known)}
-    near = get_close_matches(name.lower(), lower, n=1)
+    near = get_close_matches(name.lower(), lower, n=1) if guess else []
     meant = f"did you mean {lower[near[0]]}? " if near else ""
     article = "an" if what[0] in "aeiou" else "a"
     return f"{meant}fields of {article} {what} are {', '.join(sorted(known))}"

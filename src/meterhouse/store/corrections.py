@@ -114,9 +114,9 @@ class CorrectionTable:
         """Delete records that were last touched before an instant, the oldest first."""
         with self._database.write():
             values = {"before": before, "limit": limit}
-            count = self._database.execute(_SQL["purge"], values).rowcount
-            done(range(count))
-        return count
+            ids = [id for (id,) in self._database.rows(_SQL["purge"], values)]
+            done(ids)
+        return len(ids)
 
 
 def _ids(database: Database, chosen: Chosen) -> list[int]:

@@ -97,7 +97,10 @@ class MeterTable(Recorder):
         with self._database.read():
             key_no = self._database.value(_SQL["key_no"], (meter_key,))
             type_no = self._database.value(_SQL["type_no"], (meter_type_id,))
-            if (meter_key and key_no is None) or (meter_type_id and type_no is None):
+            # An empty text is a filter too: it leaves nothing, and not everything.
+            if (meter_key is not None and key_no is None) or (
+                meter_type_id is not None and type_no is None
+            ):
                 return Page(())
             values |= {"key_no": key_no, "type_no": type_no, "user_id": user_id}
             rows = self._database.rows(_SQL[_page(values, by_user=by_user)], values)

@@ -49,7 +49,7 @@ class StreamGroupTable(Recorder):
             _insert_members(self._database, no, group)
 
     def group(self, reference: str) -> StreamGroup | None:
-        """Find one by name or id."""
+        """Find one by id or name, in this order."""
         with self._database.read():
             no = self._database.value(_SQL["find"], {"reference": reference})
             if no is None:

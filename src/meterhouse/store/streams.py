@@ -43,7 +43,7 @@ class StreamTable(Recorder):
                 keep_tagged(self._database, (no, stream.name), version)
 
     def stream(self, reference: str) -> StreamDefinition | None:
-        """Find one by name or id."""
+        """Find one by id or name, in this order."""
         with self._database.read():
             no = self._database.value(_SQL["find_stream"], {"reference": reference})
             return _by_no(self._database, no)

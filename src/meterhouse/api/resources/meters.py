@@ -132,7 +132,9 @@ def list_meters(
         records = CurrentRecords(ledger)
         shown = ",".join(records.meter_text(bucket) for bucket in page.items)
     token = json_text(cursors.cursor(page.next_cursor))
-    return text_answer(f'{{"meters":[{shown}],"nextToken":{token}}}')
+    text = f'{{"meters":[{shown}],"nextToken":{token}}}'
+    link = cursors.link(page.next_cursor, limit=limit, parameter="nextToken")
+    return text_answer(text, headers=link)
 
 
 @resource.post(

@@ -142,3 +142,4 @@ WHERE id IN (
         AND NOT (state = 'queued' AND stream_no IN (SELECT stream_no FROM lease))
     ORDER BY updated_at LIMIT :limit
 )
+RETURNING id

@@ -14,9 +14,10 @@ DELETE FROM stream_group_member WHERE group_no = ?
 SELECT 1 FROM stream_group WHERE name = ?
 
 -- name: find
+-- By id, then by name.
 SELECT no FROM (
-    SELECT no, 1 AS rank FROM stream_group WHERE name = :reference
-    UNION ALL SELECT no, 2 FROM stream_group WHERE id = :reference
+    SELECT no, 1 AS rank FROM stream_group WHERE id = :reference
+    UNION ALL SELECT no, 2 FROM stream_group WHERE name = :reference
 )
 ORDER BY rank LIMIT 1
 

@@ -9,9 +9,10 @@ INSERT INTO stream_meter (stream_no, node_id, meter_key) VALUES (?, ?, ?)
 SELECT id FROM stream WHERE name = ?
 
 -- name: find_stream
+-- By id, then by name: whoever knows an id means that one, whatever others are called.
 SELECT no FROM (
-    SELECT no, 1 AS rank FROM stream WHERE name = :reference
-    UNION ALL SELECT no, 2 FROM stream WHERE id = :reference
+    SELECT no, 1 AS rank FROM stream WHERE id = :reference
+    UNION ALL SELECT no, 2 FROM stream WHERE name = :reference
 )
 ORDER BY rank LIMIT 1
 
