@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from meterhouse.engine.columns import buckets, carry, crossing, guide, table
+from meterhouse.engine.columns import buckets, carry, crossing, encoding, guide, table
 from tests.engine.cases import Case, generate, play, with_changed_rules, with_more_steps
 
 _ROWS_ONLY = 10**9
@@ -42,7 +42,7 @@ def test_letting_carried_values_go_changes_nothing(
 @pytest.mark.parametrize("block", _BLOCKS)
 def test_merging_early_changes_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table, "PARTIAL_ROWS_MAX", 3)
-    monkeypatch.setattr(table, "_SLICE_ROWS", 2)
+    monkeypatch.setattr(encoding, "PART_ROWS", 2)
     for seed in _seeds(block):
         _assert_agree(seed, with_more_steps(generate(seed), seed))
 

@@ -34,7 +34,7 @@ from pathlib import Path
 
 import polars as pl
 
-from meterhouse.engine.metering import StateChanges
+from meterhouse.engine.changes import Contents, StateChanges
 from meterhouse.store import open_ledger
 from meterhouse.streams.record import ConsumedFile, DuplicateKeys, OutboxEntry, RunResult
 from tests.store.factories import AT, KEY, a_run, a_suspended, an_emitted, snapshot, start
@@ -51,7 +51,7 @@ for n in range(first, first + 1000):
     digests = pl.Series([f"{n:08}{k:08}".encode() for k in range(500)])
     ids = [f"{n:08x}-0000-0000-0000-{k:012x}" for k in range(20)]
     result = RunResult(
-        states=[("n", StateChanges(contents=frame, updated_at=AT + n))],
+        states=[("n", StateChanges(contents=Contents.of(frame), updated_at=AT + n))],
         records=[an_emitted(record_id=id) for id in ids],
         suspended=[a_suspended(k) for k in range(20)],
         consumed=[ConsumedFile("r", f"{n}.csv", n, n)],

@@ -10,7 +10,7 @@ from meterhouse.core.meter import MeterPatch
 from meterhouse.core.meter_state import GroupState
 from meterhouse.core.threshold import Threshold
 from meterhouse.engine.bucket import Bucket
-from meterhouse.engine.metering import StateChanges
+from meterhouse.engine.changes import Contents, StateChanges
 from meterhouse.engine.source import METER_SCHEMA, MeterColumns, State
 from meterhouse.store import SqliteLedger
 from meterhouse.store.connection import Database, Row, TooBigError
@@ -137,7 +137,7 @@ def test_contents_of_a_frame_come_back_as_columns_and_as_buckets(ledger: SqliteL
     memory = State(buckets)
     numbers = sorted(random.Random(seed).sample([b.meter.no for b in buckets], len(buckets) // 2))
     frame = contents_of(memory.columns()).filter(pl.col("no").is_in(numbers))
-    changes = StateChanges(contents=frame, updated_at=AT + 5)
+    changes = StateChanges(contents=Contents.of(frame), updated_at=AT + 5)
     commit(ledger, RunResult(states=[("n", changes)]))
     with snapshot(ledger) as opened:
         source = opened.meters(KEY)
@@ -157,7 +157,7 @@ def test_contents_follow_a_period_that_the_same_run_has_reset(ledger: SqliteLedg
     memory = buckets_of(ledger, ids[:1])
     fill(memory, seed=1)
     frame = contents_of(State(memory).columns())
-    changes = StateChanges(buckets=[bucket], contents=frame, updated_at=later)
+    changes = StateChanges(buckets=[bucket], contents=Contents.of(frame), updated_at=later)
     commit(ledger, RunResult(states=[("n", changes)]), at=later)
     stored = ledger.meter(ids[0])
     assert stored.state.period == bucket.state.period

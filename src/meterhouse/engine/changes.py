@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -11,19 +11,44 @@ from meterhouse.core.instant import Instant
 from meterhouse.engine.bucket import Bucket, EncodedState, decode_state
 
 
+class Contents:
+    """New contents of meters in parts, each made when it is asked for: texts take much memory.
+
+    A part has the columns ``no``, ``value``, ``count``, ``volume``, ``carry_first``,
+    ``carry_last``, ``reached``, ``groups`` (as in ``METER_SCHEMA``), ascending by ``no``; no meter
+    is in two parts. ``numbers`` are those of all meters, ascending. Parts may be asked for in
+    another thread, and more than once.
+    """
+
+    def __init__(self, numbers: pl.Series, parts: Callable[[], Iterator[pl.DataFrame]]) -> None:
+        self.numbers = numbers
+        self._parts = parts
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> Contents:
+        """Wrap contents that are made already."""
+        return cls(frame["no"], lambda: iter((frame,)))
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        return self._parts()
+
+    def whole(self) -> pl.DataFrame:
+        """Return all of them, ascending by ``no``."""
+        return pl.concat(list(self)).sort("no")
+
+
 @dataclass(slots=True)
 class StateChanges:
     """What a run changed, to be stored in this order.
 
-    ``buckets`` are whole (period and contents); ``deleted`` meters are gone; ``contents`` has the
-    new contents of meters whose period stays as it is or was written with ``buckets``: the columns
-    ``no``, ``value``, ``count``, ``volume``, ``carry_first``, ``carry_last``, ``reached``,
-    ``groups`` (as in ``METER_SCHEMA``), ascending by ``no``; all were updated at ``updated_at``.
+    ``buckets`` are whole (period and contents); ``deleted`` meters are gone; ``contents`` are new
+    ones of meters whose period stays as it is or was written with ``buckets``; all were updated
+    at ``updated_at``.
     """
 
     buckets: list[Bucket] = field(default_factory=list)
     deleted: list[int] = field(default_factory=list)
-    contents: pl.DataFrame | None = None
+    contents: Contents | None = None
     updated_at: Instant = 0
 
 

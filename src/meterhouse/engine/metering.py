@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-import polars as pl
-
 from meterhouse.core.instant import Instant
 from meterhouse.core.metered_record import MeteredRecord
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.bucket import Bucket
-from meterhouse.engine.changes import StateChanges, with_contents
+from meterhouse.engine.changes import Contents, StateChanges, with_contents
 from meterhouse.engine.columns.executor import WINDOW_RECORDS_MAX, ColumnExecutor
 from meterhouse.engine.flush import flush_expired, flush_now
 from meterhouse.engine.plan import USER_ID, MeterPlan
@@ -55,7 +53,7 @@ class Metering:
         self._held: dict[int, Bucket] = {}
         self._users: dict[str, list[Bucket]] = {}
         self._columns: ColumnExecutor | None = None
-        self._contents: pl.DataFrame | None = None
+        self._contents: Contents | None = None
         #: meters that columns have touched though they are no longer active
         self._retired: list[int] = []
 
@@ -157,7 +155,7 @@ class Metering:
         """End columnar folding; its results are contents until a flush needs them as buckets."""
         if self._columns is not None:
             self._contents = self._columns.finish()
-            self._retired = self._columns.retired(self._contents["no"])
+            self._retired = self._columns.retired(self._contents.numbers)
             first = self._seen_by_rows
             self._thresholds += [(first + at, record) for at, record in self._columns.pushed()]
             self._columns = None
@@ -167,6 +165,9 @@ class Metering:
         if self._contents is None:
             return
         by_number = {bucket.meter.no: bucket for bucket in buckets}
-        mine = pl.col("no").is_in(list(by_number))
-        with_contents(by_number, self._contents.filter(mine), updated_at=self._at)
-        self._contents = self._contents.filter(~mine)
+        if not self._contents.numbers.is_in(list(by_number)).any():
+            return
+        contents = self._contents.whole()
+        mine = contents["no"].is_in(list(by_number))
+        with_contents(by_number, contents.filter(mine), updated_at=self._at)
+        self._contents = Contents.of(contents.filter(~mine))

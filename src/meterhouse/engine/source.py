@@ -112,7 +112,8 @@ class State:
         for no in changes.deleted:
             del buckets[no]
         if changes.contents is not None:
-            with_contents(buckets, changes.contents, updated_at=changes.updated_at)
+            for part in changes.contents:
+                with_contents(buckets, part, updated_at=changes.updated_at)
         return State(Bucket(bucket.meter, bucket.state) for bucket in buckets.values())
 
     def for_users(self, user_ids: Collection[str]) -> list[Bucket]:

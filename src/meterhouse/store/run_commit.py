@@ -18,6 +18,7 @@ from meterhouse.store.connection import Database, IntegrityError, Row, path_valu
 from meterhouse.store.contents import contents_column, contents_text
 from meterhouse.store.positions import put_positions
 from meterhouse.store.sql_text import queries
+from meterhouse.streams.ahead import ahead
 from meterhouse.streams.record import (
     DuplicateKeys,
     Emitted,
@@ -94,7 +95,9 @@ def _write_changes(database: Database, changes: StateChanges) -> None:
     _write_buckets(database, changes.buckets)
     database.execute_many(_SQL["delete_meter"], zip(changes.deleted, strict=True))
     if changes.contents is not None:
-        _write_contents(database, changes.contents, updated_at=changes.updated_at)
+        # The next part is made while one is written.
+        for part in ahead(iter(changes.contents)):
+            _write_contents(database, part, updated_at=changes.updated_at)
 
 
 def _write_buckets(database: Database, buckets: Sequence[Bucket]) -> None:

@@ -11,16 +11,16 @@ from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.meter_state import Section
 from meterhouse.core.quantity import ZERO
 from meterhouse.engine.batch import UsageBatch
-from meterhouse.engine.bucket import ENTRY_MARK, SECTION_MARK, section_header
-from meterhouse.engine.column import QUANTITY, number_texts
+from meterhouse.engine.bucket import ENTRY_MARK, section_header
+from meterhouse.engine.column import QUANTITY
 from meterhouse.engine.columns.carry import CarriedField, Carrier
 from meterhouse.engine.columns.cells import (
     decode_carries,
     decode_sections,
-    encode_carries,
     split_entries,
 )
 from meterhouse.engine.columns.dictionary import FieldDictionary
+from meterhouse.engine.columns.encoding import Encoding
 from meterhouse.engine.columns.moments import Moments
 from meterhouse.engine.columns.range import volume_max
 from meterhouse.engine.columns.table import KINDS, MOMENTS_MAX, Measures, Table
@@ -296,34 +296,11 @@ class Buckets:
         for table in (self._total, *self._tables):
             table.drop_meters(meters)
 
-    def encoded(self) -> pl.DataFrame:
-        """Return the contents of every touched meter: ``m`` and the texts of ``EncodedState``."""
-        total = self._total
-        merged = total.with_texts(total.merged().sort("m"))
-        rows = merged["m"]
-        value = total.values(merged, self.kind)
-        volume = self.volume.gather(rows)
-        plain = (volume == value.cast(QUANTITY).abs()).fill_null(value=False) | (volume == 0)
-        count = len(total.first)
-        frame = merged.select(
-            "m",
-            number_texts(value).alias("value"),
-            "count",
-            number_texts(volume).set(plain, None).alias("volume"),
-            encode_carries(total.first, total.carried[:count]).alias("carry_first"),
-            encode_carries(total.last, total.carried[count:]).alias("carry_last"),
-        )
-        parts = for_each(self._tables, lambda table: table.encoded(self.kind))
-        parts += self._foreign
-        names = []
-        for place, part in enumerate(parts):
-            names.append(f"e{place}")
-            part = part.rename({"e": names[-1]})
-            frame = frame.join(part, on="m", how="left", maintain_order="left")
-        groups = pl.concat_str(names, separator=SECTION_MARK, ignore_nulls=True) if names else None
-        text = pl.lit(None, dtype=pl.String) if groups is None else groups
-        filled = frame.with_columns(pl.when(text != "").then(text).alias("groups"))
-        return filled.drop(names)
+    def encoding(self) -> Encoding:
+        """Return what turns every touched meter into texts. Nothing can be folded after that."""
+        tables = (self._total, *self._tables)
+        merged = for_each(tables, lambda table: table.taken())
+        return Encoding(tables, merged, kind=self.kind, volume=self.volume, foreign=self._foreign)
 
 
 def _narrowed(assigned: pl.DataFrame) -> pl.DataFrame:

@@ -19,11 +19,13 @@ from meterhouse.core.meter_state import MeterState
 from meterhouse.core.metered_record import MeteredRecord, threshold_record
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.bucket import Bucket
+from meterhouse.engine.changes import Contents
 from meterhouse.engine.column import Column
 from meterhouse.engine.columns.buckets import Before, Buckets
 from meterhouse.engine.columns.carry import BatchValues, Carrier
 from meterhouse.engine.columns.check import REASONS, Checked, check
 from meterhouse.engine.columns.crossing import Crossing, Limits
+from meterhouse.engine.columns.encoding import Encoding
 from meterhouse.engine.columns.guide import Guide, Guided
 from meterhouse.engine.columns.range import may_overflow, surely_within, volume_max
 from meterhouse.engine.columns.table import MOMENTS_MAX
@@ -153,45 +155,49 @@ class ColumnExecutor:
         self._pushed += [(self._seen + q, record) for q, record in pushed]
         return outcome
 
-    def _settle_and_encode(self) -> pl.DataFrame:
-        """Fold what has been gathered; then push while contents are turned into texts."""
+    def _settle_and_merge(self) -> Encoding:
+        """Fold what has been gathered; then push while the buckets are merged."""
         window, self._window = self._window, Window()
         if not window.length:
-            return self._buckets.encoded()
+            return self._buckets.encoding()
         assigned, values = window.whole()
         folding = self._begin_fold(assigned, values)
         if folding is None:
-            return self._buckets.encoded()
+            return self._buckets.encoding()
         # The last fold: what it carries stays where it is, for both.
         self._buckets.add(folding.totals, folding.partials, compact=False)
         # The source of the meters may be asked in this thread only, so pushing stays in it.
-        pushed, encoded = together(lambda: self._cross(folding), self._buckets.encoded)
+        pushed, encoding = together(lambda: self._cross(folding), self._buckets.encoding)
         self._pushed += [(window.first + q, record) for q, record in pushed]
-        return encoded
+        return encoding
 
     def _check_and_guide(self, batch: UsageBatch) -> tuple[Checked, Guided]:
         checked = check(batch, plan=self._plan, at=self._at)
         return checked, self._guide.guide(batch, checked=checked, at=self._at)
 
-    def finish(self) -> pl.DataFrame:
-        """Return the new contents of every touched meter (``CONTENTS``), ascending by ``no``.
+    def finish(self) -> Contents:
+        """Return the new contents of every touched meter.
 
         Nothing can be metered after that; ``pushed`` is asked once more.
         """
-        encoded = self._settle_and_encode()
-        reached = {m: json_text(names) for m, names in self._reached.items()}
-        texts = pl.DataFrame(
-            {"m": list(reached), "reached": list(reached.values())},
+        encoding = self._settle_and_merge()
+        reached = pl.DataFrame(
+            {"m": list(self._reached), "reached": list(map(json_text, self._reached.values()))},
             schema={"m": pl.Int64, "reached": pl.String},
         )
-        frame = encoded.join(texts, on="m", how="left", maintain_order="left")
-        frame = frame.with_columns(self._no.gather(frame["m"]).alias("no"))
-        schema = {name: METER_SCHEMA[name] for name in CONTENTS}
-        frames = [frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())]
         handed = [b for buckets in self._handed.values() for b in buckets if b.changed]
-        if handed:
-            frames.append(columns_of(handed).frame.select(CONTENTS))
-        return pl.concat(frames).sort("no")
+        apart = columns_of(sorted(handed, key=lambda bucket: bucket.meter.no))
+        schema = {name: METER_SCHEMA[name] for name in CONTENTS}
+
+        def parts() -> Iterator[pl.DataFrame]:
+            for part in encoding.parts():
+                frame = part.join(reached, on="m", how="left", maintain_order="left")
+                frame = frame.with_columns(self._no.gather(frame["m"]).alias("no"))
+                yield frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+            yield apart.frame.select(CONTENTS)
+
+        numbers = pl.concat([self._no.gather(encoding.rows), apart.frame["no"]])
+        return Contents(numbers.sort(), parts)
 
     def retired(self, numbers: pl.Series) -> list[int]:
         """Return which of those meters (ascending ``no``) are no longer active."""

@@ -10,7 +10,7 @@ aggregations need (``sum``, ``count``, ``min``, ``max``), and the places of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -39,8 +39,6 @@ _KEY_BITS = 62
 MOMENT_BITS = 22
 #: So many moments are looked at together.
 MOMENTS_MAX = 2**MOMENT_BITS - 1
-#: So many buckets are turned into texts at a time.
-_SLICE_ROWS = 400_000
 #: Partials are merged early once they hold this many rows.
 PARTIAL_ROWS_MAX = 4_000_000
 
@@ -297,14 +295,15 @@ class Table:
             columns.append(texts.gather(merged[f"g{place}"]).alias(f"t{place}"))
         return columns
 
-    def encoded(self, kind: pl.Series) -> pl.DataFrame:
-        """Return ``m`` and the encoded section ``e`` of each meter that has entries."""
-        merged = self.unpacked(self.merged())
-        self._partials = []
-        parts = [self._encoded_part(part, kind) for part in _slices_by_meter(merged)]
-        return pl.concat(parts) if parts else merged.select("m", pl.lit("").alias("e")).clear()
+    def taken(self) -> pl.DataFrame:
+        """Return all buckets unpacked and let go of them."""
+        partials, self._partials = self._partials, []
+        return self.unpacked(self.merge(partials))
 
-    def _encoded_part(self, merged: pl.DataFrame, kind: pl.Series) -> pl.DataFrame:
+    def encoded(self, merged: pl.DataFrame, kind: pl.Series) -> pl.DataFrame:
+        """Return ``m`` and the encoded section ``e`` of each meter of (unpacked) buckets."""
+        if merged.is_empty():
+            return merged.select("m", pl.lit("").alias("e")).clear()
         merged = self.with_texts(merged)
         # Every entry opens with its mark, so that joining them needs no separator.
         first, *others = self.field_texts(merged, prefix=ENTRY_MARK)
@@ -355,19 +354,6 @@ class Table:
         if absent:
             partial = partial.with_columns(pl.lit(None, dtype=pl.Int64).alias(n) for n in absent)
         return partial.select(*self.keys, *self.measures.names, *self.carried)
-
-
-def _slices_by_meter(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Cut a frame that ascends by ``m`` into slices that hold every meter whole.
-
-    Texts take far more memory than the numbers they stand for: they are made slice by slice.
-    """
-    start, meters = 0, frame["m"]
-    while start < frame.height:
-        last = min(start + _SLICE_ROWS, frame.height) - 1
-        end = int(meters.search_sorted(meters[last], side="right"))
-        yield frame.slice(start, end - start)
-        start = end
 
 
 def _same_types(parts: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
