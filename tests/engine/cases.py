@@ -274,6 +274,8 @@ def play(
             window_records_max=windows[number % len(windows)],
         )
         transcript += [f"{number} scan {record.text}" for record in metering.scan()]
+        if rows_max < 0 and number % 2:
+            metering.make_ready()
         batch = UsageBatch.from_rows(step.records)
         cuts = [0, len(batch)] if whole else step.cuts
         metered = 0

@@ -83,9 +83,18 @@ class Metering:
 
     def meter(self, batch: UsageBatch) -> Outcome:
         """Fold a batch into the buckets."""
-        first, self._seen = self._seen, self._seen + len(batch)
         if self._columns is None and len(batch) <= self._rows_max:
+            first, self._seen = self._seen, self._seen + len(batch)
             return self._meter_rows(batch, first)
+        columns = self._in_columns()
+        self._seen += len(batch)
+        return columns.meter(batch)
+
+    def make_ready(self) -> None:
+        """Get the meters as columns now: many records will come."""
+        self._in_columns()
+
+    def _in_columns(self) -> ColumnExecutor:
         if self._columns is None:
             assert self._contents is None
             held = self._held.values()
@@ -96,8 +105,8 @@ class Metering:
                 at=self._at,
                 window_records_max=self._window_records_max,
             )
-            self._seen_by_rows = first
-        return self._columns.meter(batch)
+            self._seen_by_rows = self._seen
+        return self._columns
 
     def thresholds(self) -> list[tuple[int, MeteredRecord]]:
         """Return all threshold records, in order of arrival; nothing can be metered after that.

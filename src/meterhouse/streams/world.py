@@ -140,7 +140,10 @@ class RunLog:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All that the nodes of one run share."""
+    """All that the nodes of one run share.
+
+    What is in ``readying`` is done while the first part of a large input is read.
+    """
 
     facts: RunFacts
     snapshot: RunSnapshot
@@ -149,3 +152,9 @@ class World:
     suspense: SuspenseBook
     log: RunLog
     session: ScriptSession | None = None
+    readying: list[Callable[[], None]] = field(default_factory=list)
+
+    def make_ready(self) -> None:
+        """Do what is worth doing before many records come, once."""
+        while self.readying:
+            self.readying.pop()()

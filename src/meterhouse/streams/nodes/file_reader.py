@@ -172,7 +172,7 @@ class _FileReader(NodeRun):
             needed=self._site.needed,
         )
         large = file.size > _AHEAD_BYTES_MIN and world.facts.records_max is None
-        return ahead(chunks) if large else chunks
+        return ahead(chunks, meanwhile=world.make_ready) if large else chunks
 
     def _report(self, files: int, files_all: int, bytes_: int, bytes_all: int) -> None:
         progress = Progress(self._records, files, files_all, bytes_, bytes_all)

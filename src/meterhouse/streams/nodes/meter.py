@@ -126,6 +126,7 @@ class _Meter(NodeRun):
             raise MeterKeyMissing(f'meter node "{site.name}" has no meter key', hint=hint)
         plan = replace(params.plan, meter_key=key)
         self._metering = Metering(plan, snapshot.meters(key), at=facts.at)
+        site.world.readying.append(self._metering.make_ready)
         self._guard = site.guard(params.policy)
         self._golden_first: list[MeteredRecord] = []
         self._golden_last: list[MeteredRecord] = []
