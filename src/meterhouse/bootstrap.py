@@ -192,14 +192,14 @@ def _means(
 ) -> Means:
     from meterhouse.app.running import Means
     from meterhouse.connectors import CollectorKinds, FileDelivery, SpoolFolder, UsageFiles
-    from meterhouse.sandbox import JavaScriptSandbox
+    from meterhouse.sandbox import Sandbox
     from meterhouse.streams.world import Services
 
     home = home_directory()
     services = Services(
         files=UsageFiles(home=home),
         spools=SpoolFolder(directory),
-        scripts=JavaScriptSandbox(),
+        scripts=Sandbox(),
         progress=progress,
         log=log,
         http=http,

@@ -11,7 +11,13 @@ from threading import Event
 
 from meterhouse.app.running import Means, RunInterrupted, RunStopped
 from meterhouse.core.json_text import JsonValue, Record
-from meterhouse.streams.ports import ScriptEffects, ScriptOutcome, ScriptSandbox, ScriptSession
+from meterhouse.streams.ports import (
+    JAVASCRIPT,
+    ScriptEffects,
+    ScriptOutcome,
+    ScriptSandbox,
+    ScriptSession,
+)
 
 #: So many records go to a script before it is looked again. Outcomes do not depend on the cut.
 _RECORDS = 200
@@ -74,8 +80,11 @@ class _Session:
         transform: str,
         flush: str | None,
         store: Mapping[str, JsonValue],
+        language: str = JAVASCRIPT,
     ) -> None:
-        self._session.define(node_id, name=name, transform=transform, flush=flush, store=store)
+        self._session.define(
+            node_id, name=name, transform=transform, flush=flush, store=store, language=language
+        )
 
     def transform(
         self, node_id: str, records: Sequence[Record], metas: Sequence[Record] | None = None

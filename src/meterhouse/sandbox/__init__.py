@@ -1,4 +1,4 @@
-"""User scripts in JavaScript, run where they can hurt nobody: see README.md."""
+"""User scripts in JavaScript and Python, run where they can hurt nobody: see README.md."""
 
 from meterhouse.sandbox.diagnosis import examine
 from meterhouse.sandbox.errors import (
@@ -8,6 +8,7 @@ from meterhouse.sandbox.errors import (
     ScriptSessionClosed,
     ScriptWorkerLost,
 )
+from meterhouse.sandbox.languages import MixedSession, Sandbox
 from meterhouse.sandbox.limits import SandboxLimits
 from meterhouse.sandbox.outcome import (
     DELETED,
@@ -24,6 +25,8 @@ __all__ = [
     "Deleted",
     "JavaScriptSandbox",
     "LogLine",
+    "MixedSession",
+    "Sandbox",
     "SandboxError",
     "SandboxLimits",
     "ScriptDefinitionError",

@@ -11,11 +11,19 @@ class SandboxError(MeterhouseError):
 
 
 class ScriptDefinitionError(SandboxError):
-    """A script of a node is not JavaScript."""
+    """A script of a node is not a text of its language."""
 
-    def __init__(self, node_id: str, name: str, *, part: str, fault: SyntaxFault) -> None:
+    def __init__(
+        self,
+        node_id: str,
+        name: str,
+        *,
+        part: str,
+        fault: SyntaxFault,
+        language: str = "JavaScript",
+    ) -> None:
         super().__init__(
-            f"the {part} script of node {name!r} is not valid JavaScript: {fault.message}, "
+            f"the {part} script of node {name!r} is not valid {language}: {fault.message}, "
             f"at line {fault.line}, column {fault.column}"
         )
         self.node_id = node_id

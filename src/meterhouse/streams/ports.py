@@ -179,6 +179,10 @@ class SpoolFactory(Protocol):
         ...
 
 
+#: The language of a script where nothing else is said.
+JAVASCRIPT = "javascript"
+
+
 class ScriptOutcome(Protocol):
     """What a script made of one record."""
 
@@ -237,8 +241,9 @@ class ScriptSession(Protocol):
         transform: str,
         flush: str | None,
         store: Mapping[str, JsonValue],
+        language: str = JAVASCRIPT,
     ) -> None:
-        """Make a node's script known; a syntax error raises."""
+        """Make a node's script known (JavaScript unless said); a syntax error raises."""
         ...
 
     def transform(

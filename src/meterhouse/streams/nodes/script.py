@@ -1,4 +1,4 @@
-"""``transforms/script``: user code in JavaScript, for each record and at the end of the run.
+"""``transforms/script``: user code in JavaScript or Python, for each record and at the run's end.
 
 The stored flush script is accepted as ``flush`` or ``onFlush``. The script works on rows. What it
 pushes for a record keeps that record's origin, so that results do not depend on batches.
@@ -12,15 +12,16 @@ from enum import Enum
 
 from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.core.problem import MeterhouseError
-from meterhouse.core.reading import Reading
+from meterhouse.core.reading import Reading, shown
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import Origin, UsageBatch
 from meterhouse.streams.nodes.node import OUT, NodeParams, NodeRun, NodeSite, NodeType, Outputs
-from meterhouse.streams.ports import ScriptSession
+from meterhouse.streams.ports import JAVASCRIPT, ScriptSession
 from meterhouse.streams.suspension import SuspensePolicy, read_policy
 
 SCRIPT_CHARS_MAX = 1_000_000
 _FLUSH_NAMES = ("flush", "onFlush")
+LANGUAGES = (JAVASCRIPT, "python")
 
 
 class ScriptFailed(MeterhouseError):
@@ -36,6 +37,7 @@ class ScriptParams(NodeParams):
     transform: str
     flush: str | None
     policy: SuspensePolicy
+    language: str = JAVASCRIPT
 
     def open(self, site: NodeSite) -> NodeRun:
         """Make the scripts known to the session of the run."""
@@ -50,10 +52,13 @@ def _read(reading: Reading) -> ScriptParams | None:
     given = [script for script in scripts if script is not None]
     if len(given) > 1:
         reading.fail("onFlush", "is given beside flush", "keep one of them")
+    language = reading.text("language") or JAVASCRIPT
+    if language not in LANGUAGES:
+        reading.fail("language", f"is {shown(language)}", f"use {' or '.join(LANGUAGES)}")
     policy = read_policy(reading)
     if reading.problems:
         return None
-    return ScriptParams(transform, given[0] if given else None, policy)
+    return ScriptParams(transform, given[0] if given else None, policy, language)
 
 
 TYPE = NodeType("transforms/script", frozenset({1}), _read)
@@ -73,6 +78,7 @@ class _Script(NodeRun):
             transform=params.transform,
             flush=params.flush,
             store=site.world.snapshot.script_store(site.id),
+            language=params.language,
         )
 
     def take(self, batch: UsageBatch) -> Outputs:
