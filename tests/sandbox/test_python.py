@@ -225,7 +225,7 @@ def test_what_a_script_prints_goes_nowhere(run, capfd):
     ],
 )
 def test_a_limit_ends_the_session_and_names_the_node(script, limit):
-    short = replace(LIMITS, batch_seconds=0.3)
+    short = replace(LIMITS, batch_seconds=1.5)
     session = Sandbox(short).open(at_us=AT, seed=7)
     session.define("a", name="Greedy", transform=script, language="python")
     with pytest.raises(ScriptLimitExceeded, match="Greedy") as stopped:
