@@ -1,0 +1,148 @@
+"""Made-up expressions over the fields ``a`` to ``f`` of made-up records, and batches of those."""
+
+from decimal import Decimal
+
+import polars as pl
+from hypothesis import strategies as st
+
+from meterhouse.core.json_text import Record
+from meterhouse.engine.batch import UsageBatch
+from meterhouse.engine.column import Coded, Column, ColumnKind
+
+FIELDS = ("a", "b", "c", "d", "e", "f")
+TEXTS = st.sampled_from(
+    [
+        "", "a", "ab", "EU", "eu-west/1", " x ", "5", "5.0", "-1.50", "+7", "1e1", ".5", "007",
+        "1" * 25, "0.1234567890123456789", "x\ny", "é😀", "ß", "İ", "\u2003 \x1f", '"', "\x85a",
+        "true", "null", "2026-01-31", "2026-01-31T14:30:00.123Z", "2026-02-30T00:00:00Z",
+        "2026-12-31T23:59:60Z", "0000-01-01T00:00:00Z", "1767225600000", "٣",
+    ]
+)  # fmt: skip
+SMALL = st.integers(-5, 9)
+DECIMALS = st.decimals(-100, 100, places=3)
+BIG = st.sampled_from(
+    [
+        0, -(2**63), 2**63 - 1, 2**63, 10**19, -(10**19), 10**20, 10**25, 10**38 - 1, 10**60,
+        Decimal("99999999999999999999.999999999999999999"), Decimal("1E-18"), Decimal("0.5"),
+        Decimal("0.1234567890123456789"), Decimal("-0.000000000000000003"), Decimal("1E+30"),
+        Decimal("1E-40"), 3, 7,
+    ]
+)  # fmt: skip
+NESTED = st.one_of(
+    st.fixed_dictionaries({"p": st.integers(0, 2)}, optional={"q": TEXTS}),
+    st.lists(st.one_of(st.integers(0, 2), TEXTS), max_size=2),
+)
+MIXED = st.one_of(st.none(), st.booleans(), SMALL, BIG, TEXTS, NESTED)
+KINDS = (TEXTS, SMALL, DECIMALS, BIG, st.booleans(), MIXED, NESTED, st.none(), TEXTS, SMALL)
+
+
+@st.composite
+def batches(draw, *, size_max: int = 8) -> UsageBatch:
+    """Batches whose fields have one type, or any; some texts coded, some instants."""
+    count = draw(st.integers(1, size_max))
+    columns = {}
+    for name in FIELDS:
+        kind = draw(st.sampled_from(KINDS))
+        absent = draw(st.sampled_from([0, 0, 4]))
+        values = [
+            None if absent and draw(st.integers(0, absent)) == 0 else draw(kind)
+            for _ in range(count)
+        ]
+        columns[name] = Column.from_values(values)
+        if columns[name].kind is ColumnKind.TEXT and draw(st.booleans()):
+            columns[name] = draw(coded(columns[name]))
+    if draw(st.booleans()):
+        instants = st.sampled_from(
+            [
+                None,
+                0,
+                -1,
+                1767225600123456,
+                1767225600123000,
+                253402300799999999,
+                -62135596800000000,
+            ]
+        )
+        series = pl.Series([draw(instants) for _ in range(count)], dtype=pl.Int64)
+        columns["f"] = Column(ColumnKind.TIMESTAMP, series.cast(pl.Datetime("us", "UTC")))
+    return UsageBatch.from_columns(columns, length=count)
+
+
+@st.composite
+def coded(draw, column: Column) -> Column:
+    """The same texts by number; some stand twice in the dictionary, and some are not used."""
+    known = [*dict.fromkeys(text for text in column.values if text is not None), "unused"]
+    known += known[: draw(st.integers(0, 2))]
+    places = {text: [i for i, other in enumerate(known) if other == text] for text in known}
+    codes = [
+        None if text is None else draw(st.sampled_from(places[text])) for text in column.values
+    ]
+    return Column.of_codes(Coded(pl.Series(codes, dtype=pl.UInt32), pl.Series(known)))
+
+
+LITERALS = st.sampled_from(
+    "'\u00a0x' 0 1 2 3 7 10 100 1000 0.5 0.002 1.25 1e18 1e-18 99999999999999999999 1e40 "
+    "true false null '' 'a' '5' '1.50' 'EU' 'é' '-' '/' 'x' now() date('2026-01-31T14:30:00Z') "
+    "'2026-01-31T00:00:00Z' [1,'5'] (-3)".split(" ")
+)
+PATHS = st.sampled_from([*FIELDS, *FIELDS, "a.p", "b.q", "@{payload.c.p}", "missing"])
+LEAVES = st.one_of(PATHS, PATHS, LITERALS)
+BETWEEN = st.sampled_from("+ + - * * / % == != < <= > >= and or".split())
+UNITS = st.sampled_from(["'day'", "'month'", "'hour'", "'weeks'", "'year'", "'second'", "'moon'"])
+ZONES = st.sampled_from(["", ", 'Europe/Berlin'", ", 'Etc/UTC'", ", 'Nowhere'"])
+FORMATS = st.sampled_from(
+    ["'YYYY-MM'", "'YYYY-MM-DD HH:mm:ss.SSS'", "'[W]WW GGGG'", "'x'", "'DD.MM.YY h A'", "'foo'"]
+)
+
+
+def _calls(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    one = st.sampled_from(
+        "round floor ceil trunc abs sign isNull isNumber isText isEmpty text number upper lower "
+        "trim trimStart trimEnd capitalize length coalesce min max concat average date "
+        "unixMillis".split()
+    )
+    two = st.sampled_from(
+        "round floor ceil trunc min max coalesce concat left right startsWith endsWith contains "
+        "indexOf repeat padStart padEnd substring nullIf power quotient split item join".split()
+    )
+    three = st.sampled_from(
+        "substring replace splitPart padStart padEnd if case concat max".split()
+    )
+    return st.one_of(
+        st.builds("{}({})".format, one, inner),
+        st.builds("{}({}, {})".format, two, inner, inner),
+        st.builds("{}({}, {}, {})".format, three, inner, inner, inner),
+        st.builds("formatDate({}, {}{})".format, inner, FORMATS, ZONES),
+        st.builds("dateAdd({}, {}, {}{})".format, inner, inner, UNITS, ZONES),
+        st.builds("dateDiff({}, {}, {}{})".format, inner, inner, UNITS, ZONES),
+        st.builds("dateTruncate({}, {}{})".format, inner, UNITS, ZONES),
+        st.builds("datePart({}, {}{})".format, inner, UNITS, ZONES),
+    )
+
+
+def _more(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.one_of(
+        st.builds("({} {} {})".format, inner, BETWEEN, inner),
+        st.builds("({} {} {})".format, inner, BETWEEN, inner),
+        st.builds("({} ? {} : {})".format, inner, inner, inner),
+        st.builds("({} == {} ? {} : {})".format, inner, inner, inner, inner),
+        st.builds("(-{})".format, inner),
+        st.builds("(not {})".format, inner),
+        st.builds("({} in [{}, {}])".format, inner, inner, inner),
+        st.builds("({} not in {})".format, inner, inner),
+        _calls(inner),
+        _calls(inner),
+    )
+
+
+EXPRESSIONS = st.recursive(LEAVES, _more, max_leaves=8)
+
+
+def doubled(batch: UsageBatch, times: int) -> UsageBatch:
+    """The records of a batch again and again, so that distinct ones are few."""
+    positions = pl.concat([pl.int_range(len(batch), eager=True)] * times)
+    return batch.take(positions)
+
+
+def as_records(batch: UsageBatch) -> list[Record]:
+    return batch.rows()
