@@ -11,11 +11,10 @@ from meterhouse.core.expression import Expression, ExpressionError, evaluate
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.engine.column import Coded, Column, ColumnKind, concat_columns
+from meterhouse.streams.distinct_rows import kinds_of
 
 #: So many records are computed at a time.
 _SLICE = 100_000
-#: Fewer records are computed without looking for equal ones.
-_SINGLE = 256
 
 Faults = list[tuple[int, ExpressionError]]
 
@@ -39,7 +38,7 @@ def by_rows(
     """Compute the records at positions; ``column`` has the results of all others."""
     paths = ("",) if expression.fields is None else expression.fields
     columns = [fields.column(path).gather(positions) for path in paths]
-    groups = _groups(columns, len(positions))
+    groups = kinds_of(columns, len(positions))
     if groups is None:
         firsts, of_record = None, pl.int_range(len(positions), dtype=pl.UInt32, eager=True)
     else:
@@ -55,23 +54,6 @@ def by_rows(
             values.append(None)
     made = _placed(column, positions, _column(values, of_record))
     return made, _faults(errors, positions, of_record)
-
-
-def _groups(columns: Sequence[Column], count: int) -> tuple[pl.Series, pl.Series] | None:
-    """Return the first record of each kind, and the kind of each record."""
-    if not columns:
-        return pl.Series([0], dtype=pl.UInt32), pl.repeat(0, count, dtype=pl.UInt32, eager=True)
-    if count <= _SINGLE:
-        return None
-    keys = [c.values if c.coded is None else c.coded.codes for c in columns]
-    frame = pl.DataFrame({f"c{place}": key.alias("") for place, key in enumerate(keys)})
-    names = frame.columns
-    known = frame.with_row_index("first").unique(names, keep="first", maintain_order=True)
-    if known.height * 2 > count:
-        return None
-    numbered = known.with_row_index("kind")
-    joined = frame.join(numbered, on=names, how="left", nulls_equal=True, maintain_order="left")
-    return known["first"], joined["kind"]
 
 
 def _records(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from meterhouse.core.expression.value import TEXT_CHARS_MAX
+from meterhouse.core.expression.value import TEXT_CHARS_MAX, WHOLE_LIMIT
 from meterhouse.engine.column import Coded
 from meterhouse.streams.expression_columns.conversion import as_number, as_text
 from meterhouse.streams.expression_columns.digits import Digits
@@ -38,7 +38,7 @@ def constant_whole(vector: Vector) -> int | None:
     if not vector.constant or vector.shape is not Shape.NUMBER:
         return None
     whole, rest = divmod(vector.data.units[0], 10**vector.data.scale)
-    return whole if not rest else None
+    return whole if not rest and abs(whole) < WHOLE_LIMIT else None
 
 
 def _plain(vector: Vector) -> tuple[pl.Series, Mask] | None:
