@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from meterhouse.core.expression import Expression, ExpressionError
+from meterhouse.core.expression.value import shown_value
 from meterhouse.core.json_text import JsonValue
-from meterhouse.core.reading import Reading, shown
+from meterhouse.core.reading import Reading
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Column, ColumnKind
@@ -137,7 +138,7 @@ def _no_conditions(column: Column) -> dict[int, str]:
 
 
 def _no_condition(value: JsonValue) -> str:
-    return f"the condition gives {shown(value)}, neither true nor false; compare it, as in a > 0"
+    return f"the condition gives {shown_value(value)}, neither true nor false; compare it, as in a > 0"
 
 
 def _bad(faults: dict[int, str]) -> list[Bad]:
