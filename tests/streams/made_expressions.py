@@ -135,7 +135,90 @@ def _more(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-EXPRESSIONS = st.recursive(LEAVES, _more, max_leaves=8)
+#: Expressions of all kinds of values at all places: most are errors.
+WILD = st.recursive(LEAVES, _more, max_leaves=8)
+
+_NUMBER_LEAVES = st.one_of(
+    st.sampled_from([*FIELDS, "a.p", "coalesce(a, 1)", "coalesce(b, c, 0)", "number(d)"]),
+    st.sampled_from("0 1 2 3 7 10 1000 0.5 0.002 1.25 1e18 1e-18 1e-9 (-3)".split()),
+)
+_TEXT_LEAVES = st.sampled_from(
+    [*FIELDS, "text(a)", "coalesce(b, '')", "('' + coalesce(c, 'x'))", "'EU'", "'5'", "' é '", "''"]
+)
+_DATE_LEAVES = st.sampled_from(["now()", "date(f)", "f", "date(a)", "'2026-01-31T14:30:00.5Z'"])
+
+
+def _numbers(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    places = st.sampled_from("-2 -1 0 1 2 3 18 30".split())
+    cuts = st.sampled_from("round floor ceil trunc".split())
+    few = st.sampled_from("min max average coalesce quotient".split())
+    one = st.sampled_from("abs sign number -".split())
+    return st.one_of(
+        st.builds("({} {} {})".format, inner, st.sampled_from("+-*/%"), inner),
+        st.builds("({} {} {})".format, inner, st.sampled_from("+-*/"), inner),
+        st.builds("{}({}, {})".format, cuts, inner, places),
+        st.builds("{}({}, {})".format, few, inner, inner),
+        st.builds("{}({})".format, one, inner),
+        st.builds("power({}, {})".format, inner, st.integers(-2, 3).map(str)),
+        st.builds("({} {} {} ? {} : {})".format, inner, _ORDERS, inner, inner, inner),
+        st.builds("if(isNumber({0}), {0}, {1})".format, inner, inner),
+        st.builds("length(text({}))".format, inner),
+    )
+
+
+_ORDERS = st.sampled_from("== != < <= > >=".split())
+NUMERIC = st.recursive(_NUMBER_LEAVES, _numbers, max_leaves=6)
+
+
+def _texts(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    one = st.sampled_from("upper lower trim trimStart trimEnd capitalize text".split())
+    places = st.integers(-2, 4).map(str)
+    parts = st.sampled_from(["''", "'e'", "'5'", "' '", "'EU'", "'/'", "'é'"])
+    return st.one_of(
+        st.builds("({} + {})".format, inner, inner),
+        st.builds("({} + {})".format, inner, NUMERIC),
+        st.builds("{}({})".format, one, inner),
+        st.builds("substring({}, {}, {})".format, inner, places, places),
+        st.builds("{}({}, {})".format, st.sampled_from(["left", "right"]), inner, places),
+        st.builds("replace({}, {}, {})".format, inner, parts, inner),
+        st.builds("splitPart({}, {}, {})".format, inner, parts, places),
+        st.builds("padStart({}, {}, 'é')".format, inner, places),
+        st.builds("padEnd({}, {})".format, inner, places),
+        st.builds("(startsWith({}, {}) ? {} : {})".format, inner, parts, inner, inner),
+        st.builds("(contains({}, {}) ? {} : null)".format, inner, parts, inner),
+        st.builds("({} in [{}, {}] ? 'in' : {})".format, inner, inner, parts, inner),
+        st.builds("coalesce({}, {})".format, inner, inner),
+        st.builds("formatDate({}, {})".format, DATED, FORMATS),
+    )
+
+
+def _dates(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    amounts = st.integers(-40, 40).map(str)
+    return st.one_of(
+        st.builds("dateAdd({}, {}, {}{})".format, inner, amounts, UNITS, ZONES),
+        st.builds("dateTruncate({}, {}{})".format, inner, UNITS, ZONES),
+        st.builds("coalesce({}, {})".format, inner, inner),
+    )
+
+
+DATED = st.recursive(_DATE_LEAVES, _dates, max_leaves=3)
+TEXTUAL = st.recursive(_TEXT_LEAVES, _texts, max_leaves=5)
+CONDITIONS = st.recursive(
+    st.one_of(
+        st.builds("({} {} {})".format, NUMERIC, _ORDERS, NUMERIC),
+        st.builds("({} {} {})".format, TEXTUAL, _ORDERS, TEXTUAL),
+        st.builds("({} {} {})".format, DATED, _ORDERS, DATED),
+        st.builds("isNull({})".format, TEXTUAL),
+        st.builds("(dateDiff({}, {}, {}) > 0)".format, DATED, DATED, UNITS),
+    ),
+    lambda inner: st.one_of(
+        st.builds("({} and {})".format, inner, inner),
+        st.builds("({} or {})".format, inner, inner),
+        st.builds("(not {})".format, inner),
+    ),
+    max_leaves=4,
+)
+EXPRESSIONS = st.one_of(WILD, NUMERIC, NUMERIC, TEXTUAL, TEXTUAL, CONDITIONS, DATED)
 
 
 def doubled(batch: UsageBatch, times: int) -> UsageBatch:

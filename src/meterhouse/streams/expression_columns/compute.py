@@ -269,7 +269,7 @@ class BatchEvaluation:
         texts, codes = coded.texts, coded.codes
         if codes.null_count():
             codes = codes.fill_null(len(texts))
-            texts = pl.concat([texts, pl.Series([None], dtype=pl.String)])
+            texts = pl.concat([texts, pl.Series([None], dtype=pl.String)], rechunk=True)
         inner = [*operands]
         inner[place] = Vector(Shape.TEXT, texts)
         made = kernel(inner)
@@ -336,4 +336,5 @@ def _recoded(texts: pl.Series, codes: pl.Series) -> Coded:
         return Coded(codes, texts)
     present = texts.is_not_null()
     places = (present.cum_sum() - 1).cast(pl.UInt32).set(~present, None)
-    return Coded(places.gather(codes), texts.drop_nulls())
+    # Polars fails on an empty chunk among others, which dropping nulls may leave.
+    return Coded(places.gather(codes), texts.drop_nulls().rechunk())

@@ -10,7 +10,7 @@ import polars as pl
 from meterhouse.core.instant import EARLIEST, LATEST
 from meterhouse.core.quantity import number_from_text
 from meterhouse.engine.column import QUANTITY, Coded, number_texts, timestamp_texts
-from meterhouse.streams.expression_columns.digits import Digits
+from meterhouse.streams.expression_columns.digits import Digits, one
 from meterhouse.streams.expression_columns.unsure import Mask, nulls
 from meterhouse.streams.expression_columns.vector import INSTANTS, LOST, Shape, Vector, decimals
 
@@ -94,8 +94,9 @@ def _numerals(numbers: Digits) -> pl.Series | Coded:
     low, high = numbers.units.min(), numbers.units.max()
     ends = isinstance(low, int) and isinstance(high, int)
     if ends and high - low < min(_NEAR, len(numbers.units)):
-        known = pl.int_range(low, high + 1, eager=True).cast(numbers.units.dtype)
-        codes = numbers.units - pl.Series([low], dtype=numbers.units.dtype)
+        lowest = one(low, numbers.units)
+        known = pl.int_range(high - low + 1, eager=True).cast(numbers.units.dtype) + lowest
+        codes = numbers.units - lowest
         written = _written(Digits(known, numbers.scale, numbers.limit))
         return Coded(codes.cast(pl.UInt32), written)
     return _written(numbers)

@@ -138,7 +138,8 @@ def _no_conditions(column: Column) -> dict[int, str]:
 
 
 def _no_condition(value: JsonValue) -> str:
-    return f"the condition gives {shown_value(value)}, neither true nor false; compare it, as in a > 0"
+    given = shown_value(value)
+    return f"the condition gives {given}, neither true nor false; compare it, as in a > 0"
 
 
 def _bad(faults: dict[int, str]) -> list[Bad]:
