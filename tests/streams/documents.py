@@ -21,6 +21,7 @@ VERSIONS = {
     "readers/counter": 2,
     "transforms/deduplicate": 4,
     "transforms/map": 2,
+    "transforms/xmap": 3,
     "transforms/split": 3,
     "transforms/meter": 2,
 }

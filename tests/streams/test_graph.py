@@ -48,7 +48,7 @@ def test_every_problem_is_listed_at_once():
             reader() | {"name": "twin"},
             node("d", "transforms/deduplicate", "Dedup", key="constant", lifeTimeDays=71),
             meter_node(guidingRules=[{"ignoreCondition": True}]),
-            node("x", "transforms/xmap"),
+            node("x", "transforms/other"),
             noop() | {"schemaVersion": 3},
         ],
         "in -> d",
@@ -67,7 +67,7 @@ def test_every_problem_is_listed_at_once():
         'node "Dedup" (transforms/deduplicate) params.key: is "constant" and names no field',
         "params.lifeTimeDays: is 71 (use a whole number from 1 to 70)",
         'node "meter" (transforms/meter) params.guidingRules[0].matchCategory: is missing',
-        'node "x" (transforms/xmap): is of an unknown type "transforms/xmap" (these exist: readers',
+        'node "x" (transforms/other): is of an unknown type "transforms/other" (these exist',
         'node "end" (writers/noop): has schemaVersion 3 (1 is understood of writers/noop',
         'edges[2].from: is "gone", which is no node',
     ):
@@ -234,6 +234,23 @@ PARAMS = {
         ({"key": "${payload}", "multiOutput": {"fixed": {"x": {"id": "y"}}}}, "multiOutput"),
         ({"key": "${payload}", "multiOutput": {"fixed": {"unique": {}}}}, "multiOutput.fixed"),
     ],
+    "transforms/xmap": [
+        ({}, "mappings"),
+        ({"mappings": [5]}, "mappings[0]"),
+        ({"mappings": [{"expression": "a"}]}, "mappings[0].field"),
+        ({"mappings": [{"field": "a..b", "expression": "a"}]}, "mappings[0].field"),
+        ({"mappings": [{"field": "a"}]}, "mappings[0].expression"),
+        ({"mappings": [{"field": "a", "expression": "1 +"}]}, "mappings[0].expression"),
+        ({"mappings": [{"field": n, "expression": "a"} for n in ("x", "x.y")]}, "mappings"),
+        ({"mappings": [], "keepFields": {"enabled": "yes"}}, "keepFields.enabled"),
+        ({"mappings": [], "keepFields": {"enabled": True, "except": [5]}}, "keepFields.except[0]"),
+        ({"mappings": [], "keepFields": {"enabled": True, "except": ["."]}}, "keepFields.except"),
+    ],
+    "transforms/filter": [
+        ({}, "condition"),
+        ({"condition": "a >"}, "condition"),
+        ({"condition": "a", "multiOutput": {"fixed": {"other": {"id": "x"}}}}, "multiOutput.fixed"),
+    ],
     "transforms/map": [
         ({}, "mappings"),
         ({"mappings": [{"a": "b", "c": "d"}]}, "mappings[0]"),
@@ -313,11 +330,10 @@ LATER = {
     "cultflicks-video-streaming__cultflicks-video-streaming": {
         "transforms/data_aggregate",
         "transforms/date",
-        "transforms/xmap",
     },
-    "data-enrichment-with-foreign-exchange-rates__data-enrichment-with-foreign-exchange-rates": {
-        "transforms/xmap",
-    },
+    "data-enrichment-with-foreign-exchange-rates__data-enrichment-with-foreign-exchange-rates": (
+        set()
+    ),
     "forma-ai-usage-credits__forma-ai-usage-credits": {"transforms/data_aggregate"},
     "peppa-crm__peppa-crm": {"transforms/data_aggregate", "transforms/script_aggregate"},
     "printing-as-a-service__printing-as-a-service": {"transforms/data_aggregate"},

@@ -50,6 +50,6 @@ REMEDIES: dict[Reason, str] = {
         "the record breaks the schema of the Validate node; correct its fields, or mend the schema"
     ),
     Reason.SCRIPT_ERROR: (
-        "the script raised an error for this record; correct its fields, or mend the script"
+        "a script or an expression failed for this record; correct its fields, or mend the node"
     ),
 }

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
+
+from meterhouse.engine.batch import UsageBatch
 
 
 def uniform(length: int, *, value: bool) -> pl.Series:
@@ -21,3 +25,11 @@ def marked(positions: pl.Series, *, length: int) -> pl.Series:
     [False, True, False]
     """
     return uniform(length, value=False).scatter(positions, values=True)
+
+
+def without(batch: UsageBatch, positions: Sequence[int]) -> UsageBatch:
+    """Return a batch without the records at positions."""
+    if not positions:
+        return batch
+    gone = marked(pl.Series(positions, dtype=pl.UInt32), length=len(batch))
+    return batch.filter(~gone)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
+from meterhouse.core.expression import Expression, ExpressionError, parse_expression
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.reading import Reading, shown
 from meterhouse.streams.placeholder import Template
@@ -34,6 +35,18 @@ def template(reading: Reading, name: str) -> Template | None:
         return Template.parse(text)
     except ValueError as error:
         reading.fail(name, f"is {shown(text)} and {error}")
+        return None
+
+
+def read_expression(reading: Reading, name: str) -> Expression | None:
+    """Read a required expression; what is wrong with it is shown with its place."""
+    text = reading.text(name, required=True)
+    if text is None:
+        return None
+    try:
+        return parse_expression(text)
+    except ExpressionError as error:
+        reading.fail(name, str(error.args[0]), error.hint)
         return None
 
 

@@ -56,6 +56,16 @@ def evaluate(expression: Expression, record: Mapping[str, JsonValue], *, now: In
     return value.to_json(_Evaluation(expression.text, record, now).value(expression.root))
 
 
+def part_value(part: Part, record: Mapping[str, Value], *, now: Instant) -> Value:
+    """Compute a part of an expression; fields may be dates. Raises ``ExpressionError``.
+
+    >>> from meterhouse.core.expression.parser import parse_expression
+    >>> part_value(parse_expression("a * 2").root, {"a": 2}, now=0)
+    Decimal('4')
+    """
+    return _Evaluation("", record, now).value(part)
+
+
 @dataclass(frozen=True, slots=True)
 class _Evaluation:
     text: str

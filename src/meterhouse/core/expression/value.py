@@ -218,4 +218,19 @@ def _unfit(value: Value, kind: Kind) -> Unfit:
     if value is None:
         hint = "use coalesce(field, 0) to say what a missing field counts as, or isNull(field)"
         return Unfit(f"A value is missing (null), and a {kind.value} is needed", hint)
-    return Unfit(f"{shown(to_json(value))} is no {kind.value}", _REMEDIES[kind])
+    return Unfit(f"{shown_value(value)} is no {kind.value}", _REMEDIES[kind])
+
+
+def shown_value(value: Value) -> str:
+    """Return a value as messages show it; members of objects in the order of their names.
+
+    >>> shown_value({"b": 1, "a": [True]})
+    '{"a":[true],"b":1}'
+    """
+    return shown(_ordered(to_json(value)))
+
+
+def _ordered(value: JsonValue) -> JsonValue:
+    if isinstance(value, Mapping):
+        return {name: _ordered(member) for name, member in sorted(value.items())}
+    return [_ordered(item) for item in value] if isinstance(value, list | tuple) else value

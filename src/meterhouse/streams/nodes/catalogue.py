@@ -9,6 +9,7 @@ from meterhouse.streams.nodes import (
     deduplicate,
     file_reader,
     file_writer,
+    filter,
     http,
     log,
     map,
@@ -17,6 +18,7 @@ from meterhouse.streams.nodes import (
     script,
     split,
     validate,
+    xmap,
 )
 from meterhouse.streams.nodes.description import NodeDescription, own_description, type_id
 from meterhouse.streams.nodes.node import NodeType
@@ -29,6 +31,8 @@ _TYPES = (
     validate.TYPE,
     deduplicate.TYPE,
     map.TYPE,
+    xmap.TYPE,
+    filter.TYPE,
     http.TYPE,
     split.TYPE,
     meter.TYPE,

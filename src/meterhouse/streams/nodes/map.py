@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import reduce
 
-import polars as pl
-
-from meterhouse.core.json_text import JsonValue, Record, field_value, json_text
+from meterhouse.core.json_text import Record, field_value
 from meterhouse.core.reading import Reading, shown
 from meterhouse.engine.batch import UsageBatch
-from meterhouse.engine.column import Column, ColumnKind
+from meterhouse.engine.column import Column
 from meterhouse.streams.nodes.node import (
     OUT,
     Needed,
@@ -22,12 +19,17 @@ from meterhouse.streams.nodes.node import (
     Outputs,
     record_fields,
 )
+from meterhouse.streams.target import (
+    Branch,
+    TargetPath,
+    grow,
+    grown,
+    put,
+    read_target,
+    refuse_overlaps,
+)
 
 MAPPINGS_MAX = 1_000
-DEPTH_MAX = 20
-
-#: A target without its dots: names from the outside in.
-TargetPath = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +67,12 @@ def _read(reading: Reading) -> MapParams | None:
         target, source = next(iter(item.items()))
         if not isinstance(source, str) or not source:
             reading.fail(f"{place}.{target}", f"is {shown(source)}", "name a field by a text")
-        elif not all(target.split(".")) or target.count(".") >= DEPTH_MAX:
+        elif (path := read_target(target)) is None:
             reading.fail(place, f"has the target {shown(target)}", "name each level, as in a.b")
         else:
-            mappings.append((tuple(target.split(".")), source))
-    _refuse_overlaps(reading, [path for path, _ in mappings])
+            mappings.append((path, source))
+    refuse_overlaps(reading, [path for path, _ in mappings])
     return None if reading.problems else MapParams(tuple(mappings))
-
-
-def _refuse_overlaps(reading: Reading, paths: list[TargetPath]) -> None:
-    known = set(paths)
-    for path in dict.fromkeys(paths):
-        for depth in range(1, len(path)):
-            if path[:depth] in known:
-                inner, outer = ".".join(path), ".".join(path[:depth])
-                reading.fail(
-                    "mappings",
-                    f'maps both "{outer}" and "{inner}", which lies inside of it',
-                    "rename one of the targets",
-                )
 
 
 TYPE = NodeType("transforms/map", frozenset({2}), _read)
@@ -104,60 +93,13 @@ class _Map(NodeRun):
         for path, source in self._mappings:
             value = field_value(record, source)
             if value is not None:
-                _put(mapped, path, value)
+                put(mapped, path, value)
         return mapped
 
     def _columns(self, batch: UsageBatch) -> dict[str, Column]:
-        tree: dict[str, _Branch] = {}
+        tree: dict[str, Branch] = {}
         for path, source in self._mappings:
             column = batch.column(source)
             if column.null_count() < len(batch):
-                _grow(tree, path, column)
-        return {name: _grown(branch) for name, branch in tree.items()}
-
-
-def _put(record: Record, path: TargetPath, value: JsonValue) -> None:
-    for name in path[:-1]:
-        record = record.setdefault(name, {})
-    record[path[-1]] = value
-
-
-#: What stands at one name of the target: columns of one field, or the members of an object.
-_Branch = list[Column] | dict[str, "_Branch"]
-
-
-def _grow(tree: dict[str, _Branch], path: TargetPath, column: Column) -> None:
-    for name in path[:-1]:
-        inner = tree.setdefault(name, {})
-        assert isinstance(inner, dict)
-        tree = inner
-    leaf = tree.setdefault(path[-1], [])
-    assert isinstance(leaf, list)
-    leaf.append(column)
-
-
-def _grown(branch: _Branch) -> Column:
-    if isinstance(branch, list):
-        return reduce(_or_later, branch)
-    return _object_column({name: _grown(inner) for name, inner in sorted(branch.items())})
-
-
-def _or_later(earlier: Column, later: Column) -> Column:
-    """The later value where there is one, the earlier one elsewhere."""
-    if not later.null_count():
-        return later
-    same = earlier.kind is later.kind and earlier.values.dtype == later.values.dtype
-    kind = later.kind if same else ColumnKind.JSON
-    first, second = (column.values if same else column.canonical() for column in (later, earlier))
-    return Column(kind, first.zip_with(first.is_not_null(), second))
-
-
-def _object_column(members: Mapping[str, Column]) -> Column:
-    """Objects as canonical JSON texts; null where a record has none of the members."""
-    parts = [
-        (pl.lit(f",{json_text(name)}:") + pl.lit(column.canonical())).fill_null("")
-        for name, column in members.items()
-    ]
-    joined = pl.concat_str(parts)
-    text = pl.when(joined != "").then(pl.lit("{") + joined.str.slice(1) + pl.lit("}"))
-    return Column(ColumnKind.JSON, pl.select(text.alias("text"))["text"])
+                grow(tree, path, column)
+        return {name: grown(branch) for name, branch in tree.items()}
