@@ -5,6 +5,8 @@ Nodes that only look at a few fields ask here: a batch of rows is not turned int
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from meterhouse.core.json_text import JsonValue, canonical_text, field_value, json_text
@@ -64,3 +66,24 @@ def _plain_text(value: JsonValue) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else canonical_text(value)
+
+
+def overlaid(earlier: Column, later: Column) -> Column:
+    """Return the later value where there is one, the earlier one elsewhere."""
+    if not later.null_count():
+        return later
+    same = earlier.kind is later.kind and earlier.values.dtype == later.values.dtype
+    kind = later.kind if same else ColumnKind.JSON
+    first, second = (column.values if same else column.canonical() for column in (later, earlier))
+    return Column(kind, first.zip_with(first.is_not_null(), second))
+
+
+def object_column(members: Mapping[str, Column]) -> Column:
+    """Return objects, sorted members as they are given; null where none of them is there."""
+    parts = [
+        (pl.lit(f",{json_text(name)}:") + pl.lit(column.canonical())).fill_null("")
+        for name, column in members.items()
+    ]
+    joined = pl.concat_str(parts)
+    text = pl.when(joined != "").then(pl.lit("{") + joined.str.slice(1) + pl.lit("}"))
+    return Column(ColumnKind.JSON, pl.select(text.alias("text"))["text"])

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 
-import polars as pl
-
-from meterhouse.core.json_text import JsonValue, Record, field_value, json_text
+from meterhouse.core.json_text import JsonValue, Record, field_value
 from meterhouse.core.reading import Reading, shown
 from meterhouse.engine.batch import UsageBatch
-from meterhouse.engine.column import Column, ColumnKind
+from meterhouse.engine.column import Column
+from meterhouse.streams.field import object_column, overlaid
 from meterhouse.streams.nodes.node import (
     OUT,
     Needed,
@@ -138,26 +137,5 @@ def _grow(tree: dict[str, _Branch], path: TargetPath, column: Column) -> None:
 
 def _grown(branch: _Branch) -> Column:
     if isinstance(branch, list):
-        return reduce(_or_later, branch)
-    return _object_column({name: _grown(inner) for name, inner in sorted(branch.items())})
-
-
-def _or_later(earlier: Column, later: Column) -> Column:
-    """The later value where there is one, the earlier one elsewhere."""
-    if not later.null_count():
-        return later
-    same = earlier.kind is later.kind and earlier.values.dtype == later.values.dtype
-    kind = later.kind if same else ColumnKind.JSON
-    first, second = (column.values if same else column.canonical() for column in (later, earlier))
-    return Column(kind, first.zip_with(first.is_not_null(), second))
-
-
-def _object_column(members: Mapping[str, Column]) -> Column:
-    """Objects as canonical JSON texts; null where a record has none of the members."""
-    parts = [
-        (pl.lit(f",{json_text(name)}:") + pl.lit(column.canonical())).fill_null("")
-        for name, column in members.items()
-    ]
-    joined = pl.concat_str(parts)
-    text = pl.when(joined != "").then(pl.lit("{") + joined.str.slice(1) + pl.lit("}"))
-    return Column(ColumnKind.JSON, pl.select(text.alias("text"))["text"])
+        return reduce(overlaid, branch)
+    return object_column({name: _grown(inner) for name, inner in sorted(branch.items())})
