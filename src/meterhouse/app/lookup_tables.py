@@ -58,7 +58,7 @@ def upload_table(
     latest = None if known is None or known.name != upload.name else known.latest
     keys = upload.keys if upload.keys is not None else latest.keys if latest else ()
     given = upload.fields if upload.fields is not None else latest.fields if latest else ()
-    fields = dict(given)
+    fields = dict(sorted(dict(given).items()))
     _check(upload, fields)
     sha256 = files.sha256(upload.path)
     same = (sha256, keys, tuple(fields.items()))

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,28 +108,30 @@ class TableFolder:
     @contextmanager
     def _upload(self) -> Iterator[Path]:
         """Make a folder that is ours as long as the block lasts."""
-        with writing(self._folder):
-            make_folder(self._folder)
-            folder = Path(tempfile.mkdtemp(prefix=_UPLOAD, dir=self._folder))
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with ExitStack() as held:
+            with writing(self._folder):
+                make_folder(self._folder)
+            with writing(self._folder), _held(self._folder, fcntl.LOCK_SH):
+                # Nobody sweeps until it has its lock.
+                folder = Path(tempfile.mkdtemp(prefix=_UPLOAD, dir=self._folder))
+                held.enter_context(_held(folder, fcntl.LOCK_EX))
+            held.callback(shutil.rmtree, folder, ignore_errors=True)
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(handle)
 
     def sweep(self, known: frozenset[TablePlace]) -> None:
         """Remove what is no known version, and what killed uploads have left."""
         paths = {self._path(place) for place in known}
-        for folder in self._folder.glob("*"):
-            if folder.name.startswith(_UPLOAD):
-                _remove_abandoned(folder)
-                continue
-            for path in folder.glob("*"):
-                if path not in paths:
-                    path.unlink(missing_ok=True)
-            remove_if_empty(folder)
+        if not self._folder.is_dir():
+            return
+        with _held(self._folder, fcntl.LOCK_EX):
+            for folder in self._folder.iterdir():
+                if folder.name.startswith(_UPLOAD):
+                    _remove_abandoned(folder)
+                    continue
+                for path in folder.iterdir():
+                    if path not in paths:
+                        path.unlink(missing_ok=True)
+                remove_if_empty(folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +154,18 @@ def _columns(scan: pl.LazyFrame, kinds: Mapping[str, ColumnKind]) -> dict[str, C
 def _remove_abandoned(folder: Path) -> None:
     """Remove the folder of an upload, unless it is under way."""
     try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        with _held(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            shutil.rmtree(folder, ignore_errors=True)
     except OSError:
-        return  # It has ended meanwhile.
+        pass  # It is under way, or has ended meanwhile.
+
+
+@contextmanager
+def _held(folder: Path, lock: int) -> Iterator[None]:
+    """Hold the lock of a folder; it ends with the process, however that ends."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return  # It is under way.
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
+        fcntl.flock(handle, lock)
+        yield
     finally:
         os.close(handle)

@@ -12,6 +12,7 @@ from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall, body_parts, call_of, check_media_type
 from meterhouse.api.etag import etag, expected_revision
 from meterhouse.api.operation import IF_MATCH, Body, Given, Resource, needs, one
+from meterhouse.api.problems import ApiError
 from meterhouse.api.resources.meters import Limit
 from meterhouse.api.schemas import (
     BOOLEAN,
@@ -38,6 +39,7 @@ from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.reading import shown
 from meterhouse.engine.column import ColumnKind
 from meterhouse.streams.lookup_table import TableVersion
+from meterhouse.streams.ports import InputError
 
 PATH = "/v1/lookup-tables"
 #: Media types of uploads, and the formats that they are.
@@ -129,12 +131,17 @@ def _uploaded(call: Call, upload: TableUpload) -> tuple[TableVersion, bool]:
     with context.ledger() as ledger:
         if ledger.lookup_table(upload.name) is None:
             call.demand("create:tables")
-        return upload_table(
-            *(ledger, context.tables, upload),
-            new_id=context.new_id,
-            at=context.clock(),
-            by=call.client_id,
-        )
+        try:
+            return upload_table(
+                *(ledger, context.tables, upload),
+                new_id=context.new_id,
+                at=context.clock(),
+                by=call.client_id,
+            )
+        except InputError as error:
+            # Where the upload lies for the moment is nobody's business.
+            message = str(error.args[0]).replace(str(upload.path), "The file")
+            raise ApiError(error.code, message, hint=error.hint) from error
 
 
 @resource.get(
