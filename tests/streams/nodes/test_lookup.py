@@ -193,7 +193,7 @@ def test_a_reader_is_asked_for_keys_and_what_is_looked_at_later():
     ],
 )
 def test_a_table_that_is_missing_or_lacks_a_column_fails_the_run(params: dict, said: str):
-    with pytest.raises(TableUnfit, match='^node "find": ') as raised:
+    with pytest.raises(TableUnfit, match=r'^node "find": ') as raised:
         ran(lookup(**params), [], TITLES, columnar=False)
     assert said in str(raised.value)
     assert raised.value.hint
@@ -262,7 +262,7 @@ def as_dictionary(
 def tables(draw: st.DrawFn, keys: int) -> Table:
     """Rows with unique keys; some columns have one type, and some any."""
     kinds = [ANY, NUMBERS, TEXTS, st.booleans(), st.integers(-3, 9)]
-    names = ("k1", "k2")[:keys] + ("v", "w")
+    names = (*("k1", "k2")[:keys], "v", "w")
     values = {name: st.one_of(st.none(), draw(st.sampled_from(kinds))) for name in names}
     rows = draw(st.lists(st.fixed_dictionaries(values), max_size=12))
     unique: dict[tuple[str, ...], Record] = {}
