@@ -222,6 +222,7 @@ def test_a_table_of_a_header_alone_has_its_columns(house: House):
         ("k,v\na,1,2\n", {}, "line 2: "),
         ("k\na\n", {"fields": {"k": "float"}}, 'fields.k: is "float" (use one of string'),
         ("k\na\n", {"name": "../x"}, 'name: is "../x"'),
+        ("k\na\n", {"name": "0b0c8f2e-6f0e-4d0c-9f5e-3c1c1f0a7a11"}, "which looks like an id"),
         ("k\na\n", {"format": "xlsx"}, 'format: is "xlsx" (use one of csv, parquet)'),
     ],
 )

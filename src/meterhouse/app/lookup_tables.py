@@ -54,8 +54,9 @@ def upload_table(
 
     Returns the version, and whether it is new: a file that equals the newest one makes none.
     """
+    _refuse(upload, name_problems(upload.name))
     known = tables.lookup_table(upload.name)
-    latest = None if known is None or known.name != upload.name else known.latest
+    latest = None if known is None else known.latest
     keys = upload.keys if upload.keys is not None else latest.keys if latest else ()
     given = upload.fields if upload.fields is not None else latest.fields if latest else ()
     fields = dict(sorted(dict(given).items()))
@@ -69,8 +70,7 @@ def upload_table(
     if len(read.columns) > COLUMNS_MAX:
         message = f"are {len(read.columns)}"
         problems.append(Problem("columns", message, f"at most {COLUMNS_MAX} are allowed"))
-    if problems:
-        raise DefinitionError(problems, what=f"The table {shown(upload.name)}")
+    _refuse(upload, problems)
     draft = TableDraft(
         new_id(), upload.name, sha256, read.rows, read.columns, keys, same[2], at=at, by=by
     )
@@ -81,7 +81,7 @@ def upload_table(
 
 
 def _check(upload: TableUpload, fields: Mapping[str, str]) -> None:
-    problems = name_problems(upload.name)
+    problems = []
     for name, type_ in fields.items():
         if type_ not in FIELD_TYPES:
             hint = f"use one of {', '.join(FIELD_TYPES)}"
@@ -89,6 +89,10 @@ def _check(upload: TableUpload, fields: Mapping[str, str]) -> None:
     if upload.format is not None and upload.format not in FORMATS:
         hint = f"use one of {', '.join(FORMATS)}"
         problems.append(Problem("format", f"is {shown(upload.format)}", hint))
+    _refuse(upload, problems)
+
+
+def _refuse(upload: TableUpload, problems: list[Problem]) -> None:
     if problems:
         raise DefinitionError(problems, what=f"The table {shown(upload.name)}")
 

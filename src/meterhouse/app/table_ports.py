@@ -59,7 +59,7 @@ class Tables(Protocol):
         ...
 
     def lookup_table(self, reference: str) -> LookupTable | None:
-        """Find one by name or id, in this order."""
+        """Find one by id or name, in this order."""
         ...
 
     def lookup_tables(self, *, limit: int = 100, after: str | None = None) -> Page[LookupTable]:

@@ -32,7 +32,7 @@ class LookupTableTable(Recorder):
     ) -> TableVersion:
         """Add a version, and the table where there is none of its name."""
         with self._recorded("update", _KIND, name=draft.name) as note:
-            table = _table(self._database, draft.name, by_id=False)
+            table = _table(self._database, draft.name)
             if table is None:
                 note.action = "create"
                 values = (draft.id, draft.name, draft.at)
@@ -53,7 +53,7 @@ class LookupTableTable(Recorder):
         return found
 
     def lookup_table(self, reference: str) -> LookupTable | None:
-        """Find one by name or id, in this order."""
+        """Find one by id or name, in this order."""
         with self._database.read():
             row = _table(self._database, reference)
             return None if row is None else _of_row(self._database, row)
@@ -124,9 +124,8 @@ def version_of(database: Database, reference: str, number: int | None) -> TableV
     return None if row is None else _version(table, row)
 
 
-def _table(database: Database, reference: str, *, by_id: bool = True) -> Row | None:
-    row = database.row(_SQL["find_table"], {"reference": storable(reference)})
-    return row if row is None or by_id or row[2] == reference else None
+def _table(database: Database, reference: str) -> Row | None:
+    return database.row(_SQL["find_table"], {"reference": storable(reference)})
 
 
 def _latest(database: Database, table: Row) -> TableVersion:

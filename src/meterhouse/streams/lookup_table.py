@@ -22,6 +22,7 @@ ROWS_MAX = 10_000_000
 COLUMNS_MAX = 1_000
 KEYS_MAX = 10
 _NAME = re.compile(r"[^\W_][\w .-]*")
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,9 @@ class LookupTable:
 
 
 def name_problems(name: str) -> list[Problem]:
-    """Return what is wrong with the name of a table."""
+    """Return what is wrong with the name of a table; one like an id would mean two tables."""
+    if _ID.fullmatch(name):
+        return [Problem("name", f"is {shown(name)}, which looks like an id", "give another name")]
     if _NAME.fullmatch(name) and len(name) <= NAME_CHARS_MAX:
         return []
     hint = f"use at most {NAME_CHARS_MAX} letters, digits, spaces and _ . - , a letter first"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from meterhouse.api.answer import answer, no_content
@@ -78,9 +79,9 @@ Number = Annotated[int | None, Query(ge=1, le=2**53, description="The latest, un
 
 
 @resource.put(
-    PATH + "/{name}",
+    PATH + "/{id}",
     guard=needs("update:tables"),
-    body=Body({**TEXT, "description": "The file"}, types=tuple(FORMATS), streamed=True),
+    body=Body({"description": "The file, as it is"}, types=tuple(FORMATS), streamed=True),
     answers={
         200: Given("It is the newest version already", ref("UploadedTable")),
         201: Given("A new version", ref("UploadedTable")),
@@ -88,7 +89,7 @@ Number = Annotated[int | None, Query(ge=1, le=2**53, description="The latest, un
 )
 async def upload_lookup_table(
     request: Request,
-    name: str,
+    id: Annotated[str, Path(description="The name of the table; or the id of one that exists")],
     key: Annotated[list[str] | None, Query(description="Columns of the key; as before")] = None,
     field: Annotated[
         list[str] | None, Query(description="Types of columns, as `credits=number`; as before")
@@ -109,7 +110,7 @@ async def upload_lookup_table(
             async for part in body_parts(request, limit=call.context.limits.bulk_bytes):
                 await run_in_threadpool(file.write, part)
         keys = None if key is None else tuple(key)
-        upload = TableUpload(name, path, FORMATS[media_type], keys, fields)
+        upload = TableUpload(id, path, FORMATS[media_type], keys, fields)
         version, is_new = await run_in_threadpool(_uploaded, call, upload)
     return answer(version.to_api() | {"new": is_new}, status=201 if is_new else 200)
 
@@ -129,8 +130,10 @@ def _fields(texts: list[str]) -> dict[str, str]:
 def _uploaded(call: Call, upload: TableUpload) -> tuple[TableVersion, bool]:
     context = call.context
     with context.ledger() as ledger:
-        if ledger.lookup_table(upload.name) is None:
+        if (known := ledger.lookup_table(upload.name)) is None:
             call.demand("create:tables")
+        else:
+            upload = replace(upload, name=known.name)
         try:
             return upload_table(
                 *(ledger, context.tables, upload),

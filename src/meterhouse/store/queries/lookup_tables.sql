@@ -7,10 +7,10 @@ INSERT INTO lookup_table_version (
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: find_table
--- By name, then by id.
+-- By id, then by name.
 SELECT no, id, name, created_at FROM (
-    SELECT 1 AS rank, * FROM lookup_table WHERE name = :reference
-    UNION ALL SELECT 2, * FROM lookup_table WHERE id = :reference
+    SELECT 1 AS rank, * FROM lookup_table WHERE id = :reference
+    UNION ALL SELECT 2, * FROM lookup_table WHERE name = :reference
 )
 ORDER BY rank LIMIT 1
 
