@@ -13,7 +13,9 @@ from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.core.secret import Credentials
 from meterhouse.engine.batch import UsageBatch
+from meterhouse.engine.column import Column
 from meterhouse.engine.source import MeterSource
+from meterhouse.streams.lookup_table import TableVersion
 from meterhouse.streams.record import ConsumedFile, Requeued
 
 
@@ -300,6 +302,23 @@ class RunSnapshot(Protocol):
 
     def script_store(self, node_id: str) -> Mapping[str, JsonValue]:
         """Return a script node's durable store; the node id "" is the shared store."""
+        ...
+
+    def table_version(self, name: str, number: int | None) -> TableVersion | None:
+        """Return a version of a look-up table: the latest, unless a number is given."""
+        ...
+
+
+class TableContents(Protocol):
+    """The rows of look-up tables."""
+
+    def columns(
+        self, version: TableVersion, names: frozenset[str] | None = None
+    ) -> Mapping[str, Column]:
+        """Return columns of a version by name: all of them, unless some are named.
+
+        Raises ``InputError`` where they cannot be read.
+        """
         ...
 
 
