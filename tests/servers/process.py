@@ -1,6 +1,7 @@
 """Servers of the tests as processes of their own: a free port, patience, and an end."""
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -51,9 +52,6 @@ def running(
             time.sleep(0.05)
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        # All that it has started, at once: nobody needs what it holds any more.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

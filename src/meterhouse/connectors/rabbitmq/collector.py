@@ -2,24 +2,32 @@
 
 Theory of operation. A run is the only consumer of the queue. When the broker lets it in, the one
 before it is gone, and what that had not acknowledged is back in the queue, marked as delivered
-before. Such a message that the ledger's position knows is acknowledged and not metered; all others
-are, also those that a publisher has sent twice. The run takes what is there when it begins; after
-the commit one acknowledgement covers all of it. An offset is the number of a message among all that
-were ever taken from the queue.
+before. Such a message that the ledger's position knows (see ``pending``) is acknowledged and not
+metered; all others are, also those that a publisher has sent twice. The run takes what is there
+when it begins; after the commit one acknowledgement covers all of it. An offset is the number of a
+message among all that were ever taken from the queue.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from queue import Empty, Queue
-from typing import Any
+from typing import Any, NamedTuple
 
 from meterhouse.connectors.broker import BrokerAccess
 from meterhouse.connectors.http.guard import Guard
 from meterhouse.connectors.message import MESSAGES_MAX, MessageChunk
 from meterhouse.connectors.rabbitmq.client import PATIENCE_SECONDS, Link, connect, library, said
-from meterhouse.connectors.rabbitmq.pending import Identity, Pending, identity
+from meterhouse.connectors.rabbitmq.pending import (
+    Identity,
+    Pending,
+    identity,
+    read_text,
+    text_of,
+    with_id,
+)
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.secret import Credentials
 from meterhouse.streams.ports import Collected, Collecting
@@ -28,9 +36,16 @@ _PREFETCH_MAX = 65_535
 _REFUSED = 403
 _NOT_FOUND = 404
 _PAUSE_SECONDS = 0.1
+_NOTHING = {"taken": 0, "pending": "", "settled": ""}
 _ALONE = "Give the stream a queue of its own, which nobody else consumes"
-#: tag, whether it was delivered before, identity, content
-_Message = tuple[int, bool, Identity, bytes]
+
+
+class _Message(NamedTuple):
+    tag: int
+    #: whether it was delivered before, to this run or another consumer
+    redelivered: bool
+    identity: Identity
+    body: bytes
 
 
 def open_collector(
@@ -56,7 +71,7 @@ class RabbitmqCollector:
         self._arrived: Queue[_Message] = Queue()
         self._last_tag = 0
         self._taken = 0
-        self._committed = Pending()
+        self._committed: list[Identity] = []
         self._seen_all = False
 
     # ------------------------------------------------------------ reading
@@ -68,43 +83,55 @@ class RabbitmqCollector:
         if wanted.preview:
             self._ask(lambda link: link.channel().queue_declare(self._queue, passive=True))
             return
-        position = wanted.positions.get(self._queue) or {}
-        known = Pending.read(position)
-        self._taken = position.get("taken", 0)
+        position = wanted.positions.get(self._queue) or _NOTHING
+        known = Pending(read_text(position["pending"]), settled=read_text(position["settled"]))
+        self._taken = position["taken"]
         # What is known takes no room from what is new.
-        there = self._consume(wanted.records_max + len(known))
+        arriving = self._messages(self._consume(wanted.records_max + len(known)))
         room, chunk = wanted.records_max, None
-        for message in self._messages(there):
-            if not self._is_new(message, known):
-                continue
+        for message in self._new(arriving, known):
             if chunk is None:
                 source = wanted.number(f"rabbitmq:{self._queue}")
                 chunk = MessageChunk(source, min(MESSAGES_MAX, wanted.chunk_records))
-            chunk.add(self._taken, message[3])
+            chunk.add(self._taken, message.body)
             self._taken += 1
             room -= 1
             if chunk.full or not room:
-                yield Collected(chunk.closed(), chunk.source, self._position(known))
+                yield Collected(chunk.closed(), chunk.source, self._position(known.left()))
                 chunk = None
             if not room:
                 return
-        if self._seen_all:
-            # What is known and did not come again never will.
-            known = Pending()
+        # Where all was seen, what is known and did not come again never will.
+        position = self._position([] if self._seen_all else known.left())
         if chunk is None:
-            yield Collected(None, -1, self._position(known))
+            yield Collected(None, -1, position)
         else:
-            yield Collected(chunk.closed(), chunk.source, self._position(known))
+            yield Collected(chunk.closed(), chunk.source, position)
 
-    def _is_new(self, message: _Message, known: Pending) -> bool:
-        tag, redelivered, identity, _ = message
-        self._last_tag = tag
-        # Committed before or now: known until it is certain that the broker knows.
-        self._committed.add(identity)
-        return not (redelivered and known.take(identity))
+    def _new(self, arriving: Iterator[_Message], known: Pending) -> Iterator[_Message]:
+        """Yield the messages that were not committed before."""
+        head: list[_Message] = []
+        if known.ordered:
+            head = list(islice(arriving, len(known)))
+            before = [message.identity for message in head if message.redelivered]
+            if known.back(before) and len(before) == len(head):
+                for message in head:
+                    self._hold(message)
+                    known.take(message.identity)
+                head = []
+        for message in chain(head, arriving):
+            self._hold(message)
+            if not (message.redelivered and known.take(message.identity)):
+                yield message
 
-    def _position(self, known: Pending) -> dict[str, JsonValue]:
-        return {self._queue: {"taken": self._taken, **self._committed.joined(known).to_json()}}
+    def _hold(self, message: _Message) -> None:
+        """Count a message among those that one acknowledgement will cover."""
+        self._last_tag = message.tag
+        self._committed.append(message.identity)
+
+    def _position(self, left: list[Identity]) -> dict[str, JsonValue]:
+        texts = {"pending": text_of(self._committed), "settled": text_of(left)}
+        return {self._queue: {"taken": self._taken, **texts}}
 
     def _ask(self, question: Any) -> Any:
         assert self._link is not None, "the collector is open"
@@ -148,7 +175,8 @@ class RabbitmqCollector:
 
     def _arrive(self, _channel: Any, method: Any, properties: Any, body: bytes) -> None:
         known_by = identity(properties.message_id, body)
-        self._arrived.put((method.delivery_tag, method.redelivered, known_by, body))
+        message = _Message(method.delivery_tag, method.redelivered, known_by, body)
+        self._arrived.put(message)
 
     def _messages(self, there: int) -> Iterator[_Message]:
         """Yield so many messages, or fewer where others have expired."""
@@ -169,8 +197,9 @@ class RabbitmqCollector:
         if not self._last_tag:
             return {}
         self._ask(self._tell)
-        settled = self._committed.with_id()
-        return {self._queue: {"taken": self._taken, **settled.to_json()}}
+        self._committed = with_id(self._committed)
+        texts = {"pending": "", "settled": text_of(self._committed)}
+        return {self._queue: {"taken": self._taken, **texts}}
 
     def _tell(self, _connection: Any) -> None:
         self._channel.basic_ack(self._last_tag, multiple=True)

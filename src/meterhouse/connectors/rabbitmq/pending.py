@@ -1,85 +1,85 @@
 """Messages that are committed, and of which it is not certain that the broker knows.
 
-The broker gives no message a place. It is known again by its message id, else by a digest of its
-content, and then there may be several alike: they are counted. A message with an id stays known for
-one run longer, should the broker lose an acknowledgement; one without is forgotten as soon as it is
-acknowledged, because the next one alike is most likely another one.
+The broker gives no message a place. One with a message id is known by that. One without is known by
+a digest of its content, and others may be alike: so these count as the same only where all messages
+that were committed are back at the head of the queue, in their order. One acknowledgement covers
+all of them, so either all are back or none is. As soon as that is certain, those without an id
+are forgotten; those with one stay known for one run longer, should the broker lose what it heard.
 """
 
 from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
-from meterhouse.core.json_text import JsonValue
-
 _DIGEST_BYTES = 16
-#: (whether it is of a message id, digest)
+#: Whether it is of a message id, and the digest.
 Identity = tuple[bool, bytes]
 
 
 def identity(message_id: str | None, body: bytes) -> Identity:
     """Return what a message is known by."""
-    if message_id:
-        return True, blake2b(message_id.encode(), digest_size=_DIGEST_BYTES).digest()
-    return False, blake2b(body, digest_size=_DIGEST_BYTES).digest()
+    content = message_id.encode() if message_id else body
+    return bool(message_id), blake2b(content, digest_size=_DIGEST_BYTES).digest()
+
+
+def text_of(identities: Iterable[Identity]) -> str:
+    """Write identities as a text: for each a byte, and 16 of its digest, in Base64.
+
+    >>> read_text(text_of([identity("a", b"")])) == [identity("a", b"")]
+    True
+    """
+    joined = b"".join(bytes([named]) + digest for named, digest in identities)
+    return base64.b64encode(joined).decode()
+
+
+def read_text(text: str) -> list[Identity]:
+    """Read what ``text_of`` has made."""
+    joined, size = base64.b64decode(text), 1 + _DIGEST_BYTES
+    entries = (joined[at : at + size] for at in range(0, len(joined), size))
+    return [(bool(entry[0]), entry[1:]) for entry in entries]
 
 
 class Pending:
-    """Identities, with how many messages have each.
+    """What was committed last, in the order of the queue, and what is ``settled`` but for its id.
 
-    >>> pending = Pending([identity("a", b""), identity(None, b"x"), identity(None, b"x")])
-    >>> [pending.take(identity(None, b"x")) for _ in range(3)], len(pending)
-    ([True, True, False], 1)
+    >>> pending = Pending([identity("a", b"")], settled=[identity("b", b"")])
+    >>> pending.take(identity("b", b"")), pending.take(identity("b", b"")), len(pending.left())
+    (True, False, 1)
     """
 
-    def __init__(self, identities: Iterable[Identity] = ()) -> None:
-        self._count = Counter(identities)
-
-    @classmethod
-    def read(cls, value: Mapping[str, JsonValue]) -> Pending:
-        """Read what ``to_json`` has made."""
-        names = ((True, "ids"), (False, "bodies"))
-        return cls((named, d) for named, name in names for d in _digests(value.get(name) or ""))
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """Return the digests as two texts."""
-        return {
-            name: base64.b64encode(b"".join(sorted(self._of(named=named)))).decode()
-            for named, name in ((True, "ids"), (False, "bodies"))
-        }
-
-    def _of(self, *, named: bool) -> list[bytes]:
-        return [digest for is_named, digest in self._count.elements() if is_named is named]
+    def __init__(
+        self, identities: Sequence[Identity] = (), *, settled: Iterable[Identity] = ()
+    ) -> None:
+        self._identities = list(identities)
+        self._named = Counter([*with_id(identities), *settled])
 
     def __len__(self) -> int:
-        return self._count.total()
+        return len(self._identities)
 
-    def add(self, identity: Identity) -> None:
-        """Know one message more."""
-        self._count[identity] += 1
+    @property
+    def ordered(self) -> bool:
+        """Whether any of them is known only by its place among the others."""
+        return any(not named for named, _ in self._identities)
+
+    def back(self, head: Sequence[Identity]) -> bool:
+        """Whether these messages, which were delivered before, are all of them."""
+        return list(head) == self._identities
 
     def take(self, identity: Identity) -> bool:
-        """Whether a message is known; it is so once less then."""
-        if self._count[identity] <= 0:
-            del self._count[identity]
+        """Whether a message is known by its id; it is so once less then."""
+        if self._named[identity] <= 0:
             return False
-        self._count[identity] -= 1
+        self._named[identity] -= 1
         return True
 
-    def joined(self, other: Pending) -> Pending:
-        """Return all of both."""
-        joined = Pending()
-        joined._count = self._count + other._count
-        return joined
-
-    def with_id(self) -> Pending:
-        """Return those that are known by an id."""
-        return Pending((True, digest) for digest in self._of(named=True))
+    def left(self) -> list[Identity]:
+        """Return those with an id that were not taken."""
+        return list(self._named.elements())
 
 
-def _digests(text: str) -> Iterable[bytes]:
-    joined = base64.b64decode(text)
-    return (joined[at : at + _DIGEST_BYTES] for at in range(0, len(joined), _DIGEST_BYTES))
+def with_id(identities: Iterable[Identity]) -> list[Identity]:
+    """Return those that are known by an id."""
+    return [identity for identity in identities if identity[0]]
