@@ -36,7 +36,7 @@ _PREFETCH_MAX = 65_535
 _REFUSED = 403
 _NOT_FOUND = 404
 _PAUSE_SECONDS = 0.1
-_NOTHING = {"taken": 0, "pending": "", "settled": ""}
+_NOTHING: dict[str, Any] = {"taken": 0, "pending": "", "settled": ""}
 _ALONE = "Give the stream a queue of its own, which nobody else consumes"
 
 
@@ -83,7 +83,7 @@ class RabbitmqCollector:
         if wanted.preview:
             self._ask(lambda link: link.channel().queue_declare(self._queue, passive=True))
             return
-        position = wanted.positions.get(self._queue) or _NOTHING
+        position: dict[str, Any] = wanted.positions.get(self._queue) or _NOTHING
         known = Pending(read_text(position["pending"]), settled=read_text(position["settled"]))
         self._taken = position["taken"]
         # What is known takes no room from what is new.
