@@ -1,6 +1,7 @@
 """What holds for every broker: each message is metered once, whatever happens."""
 
 import json
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -128,3 +129,29 @@ def test_a_private_address_is_refused_unless_it_is_allowed(
     said = failing(meterhouse)
     assert "no public address" in said
     assert "METERHOUSE_HTTP_ALLOW" in said
+
+
+LIBRARIES = {"kafka": "confluent_kafka", "nats": "nats", "rabbitmq": "pika"}
+
+
+def test_a_library_that_is_not_installed_is_named_with_its_extra(
+    meterhouse: Meterhouse, broker: Broker, name: str, monkeypatch: pytest.MonkeyPatch
+):
+    set_up(meterhouse, broker, name)
+    monkeypatch.setitem(sys.modules, LIBRARIES[broker.kind], None)
+    assert f"pip install 'meterhouse[{broker.kind}]'" in failing(meterhouse)
+
+
+READER_TYPES = ("readers/kafka", "readers/nats", "readers/rabbitmq")
+
+
+@pytest.mark.parametrize("type_", READER_TYPES)
+def test_wrong_parameters_are_all_named_at_once(meterhouse: Meterhouse, type_: str):
+    servers = "bootstrapServers" if type_ == "readers/kafka" else "servers"
+    wrong = {servers: ["nowhere", "a:99999"], "maxRecords": 0, "caCertificate": "x", "tls": False}
+    wrong |= {"secretsWalletEntry": {"secretType": "aws"}, "odd": 1, "format": "xml"}
+    document = small.document(small.node("Reader", type_, **wrong), small.meter())
+    said = meterhouse.refused("stream", "validate", "-", given=json.dumps(document))
+    for place in (f"{servers}[0]", f"{servers}[1]", "maxRecords", "caCertificate", "odd", "format"):
+        assert f"params.{place}: " in said
+    assert "params.secretsWalletEntry.secretId: is missing" in said

@@ -179,7 +179,7 @@ class KafkaCollector:
                     or f"no message of {part.name} for {self._settings['idleSeconds']} s, "
                     f"and offset {end} is not reached"
                 )
-            messages += self._consumer.consume(min(share - taken, 10_000) or 1, timeout=0)
+            messages += self._consumer.consume(min(share - taken, 10_000), timeout=0)
             if not taken and self._has_message(messages):
                 end = max(end, self._consumer.get_watermark_offsets(place, cached=True)[1])
             for message in messages:

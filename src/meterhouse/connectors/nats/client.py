@@ -68,8 +68,9 @@ async def connect(access: BrokerAccess, guard: Guard) -> Any:
     for server in access.judged(guard):
         for address in server.addresses:
             host = f"[{address}]" if ":" in address else address
+            client = nats.NATS()
             try:
-                return await nats.connect(
+                await client.connect(
                     f"{'tls' if tls else 'nats'}://{host}:{server.port}",
                     name="meterhouse",
                     allow_reconnect=False,
@@ -85,4 +86,8 @@ async def connect(access: BrokerAccess, guard: Guard) -> Any:
                 )
             except (OSError, TimeoutError, nats.errors.Error) as failed:
                 error = failed
+                # It leaves a connection open on which it was not let in.
+                await client.close()
+            else:
+                return client
     raise access.failed("NATS", told[-1] if told else error) from error
