@@ -15,7 +15,11 @@ from meterhouse.core.secret import Credentials
 from meterhouse.streams.ports import Collector
 
 #: kind -> the module that has ``open_collector(settings, credentials, guard=...)``
-_MODULES: dict[str, str] = {}
+_MODULES = {
+    "kafka": "meterhouse.connectors.kafka.collector",
+    "nats": "meterhouse.connectors.nats.collector",
+    "rabbitmq": "meterhouse.connectors.rabbitmq.collector",
+}
 
 
 class CollectorKinds:

