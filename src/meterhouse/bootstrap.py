@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from meterhouse.app.diagnosis import Finding
     from meterhouse.app.ports import Lease, Ledger
     from meterhouse.app.running import Means
-    from meterhouse.app.table_ports import TableFiles
     from meterhouse.connectors.http import Guard, HttpClient
     from meterhouse.core.secret import Credentials
     from meterhouse.security import KeyFile
@@ -142,10 +141,6 @@ class Installation:
 
         return credentials_of(self.ledger, self.sealer(), secret_id)
 
-    def tables(self) -> TableFiles:
-        """Return what keeps the rows of look-up tables."""
-        return tables_of(self.directory)
-
     def sealer(self) -> Sealer:
         """Return what seals with the wallet's key."""
         return sealer_of(self.directory, self.ledger)
@@ -196,13 +191,7 @@ def _means(
     checkpoint: Callable[[], None] = _unseen,
 ) -> Means:
     from meterhouse.app.running import Means
-    from meterhouse.connectors import (
-        CollectorKinds,
-        FileDelivery,
-        SpoolFolder,
-        TableFolder,
-        UsageFiles,
-    )
+    from meterhouse.connectors import CollectorKinds, FileDelivery, SpoolFolder, UsageFiles
     from meterhouse.sandbox import Sandbox
     from meterhouse.streams.world import Services
 
@@ -219,17 +208,9 @@ def _means(
         wait=time.sleep,
         stopwatch=lambda: int(time.monotonic()),
         checkpoint=checkpoint,
-        tables=TableFolder(directory, home=home),
     )
     delivery = FileDelivery(directory, home=home)
     return Means(services, delivery, _lease(), living_processes, _now, Path.cwd())
-
-
-def tables_of(directory: Path) -> TableFiles:
-    """Return what keeps the rows of look-up tables in a data directory."""
-    from meterhouse.connectors import TableFolder
-
-    return TableFolder(directory, home=home_directory())
 
 
 def _lease() -> Lease:
@@ -340,7 +321,6 @@ def open_context(
             log=log,
             sealer=sealer,
             client_secrets=client_secrets,
-            tables=tables_of(directory),
             limits=limits or Limits(),
         )
     finally:

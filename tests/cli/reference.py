@@ -20,7 +20,6 @@ VERBS = {
     "stream": (
         *("import", "validate", "update", "rename", "export", "list", "delete", "run", "preview"),
         *("version list", "version tag", "version show", "version export", "version restore"),
-        *("position list", "position reset"),
     ),
     "schedule": ("set", "show", "list", "remove", "enable", "disable"),
     "group": ("create", "update", "list", "show", "run", "delete"),

@@ -258,22 +258,6 @@ PARAMS = {
         ({"mappings": [{"a..b": "x"}]}, "mappings[0]"),
         ({"mappings": [{"a": "x"}, {"a.b": "y"}]}, "mappings"),
     ],
-    "transforms/lookup": [
-        ({}, "table"),
-        ({"table": "t"}, "keys"),
-        ({"table": "t", "version": 0}, "version"),
-        ({"table": "t", "column": "x"}, "column"),
-        ({"table": "t", "keys": [{"field": "a"}]}, "keys[0].column"),
-        ({"table": "t", "keys": [{"field": "${x}", "column": "a"}]}, "keys[0].field"),
-        ({"table": "t", "keys": [{"field": "a", "column": "b"}] * 2}, "keys[1].column"),
-        ({"table": "t", "fields": [{"column": "a", "target": "a..b"}]}, "fields[0].target"),
-        (
-            {"table": "t", "fields": [{"column": "a"}, {"column": "b", "target": "a.b"}]},
-            "fields[1].target",
-        ),
-        ({"table": "t", "onNoMatch": "explode"}, "onNoMatch"),
-        ({"table": "t", "multiOutput": {"fixed": {"x": {"id": "y"}}}}, "multiOutput.fixed.x"),
-    ],
     "transforms/split": [
         ({}, "multiOutput.configurable.outputs"),
         ({"rules": [{"key": "x"}]}, "rules[0].key"),

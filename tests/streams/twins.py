@@ -8,7 +8,6 @@ import polars as pl
 from meterhouse.core.json_text import JsonValue, Record, parse_json
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.source import State
-from meterhouse.streams.lookup_table import TableVersion
 from meterhouse.streams.ports import (
     Collected,
     Collecting,
@@ -182,7 +181,6 @@ class Snapshot:
     read_positions: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     known: Mapping[str, Mapping[bytes, int]] = field(default_factory=dict)
     stores: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
-    tables: Mapping[str, TableVersion] = field(default_factory=dict)
 
     def meters(self, meter_key: str) -> State:
         return self.states.get(meter_key, State())
@@ -202,10 +200,6 @@ class Snapshot:
 
     def script_store(self, node_id: str) -> Mapping[str, JsonValue]:
         return self.stores.get(node_id, {})
-
-    def table_version(self, name: str, number: int | None) -> TableVersion | None:
-        found = self.tables.get(name)
-        return found if found is None or number in (None, found.number) else None
 
 
 def records_of(text: str) -> list[Record]:

@@ -12,7 +12,6 @@ from meterhouse.api.run_threads import RunThreads
 from meterhouse.app.access_ports import Acting, ClientSecretHasher, Sealer
 from meterhouse.app.ports import Lease, Ledger
 from meterhouse.app.running import Means
-from meterhouse.app.table_ports import TableFiles
 from meterhouse.core.instant import Instant
 
 MEBIBYTE = 1024 * 1024
@@ -39,7 +38,7 @@ class Context:
 
     ``ledger`` lends a ledger to one thread. ``public_url`` is where clients find this server,
     without a slash at its end. ``log`` takes one line of JSON. ``sealer`` seals secrets;
-    ``client_secrets`` makes and hashes those of applications; ``tables`` keeps rows of look-ups.
+    ``client_secrets`` makes and hashes those of applications.
     """
 
     ledger: Callable[..., AbstractContextManager[Ledger]]
@@ -57,7 +56,6 @@ class Context:
     log: Callable[[str], None]
     sealer: Sealer
     client_secrets: ClientSecretHasher
-    tables: TableFiles
     limits: Limits = field(default_factory=Limits)
 
     def of(self, actor: str) -> Context:

@@ -33,7 +33,6 @@ from meterhouse.app.stream_ports import (
     StreamVersions,
     UsageAudit,
 )
-from meterhouse.app.table_ports import Tables
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.core.meter import MeterPatch, NewMeter
@@ -560,7 +559,6 @@ class Ledger(
     Streams,
     StreamVersions,
     StreamGroups,
-    Tables,
     Schedules,
     Runs,
     Positions,

@@ -15,11 +15,7 @@ from meterhouse.core.secret import Credentials
 from meterhouse.streams.ports import Collector
 
 #: kind -> the module that has ``open_collector(settings, credentials, guard=...)``
-_MODULES = {
-    "kafka": "meterhouse.connectors.kafka.collector",
-    "nats": "meterhouse.connectors.nats.collector",
-    "rabbitmq": "meterhouse.connectors.rabbitmq.collector",
-}
+_MODULES: dict[str, str] = {}
 
 
 class CollectorKinds:

@@ -15,7 +15,6 @@ VERBS: dict[str, tuple[str, ...]] = {
     "meters": _ALL,
     "streams": (*_ALL, "run"),
     "schedules": _ALL,
-    "tables": _ALL,
     "runs": ("read",),
     "records": ("read",),
     "audit": ("read",),

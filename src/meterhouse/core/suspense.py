@@ -23,7 +23,6 @@ class Reason(Enum):
     NO_METER_FOUND = "no_meter_found"
     SCHEMA_INVALID = "schema_invalid"
     SCRIPT_ERROR = "script_error"
-    REFERENCE_MISSING = "reference_missing"
 
 
 #: What each reason means and what to do about it, for messages and docs.
@@ -52,9 +51,5 @@ REMEDIES: dict[Reason, str] = {
     ),
     Reason.SCRIPT_ERROR: (
         "a script or an expression failed for this record; correct its fields, or mend the node"
-    ),
-    Reason.REFERENCE_MISSING: (
-        "the look-up table has no row with the record's keys; correct them, or upload a version of "
-        "the table that has it"
     ),
 }

@@ -19,7 +19,6 @@ from meterhouse.store.connection import (
 from meterhouse.store.corrections import CorrectionTable
 from meterhouse.store.health import HealthTable
 from meterhouse.store.idempotency import IdempotencyTable
-from meterhouse.store.lookup_tables import LookupTableTable
 from meterhouse.store.meter_types import MeterTypeTable
 from meterhouse.store.meters import MeterTable
 from meterhouse.store.migration import migrate
@@ -46,7 +45,6 @@ class SqliteLedger(
     StreamTable,
     StreamVersionTable,
     StreamGroupTable,
-    LookupTableTable,
     ScheduleTable,
     RunTable,
     PositionTable,

@@ -20,10 +20,8 @@ from meterhouse.engine.source import METER_SCHEMA, MeterColumns, Profile
 from meterhouse.store.catalogue import Catalogue
 from meterhouse.store.connection import Database, TooBigError, path_from_value
 from meterhouse.store.contents import contents_frame, empty_contents, initial_text
-from meterhouse.store.lookup_tables import version_of
 from meterhouse.store.run_commit import SHARED
 from meterhouse.store.sql_text import queries
-from meterhouse.streams.lookup_table import TableVersion
 from meterhouse.streams.record import ConsumedFile, Requeued
 
 _SQL = queries("snapshot")
@@ -108,11 +106,6 @@ class Snapshot:
         with self._database.errors():
             rows = self._database.rows(_SQL["script_store"], (owner, node_id))
         return {key: parse_json(value) for key, value in rows}
-
-    def table_version(self, name: str, number: int | None) -> TableVersion | None:
-        """Return a version of a look-up table: the latest, unless a number is given."""
-        with self._database.errors():
-            return version_of(self._database, name, number)
 
 
 class SnapshotMeters:

@@ -30,5 +30,6 @@ def migrations() -> Iterator[tuple[int, str]]:
         for file in (files("meterhouse.store") / "migrations").iterdir()
         if (match := _NUMBER.match(file.name))
     }
+    assert sorted(found) == list(range(1, len(found) + 1)), "migrations are numbered from 1"
     for number in sorted(found):
         yield number, found[number].read_text("utf-8")

@@ -13,9 +13,7 @@ from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.core.secret import Credentials
 from meterhouse.engine.batch import UsageBatch
-from meterhouse.engine.column import Column
 from meterhouse.engine.source import MeterSource
-from meterhouse.streams.lookup_table import TableVersion
 from meterhouse.streams.record import ConsumedFile, Requeued
 
 
@@ -111,10 +109,10 @@ class Collecting:
 class Collected:
     """What came of one source, and the ``positions`` that this and all before it lead to.
 
-    Where only positions have changed, there is no chunk, and no source was read.
+    Where only positions have changed, the chunk is empty.
     """
 
-    chunk: ReadChunk | None
+    chunk: ReadChunk
     source: int
     positions: Mapping[str, JsonValue]
 
@@ -302,23 +300,6 @@ class RunSnapshot(Protocol):
 
     def script_store(self, node_id: str) -> Mapping[str, JsonValue]:
         """Return a script node's durable store; the node id "" is the shared store."""
-        ...
-
-    def table_version(self, name: str, number: int | None) -> TableVersion | None:
-        """Return a version of a look-up table: the latest, unless a number is given."""
-        ...
-
-
-class TableContents(Protocol):
-    """The rows of look-up tables."""
-
-    def columns(
-        self, version: TableVersion, names: frozenset[str] | None = None
-    ) -> Mapping[str, Column]:
-        """Return columns of a version by name: all of them, unless some are named.
-
-        Raises ``InputError`` where they cannot be read.
-        """
         ...
 
 

@@ -17,7 +17,6 @@ from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.source import MeterSource
 from meterhouse.streams.graph import StreamGraph
-from meterhouse.streams.lookup_table import TableVersion
 from meterhouse.streams.mask import uniform
 from meterhouse.streams.ports import RunSnapshot, Spool
 from meterhouse.streams.record import ConsumedFile, Requeued, Suspended
@@ -99,9 +98,6 @@ class _Unremembering:
 
     def script_store(self, node_id: str) -> Mapping[str, JsonValue]:
         return self._snapshot.script_store(node_id)
-
-    def table_version(self, name: str, number: int | None) -> TableVersion | None:
-        return self._snapshot.table_version(name, number)
 
 
 class _NoSpools:

@@ -69,12 +69,12 @@ def grow(tree: dict[str, Branch], path: TargetPath, column: Column) -> None:
 def grown(branch: Branch) -> Column:
     """Return what stands at a name as one column."""
     if isinstance(branch, list):
-        return reduce(overlaid, branch)
+        return reduce(_or_later, branch)
     return _object_column({name: grown(inner) for name, inner in sorted(branch.items())})
 
 
-def overlaid(earlier: Column, later: Column) -> Column:
-    """Return the later value where there is one, the earlier one elsewhere."""
+def _or_later(earlier: Column, later: Column) -> Column:
+    """The later value where there is one, the earlier one elsewhere."""
     if not later.null_count():
         return later
     same = earlier.kind is later.kind and earlier.values.dtype == later.values.dtype

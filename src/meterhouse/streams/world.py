@@ -15,7 +15,6 @@ from meterhouse.streams.ports import (
     ScriptSandbox,
     ScriptSession,
     SpoolFactory,
-    TableContents,
 )
 from meterhouse.streams.sources import Sources
 from meterhouse.streams.suspension import SuspenseBook
@@ -84,8 +83,7 @@ class Services:
     ``log`` is called with node name, level and text as lines come up. ``http``, ``collectors`` and
     ``credentials`` (by id of a secret) are for streams that call servers; ``wait`` lets seconds
     pass between two tries, and ``stopwatch`` tells whole seconds that have passed. ``checkpoint``
-    is called before each chunk; what it raises ends the run. ``tables`` are for streams that look
-    things up.
+    is called before each chunk; what it raises ends the run.
     """
 
     files: FileReader
@@ -99,7 +97,6 @@ class Services:
     progress: Callable[[Progress], None] = _ignore_progress
     log: Callable[[str, str, str], None] = _ignore_line
     checkpoint: Callable[[], None] = _go_on
-    tables: TableContents | None = None
 
 
 class RunLog:

@@ -38,6 +38,7 @@ from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Coded, Column, ColumnKind
 from meterhouse.streams.expression_columns.choice import chosen, coalesced
 from meterhouse.streams.expression_columns.conversion import as_text, as_truth
+from meterhouse.streams.expression_columns.date_functions import DATE_FUNCTIONS, minutes
 from meterhouse.streams.expression_columns.distinct import applied
 from meterhouse.streams.expression_columns.joining import joined
 from meterhouse.streams.expression_columns.number_functions import NUMBER_FUNCTIONS, minus_sign
@@ -59,7 +60,7 @@ from meterhouse.streams.field import record_texts
 #: Computes vectors; ``None``: ask for each distinct combination of values.
 Kernel = Callable[[Sequence[Vector]], Vector | None]
 
-_FUNCTIONS: dict[str, Kernel] = {**TEXT_FUNCTIONS, **NUMBER_FUNCTIONS}
+_FUNCTIONS: dict[str, Kernel] = {**TEXT_FUNCTIONS, **NUMBER_FUNCTIONS, **DATE_FUNCTIONS}
 _ORDERS = frozenset({Operator.LESS, Operator.AT_MOST, Operator.GREATER, Operator.AT_LEAST})
 _TEXTS = frozenset({Shape.TEXT, Shape.STAMP})
 
@@ -260,6 +261,8 @@ class BatchEvaluation:
             record = {str(place): value for place, value in enumerate(values)}
             return part_value(bare, record, now=self._now)
 
+        if isinstance(part, Call):
+            operands = minutes(part.function, operands)
         return applied(compute, operands, length)
 
     def _in_dictionary(self, part: Part, operands: Sequence[Vector], kernel: Kernel) -> Vector:

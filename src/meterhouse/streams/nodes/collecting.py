@@ -63,10 +63,8 @@ class _Collecting(NodeRun):
         records = 0
         try:
             for collected in self._open().chunks(self._wanted()):
-                self._positions |= collected.positions
-                if collected.chunk is None:
-                    continue
                 self._guard.screen_unreadable(collected.chunk, collected.source)
+                self._positions |= collected.positions
                 batch = collected.chunk.batch
                 # One message may hold several records.
                 batch = batch if room is None else batch.slice(0, room - records)

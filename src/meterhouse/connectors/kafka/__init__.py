@@ -1,1 +1,0 @@
-"""Kafka: topics as inputs with positions."""
