@@ -6,7 +6,7 @@ keys, queued records), so that a preview shows what the stream does with records
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from meterhouse.engine.source import MeterSource
 from meterhouse.streams.graph import StreamGraph
 from meterhouse.streams.mask import uniform
 from meterhouse.streams.ports import RunSnapshot, Spool
-from meterhouse.streams.record import ConsumedFile, Requeued, Suspended
+from meterhouse.streams.record import AggregateSession, ConsumedFile, Requeued, Suspended
 from meterhouse.streams.run import execute
 from meterhouse.streams.world import RunFacts, Services
 
@@ -98,6 +98,14 @@ class _Unremembering:
 
     def script_store(self, node_id: str) -> Mapping[str, JsonValue]:
         return self._snapshot.script_store(node_id)
+
+    def sessions(
+        self, node_id: str, scope: str, *, keys: Collection[str], at: Instant
+    ) -> Sequence[AggregateSession]:
+        return ()
+
+    def due_sessions(self, node_id: str, scope: str, *, at: Instant) -> Sequence[AggregateSession]:
+        return ()
 
 
 class _NoSpools:

@@ -6,6 +6,8 @@ from meterhouse.core.problem import NotFoundError
 from meterhouse.core.reading import shown
 from meterhouse.streams.nodes import (
     counter,
+    data_aggregate,
+    date,
     deduplicate,
     file_reader,
     file_writer,
@@ -16,6 +18,7 @@ from meterhouse.streams.nodes import (
     meter,
     noop,
     script,
+    script_aggregate,
     split,
     validate,
     xmap,
@@ -33,6 +36,9 @@ _TYPES = (
     map.TYPE,
     xmap.TYPE,
     filter.TYPE,
+    date.TYPE,
+    data_aggregate.TYPE,
+    script_aggregate.TYPE,
     http.TYPE,
     split.TYPE,
     meter.TYPE,
