@@ -148,7 +148,8 @@ def test_it_has_what_every_script_has():
     script = """
         state.node.n = (state.node.n ?? 0) + 1; store.set("seen", state.node.n);
         audit.count("records"); log.info("%s", meta.source);
-        await push({...payload, sum: session.meta.count, month: require("moment").utc().format("YYYY-MM")});
+        const month = require("moment").utc().format("YYYY-MM");
+        await push({...payload, sum: session.meta.count, month});
     """
     left, result = passed(gatherer(script), [{"u": 1}, {"u": 1}], scripts=JavaScriptSandbox())
     assert left["out"] == [{"u": 1, "sum": n, "month": "2026-01"} for n in (1, 2)]

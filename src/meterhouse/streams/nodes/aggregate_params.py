@@ -158,7 +158,7 @@ def _read_timeout(reading: Reading) -> Timeout | None:
     if value is None and not inner.problems:
         inner.fail("value", "is missing", "use a whole number of 1 or more")
     unit, since = inner.body.get("unit", "MINUTE"), inner.body.get("since", _LAST)
-    if unit not in _UNITS:
+    if not isinstance(unit, str) or unit not in _UNITS:
         inner.fail("unit", f"is {shown(unit)}", f"use one of {', '.join(_UNITS)}")
     elif value is not None and value * _UNITS[unit] > _DAYS_MAX * DAY:
         hint = f"a session that nothing updates is forgotten after {_DAYS_MAX} days"
