@@ -200,7 +200,8 @@ def test_views_of_cultflicks_are_settled_by_title_and_classified_by_user(meterho
         "outputFormat": "YYYY-MM-DDTHH:mm:ss.SSS[Z]",
     }
     per_title = "GENERAL_COUNT title,NUMERIC_SUM view_duration,NUMERIC_AVERAGE view_percent"
-    per_user = "NUMERIC_SUM view_duration,NUMERIC_SUM full_duration,GENERAL_COUNT title,GENERAL_CARRY_LAST plan"
+    per_user = "NUMERIC_SUM view_duration,NUMERIC_SUM full_duration,GENERAL_COUNT title"
+    per_user += ",GENERAL_CARRY_LAST plan"
     document = stream(
         "Cultflicks",
         [

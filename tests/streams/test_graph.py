@@ -277,6 +277,21 @@ PARAMS = {
             "rules[0].value",
         ),
     ],
+    "transforms/date": [
+        ({}, "items"),
+        ({"items": [{"field": "t", "mode": "shift"}]}, "items[0].mode"),
+        ({"items": [{"field": "t", "inputFormat": "MM-DD"}]}, "items[0].inputFormat"),
+    ],
+    "transforms/data_aggregate": [
+        ({}, "groupKeys"),
+        ({"groupKeys": [{"field": "u", "operationType": "EON"}]}, "groupKeys[0].operationType"),
+        ({"groupKeys": [{"field": "u"}], "flushType": "TIMEOUT"}, "timeout"),
+        ({"groupKeys": [{"field": "u"}], "timeout": {"value": 1, "unit": {}}}, "timeout.unit"),
+    ],
+    "transforms/script_aggregate": [
+        ({}, "groupByRules"),
+        ({"groupByRules": [{"fields": [5]}]}, "groupByRules[0].fields"),
+    ],
     "transforms/meter": [
         ({}, "guidingRules"),
         ({"flushType": "SOMETIMES"}, "flushType"),

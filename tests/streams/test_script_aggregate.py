@@ -195,7 +195,7 @@ def test_results_do_not_depend_on_the_cut(given_, cut, columnar):
         ({"groupByRules": [{"fields": []}]}, "groupByRules[0].fields: is empty"),
         ({"groupByRules": [{"fields": [5]}]}, "groupByRules[0].fields: is [5]"),
         ({"onTransform": 5}, "onTransform: is 5"),
-        ({"flush": "1", "onFlush": "2"}, "onFlush: is given beside flush"),
+        ({"metaField": 5}, "metaField: is 5"),
     ],
 )
 def test_what_is_wrong_with_parameters_is_named(params, problem):

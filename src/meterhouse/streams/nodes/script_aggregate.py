@@ -34,11 +34,7 @@ FIELDS_MAX = 100
 #: So many records, and so many sessions, are with the scripts at a time.
 PIECE_RECORDS = 1_000
 TRANSFORM, TIMEOUT, FLUSH = "transform", "timeout", "flush"
-_NAMES = {
-    TRANSFORM: ("onTransform", "transform"),
-    TIMEOUT: ("onTimeout", "timeout"),
-    FLUSH: ("onFlush", "flush"),
-}
+_NAMES = {TRANSFORM: "onTransform", TIMEOUT: "onTimeout", FLUSH: "onFlush"}
 #: Sessions are the node's, whatever its rules: a key names the fields that it is made of.
 _SCOPE = ""
 #: A record may nest as deep as any, and lies inside of a session.
@@ -63,13 +59,9 @@ class ScriptAggregateParams(NodeParams):
 
 def _read(reading: Reading) -> ScriptAggregateParams | None:
     rules = _read_rules(reading)
-    scripts: dict[str, str | None] = {}
-    for part, names in _NAMES.items():
-        texts = {name: reading.text(name, chars_max=SCRIPT_CHARS_MAX) for name in names}
-        given = {name: text for name, text in texts.items() if text is not None}
-        if len(given) > 1:
-            reading.fail(names[0], f"is given beside {names[1]}", "keep one of them")
-        scripts[part] = next(iter(given.values()), None)
+    scripts = {
+        part: reading.text(name, chars_max=SCRIPT_CHARS_MAX) for part, name in _NAMES.items()
+    }
     meta_field = reading.text("metaField")
     policy = read_policy(reading)
     if reading.problems:
