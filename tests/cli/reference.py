@@ -19,6 +19,7 @@ VERBS = {
     "meter": ("create", "list", "show", "update", "delete"),
     "stream": (
         *("import", "validate", "update", "rename", "export", "list", "delete", "run", "preview"),
+        "sessions",
         *("version list", "version tag", "version show", "version export", "version restore"),
         *("position list", "position reset"),
     ),

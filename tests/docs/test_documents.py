@@ -171,7 +171,7 @@ def _python(code: str, *, cwd: Path) -> str:
 
 def test_every_node_type_is_in_the_table_with_its_version() -> None:
     table = re.findall(
-        r"^\| \[`([a-z/]+)`\]\(#\w+\) \| ([\d, ]+) \|", text_of("docs/nodes.md"), re.M
+        r"^\| \[`([a-z_/]+)`\]\(#\w+\) \| ([\d, ]+) \|", text_of("docs/nodes.md"), re.M
     )
     known = {name: type_.versions for name, type_ in NODE_TYPES.items()}
     assert {name: frozenset(map(int, versions.split(","))) for name, versions in table} == known

@@ -12,7 +12,7 @@ from meterhouse.store import SqliteLedger
 from meterhouse.store.pages import cursor_of, number_after
 from meterhouse.store.sql_text import queries
 from meterhouse.streams.group import StreamGroup
-from meterhouse.streams.record import RunResult, RunStatus
+from meterhouse.streams.record import AggregateSession, RunResult, RunStatus, SessionChanges
 from meterhouse.streams.schedule import Schedule
 from meterhouse.streams.schedule_rule import ScheduleRule
 from meterhouse.streams.version import StreamVersion
@@ -41,8 +41,11 @@ def full(ledger: SqliteLedger) -> SqliteLedger:
     for n in range(7):
         ledger.add_stream(a_stream(f"stream {n}", id=f"stream-{n}", keys=()))
     suspended = [a_suspended(n) for n in range(7)]
+    kept = [AggregateSession(f"[{n}]", "{}", AT, AT, AT) for n in range(4)]
+    sessions = [SessionChanges("agg", "", kept), SessionChanges("more", '[["u","NONE"]]', kept)]
     records = [an_emitted(str(n), kind=list(Kind)[n % 2]) for n in range(7)]
-    commit(ledger, RunResult(suspended=suspended, records=records), id="big")
+    result = RunResult(suspended=suspended, records=records, sessions=sessions)
+    commit(ledger, result, id="big")
     for n in range(6):
         start(ledger, a_run(f"run-{n}"))
     for n in range(7):
@@ -88,6 +91,10 @@ LISTS = {
     "usage audit": lambda ledger, **page: ledger.usage_audit(**page),
     "usage audit of a stream": lambda ledger, **page: ledger.usage_audit(
         stream_id="stream-1", **page
+    ),
+    "sessions": lambda ledger, **page: ledger.open_sessions("stream-1", **page),
+    "sessions of a node": lambda ledger, **page: ledger.open_sessions(
+        "stream-1", node_id="agg", **page
     ),
     "records": lambda ledger, **page: ledger.records(**page),
     "golden records": lambda ledger, **page: ledger.records(kind="golden", **page),
@@ -161,7 +168,7 @@ PAGES = [
     for noun in (
         *("meter_types", "meters", "streams", "runs", "records", "corrections", "outbox"),
         *("secrets", "applications", "activities"),
-        *("stream_versions", "stream_groups", "schedules", "usage_audit"),
+        *("stream_versions", "stream_groups", "schedules", "usage_audit", "sessions"),
     )
     for name in queries(noun)
     if name.startswith("page") or name == "pending"

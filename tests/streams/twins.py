@@ -17,7 +17,13 @@ from meterhouse.streams.ports import (
     ReadChunk,
     Unreadable,
 )
-from meterhouse.streams.record import ConsumedFile, Requeued
+from meterhouse.streams.record import (
+    SESSION_LIFETIME,
+    AggregateSession,
+    ConsumedFile,
+    Requeued,
+    RunResult,
+)
 
 
 @dataclass(slots=True)
@@ -183,6 +189,9 @@ class Snapshot:
     known: Mapping[str, Mapping[bytes, int]] = field(default_factory=dict)
     stores: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     tables: Mapping[str, TableVersion] = field(default_factory=dict)
+    open_sessions: Mapping[tuple[str, str], Mapping[str, AggregateSession]] = field(
+        default_factory=dict
+    )
 
     def meters(self, meter_key: str) -> State:
         return self.states.get(meter_key, State())
@@ -206,6 +215,29 @@ class Snapshot:
     def table_version(self, name: str, number: int | None) -> TableVersion | None:
         found = self.tables.get(name)
         return found if found is None or number in (None, found.number) else None
+
+    def sessions(self, node_id: str, scope: str, *, keys, at: int) -> list[AggregateSession]:
+        wanted = set(keys)
+        return [session for session in self._open(node_id, scope, at) if session.key in wanted]
+
+    def due_sessions(self, node_id: str, scope: str, *, at: int) -> list[AggregateSession]:
+        due = [s for s in self._open(node_id, scope, at) if s.timeout_at is not None]
+        due = [session for session in due if session.timeout_at <= at]
+        return sorted(due, key=lambda session: (session.timeout_at, session.key))
+
+    def _open(self, node_id: str, scope: str, at: int) -> list[AggregateSession]:
+        found = self.open_sessions.get((node_id, scope), {}).values()
+        return [session for session in found if session.updated_at > at - SESSION_LIFETIME]
+
+    def after(self, result: RunResult) -> "Snapshot":
+        """What the ledger knows of sessions once a run is committed."""
+        left = {place: dict(found) for place, found in self.open_sessions.items()}
+        for changes in result.sessions:
+            found = left.setdefault((changes.node_id, changes.scope), {})
+            for key in changes.ended:
+                found.pop(key, None)
+            found |= {session.key: session for session in changes.kept}
+        return replace(self, open_sessions=left)
 
 
 def records_of(text: str) -> list[Record]:

@@ -79,11 +79,20 @@ class _Session:
         name: str,
         transform: str,
         flush: str | None,
+        timeout: str | None = None,
+        aggregates: bool = False,
         store: Mapping[str, JsonValue],
         language: str = JAVASCRIPT,
     ) -> None:
         self._session.define(
-            node_id, name=name, transform=transform, flush=flush, store=store, language=language
+            node_id,
+            name=name,
+            transform=transform,
+            flush=flush,
+            timeout=timeout,
+            aggregates=aggregates,
+            store=store,
+            language=language,
         )
 
     def transform(
@@ -96,6 +105,29 @@ class _Session:
             told = None if metas is None else metas[part]
             outcomes += self._session.transform(node_id, records[part], told)
         return outcomes
+
+    def aggregate(
+        self,
+        node_id: str,
+        part: str,
+        *,
+        keys: Sequence[str],
+        sessions: Mapping[str, tuple[str, Record, Record]],
+        records: Sequence[Record] | None = None,
+        metas: Sequence[Record] | None = None,
+        meta_field: str | None = None,
+    ) -> tuple[Sequence[ScriptOutcome], Mapping[str, Record | None]]:
+        # The node cuts what it gives; a session that is under way cannot be cut again.
+        self._check()
+        return self._session.aggregate(
+            node_id,
+            part,
+            keys=keys,
+            sessions=sessions,
+            records=records,
+            metas=metas,
+            meta_field=meta_field,
+        )
 
     def flush(self, node_id: str, meta: Record) -> ScriptOutcome:
         self._check()

@@ -27,6 +27,7 @@ from meterhouse.app.page import Page
 from meterhouse.app.stream_ports import (
     ALL_STREAMS,
     Schedules,
+    Sessions,
     StreamEdit,
     StreamFilter,
     StreamGroups,
@@ -564,6 +565,7 @@ class Ledger(
     Schedules,
     Runs,
     Positions,
+    Sessions,
     UsageAudit,
     Records,
     Corrections,

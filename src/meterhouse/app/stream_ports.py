@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from meterhouse.core.instant import Instant
 from meterhouse.streams.group import GroupRun, StreamGroup
-from meterhouse.streams.record import Run, StartedRun
+from meterhouse.streams.record import AggregateSession, Run, StartedRun
 from meterhouse.streams.schedule import Schedule
 from meterhouse.streams.usage_audit import AuditEntry
 from meterhouse.streams.version import StreamVersion, VersionNote
@@ -183,6 +183,30 @@ class Schedules(Protocol):
 
     def claim_group_run(self, claim: Claim, run: GroupRun, lease: Lease) -> GroupRun | Refusal:
         """The same for a group; with ``again`` the run that was killed goes on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session of an aggregating node, as it stands between runs."""
+
+    node_id: str
+    scope: str
+    session: AggregateSession
+
+
+class Sessions(Protocol):
+    """What aggregating nodes have gathered and not yet let out."""
+
+    def open_sessions(
+        self,
+        stream_id: str,
+        *,
+        node_id: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page[OpenSession]:
+        """List the open sessions of a stream, of one node where given, oldest first."""
         ...
 
 

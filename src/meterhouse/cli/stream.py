@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meterhouse.cli import stream_import, stream_position, stream_version
+from meterhouse.cli import stream_import, stream_position, stream_session, stream_version
 from meterhouse.cli.arguments import read_instant
 from meterhouse.cli.command import Call, command
 from meterhouse.cli.correction_filter import NodeOption
@@ -56,6 +56,7 @@ command(app, *stream_import.IMPORT_EXAMPLES)(stream_import.import_)
 command(app, *stream_import.VALIDATE_EXAMPLES)(stream_import.validate)
 command(app, *stream_import.UPDATE_EXAMPLES)(stream_import.update)
 command(app, *stream_import.RENAME_EXAMPLES)(stream_import.rename)
+command(app, *stream_session.EXAMPLES, lists=True)(stream_session.sessions)
 app.add_typer(stream_version.app, name="version")
 app.add_typer(stream_position.app, name="position")
 

@@ -111,6 +111,16 @@ class MomentFormat:
             raise ValueError(f"{text[:60]!r} is no date of the calendar")
         return instant
 
+    def check_readable(self) -> None:
+        """Raise ``ValueError`` where texts can be written in this format and not read.
+
+        >>> MomentFormat.parse("YYYY-MM-DD").check_readable()
+        """
+        _ = self._pattern
+        tokens = set(self._read_tokens)
+        if not tokens & {"YYYY", "YY", "X", "x"}:
+            raise ValueError(f"{self.text!r} has no year")
+
     @property
     def _read_tokens(self) -> list[str]:
         return [token for token in self.tokens if isinstance(token, str)]

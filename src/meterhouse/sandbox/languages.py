@@ -52,15 +52,26 @@ class MixedSession:
         name: str,
         transform: str,
         flush: str | None = None,
+        timeout: str | None = None,
+        aggregates: bool = False,
         store: Mapping[str, Any] | None = None,
         language: str = JAVASCRIPT,
     ) -> None:
-        """Make the scripts of a node known; raise ScriptDefinitionError where one is not valid."""
+        """Make the scripts of a node known; raise ScriptDefinitionError where one is not valid.
+
+        Aggregators are written in JavaScript only.
+        """
         if language not in self._opened:
             kind = PythonSession if language == PYTHON else ScriptSession
             self._opened[language] = kind(self._limits, **self._given)
         session = self._opened[language]
-        session.define(node_id, name=name, transform=transform, flush=flush, store=store)
+        scripts = {"transform": transform, "flush": flush}
+        if isinstance(session, ScriptSession):
+            more = {"timeout": timeout, "aggregates": aggregates}
+            session.define(node_id, name=name, store=store, **scripts, **more)
+        else:
+            assert not aggregates, "sessions are for JavaScript"
+            session.define(node_id, name=name, store=store, **scripts)
         self._of_node[node_id] = session
 
     def transform(
@@ -71,6 +82,30 @@ class MixedSession:
     ) -> list[ScriptOutcome]:
         """Run the transform script of a node over `records`; one outcome each, in their order."""
         return self._of_node[node_id].transform(node_id, records, metas)
+
+    def aggregate(
+        self,
+        node_id: str,
+        part: str,
+        *,
+        keys: Sequence[str],
+        sessions: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, Any]]],
+        records: Sequence[dict[str, Any]] | None = None,
+        metas: Sequence[dict[str, Any]] | None = None,
+        meta_field: str | None = None,
+    ) -> tuple[list[ScriptOutcome], dict[str, dict[str, Any] | None]]:
+        """Run a part of an aggregating node's scripts, once for each of `keys`."""
+        session = self._of_node[node_id]
+        assert isinstance(session, ScriptSession)
+        return session.aggregate(
+            node_id,
+            part,
+            keys=keys,
+            sessions=sessions,
+            records=records,
+            metas=metas,
+            meta_field=meta_field,
+        )
 
     def flush(self, node_id: str, meta: Mapping[str, Any]) -> ScriptOutcome:
         """Run the flush script of a node; a node without one pushes nothing."""

@@ -5,7 +5,7 @@ what is kept of the stores. It knows neither V8 nor the bytes of an answer.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -85,32 +85,40 @@ class ScriptSession:
         name: str,
         transform: str,
         flush: str | None = None,
+        timeout: str | None = None,
+        aggregates: bool = False,
         store: Mapping[str, Any] | None = None,
     ) -> None:
-        """Make the scripts of a node known; raise ScriptDefinitionError where one is not valid."""
+        """Make the scripts of a node known; raise ScriptDefinitionError where one is not valid.
+
+        Scripts of a node that `aggregates` see the session of each record; `timeout` is one.
+        """
         if node_id in self._nodes:
             raise ValueError(f"node {node_id!r} is defined already")
-        for part, source in (("transform", transform), ("flush", flush)):
-            faults = self.check_syntax(source) if source is not None else []
+        scripts = {"transform": transform, "flush": flush, "timeout": timeout}
+        for part, source in scripts.items():
+            faults = [] if source is None else self.check_syntax(source, aggregates=aggregates)
             if faults:
                 raise ScriptDefinitionError(node_id, name, part=part, fault=faults[0])
         node = _Node(name=name, flushes=flush is not None, store=dict(store or {}))
         with self._limited(Place(node_id, name, "transform")) as worker:
             texts = _texts(node.store)
-            worker.ask("define", node=node_id, transform=transform, flush=flush, store=texts)
+            known = {**scripts, "aggregates": aggregates, "store": texts}
+            worker.ask("define", node=node_id, **known)
         self._nodes[node_id] = node
 
-    def check_syntax(self, source: str) -> list[SyntaxFault]:
+    def check_syntax(self, source: str, *, aggregates: bool = False) -> list[SyntaxFault]:
         """Return where `source` is not a script; nothing of it is run."""
         try:
             source.encode()
         except UnicodeEncodeError:
             return [SyntaxFault(1, 1, "the script holds text that is not Unicode")]
         with self._limited(Place("", "", "checked")) as worker:
-            refusal = worker.ask("check", source=source)
+            refusal = worker.ask("check", source=source, aggregates=aggregates)
             if refusal is None:
                 return []
-            return [fault_of(source, refusal=refusal, report=worker.parse(probe(source)))]
+            report = worker.parse(probe(source, aggregates=aggregates))
+            return [fault_of(source, refusal=refusal, report=report)]
 
     def transform(
         self,
@@ -122,17 +130,71 @@ class ScriptSession:
         place = Place(node_id, self._nodes[node_id].name, "transform", 0, len(records))
         node = encoded(node_id)
         batch = Batch(records, metas)
-        under_way: deque[Slice] = deque()
+
+        def message(part: Slice) -> bytes:
+            texts = (node, part.records, part.metas)
+            return b'{"op":"run","node":%b,"records":%b,"metas":%b}' % texts
+
         with self._limited(place) as worker:
-            for part in batch.slices():
-                texts = (node, part.records, part.metas)
-                worker.send(b'{"op":"run","node":%b,"records":%b,"metas":%b}' % texts)
-                under_way.append(part)
-                if len(under_way) == _UNDER_WAY_MAX:
-                    self._collect(worker, batch, under_way.popleft())
-            while under_way:
-                self._collect(worker, batch, under_way.popleft())
+            self._run(worker, batch, message)
         return batch.finished()
+
+    def aggregate(
+        self,
+        node_id: str,
+        part: str,
+        *,
+        keys: Sequence[str],
+        sessions: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, Any]]],
+        records: Sequence[dict[str, Any]] | None = None,
+        metas: Sequence[dict[str, Any]] | None = None,
+        meta_field: str | None = None,
+    ) -> tuple[list[ScriptOutcome], dict[str, dict[str, Any] | None]]:
+        """Run a part of an aggregating node's scripts, once for each of `keys`.
+
+        `sessions` are by key: name, fields, and state `{data, meta, timeoutAt}`. A "transform"
+        has `records`; "timeout" and "flush" have none. Return the outcomes, and the states of the
+        sessions that changed; `None` where one is over.
+        """
+        place = Place(node_id, self._nodes[node_id].name, part, 0, len(keys))
+        head = (encoded(node_id), encoded(part))
+        batch = Batch([{} for _ in keys] if records is None else records, metas)
+
+        def message(slice_: Slice) -> bytes:
+            asked = encoded([keys[position] for position in slice_.positions])
+            texts = (*head, slice_.records, slice_.metas, asked)
+            return (
+                b'{"op":"aggregate","node":%b,"part":%b,"records":%b,"metas":%b,"keys":%b}' % texts
+            )
+
+        with self._limited(place) as worker:
+            met = {
+                key: {"name": name, "fields": fields, "state": encoded(state).decode()}
+                for key, (name, fields, state) in sessions.items()
+            }
+            worker.ask("meet", node=node_id, sessions=met, metaField=meta_field)
+            self._run(worker, batch, message)
+            left = worker.ask("part", node=node_id)
+        states = {
+            key: None if text is None else restored(decoded(text), sessions[key][2])
+            for key, text in left.items()
+        }
+        outcomes = [
+            _left(outcome, sessions[key])
+            for key, outcome in zip(keys, batch.finished(), strict=True)
+        ]
+        return outcomes, states
+
+    def _run(self, worker: Conversation, batch: Batch, message: Callable[[Slice], bytes]) -> None:
+        """Send a batch slice by slice, and take the answers."""
+        under_way: deque[Slice] = deque()
+        for part in batch.slices():
+            worker.send(message(part))
+            under_way.append(part)
+            if len(under_way) == _UNDER_WAY_MAX:
+                self._collect(worker, batch, under_way.popleft())
+        while under_way:
+            self._collect(worker, batch, under_way.popleft())
 
     def flush(self, node_id: str, meta: Mapping[str, Any]) -> ScriptOutcome:
         """Run the flush script of a node; a node without one pushes nothing."""
@@ -226,6 +288,17 @@ def check_syntax(source: str) -> list[SyntaxFault]:
     """
     with JavaScriptSandbox().open(at_us=0, seed=0) as session:
         return session.check_syntax(source)
+
+
+def _left(
+    outcome: ScriptOutcome, session: tuple[str, Mapping[str, Any], Mapping[str, Any]]
+) -> ScriptOutcome:
+    """What was pushed, with the digits of numbers that the session had and the script left."""
+    if not outcome.pushed:
+        return outcome
+    _, fields, state = session
+    known = {**fields, **state["data"]}
+    return replace(outcome, pushed=tuple(restored(item, known) for item in outcome.pushed))
 
 
 def _texts(store: Mapping[str, Any]) -> dict[str, str]:

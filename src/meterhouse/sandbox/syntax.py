@@ -10,7 +10,7 @@ import re
 from meterhouse.sandbox.outcome import SyntaxFault
 
 _PARAMETERS = "payload, meta, push, state, store, sharedStore, audit, log, require"
-_BEFORE = f"(async function ({_PARAMETERS}) {{\n"
+_WITH_SESSION = f"{_PARAMETERS}, session"
 _AFTER = "\n})\n}"
 _LINES_BEFORE = 1
 
@@ -19,9 +19,10 @@ _MARK = re.compile(r"^( *)\^+$", re.MULTILINE)
 _LINE_END = re.compile(r"\r\n|[\n\r\u2028\u2029]")
 
 
-def probe(source: str) -> bytes:
-    """Return the program that has V8 report on `source`."""
-    return f"{_BEFORE}{source}{_AFTER}".encode()
+def probe(source: str, *, aggregates: bool = False) -> bytes:
+    """Return the program that has V8 report on `source`, which may be that of an aggregator."""
+    parameters = _WITH_SESSION if aggregates else _PARAMETERS
+    return f"(async function ({parameters}) {{\n{source}{_AFTER}".encode()
 
 
 def fault_of(source: str, *, refusal: str, report: str) -> SyntaxFault:

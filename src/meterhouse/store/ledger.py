@@ -31,6 +31,7 @@ from meterhouse.store.runs import RunTable
 from meterhouse.store.schedules import ScheduleTable
 from meterhouse.store.sealed_values import SealedValueTable
 from meterhouse.store.secrets import SecretTable
+from meterhouse.store.sessions import SessionTable
 from meterhouse.store.signing_keys import SigningKeyTable
 from meterhouse.store.stream_groups import StreamGroupTable
 from meterhouse.store.stream_versions import StreamVersionTable
@@ -50,6 +51,7 @@ class SqliteLedger(
     ScheduleTable,
     RunTable,
     PositionTable,
+    SessionTable,
     UsageAuditTable,
     RecordTable,
     CorrectionTable,

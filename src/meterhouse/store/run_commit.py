@@ -20,10 +20,12 @@ from meterhouse.store.positions import put_positions
 from meterhouse.store.sql_text import queries
 from meterhouse.streams.ahead import ahead
 from meterhouse.streams.record import (
+    SESSION_LIFETIME,
     DuplicateKeys,
     Emitted,
     Run,
     RunResult,
+    SessionChanges,
     Suspended,
 )
 
@@ -64,6 +66,7 @@ def commit(database: Database, run: Run, result: RunResult, *, run_no: int, stre
     outbox = [(run_no, o.node_id, o.spool, path_value(o.destination)) for o in result.outbox]
     database.execute_many(_SQL["insert_outbox"], outbox)
     _write_script_store(database, result.script_store, stream_no=stream_no)
+    _write_sessions(database, result.sessions, stream_no=stream_no, at=run.at)
     _write_story(database, result, run_no=run_no)
 
 
@@ -206,6 +209,19 @@ def _write_script_store(
             else:
                 text = json_text(value)
                 database.execute(_SQL["put_value"], (owner, node_id, key, text))
+
+
+def _write_sessions(
+    database: Database, changes: Sequence[SessionChanges], *, stream_no: int, at: Instant
+) -> None:
+    for change in changes:
+        place = (stream_no, change.node_id, change.scope)
+        database.execute_many(_SQL["delete_session"], ((*place, key) for key in change.ended))
+        rows = (
+            (*place, s.key, s.state, s.created_at, s.updated_at, s.timeout_at) for s in change.kept
+        )
+        database.execute_many(_SQL["put_session"], rows)
+    database.execute(_SQL["forget_sessions"], (stream_no, at - SESSION_LIFETIME))
 
 
 def _write_story(database: Database, result: RunResult, *, run_no: int) -> None:

@@ -24,7 +24,7 @@ from meterhouse.store.lookup_tables import version_of
 from meterhouse.store.run_commit import SHARED
 from meterhouse.store.sql_text import queries
 from meterhouse.streams.lookup_table import TableVersion
-from meterhouse.streams.record import ConsumedFile, Requeued
+from meterhouse.streams.record import SESSION_LIFETIME, AggregateSession, ConsumedFile, Requeued
 
 _SQL = queries("snapshot")
 _METERS = queries("meters")
@@ -38,6 +38,7 @@ _CONTENTS_BYTES = 12_000_000
 _CONTENTS_FIRST = 200
 _CONTENTS_MAX = 50_000
 _KEYS_AT_ONCE = 1_000_000
+_SESSIONS_AT_ONCE = 50_000
 _texts = msgspec.json.Decoder(list[str]).decode
 _numbers = msgspec.json.Decoder(list[int]).decode
 
@@ -113,6 +114,37 @@ class Snapshot:
         """Return a version of a look-up table: the latest, unless a number is given."""
         with self._database.errors():
             return version_of(self._database, name, number)
+
+    def sessions(
+        self, node_id: str, scope: str, *, keys: Collection[str], at: Instant
+    ) -> list[AggregateSession]:
+        """Return those of a node's open sessions that have these keys, in no order."""
+        found: list[AggregateSession] = []
+        asked = list(keys)
+        for start in range(0, len(asked), _SESSIONS_AT_ONCE):
+            wanted: dict[str, str | int] = {
+                "keys": json_text(asked[start : start + _SESSIONS_AT_ONCE])
+            }
+            found += self._sessions("sessions", (node_id, scope), at=at, wanted=wanted)
+        return found
+
+    def due_sessions(self, node_id: str, scope: str, *, at: Instant) -> list[AggregateSession]:
+        """Return the open sessions whose time-out has come, by its instant and then by key."""
+        return self._sessions("due_sessions", (node_id, scope), at=at, wanted={"at": at})
+
+    def _sessions(
+        self, query: str, place: tuple[str, str], *, at: Instant, wanted: dict[str, str | int]
+    ) -> list[AggregateSession]:
+        node_id, scope = place
+        values: dict[str, str | int | None] = {
+            "stream_no": self._stream_no,
+            "node_id": node_id,
+            "scope": scope,
+        }
+        values |= {"since": at - SESSION_LIFETIME}
+        with self._database.errors():
+            rows = self._database.rows(_SQL[query], values | wanted)
+        return [AggregateSession(*row) for row in rows]
 
 
 class SnapshotMeters:

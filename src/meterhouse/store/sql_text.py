@@ -24,7 +24,7 @@ def queries(noun: str) -> Mapping[str, str]:
 
 
 def migrations() -> Iterator[tuple[int, str]]:
-    """Yield number and text of every migration, in order."""
+    """Yield number and text of every migration, in order. Numbers may be left out."""
     found = {
         int(match[1]): file
         for file in (files("meterhouse.store") / "migrations").iterdir()

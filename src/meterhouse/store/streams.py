@@ -179,6 +179,8 @@ def _state(database: Database, no: int, node: LostNode) -> str:
         found.append("1 meter" if meters == 1 else f"{meters} meters")
     if database.value(_SQL["keys_of_node"], place):
         found.append("keys of records it has seen")
+    if sessions := database.value(_SQL["sessions_of_node"], place):
+        found.append("1 open session" if sessions == 1 else f"{sessions} open sessions")
     if records := database.value(_SQL["suspended_of_node"], place):
         count = "1 record" if records == 1 else f"{records} records"
         found.append(f"{count} in Data Correction")

@@ -12,7 +12,9 @@ from meterhouse.core.problem import MeterhouseError
 from meterhouse.streams.record import NodeCount
 
 #: Nodes that create or fold records: they report what came in and what left, without the law.
-CREATES = frozenset({"transforms/script"})
+CREATES = frozenset(
+    {"transforms/script", "transforms/data_aggregate", "transforms/script_aggregate"}
+)
 #: Nodes whose outputs are records of their own.
 FOLDS = frozenset({"transforms/meter"})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Column
 from meterhouse.engine.source import MeterSource
 from meterhouse.streams.lookup_table import TableVersion
-from meterhouse.streams.record import ConsumedFile, Requeued
+from meterhouse.streams.record import AggregateSession, ConsumedFile, Requeued
 
 
 class InputError(MeterhouseError):
@@ -242,16 +242,39 @@ class ScriptSession(Protocol):
         name: str,
         transform: str,
         flush: str | None,
+        timeout: str | None = None,
+        aggregates: bool = False,
         store: Mapping[str, JsonValue],
         language: str = JAVASCRIPT,
     ) -> None:
-        """Make a node's script known (JavaScript unless said); a syntax error raises."""
+        """Make a node's scripts known (JavaScript unless said); a syntax error raises.
+
+        Those of a node that ``aggregates`` see the session of each record.
+        """
         ...
 
     def transform(
         self, node_id: str, records: Sequence[Record], metas: Sequence[Record] | None = None
     ) -> Sequence[ScriptOutcome]:
         """Run the script for each record."""
+        ...
+
+    def aggregate(
+        self,
+        node_id: str,
+        part: str,
+        *,
+        keys: Sequence[str],
+        sessions: Mapping[str, tuple[str, Record, Record]],
+        records: Sequence[Record] | None = None,
+        metas: Sequence[Record] | None = None,
+        meta_field: str | None = None,
+    ) -> tuple[Sequence[ScriptOutcome], Mapping[str, Record | None]]:
+        """Run a part of an aggregating node's scripts once for each key, in order.
+
+        ``sessions`` are by key: name, fields, and state ``{data, meta, timeoutAt}``. Returns
+        outcomes, and the states of the sessions that changed; ``None`` where one is over.
+        """
         ...
 
     def flush(self, node_id: str, meta: Record) -> ScriptOutcome:
@@ -302,6 +325,16 @@ class RunSnapshot(Protocol):
 
     def script_store(self, node_id: str) -> Mapping[str, JsonValue]:
         """Return a script node's durable store; the node id "" is the shared store."""
+        ...
+
+    def sessions(
+        self, node_id: str, scope: str, *, keys: Collection[str], at: Instant
+    ) -> Sequence[AggregateSession]:
+        """Return those of a node's open sessions that have these keys, in no order."""
+        ...
+
+    def due_sessions(self, node_id: str, scope: str, *, at: Instant) -> Sequence[AggregateSession]:
+        """Return the open sessions whose time-out has come, by its instant and then by key."""
         ...
 
     def table_version(self, name: str, number: int | None) -> TableVersion | None:

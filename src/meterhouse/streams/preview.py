@@ -6,7 +6,7 @@ keys, queued records), so that a preview shows what the stream does with records
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from meterhouse.streams.graph import StreamGraph
 from meterhouse.streams.lookup_table import TableVersion
 from meterhouse.streams.mask import uniform
 from meterhouse.streams.ports import RunSnapshot, Spool
-from meterhouse.streams.record import ConsumedFile, Requeued, Suspended
+from meterhouse.streams.record import AggregateSession, ConsumedFile, Requeued, Suspended
 from meterhouse.streams.run import execute
 from meterhouse.streams.world import RunFacts, Services
 
@@ -102,6 +102,14 @@ class _Unremembering:
 
     def table_version(self, name: str, number: int | None) -> TableVersion | None:
         return self._snapshot.table_version(name, number)
+
+    def sessions(
+        self, node_id: str, scope: str, *, keys: Collection[str], at: Instant
+    ) -> Sequence[AggregateSession]:
+        return ()
+
+    def due_sessions(self, node_id: str, scope: str, *, at: Instant) -> Sequence[AggregateSession]:
+        return ()
 
 
 class _NoSpools:

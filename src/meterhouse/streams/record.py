@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from meterhouse.core.instant import Instant, instant_text
+from meterhouse.core.instant import DAY, Instant, instant_text
 from meterhouse.core.json_text import JsonValue, Record, json_text
 from meterhouse.core.metered_record import MeteredRecord
 from meterhouse.core.suspense import Reason
@@ -205,6 +205,35 @@ class DuplicateKeys:
     expires_at: Instant
 
 
+#: Sessions that nothing has updated for so long are forgotten.
+SESSION_LIFETIME = 180 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateSession:
+    """What an aggregating node has gathered under one key and not yet let out.
+
+    ``key`` and ``state`` are JSON texts that the node understands.
+    """
+
+    key: str
+    state: str
+    created_at: Instant
+    updated_at: Instant
+    timeout_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChanges:
+    """What a run changed of a node's sessions. ``scope`` is what records are grouped by."""
+
+    node_id: str
+    scope: str
+    kept: Sequence[AggregateSession] = ()
+    #: keys of sessions that are over
+    ended: Sequence[str] = ()
+
+
 @dataclass(slots=True)
 class RunResult:
     """Everything that one run commits, together or not at all."""
@@ -221,6 +250,7 @@ class RunResult:
     #: to be called at the very end, committed or not: connections that ``after_commit`` needs
     releases: list[Callable[[], None]] = field(default_factory=list)
     duplicate_keys: list[DuplicateKeys] = field(default_factory=list)
+    sessions: list[SessionChanges] = field(default_factory=list)
     outbox: list[OutboxEntry] = field(default_factory=list)
     #: node id -> key -> new value; ``None`` deletes. The node id "" is the shared store.
     script_store: dict[str, dict[str, JsonValue]] = field(default_factory=dict)

@@ -29,6 +29,7 @@ from meterhouse.streams.graph import Node, StreamGraph
 from meterhouse.streams.law import check_law
 from meterhouse.streams.nodes.node import WRITTEN, Needed, NodeRun, NodeSite, Outputs, joined
 from meterhouse.streams.nodes.script import ScriptParams, kept_value
+from meterhouse.streams.nodes.script_aggregate import ScriptAggregateParams
 from meterhouse.streams.ports import RunSnapshot, ScriptSession
 from meterhouse.streams.record import NodeCount, Requeued, RunResult, Suspended
 from meterhouse.streams.sources import Sources
@@ -40,6 +41,9 @@ Tap = Callable[[str, str | None, UsageBatch], None]
 
 #: Batches on their way into nodes, each with the place of its edge in the document.
 _Waiting = dict[str, list[tuple[int, UsageBatch]]]
+
+
+_SCRIPTED = (ScriptParams, ScriptAggregateParams)
 
 
 def execute(
@@ -84,7 +88,7 @@ def _refuse_unready(graph: StreamGraph, services: Services) -> None:
 def _open_session(
     graph: StreamGraph, facts: RunFacts, snapshot: RunSnapshot, services: Services
 ) -> ScriptSession | None:
-    if not any(isinstance(node.params, ScriptParams) for node in graph.nodes):
+    if not any(isinstance(node.params, _SCRIPTED) for node in graph.nodes):
         return None
     assert services.scripts is not None, "a stream with scripts needs a sandbox"
     return services.scripts.open(

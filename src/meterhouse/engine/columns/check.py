@@ -57,7 +57,7 @@ class Checked:
 def check(batch: UsageBatch, *, plan: MeterPlan, at: Instant) -> Checked:
     """Check every record of a batch against the clock ``at``."""
     user = _users(batch.column(USER_ID))
-    value, value_fault = _values(batch.column(VALUE))
+    value, value_fault = quantities(batch.column(VALUE))
     instant, instant_fault = _instants(batch.column(TIMESTAMP), latest=at + plan.future_tolerance)
     there = user.is_present().alias("u")
     frame = pl.DataFrame([there, value_fault.alias("v"), instant_fault.alias("t")])
@@ -93,8 +93,8 @@ def _users(column: Column) -> Column:
     return Column(ColumnKind.TEXT, texts.set(empty, None) if empty.any() else texts)
 
 
-def _values(column: Column) -> tuple[pl.Series, pl.Series]:
-    """The quantities (null where faulty) and the faults."""
+def quantities(column: Column) -> tuple[pl.Series, pl.Series]:
+    """Return the quantities of a column (null where faulty) and the faults, 0 or a code."""
     missing = code(Reason.VALUE_MISSING)
     if column.kind is ColumnKind.NUMBER:
         values = column.values
@@ -140,7 +140,7 @@ def _instants(column: Column, *, latest: Instant) -> tuple[pl.Series | None, pl.
     values = column.values
     if values.null_count() == len(values):
         return None, pl.repeat(0, len(values), dtype=pl.UInt8, eager=True)
-    instants = _read_instants(column)
+    instants = read_instants(column)
     invalid = values.is_not_null() & instants.is_null()
     if column.kind in (ColumnKind.TEXT, ColumnKind.JSON):
         empty = '""' if column.kind is ColumnKind.JSON else ""
@@ -152,7 +152,8 @@ def _instants(column: Column, *, latest: Instant) -> tuple[pl.Series | None, pl.
     return instants, fault
 
 
-def _read_instants(column: Column) -> pl.Series:
+def read_instants(column: Column) -> pl.Series:
+    """Return the timestamps of a column as instants (Int64); null where there is none."""
     values = column.values
     match column.kind:
         case ColumnKind.TIMESTAMP:

@@ -21,7 +21,7 @@ from meterhouse.sandbox.worker.engine import Engine, EngineError
 
 HEADER = 9
 REQUESTS, ANSWERS = 0, 3
-PRELUDE = ("world", "values", "api", "run")
+PRELUDE = ("world", "values", "api", "session", "run")
 
 # One thread, so that the memory limit is one heap's; no clock of its own; no asm.js, which
 # would compile to WebAssembly; and hash seeds that are the same in each run.

@@ -82,3 +82,17 @@ INSERT OR REPLACE INTO script_store (stream_no, node_id, key, value) VALUES (?, 
 
 -- name: delete_value
 DELETE FROM script_store WHERE stream_no = ? AND node_id = ? AND key = ?
+
+-- name: put_session
+INSERT INTO aggregate_session (
+    stream_no, node_id, scope, key, state, created_at, updated_at, timeout_at
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (stream_no, node_id, scope, key) DO UPDATE
+SET state = excluded.state, created_at = excluded.created_at,
+    updated_at = excluded.updated_at, timeout_at = excluded.timeout_at
+
+-- name: delete_session
+DELETE FROM aggregate_session WHERE stream_no = ? AND node_id = ? AND scope = ? AND key = ?
+
+-- name: forget_sessions
+DELETE FROM aggregate_session WHERE stream_no = ? AND updated_at <= ?

@@ -81,3 +81,16 @@ WHERE dedup_key.node_no = :node_no
 
 -- name: script_store
 SELECT key, value FROM script_store WHERE stream_no = ? AND node_id = ?
+
+-- name: sessions
+SELECT key, state, created_at, updated_at, timeout_at
+FROM aggregate_session
+WHERE stream_no = :stream_no AND node_id = :node_id AND scope = :scope
+    AND key IN (SELECT value FROM json_each(:keys)) AND updated_at > :since
+
+-- name: due_sessions
+SELECT key, state, created_at, updated_at, timeout_at
+FROM aggregate_session
+WHERE stream_no = :stream_no AND node_id = :node_id AND scope = :scope
+    AND timeout_at <= :at AND updated_at > :since
+ORDER BY timeout_at, key

@@ -80,6 +80,9 @@ SELECT EXISTS (
     WHERE dedup_node.stream_no = ? AND dedup_node.node_id = ?
 )
 
+-- name: sessions_of_node
+SELECT count(*) FROM aggregate_session WHERE stream_no = ? AND node_id = ?
+
 -- name: suspended_of_node
 SELECT count(*) FROM suspense WHERE stream_no = ? AND node_id = ?
 

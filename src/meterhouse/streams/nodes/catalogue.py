@@ -6,6 +6,8 @@ from meterhouse.core.problem import NotFoundError
 from meterhouse.core.reading import shown
 from meterhouse.streams.nodes import (
     counter,
+    data_aggregate,
+    date,
     deduplicate,
     file_reader,
     file_writer,
@@ -20,6 +22,7 @@ from meterhouse.streams.nodes import (
     noop,
     rabbitmq_reader,
     script,
+    script_aggregate,
     split,
     validate,
     xmap,
@@ -41,6 +44,9 @@ _TYPES = (
     xmap.TYPE,
     filter.TYPE,
     lookup.TYPE,
+    date.TYPE,
+    data_aggregate.TYPE,
+    script_aggregate.TYPE,
     http.TYPE,
     split.TYPE,
     meter.TYPE,

@@ -1,6 +1,7 @@
 // Nodes, the loop that runs a script over a slice of records, and the messages of the worker.
 
 const PARAMETERS = "payload, meta, push, state, store, sharedStore, audit, log, require";
+const WITH_SESSION = `${PARAMETERS}, session`;
 // Lines that the constructor of async functions puts before the body.
 const LINES_BEFORE = 2;
 const MESSAGE_MAX = 1000;
@@ -12,18 +13,20 @@ const nodes = dictionary();
 const stream = { state: {} };
 let scripts = 0;
 
-function compiled(source) {
+function compiled(source, parameters) {
   const label = `meterhouse-script-${++scripts}`;
-  const call = construct(AsyncFunction, [PARAMETERS, `${source}\n//# sourceURL=${label}`]);
+  const call = construct(AsyncFunction, [parameters, `${source}\n//# sourceURL=${label}`]);
   return { label, call };
 }
 
-function makeNode(id, transform, flush, store) {
+function makeNode(id, transform, flush, timeout, store) {
   const audit = { values: dictionary(), changed: dictionary() };
   return {
     id,
     transform,
     flush,
+    timeout,
+    aggregate: null,
     audit,
     store,
     random: generator(`${world.seed}:${id}`),
@@ -50,9 +53,10 @@ const progress = new Int32Array(buffer);
 let run = null;
 let reply = "";
 
-const begin = (node, script, records, metas) => {
+const begin = (node, script, records, metas, aggregate) => {
   run = {
     node, script, records, metas, index: 0, turn: 0, paused: false, lines: "", sink: makeSink(),
+    aggregate, session: null,
   };
 };
 
@@ -92,6 +96,7 @@ async function step() {
     try {
       await callScript(own);
       if (own.turn !== turn) return;
+      if (own.session !== null) keepSession(own.session);
       line = `[${own.sink.text}]`;
     } catch (error) {
       if (own.turn !== turn) return;
@@ -108,6 +113,7 @@ function callScript(own) {
   progress[0] = index;
   progress[1]++;
   own.sink = makeSink();
+  own.session = own.aggregate === null ? null : openSession(own.aggregate, index, own.sink);
   random = node.random;
   return apply(own.script.call, undefined, [
     own.records[index],
@@ -119,6 +125,7 @@ function callScript(own) {
     node.auditFace,
     node.log,
     requireModule,
+    own.session === null ? undefined : own.session.face,
   ]);
 }
 
@@ -168,32 +175,58 @@ const answers = {
   },
 
   // Null, or why the text is not a script.
-  check({ source }) {
+  check({ source, aggregates }) {
     try {
-      compiled(source);
+      compiled(source, aggregates ? WITH_SESSION : PARAMETERS);
       return "null";
     } catch (error) {
       return stringify(spoken(error));
     }
   },
 
-  define({ node, transform, flush, store }) {
+  define({ node, transform, flush, timeout, aggregates, store }) {
+    const parameters = aggregates ? WITH_SESSION : PARAMETERS;
     nodes[node] = makeNode(
       node,
-      compiled(transform),
-      flush === null ? null : compiled(flush),
+      compiled(transform, parameters),
+      flush === null ? null : compiled(flush, parameters),
+      timeout === null ? null : compiled(timeout, parameters),
       makeStore(store),
     );
     return "null";
   },
 
   run({ node, records, metas }) {
-    begin(nodes[node], nodes[node].transform, records, metas);
+    begin(nodes[node], nodes[node].transform, records, metas, null);
     step();
   },
 
+  // The sessions that the next records of a node meet.
+  meet({ node, sessions, metaField }) {
+    nodes[node].aggregate = makeAggregate(sessions, metaField);
+    return "null";
+  },
+
+  // Runs a part of the scripts for records, each with the session of its key. Only a transform
+  // has records; the other parts see sessions alone.
+  aggregate({ node, part, records, metas, keys }) {
+    const { aggregate } = nodes[node];
+    aggregate.keys = keys;
+    aggregate.counts = part === "transform";
+    if (!aggregate.counts) for (let i = 0; i < records.length; i++) records[i] = undefined;
+    begin(nodes[node], nodes[node][part], records, metas, aggregate);
+    step();
+  },
+
+  // What the sessions of a node have become since they were met, as texts; null: they are over.
+  part({ node }) {
+    const { changed } = nodes[node].aggregate;
+    nodes[node].aggregate = null;
+    return stringify(changed);
+  },
+
   flush({ node, meta }) {
-    begin(nodes[node], nodes[node].flush, [undefined], [meta]);
+    begin(nodes[node], nodes[node].flush, [undefined], [meta], null);
     step();
   },
 

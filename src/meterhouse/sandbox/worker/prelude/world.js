@@ -1,6 +1,6 @@
 // The world of a script: which built-ins are left, what time it is, where randomness comes from.
 //
-// The files of this folder are joined in the order world, values, api, run, and become the body
+// The files of this folder are joined in the order of PRELUDE (serve.py), and become the body
 // of one strict function. Scripts share the context with it, so in all four:
 //
 // - Every built-in needed after start-up is taken here, before any script runs. A script that
