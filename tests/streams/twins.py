@@ -57,7 +57,7 @@ class Scripts:
         self._nodes = {}
         return self
 
-    def define(self, node_id, *, name, transform, flush, store) -> None:
+    def define(self, node_id, *, name, transform, flush, store, language="javascript") -> None:
         self._nodes[node_id] = (transform, flush)
 
     def transform(self, node_id, records, metas=None) -> list[Outcome]:
