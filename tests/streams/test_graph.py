@@ -258,6 +258,22 @@ PARAMS = {
         ({"mappings": [{"a..b": "x"}]}, "mappings[0]"),
         ({"mappings": [{"a": "x"}, {"a.b": "y"}]}, "mappings"),
     ],
+    "readers/kafka": [
+        ({}, "bootstrapServers"),
+        ({"bootstrapServers": "a:9092"}, "topic"),
+        ({"bootstrapServers": "a:9092", "topic": "t", "startFrom": "x"}, "startFrom"),
+        ({"bootstrapServers": "a:9092", "topic": "t", "maxRecords": 0}, "maxRecords"),
+    ],
+    "readers/nats": [
+        ({}, "servers"),
+        ({"servers": "nats://a:4222"}, "stream"),
+        ({"servers": "nats://a:4222", "stream": "s", "startFrom": "x"}, "startFrom"),
+    ],
+    "readers/rabbitmq": [
+        ({}, "servers"),
+        ({"servers": "a:5672"}, "queue"),
+        ({"servers": "a:5672", "queue": "q", "maxRecords": 0}, "maxRecords"),
+    ],
     "transforms/lookup": [
         ({}, "table"),
         ({"table": "t"}, "keys"),
