@@ -7,10 +7,12 @@ from meterhouse.core.reading import shown
 from meterhouse.streams.nodes import (
     counter,
     deduplicate,
+    email_writer,
     file_reader,
     file_writer,
     filter,
     http,
+    http_writer,
     kafka_reader,
     log,
     lookup,
@@ -47,6 +49,8 @@ _TYPES = (
     log.TYPE,
     noop.TYPE,
     file_writer.TYPE,
+    http_writer.TYPE,
+    email_writer.TYPE,
 )
 
 #: Every node type of ours, by name.
