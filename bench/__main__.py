@@ -2,6 +2,7 @@
 
 Use: python -m bench [--records 10000000] [--rounds 5] [--data bench/data] [--memory]
      python -m bench --server [--meters 1000000]
+     python -m bench --forwarding
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import polars as pl
 
-from bench import digest, generate, meterhouse_run, server
+from bench import digest, forwarding, generate, meterhouse_run, server
 from bench.measure import Measured, Summary, measure, summary
 
 _HERE = Path(__file__).resolve().parent
@@ -255,6 +256,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory", action="store_true", help="peak memory at 10M and 50M records")
     parser.add_argument("--server", action="store_true", help="the server instead")
+    parser.add_argument("--forwarding", action="store_true", help="a backlog over HTTP instead")
     parser.add_argument("--meters", type=int, default=_METERS, help="how many the server has")
     args = parser.parse_args()
     bench = Bench(args.data.resolve(), _SIZE_NAMES[args.records])
@@ -263,6 +265,9 @@ def main() -> None:
         if args.server:
             kept, whole = "RESULTS-server.md", args.meters == _METERS
             text = server.run(bench.work("server"), meters=args.meters)
+        elif args.forwarding:
+            kept, whole = "RESULTS-forwarding.md", True
+            text = forwarding.run(bench.work("forwarding"), records=forwarding.RECORDS)
         elif args.memory:
             kept, whole = "RESULTS-memory.md", True
             text = _memory(bench, min(args.rounds, 2))

@@ -18,7 +18,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     )
     from meterhouse.app.applications import NewClient
     from meterhouse.app.diagnosis import Finding
+    from meterhouse.app.forward_ports import Claim
+    from meterhouse.app.forwarding import ForwardMeans
     from meterhouse.app.ports import Lease, Ledger
     from meterhouse.app.running import Means
     from meterhouse.app.table_ports import TableFiles
@@ -127,7 +129,7 @@ class Installation:
         ``own_urls`` are base URLs of this server, which streams may always call. ``checkpoint`` is
         called before each chunk; what it raises ends the run.
         """
-        return _means(
+        means = _means(
             self.directory,
             http=http_client(own_urls=own_urls),
             credentials=self.credentials,
@@ -135,6 +137,32 @@ class Installation:
             log=log,
             checkpoint=checkpoint,
         )
+        return replace(means, forwarding=self.forwarding(own_urls=own_urls))
+
+    def forwarding(
+        self, *, own_urls: Sequence[str] = (), clock: Callable[[], Instant] | None = None
+    ) -> ForwardMeans:
+        """Return what forwarding records from the outbox needs.
+
+        Another clock than the real one is for trying out what happens in days.
+        """
+        return forward_means(
+            self.directory,
+            credentials=self._credentials_for_threads,
+            own_urls=own_urls,
+            clock=clock or _now,
+        )
+
+    def _credentials_for_threads(self, secret_id: str) -> Credentials:
+        """Return the values of a secret by a ledger of its own: ours is for one thread."""
+        from meterhouse.app.secrets import credentials_of
+        from meterhouse.store import open_ledger
+
+        ledger = open_ledger(self.directory, dead=_is_dead)
+        try:
+            return credentials_of(ledger, sealer_of(self.directory, ledger), secret_id)
+        finally:
+            ledger.close()
 
     def credentials(self, secret_id: str) -> Credentials:
         """Return the values of a secret of the wallet."""
@@ -230,6 +258,35 @@ def tables_of(directory: Path) -> TableFiles:
     from meterhouse.connectors import TableFolder
 
     return TableFolder(directory, home=home_directory())
+
+
+def forward_means(
+    directory: Path,
+    *,
+    credentials: Callable[[str], Credentials],
+    own_urls: Sequence[str] = (),
+    clock: Callable[[], Instant] = _now,
+) -> ForwardMeans:
+    """Return what forwarding records from the outbox needs; any thread may ask ``credentials``."""
+    from meterhouse.app.forwarding import ForwardMeans
+    from meterhouse.connectors.forwarders import ForwarderKinds
+    from meterhouse.connectors.spooled_records import SpoolRecords
+
+    return ForwardMeans(
+        forwarders=ForwarderKinds(guard(own_urls=own_urls), clock=clock),
+        records=SpoolRecords(directory),
+        credentials=credentials,
+        claim=_claim,
+        living=living_processes,
+        clock=clock,
+        chance=secrets.randbelow,
+    )
+
+
+def _claim() -> Claim:
+    from meterhouse.app.forward_ports import Claim
+
+    return Claim(this_host(), this_process(), _new_id())
 
 
 def _lease() -> Lease:
@@ -342,6 +399,7 @@ def open_context(
             client_secrets=client_secrets,
             tables=tables_of(directory),
             limits=limits or Limits(),
+            forwarding=forward_means(directory, credentials=credentials, own_urls=urls),
         )
     finally:
         http.close()
@@ -391,7 +449,7 @@ def serve(
     ``ready`` is told where it listens, once it does. ``introduce`` is given the client that may do
     everything, where there was none before; nobody ever sees its secret again.
     """
-    from meterhouse.api import Access, Address, Scheduler, create_app
+    from meterhouse.api import Access, Address, Deliverer, Scheduler, create_app
     from meterhouse.api import serve as serve_app
 
     with Address(host, port).listen() as listening:
@@ -407,7 +465,7 @@ def serve(
                 create_app(context),
                 listening,
                 runs=context.runs,
-                scheduler=Scheduler(context),
+                loops=(Scheduler(context), Deliverer(context)),
                 grace_seconds=grace_seconds,
                 ready=lambda: ready(url),
             )

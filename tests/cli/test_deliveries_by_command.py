@@ -27,7 +27,8 @@ def test_an_output_that_waits_is_listed_with_its_last_error(
 ):
     [run] = meterhouse.json("run", "list")
     assert list(blocked) == [
-        *("id", "run", "node", "destination", "attempts", "attemptedAt", "error"),
+        *("id", "run", "node", "destination", "attempts", "attemptedAt", "nextAttemptAt", "error"),
+        *("kind", "records", "done"),
     ]
     assert (blocked["run"], blocked["node"], blocked["attempts"]) == (run["id"], "Out", 1)
     assert blocked["destination"] == str(tmp_path / "out" / f"{run['id']}.csv")

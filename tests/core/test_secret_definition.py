@@ -51,7 +51,8 @@ def test_names_of_letters_digits_and_a_few_marks_are_good(name: str):
         ({"type": "Basic "}, "type: is no type that there is (did you mean basic?)"),
         (
             {"type": 5},
-            "type: is no type that there is (one of oauth2, basic, bearer, azureSas, aws, sshKey)",
+            "type: is no type that there is (one of oauth2, basic, bearer, azureSas, aws, sshKey, "
+            "webhookSigning)",
         ),
         ({"type": None}, "type: is missing"),
         ({"credentials": {"username": "u"}}, "credentials.password: is missing"),

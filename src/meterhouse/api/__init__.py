@@ -10,6 +10,7 @@ from meterhouse.api.authority import (
     Unauthenticated,
 )
 from meterhouse.api.context import Context, Limits
+from meterhouse.api.deliverer import Deliverer
 from meterhouse.api.run_threads import RunThreads
 from meterhouse.api.scheduler import Scheduler
 from meterhouse.api.serving import Address, Server, serve
@@ -19,6 +20,7 @@ __all__ = [
     "Address",
     "Authority",
     "Context",
+    "Deliverer",
     "Forbidden",
     "Limits",
     "Principal",

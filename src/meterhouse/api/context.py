@@ -10,6 +10,7 @@ from functools import partial
 from meterhouse.api.authority import Authority
 from meterhouse.api.run_threads import RunThreads
 from meterhouse.app.access_ports import Acting, ClientSecretHasher, Sealer
+from meterhouse.app.forwarding import ForwardMeans
 from meterhouse.app.ports import Lease, Ledger
 from meterhouse.app.running import Means
 from meterhouse.app.table_ports import TableFiles
@@ -40,6 +41,7 @@ class Context:
     ``ledger`` lends a ledger to one thread. ``public_url`` is where clients find this server,
     without a slash at its end. ``log`` takes one line of JSON. ``sealer`` seals secrets;
     ``client_secrets`` makes and hashes those of applications; ``tables`` keeps rows of look-ups.
+    ``forwarding`` delivers outputs.
     """
 
     ledger: Callable[..., AbstractContextManager[Ledger]]
@@ -58,6 +60,7 @@ class Context:
     sealer: Sealer
     client_secrets: ClientSecretHasher
     tables: TableFiles
+    forwarding: ForwardMeans
     limits: Limits = field(default_factory=Limits)
 
     def of(self, actor: str) -> Context:

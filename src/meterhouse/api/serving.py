@@ -9,21 +9,33 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import Protocol
 
 import uvicorn
 from fastapi import FastAPI
 
 from meterhouse.api.run_threads import RunThreads
-from meterhouse.api.scheduler import Scheduler
 from meterhouse.core.problem import MeterhouseError
 
 #: How long requests have to end.
 _REQUEST_SECONDS = 10
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Loop(Protocol):
+    """Something that works in threads of its own while the server does."""
+
+    def start(self) -> None:
+        """Begin."""
+        ...
+
+    def stop(self) -> None:
+        """End, and wait for that."""
+        ...
 
 
 class CannotListen(MeterhouseError):
@@ -61,17 +73,22 @@ def serve(
     listening: socket.socket,
     *,
     runs: RunThreads,
-    scheduler: Scheduler,
+    loops: Sequence[Loop],
     grace_seconds: float,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Answer requests until a signal comes; then end the runs. ``ready`` is called once it does."""
+    """Answer requests until a signal comes; then end the runs. ``ready`` is called once it does.
+
+    ``loops`` work beside it all the while.
+    """
     server = Server(app, runs=runs, ready=ready)
-    scheduler.start()
+    for loop in loops:
+        loop.start()
     try:
         server.run(sockets=[listening])
     finally:
-        scheduler.stop()
+        for loop in loops:
+            loop.stop()
         runs.stop(grace_seconds=grace_seconds)
 
 

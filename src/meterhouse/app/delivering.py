@@ -1,13 +1,13 @@
-"""Outputs that are committed and wait for delivery: looking at them, and giving one up."""
+"""Outputs that are committed and wait for delivery: looking at them, hurrying one, dropping one."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from meterhouse.app.listing import found
-from meterhouse.app.ports import Outbox, PendingDelivery
+from meterhouse.app.ports import Ledger, Outbox, Page, PendingDelivery
 from meterhouse.core.instant import instant_text
-from meterhouse.core.problem import NotFoundError
+from meterhouse.core.problem import ConflictError, NotFoundError
 
 
 def find_undelivered(outbox: Outbox, id: int) -> PendingDelivery:
@@ -21,10 +21,34 @@ def find_undelivered(outbox: Outbox, id: int) -> PendingDelivery:
     )
 
 
+def list_undelivered(
+    outbox: Outbox, *, limit: int, after: str | None = None
+) -> Page[PendingDelivery]:
+    """List outputs that wait, oldest first."""
+    first = 0 if after is None else int(after)
+    waiting = [pending for pending in outbox.pending() if pending.id > first]
+    cursor = str(waiting[limit - 1].id) if len(waiting) > limit else None
+    return Page(waiting[:limit], cursor)
+
+
+def retry(ledger: Ledger, id: int) -> PendingDelivery:
+    """Let the next try of an output be now: nobody waits for its pause to end.
+
+    Raises ``ConflictError`` for a file: each run tries those.
+    """
+    pending = find_undelivered(ledger, id)
+    if pending.entry.forward is None:
+        hint = "Each run tries files again"
+        raise ConflictError(f"Output {id} is a file, which waits for no pause", hint=hint)
+    ledger.wake_delivery(id)
+    return pending
+
+
 def drop(outbox: Outbox, id: int) -> PendingDelivery:
     """Give an output up: no run tries to deliver it any more. Returns what was given up.
 
-    Nothing else changes; its file goes with the sweep of the next run.
+    Nothing else changes; its file goes with the sweep of the next run. Of an output that is
+    forwarded, what was sent stays sent, and its dead letters stay.
     """
     pending = find_undelivered(outbox, id)
     outbox.drop(id)
@@ -33,7 +57,8 @@ def drop(outbox: Outbox, id: int) -> PendingDelivery:
 
 def undelivered_to_api(pending: PendingDelivery) -> dict[str, Any]:
     """Return the object of ``delivery list --json``."""
-    tried = pending.attempted_at
+    tried, next_at = pending.attempted_at, pending.next_attempt_at
+    forward = pending.entry.forward
     return {
         "id": pending.id,
         "run": pending.run_id,
@@ -41,5 +66,9 @@ def undelivered_to_api(pending: PendingDelivery) -> dict[str, Any]:
         "destination": pending.entry.destination,
         "attempts": pending.attempts,
         "attemptedAt": None if tried is None else instant_text(tried),
+        "nextAttemptAt": None if next_at is None else instant_text(next_at),
         "error": pending.error,
+        "kind": "file" if forward is None else forward.kind,
+        "records": None if forward is None else pending.entry.records,
+        "done": None if forward is None else pending.done,
     }

@@ -22,6 +22,7 @@ from meterhouse.app.access_ports import (
 from meterhouse.app.access_ports import Sealer as Sealer
 from meterhouse.app.access_ports import TokenAuthority as TokenAuthority
 from meterhouse.app.diagnosis import Health
+from meterhouse.app.forward_ports import Forwards
 from meterhouse.app.idempotency import KeyedRequests
 from meterhouse.app.page import Page
 from meterhouse.app.stream_ports import (
@@ -160,6 +161,9 @@ class PendingDelivery:
     #: when it was last tried, and what was wrong then
     attempted_at: Instant | None = None
     error: str | None = None
+    #: of an output that is forwarded: how many of its records are done, when the next try is
+    done: int = 0
+    next_attempt_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -570,6 +574,7 @@ class Ledger(
     Records,
     Corrections,
     Outbox,
+    Forwards,
     Ids,
     SealedValues,
     Secrets,

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
+from meterhouse.app.forward_ports import Tally
+from meterhouse.app.forwarding import ForwardMeans, forward_due
 from meterhouse.app.listing import found, take
 from meterhouse.app.ports import Delivery, Lease, Ledger, Outbox, Page, PendingDelivery, Runs
 from meterhouse.app.streams import find_stream
@@ -72,6 +74,8 @@ class Means:
     living: Callable[[], frozenset[str]]
     clock: Callable[[], Instant]
     directory: Path
+    #: delivers records that leave one after another; ``None`` where somebody else does
+    forwarding: ForwardMeans | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ class EndedRun:
     delivered: Sequence[Path] = ()
     undelivered: Sequence[Undelivered] = ()
     error: MeterhouseError | None = None
+    forwarded: Tally = field(default_factory=Tally)
 
 
 def unwatched(_: Run) -> None:
@@ -214,7 +219,7 @@ def _execute(
 
 def _absolute(entry: OutboxEntry, directory: Path) -> OutboxEntry:
     # A later run delivers what this one cannot, and may have another working directory.
-    if entry.destination.startswith("~/"):
+    if entry.forward is not None or entry.destination.startswith("~/"):
         return entry
     return replace(entry, destination=str(directory / entry.destination))
 
@@ -317,31 +322,53 @@ def _deliver_after(ledger: Ledger, complete: Run, means: Means, result: RunResul
     try:
         _tell_committed(ledger, complete, means, result)
         delivered, undelivered = deliver(ledger, delivery=means.delivery, clock=means.clock)
+        forwarded, waiting = _forward_after(ledger, complete, means)
     except MeterhouseError as error:
         message = f"The run is complete, but its output could not be delivered: {error.args[0]}"
         return EndedRun(complete, error=DeliveryFailed(message, hint=error.hint or hint))
     except KeyboardInterrupt:
         message = "The run is complete, but the delivery of its output was interrupted"
         return EndedRun(complete, error=DeliveryFailed(message, hint=hint))
-    error = _delivery_error(complete, undelivered)
-    return EndedRun(complete, delivered, undelivered, error)
+    error = _delivery_error(complete, [*undelivered, *waiting])
+    return EndedRun(complete, delivered, undelivered, error, forwarded)
+
+
+def _forward_after(
+    ledger: Ledger, complete: Run, means: Means
+) -> tuple[Tally, Sequence[Undelivered]]:
+    """Forward what is due; returns what of the run's own output has to wait, and why."""
+    if means.forwarding is None:
+        return Tally(), ()
+    tally = forward_due(ledger, means.forwarding)
+    own = [item for item in ledger.pending() if item.run_id == complete.id]
+    waiting = [
+        Undelivered(item, _waits(item))
+        for item in own
+        if item.entry.forward is not None and item.error is not None
+    ]
+    return tally, waiting
+
+
+def _waits(pending: PendingDelivery) -> MeterhouseError:
+    left = pending.entry.records - pending.done
+    return DeliveryFailed(f"{left:,} records wait: {pending.error}")
 
 
 def deliver(
     outbox: Outbox, *, delivery: Delivery, clock: Callable[[], Instant]
 ) -> tuple[list[Path], list[Undelivered]]:
-    """Deliver what is committed and waiting, oldest first, of all runs; what fails stays.
+    """Deliver files that are committed and waiting, oldest first, of all runs; what fails stays.
 
     One process at a time delivers; where another one does, what is waiting is left to it.
     """
-    if not outbox.pending():
+    if not _files(outbox):
         return [], []
     delivered: list[Path] = []
     undelivered: list[Undelivered] = []
     seen: set[int] = set()
     with delivery.alone() as ours:
         # What others commit meanwhile, they may leave to this process.
-        while waiting := [item for item in outbox.pending() if item.id not in seen]:
+        while waiting := [item for item in _files(outbox) if item.id not in seen]:
             if not ours:
                 busy = DeliveryFailed("another process is delivering, and this is left to it")
                 return [], [Undelivered(item, busy) for item in waiting]
@@ -349,6 +376,10 @@ def deliver(
                 seen.add(pending.id)
                 _deliver_one(pending, outbox, delivery, clock, (delivered, undelivered))
     return delivered, undelivered
+
+
+def _files(outbox: Outbox) -> Sequence[PendingDelivery]:
+    return [pending for pending in outbox.pending() if pending.entry.forward is None]
 
 
 def _deliver_one(

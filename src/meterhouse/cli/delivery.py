@@ -8,14 +8,18 @@ import typer
 
 from meterhouse.cli.command import Call, command
 from meterhouse.cli.options import new_group
-from meterhouse.cli.output import Cell, Listing, columns
+from meterhouse.cli.output import Cell, Listing, columns, note
 from meterhouse.core.json_text import json_text
 
 if TYPE_CHECKING:
     from meterhouse.app.ports import PendingDelivery
 
-app = new_group("Outputs that wait for delivery: each run tries them again.")
+app = new_group("Outputs that wait for delivery: runs and the server try them again.")
 
+UntilDoneOption = Annotated[
+    bool,
+    typer.Option("--until-done", help="Go on, and wait for the next tries, until nothing waits."),
+]
 OutputId = Annotated[int, typer.Argument(metavar="ID", help="The number of the output.")]
 
 
@@ -28,13 +32,50 @@ def list_(call: Call) -> None:
 
 @command(app, "meterhouse delivery drop 5")
 def drop(call: Call, id: OutputId) -> None:
-    """Give an output up: no run tries to deliver it any more. Nothing else changes."""
+    """Give an output up: nobody tries to deliver it any more. What was sent stays sent."""
     from meterhouse.app import delivering
 
     with call.opened() as house:
         dropped = delivering.drop(house.ledger, id)
     destination = dropped.entry.destination
     call.tell({"id": id, "destination": destination}, f"dropped output {id} for {destination}")
+
+
+@command(app, "meterhouse delivery retry 5")
+def retry(call: Call, id: OutputId) -> None:
+    """Let the next try of an output be now, whatever pause its receiver is given."""
+    from meterhouse.app import delivering
+
+    with call.opened() as house:
+        pending = delivering.retry(house.ledger, id)
+    destination = pending.entry.destination
+    text = f"output {id} for {destination} is due now; `meterhouse delivery run` delivers it"
+    call.tell({"id": id, "destination": destination}, text)
+
+
+@command(app, "meterhouse delivery run", "meterhouse delivery run --until-done")
+def run(call: Call, *, until_done: UntilDoneOption = False) -> None:
+    """Deliver what is due now, once; a server does so by itself."""
+    from meterhouse.app.delivery_rounds import deliver_round, deliver_until_done
+
+    with call.opened() as house:
+        means = house.means()
+        act = deliver_until_done if until_done else deliver_round
+        result = act(house.ledger, means)
+        waiting = len(house.ledger.pending())
+    body = {
+        "files": len(result.files),
+        "sent": result.forwarded.sent,
+        "deadLetters": result.forwarded.dead,
+        "waiting": waiting,
+    }
+    call.tell(
+        body,
+        f"delivered {body['files']} files and {body['sent']:,} records; "
+        f"{body['deadLetters']:,} dead letters; {waiting} outputs wait",
+    )
+    for reason in result.reasons:
+        note(f"warning: {reason}")
 
 
 def _row(pending: PendingDelivery) -> list[Cell]:

@@ -36,6 +36,7 @@ NOUNS = {
     "record": ("record", "The golden and threshold records."),
     "correction": ("correction", "Suspended records: why, and what to do about them."),
     "delivery": ("delivery", "Outputs that wait for delivery, and giving one up."),
+    "dead-letter": ("dead_letter", "Records that a receiver refused, and sending them again."),
     "inspect": ("inspection", "The meters of one meter key as they stand."),
     "secret": ("secret", "Credentials that nodes of streams use, sealed."),
     "access": ("access", "Applications: programs that may use the API, and their scopes."),

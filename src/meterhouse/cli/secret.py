@@ -46,7 +46,9 @@ DescriptionOption = Annotated[
 TypeOption = Annotated[
     str,
     typer.Option(
-        "--type", metavar="T", help="One of oauth2, basic, bearer, azureSas, aws, sshKey."
+        "--type",
+        metavar="T",
+        help="One of oauth2, basic, bearer, azureSas, aws, sshKey, webhookSigning.",
     ),
 ]
 OfTypeOption = Annotated[str | None, typer.Option("--type", metavar="T", help="Only of this type.")]

@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "audit": ("read",),
     "metrics": ("read",),
     "corrections": ("read", "update", "delete"),
+    "deliveries": ("read", "update", "delete"),
     "secrets": _ALL,
     "applications": _ALL,
 }

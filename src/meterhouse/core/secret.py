@@ -17,6 +17,7 @@ from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.reading import Reading, shown
 from meterhouse.core.revision import revision_of
+from meterhouse.core.webhook_signature import KEY_HINT, signing_key
 
 VALUE_CHARS_MAX = 20_000
 NAME_CHARS_MAX = 30
@@ -36,6 +37,7 @@ class SecretType(Enum):
     AZURE_SAS = "azureSas"
     AWS = "aws"
     SSH_KEY = "sshKey"
+    WEBHOOK_SIGNING = "webhookSigning"
 
 
 #: Fields that must be given, and fields that may be, by type. OAuth 2.0 with a password: below.
@@ -46,6 +48,7 @@ _FIELDS: dict[SecretType, tuple[tuple[str, ...], tuple[str, ...]]] = {
     SecretType.AZURE_SAS: (("sasToken",), ("account",)),
     SecretType.AWS: (("accessKeyId", "secretAccessKey"), ("sessionToken", "region")),
     SecretType.SSH_KEY: (("privateKey",), ("username", "passphrase")),
+    SecretType.WEBHOOK_SIGNING: (("key",), ("previousKey",)),
 }
 #: The ways of OAuth 2.0 that a secret can hold the credentials of.
 GRANTS = ("client_credentials", "password")
@@ -99,9 +102,19 @@ def read_credentials(type_: SecretType, body: object) -> Credentials:
             values[name] = value
     if values.get("authentication", GRANTS[0]) not in GRANTS:
         reading.fail("authentication", "is not a known way", f"one of {', '.join(GRANTS)}")
+    _check_signing_keys(reading, type_, values)
     if reading.problems:
         raise DefinitionError(reading.problems, what="The credentials")
     return Credentials(type_, values)
+
+
+def _check_signing_keys(reading: Reading, type_: SecretType, values: Mapping[str, str]) -> None:
+    keys = values if type_ is SecretType.WEBHOOK_SIGNING else {}
+    for name, value in keys.items():
+        try:
+            signing_key(value)
+        except ValueError as error:
+            reading.fail(name, str(error), KEY_HINT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from meterhouse.store.connection import (
     check_version,
 )
 from meterhouse.store.corrections import CorrectionTable
+from meterhouse.store.dead_letters import DeadLetterTable
+from meterhouse.store.forwards import ForwardTable
 from meterhouse.store.health import HealthTable
 from meterhouse.store.idempotency import IdempotencyTable
 from meterhouse.store.lookup_tables import LookupTableTable
@@ -56,6 +58,8 @@ class SqliteLedger(
     RecordTable,
     CorrectionTable,
     OutboxTable,
+    ForwardTable,
+    DeadLetterTable,
     PrefixTable,
     SealedValueTable,
     SecretTable,

@@ -6,9 +6,11 @@ from typing import Any
 
 from meterhouse.app.ports import PendingDelivery
 from meterhouse.core.instant import Instant
+from meterhouse.core.json_text import parse_json
 from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, path_from_value, storable
 from meterhouse.store.sql_text import queries
+from meterhouse.streams.forward import Forward
 from meterhouse.streams.record import OutboxEntry
 
 _SQL = queries("outbox")
@@ -38,11 +40,12 @@ class OutboxTable(Recorder):
     def drop(self, id: int) -> None:
         """Forget one that is pending; another id changes nothing."""
         with self._recorded("drop", "delivery", str(id)):
+            self._database.execute(_SQL["drop_redriven"], (id,))
             self._database.execute(_SQL["drop"], (id,))
 
 
-def _from_row(
-    id: int, run_id: str, node_id: str, spool: str, destination: str | bytes, *tried: Any
-) -> PendingDelivery:
-    entry = OutboxEntry(node_id, spool, path_from_value(destination))
+def _from_row(id: int, run_id: str, *row: Any) -> PendingDelivery:
+    node_id, spool, destination, forward, records, *tried = row
+    read = None if forward is None else Forward.from_json(parse_json(forward))
+    entry = OutboxEntry(node_id, spool, path_from_value(destination), read, records)
     return PendingDelivery(id, run_id, entry, *tried)

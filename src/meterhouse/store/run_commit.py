@@ -23,6 +23,7 @@ from meterhouse.streams.record import (
     SESSION_LIFETIME,
     DuplicateKeys,
     Emitted,
+    OutboxEntry,
     Run,
     RunResult,
     SessionChanges,
@@ -31,6 +32,7 @@ from meterhouse.streams.record import (
 
 _SQL = queries("run_commit")
 _RUNS = queries("runs")
+_FORWARDS = queries("forwards")
 #: The "stream" of the script store that all streams share.
 SHARED = 0
 #: Rows of contents that are Python objects at the same time.
@@ -63,8 +65,8 @@ def commit(database: Database, run: Run, result: RunResult, *, run_no: int, stre
     put_positions(database, result.positions, stream_no=stream_no, run_no=run_no)
     for keys in result.duplicate_keys:
         _write_keys(database, keys, stream_no=stream_no, at=run.at)
-    outbox = [(run_no, o.node_id, o.spool, path_value(o.destination)) for o in result.outbox]
-    database.execute_many(_SQL["insert_outbox"], outbox)
+    for entry in result.outbox:
+        _write_output(database, run, entry, run_no=run_no)
     _write_script_store(database, result.script_store, stream_no=stream_no)
     _write_sessions(database, result.sessions, stream_no=stream_no, at=run.at)
     _write_story(database, result, run_no=run_no)
@@ -196,6 +198,17 @@ def _sweep(database: Database, node_no: int, start: bytes, *, added: int, at: In
     values = {"node_no": node_no, "start": start, "end": end, "at": at}
     database.execute(_SQL["sweep"], values)
     database.execute(_SQL["swept"], (b"" if end is None else end, node_no))
+
+
+def _write_output(database: Database, run: Run, entry: OutboxEntry, *, run_no: int) -> None:
+    """Put an output into the outbox; one that is forwarded is due in its channel."""
+    channel = forward = None
+    if entry.forward is not None:
+        forward = json_text(entry.forward.to_json())
+        channel = database.value(_FORWARDS["put_channel"], (run.stream_id, entry.node_id))
+    where = path_value(entry.destination)
+    values = (run_no, entry.node_id, entry.spool, where, forward, channel, entry.records)
+    database.execute(_SQL["insert_outbox"], values)
 
 
 def _write_script_store(

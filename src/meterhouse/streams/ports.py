@@ -160,8 +160,8 @@ class Collectors(Protocol):
 class Spool(Protocol):
     """Output of one file writer, kept durable under the data directory until it is delivered."""
 
-    def write(self, records: Sequence[Record]) -> None:
-        """Append records."""
+    def write(self, records: Sequence[JsonValue]) -> None:
+        """Append records, one line each."""
         ...
 
     def finish(self, *, format: str) -> str:
@@ -476,4 +476,81 @@ class HttpCaller(Protocol):
 
     def close(self) -> None:
         """Let idle connections go. It may be used again."""
+        ...
+
+
+# ---------------------------------------------------------------- forwarding
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardItem:
+    """A record on its way out: its idempotency key, and its JSON text as it was written."""
+
+    key: str
+    text: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The receiver has the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """The next try may do better; ``reason`` says what happened, without secrets.
+
+    ``after`` is how many seconds the receiver asks to wait. ``away``: nobody has judged the record
+    (no connection, too many requests), so the try does not count as an attempt.
+    """
+
+    reason: str
+    after: int | None = None
+    away: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No further try will do better; ``reason`` has the beginning of the answer, no secrets."""
+
+    reason: str
+
+
+#: What became of one record.
+Outcome = Accepted | TryAgain | Refused
+
+
+class Forwarder(Protocol):
+    """Sends records to one receiver, for one lane: one thread at a time calls ``send``."""
+
+    @property
+    def batch(self) -> int:
+        """So many records it takes at a time, at most."""
+        ...
+
+    def send(self, items: Sequence[ForwardItem]) -> Sequence[Outcome]:
+        """Send records in their order; returns what became of each.
+
+        What comes after the first ``TryAgain`` is sent again with it, whatever its outcome was, so
+        nothing should be sent after it. An error (``MeterhouseError``) means: try all of it again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let connections go; called from another thread, it ends a ``send`` that waits."""
+        ...
+
+
+class Forwarders(Protocol):
+    """Opens forwarders by kind; threads may share it."""
+
+    def open(
+        self,
+        kind: str,
+        settings: Mapping[str, JsonValue],
+        credentials: Callable[[str], Credentials],
+    ) -> Forwarder:
+        """Return a new forwarder; ``credentials`` has the values of a secret, by its id.
+
+        Nothing is connected yet. Raises ``MeterhouseError`` where that cannot be opened now.
+        """
         ...

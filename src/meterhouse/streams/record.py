@@ -18,6 +18,7 @@ from meterhouse.core.json_text import JsonValue, Record, json_text
 from meterhouse.core.metered_record import MeteredRecord
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.metering import StateChanges
+from meterhouse.streams.forward import Forward
 
 _REVISION_CHARS = 32
 
@@ -189,11 +190,17 @@ AfterCommit = Callable[[], Sequence[InputPosition] | None]
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """A spooled output and where it is to go; delivered after the commit."""
+    """A spooled output and where it is to go; delivered after the commit.
+
+    A file goes whole to ``destination``. With ``forward``, so many ``records`` leave one after
+    another, and ``destination`` is for people to read.
+    """
 
     node_id: str
     spool: str
     destination: str
+    forward: Forward | None = None
+    records: int = 0
 
 
 @dataclass(frozen=True, slots=True)

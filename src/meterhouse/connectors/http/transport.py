@@ -52,7 +52,8 @@ class Deadline:
 
 
 @cache
-def _public_authorities() -> ssl.SSLContext:
+def public_authorities() -> ssl.SSLContext:
+    """Return what certificates of public servers are checked against."""
     # Reading all certificates takes a while. SSL_CERT_FILE counts, as everywhere: it says whom
     # the operator trusts.
     return httpx.create_ssl_context()
@@ -62,7 +63,7 @@ class GuardedTransport(httpx.HTTPTransport):
     """The transport of httpx, over guarded connections."""
 
     def __init__(self, guard: Guard, *, tls: ssl.SSLContext | None = None) -> None:
-        context = tls or _public_authorities()
+        context = tls or public_authorities()
         #: To be set around each exchange.
         self.deadline = Deadline()
         super().__init__(verify=context, trust_env=False)

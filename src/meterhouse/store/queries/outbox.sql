@@ -1,7 +1,9 @@
 -- name: pending
 SELECT
-    outbox.id, run.id, outbox.node_id, outbox.spool, outbox.destination, outbox.attempts,
-    outbox.attempted_at, outbox.error
+    outbox.id, run.id, outbox.node_id, outbox.spool, outbox.destination, outbox.forward,
+    outbox.records, outbox.attempts, outbox.attempted_at, outbox.error,
+    (SELECT coalesce(sum(done), 0) FROM forward_lane WHERE outbox_id = outbox.id),
+    (SELECT min(next_attempt_at) FROM forward_lane WHERE outbox_id = outbox.id)
 FROM outbox INDEXED BY outbox_pending
 CROSS JOIN run ON run.no = outbox.run_no
 WHERE outbox.delivered_at IS NULL ORDER BY outbox.id
@@ -16,3 +18,7 @@ WHERE id = ? AND delivered_at IS NULL
 
 -- name: drop
 DELETE FROM outbox WHERE id = ? AND delivered_at IS NULL
+
+-- name: drop_redriven
+DELETE FROM dead_letter
+WHERE redriven_by = (SELECT id FROM outbox WHERE id = ? AND delivered_at IS NULL)

@@ -75,7 +75,8 @@ WHERE node_no = :node_no AND digest > :start AND (:end IS NULL OR digest <= :end
 UPDATE dedup_node SET swept = ? WHERE no = ?
 
 -- name: insert_outbox
-INSERT INTO outbox (run_no, node_id, spool, destination) VALUES (?, ?, ?, ?)
+INSERT INTO outbox (run_no, node_id, spool, destination, forward, channel_no, records)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 
 -- name: put_value
 INSERT OR REPLACE INTO script_store (stream_no, node_id, key, value) VALUES (?, ?, ?, ?)

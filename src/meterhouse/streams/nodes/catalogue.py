@@ -9,10 +9,12 @@ from meterhouse.streams.nodes import (
     data_aggregate,
     date,
     deduplicate,
+    email_writer,
     file_reader,
     file_writer,
     filter,
     http,
+    http_writer,
     kafka_reader,
     log,
     lookup,
@@ -53,6 +55,8 @@ _TYPES = (
     log.TYPE,
     noop.TYPE,
     file_writer.TYPE,
+    http_writer.TYPE,
+    email_writer.TYPE,
 )
 
 #: Every node type of ours, by name.

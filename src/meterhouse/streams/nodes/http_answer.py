@@ -151,8 +151,8 @@ def failure(request: HttpRequest, outcome: HttpAnswer | HttpFailed) -> Failure |
         return Failure(what, None, f"failed: {outcome.args[0]}{hint}")
     if outcome.status < ERRORS:
         return None
-    excerpt = _excerpt(outcome)
-    said = f': "{excerpt}"' if excerpt else " and said nothing"
+    words = excerpt(outcome)
+    said = f': "{words}"' if words else " and said nothing"
     return Failure(what, outcome.status, f"answered {outcome.status}{said}", content(outcome))
 
 
@@ -169,7 +169,8 @@ def content(answer: HttpAnswer) -> JsonValue:
     return _text(answer)
 
 
-def _excerpt(answer: HttpAnswer) -> str:
+def excerpt(answer: HttpAnswer) -> str:
+    """Return the beginning of an answer in one line, without what was secret in the request."""
     text = _text(answer)
     for secret in sorted(answer.sent_secrets, key=len, reverse=True):
         if len(secret) >= _SECRET_CHARS_MIN:

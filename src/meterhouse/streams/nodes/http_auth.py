@@ -6,7 +6,7 @@ that was made elsewhere names none: it is read all the same, and the run says wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -61,36 +61,25 @@ class AuthParams:
         """Say what keeps the node from being who it should be; ``None`` where nothing does."""
         try:
             self.resolve(services)
-        except _Missing as missing:
+        except SecretMissing as missing:
             return missing.problem
         return None
 
     def resolve(self, services: Services) -> HttpAuth | None:
         """Return what requests are sent with; ``None`` where nothing is asked for."""
+        return self.authorized(services.credentials)
+
+    def authorized(self, credentials_of: Callable[[str], Credentials] | None) -> HttpAuth | None:
+        """Return the same; ``credentials_of`` has the values of a secret by its id."""
         kind = self.kind.secret_type
         if kind is None:
             return None
-        credentials = self._credentials(kind, services)
+        credentials = chosen_credentials(credentials_of, self.secret_id, kind)
         if kind is SecretType.BASIC:
             return BasicAuth(credentials["username"], credentials["password"])
         if kind is SecretType.BEARER:
             return BearerAuth(credentials["token"], self.token.prefix)
         return self._oauth2(credentials)
-
-    def _credentials(self, kind: SecretType, services: Services) -> Credentials:
-        if self.secret_id is None:
-            raise _Missing(f"needs a secret of type {kind.value}, and names none", _REMEDY)
-        if services.credentials is None:
-            raise _Missing("needs a secret, and there is no wallet", _REMEDY)
-        try:
-            credentials = services.credentials(self.secret_id)
-        except MeterhouseError as error:
-            text = f"names the secret {shown(self.secret_id)}: {error.args[0]}"
-            raise _Missing(text, error.hint or _REMEDY) from error
-        if credentials.type is not kind:
-            text = f"names the secret {shown(self.secret_id)}, of type {credentials.type.value}"
-            raise _Missing(text, f"choose one of type {kind.value}: {_REMEDY}")
-        return credentials
 
     def _oauth2(self, credentials: Credentials) -> OAuth2Auth:
         token = self.token
@@ -115,7 +104,28 @@ class AuthParams:
         return credentials.grant
 
 
-class _Missing(MeterhouseError):
+def chosen_credentials(
+    credentials_of: Callable[[str], Credentials] | None, secret_id: str | None, kind: SecretType
+) -> Credentials:
+    """Return the values of the secret that a node names. Raises ``SecretMissing``."""
+    if secret_id is None:
+        raise SecretMissing(f"needs a secret of type {kind.value}, and names none", _REMEDY)
+    if credentials_of is None:
+        raise SecretMissing("needs a secret, and there is no wallet", _REMEDY)
+    try:
+        credentials = credentials_of(secret_id)
+    except MeterhouseError as error:
+        text = f"names the secret {shown(secret_id)}: {error.args[0]}"
+        raise SecretMissing(text, error.hint or _REMEDY) from error
+    if credentials.type is not kind:
+        text = f"names the secret {shown(secret_id)}, of type {credentials.type.value}"
+        raise SecretMissing(text, f"choose one of type {kind.value}: {_REMEDY}")
+    return credentials
+
+
+class SecretMissing(MeterhouseError):
+    """A node names no secret, or none that will do; ``problem`` says it of the node."""
+
     code = "secret_missing"
 
     def __init__(self, text: str, hint: str) -> None:

@@ -7,7 +7,7 @@ type where it is the whole of a body. Numbers are written as they are; no float 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.core.reading import Reading, shown
 from meterhouse.streams.nodes.http_body import BodyTemplate, body_source, plain
-from meterhouse.streams.placeholder import Template
+from meterhouse.streams.placeholder import FieldReference, Template
 from meterhouse.streams.ports import HttpAuth, HttpFailed, HttpRequest
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
@@ -46,6 +46,12 @@ class RequestTemplate:
     query: tuple[tuple[str, Template], ...]
     headers: tuple[tuple[str, Template], ...]
     body: BodyTemplate | None
+
+    @property
+    def references(self) -> tuple[FieldReference, ...]:
+        """The fields that address, query and headers name."""
+        templates = [self.uri, *(t for _, t in self.query), *(t for _, t in self.headers)]
+        return tuple(reference for template in templates for reference in template.references)
 
     def request(self, record: Record, auth: HttpAuth | None) -> HttpRequest:
         """Return the request of one record. Raises ``UnfitRecord``."""
@@ -114,11 +120,14 @@ def _header(name: str, template: Template, record: Record) -> str:
 # ---------------------------------------------------------------- reading
 
 
-def read_request(reading: Reading) -> RequestTemplate | None:
-    """Read the parameters of requests; ``None`` where the uri is wrong."""
-    method = (reading.text("method") or "GET").upper()
-    if method not in METHODS:
-        reading.fail("method", f"is {shown(method)}", f"use one of {', '.join(METHODS)}")
+def read_request(reading: Reading, *, methods: Sequence[str] = METHODS) -> RequestTemplate | None:
+    """Read the parameters of requests; ``None`` where the uri is wrong.
+
+    The first of ``methods`` is what is meant where none is given.
+    """
+    method = (reading.text("method") or methods[0]).upper()
+    if method not in methods:
+        reading.fail("method", f"is {shown(method)}", f"use one of {', '.join(methods)}")
     uri = _read_uri(reading)
     query = _read_pairs(reading, "qs")
     headers = _read_pairs(reading, "headers")

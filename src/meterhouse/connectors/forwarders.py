@@ -1,0 +1,67 @@
+"""The forwarders that there are, by kind; what one needs is imported when it is first opened."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+
+from meterhouse.connectors.http.guard import Guard
+from meterhouse.core.instant import Instant
+from meterhouse.core.json_text import JsonValue
+from meterhouse.core.problem import DefinitionError, Problem
+from meterhouse.core.reading import shown
+from meterhouse.core.secret import Credentials
+from meterhouse.streams.ports import Forwarder
+
+#: Has the values of a secret, by its id.
+CredentialsOf = Callable[[str], Credentials]
+_Open = Callable[[Mapping[str, JsonValue], CredentialsOf], Forwarder]
+
+
+class ForwarderKinds:
+    """Opens forwarders; threads share it, and through it what may be shared (access tokens).
+
+    A new kind is a method that opens it, and a line in ``_kinds``. ``tls`` is what certificates are
+    checked against; public authorities, unless given.
+    """
+
+    def __init__(
+        self, guard: Guard, *, clock: Callable[[], Instant], tls: ssl.SSLContext | None = None
+    ) -> None:
+        from meterhouse.connectors.http.tokens import Tokens
+
+        self._guard = guard
+        self._clock = clock
+        self._tls = tls
+        self._tokens = Tokens()
+        self._kinds: dict[str, _Open] = {"http": self._open_http, "email": self._open_email}
+
+    def open(
+        self, kind: str, settings: Mapping[str, JsonValue], credentials: CredentialsOf
+    ) -> Forwarder:
+        """Return a new forwarder. Nothing is connected yet."""
+        if kind not in self._kinds:
+            hint = f"this program knows {', '.join(self._kinds)}: use the one that wrote it"
+            problem = Problem("kind", f"is {shown(kind)}", hint)
+            raise DefinitionError([problem], what="The output")
+        return self._kinds[kind](settings, credentials)
+
+    def _open_http(
+        self, settings: Mapping[str, JsonValue], credentials: CredentialsOf
+    ) -> Forwarder:
+        from meterhouse.connectors.http.keep_alive import KeepAlive
+        from meterhouse.connectors.http.webhook import WebhookMeans, open_webhook
+
+        def new_connection(seconds: float) -> KeepAlive:
+            return KeepAlive(self._guard, seconds=seconds, tls=self._tls)
+
+        means = WebhookMeans(self._guard, self._tokens, self._clock, new_connection)
+        return open_webhook(settings, credentials, means=means)
+
+    def _open_email(
+        self, settings: Mapping[str, JsonValue], credentials: CredentialsOf
+    ) -> Forwarder:
+        from meterhouse.connectors.email import open_email
+
+        guard, clock = self._guard, self._clock
+        return open_email(settings, credentials, guard=guard, clock=clock, tls=self._tls)

@@ -1,0 +1,1 @@
+"""Tests of forwarding, with receivers that do what receivers do."""

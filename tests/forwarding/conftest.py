@@ -1,0 +1,30 @@
+"""Fixtures: receivers that end with the test, and streams that forward to them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meterhouse.config import HTTP_ALLOW_VARIABLE
+from tests.forwarding.house import Forwarding, forwarding
+from tests.forwarding.receiver import Receiver
+
+
+@pytest.fixture(autouse=True)
+def _loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(HTTP_ALLOW_VARIABLE, "127.0.0.0/8")
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver().serving() as serving:
+        yield serving
+
+
+@pytest.fixture
+def forwarding_to(tmp_path: Path) -> Iterator[Callable[[dict[str, Any]], Forwarding]]:
+    """Make a house whose stream forwards by a writer."""
+    with ExitStack() as stack:
+        yield lambda writer: stack.enter_context(forwarding(tmp_path, writer))

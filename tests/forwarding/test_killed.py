@@ -1,0 +1,98 @@
+"""A deliverer that is killed: nothing is lost, and what is repeated has the same key."""
+
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meterhouse.app.forward_ports import Advance
+from meterhouse.app.forwarding import claim_next
+from meterhouse.core.problem import ConflictError
+from tests.cli.command import Meterhouse
+from tests.forwarding.house import Forwarding, by_meter, usage, webhook
+from tests.forwarding.receiver import Got, Receiver, Say
+
+Make = Callable[[dict[str, Any]], Forwarding]
+KILLS = 20
+
+
+def test_a_deliverer_that_is_killed_again_and_again_loses_nothing(
+    receiver: Receiver, forwarding_to: Make, tmp_path: Path
+):
+    house = forwarding_to(webhook(receiver.url, lanes=4))
+    records = usage(6_000, meters=9)
+    house.run(records)
+    chance = random.Random(1)
+    # So slow that the output outlives the kills; a killed one leaves records on their way.
+    pid: list[subprocess.Popen[str]] = []
+    limit = [0]
+
+    def behave(got: Got) -> Say:
+        if len(receiver.got) == limit[0]:
+            pid[-1].send_signal(signal.SIGKILL)
+        return Say()
+
+    receiver.behave = behave
+    meterhouse = Meterhouse(tmp_path / "data")
+    for _ in range(KILLS):
+        limit[0] = len(receiver.got) + chance.randrange(1, 250)
+        pid.append(meterhouse.start("delivery", "run"))
+        pid[-1].communicate()
+        assert pid[-1].returncode == -signal.SIGKILL
+    limit[0] = 0
+    assert meterhouse.process("delivery", "run").code == 0
+    assert by_meter(receiver.records()) == by_meter(records)
+    assert house.waiting == []
+    keys = {got.record["n"]: set() for got in receiver.accepted}
+    for got in receiver.accepted:
+        keys[got.record["n"]].add(got.key)
+    assert [n for n, own in keys.items() if len(own) != 1] == []
+    # At most what was sent in a second, and what was on its way.
+    assert 0 < receiver.repeats() < KILLS * 2_000
+
+
+def test_a_claim_is_for_one_process_until_it_is_given_back_or_lapses(
+    receiver: Receiver, forwarding_to: Make
+):
+    house = forwarding_to(webhook(receiver.url))
+    house.run(usage(3))
+    ledger = house.house.ledger
+    first = claim_next(ledger, house.means)
+    assert first is not None
+    assert claim_next(ledger, house.means) is None
+    house.clock.move(61)
+    second = claim_next(ledger, house.means)
+    assert second is not None
+    channel, claim = first
+    with pytest.raises(ConflictError, match="taken this delivery over"):
+        ledger.advance(channel.no, claim, Advance(finished=[1]), at=house.clock())
+    assert len(house.waiting) == 1
+    ledger.release_channel(channel, claim, due_at=None)
+    assert claim_next(ledger, house.means) is None
+    ledger.release_channel(*second, due_at=0)
+    assert house.deliver().sent == 3
+
+
+def test_the_claim_of_a_process_that_died_is_taken_over_at_once(
+    receiver: Receiver, forwarding_to: Make
+):
+    house = forwarding_to(webhook(receiver.url))
+    house.run(usage(3))
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from meterhouse import bootstrap\n"
+        "from meterhouse.app.forwarding import claim_next\n"
+        "with bootstrap.open_installation(Path(sys.argv[1])) as house:\n"
+        "    assert claim_next(house.ledger, house.forwarding()) is not None\n"
+        "    os._exit(0)\n"
+    )
+    command = [sys.executable, "-c", code, str(house.house.directory)]
+    subprocess.run(command, check=True, timeout=60)
+    house.clock.now = house.house.clock()
+    assert house.deliver().sent == 3
