@@ -86,3 +86,14 @@ def test_too_large_is_refused(tmp_path: Path):
 def test_another_media_type_is_refused(house: House):
     answer = house.http.post(PATH, json=[])
     assert (answer.status_code, answer.headers["accept-post"]) == (415, "application/x-ndjson")
+
+
+def test_no_more_is_kept_in_memory_than_a_slice_may_have(tmp_path: Path):
+    with running(tmp_path / "data", limits=Limits(slice_bytes=1000)) as house:
+        house.create_type()
+        lines = [line(f"u{n}", customFields={"a": "x" * 1000}) for n in range(4)]
+        found = results(house.http.post(PATH, content="\n".join(lines), headers=NDJSON))
+        assert [result["line"] for result in found] == [1, 2, 3, 4]
+        activities = house.http.get("/v1/activities").json()["activities"]
+        created = [a["detail"]["name"] for a in activities if a["kind"] == "meter"]
+        assert created == ["u3", "u2", "u1", "u0"]

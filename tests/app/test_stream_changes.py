@@ -175,6 +175,24 @@ def remembering(house: Installation) -> StreamDefinition:
     return stream
 
 
+def test_nodes_that_a_run_uses_do_not_go_even_if_it_is_allowed(
+    house: Installation, remembering: StreamDefinition
+):
+    means = house.means()
+    refused: list[str] = []
+
+    def look() -> None:
+        with pytest.raises(ConflictError, match="is running") as error:
+            change(house, plain(), allow_node_removal=True)
+        refused.append(error.value.code)
+
+    means = replace(means, services=replace(means.services, checkpoint=look))
+    ended = run_stream(house.ledger, "Small", means=means, run_id="s", seed=1, at=NOON)
+    assert ended.run.status is RunStatus.COMPLETE
+    assert set(refused) == {"conflict"}
+    assert change(house, plain(), allow_node_removal=True).meter_keys == {}
+
+
 def test_nodes_that_remember_something_are_not_dropped_by_the_way(
     house: Installation, remembering: StreamDefinition
 ):

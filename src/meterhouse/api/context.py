@@ -28,7 +28,9 @@ class Limits:
     open_bytes: int = 64 * 1024
     bulk_bytes: int = 1024 * MEBIBYTE
     line_bytes: int = MEBIBYTE
-    slice_items: int = 20_000
+    #: what of a bulk is created in one transaction, and how much of it is kept until then
+    slice_items: int = 50_000
+    slice_bytes: int = 32 * MEBIBYTE
     token_requests: int = 1_000
     token_seconds: int = 300
     free_bytes_min: int = 100 * MEBIBYTE

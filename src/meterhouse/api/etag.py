@@ -7,7 +7,12 @@ writes, and is compared there.
 from __future__ import annotations
 
 import re
+from typing import Any
 
+from fastapi import Response
+
+from meterhouse.api.answer import answer
+from meterhouse.api.call import Call
 from meterhouse.api.problems import ApiError
 
 _STRONG = re.compile(r'"([\x21\x23-\x7e]*)"')
@@ -43,8 +48,19 @@ def expected_revision(if_match: str | None) -> str | None:
     return _MATCHES_NONE if found is None else found[1]
 
 
-def not_modified(if_none_match: str | None, revision: str) -> bool:
-    """Whether a client that has that tag has the present revision."""
+def tagged(body: Any, revision: str, *, status: int = 200, **headers: str) -> Response:
+    """Answer a definition with its entity tag."""
+    return answer(body, status=status, headers={"ETag": etag(revision), **headers})
+
+
+def tagged_unless_known(call: Call, body: Any, revision: str) -> Response:
+    """Answer the same; or by 304, where the request names the tag in ``If-None-Match``."""
+    if _known(call.header("if-none-match"), revision):
+        return Response(status_code=304, headers={"ETag": etag(revision)})
+    return tagged(body, revision)
+
+
+def _known(if_none_match: str | None, revision: str) -> bool:
     if if_none_match is None:
         return False
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]

@@ -200,6 +200,11 @@ def one(about: str, schema: str, **more: Any) -> dict[int, Given]:
     return {200: Given(about, ref(schema), **more)}
 
 
+def one_unless_known(about: str, schema: str, **more: Any) -> dict[int, Given]:
+    """Return the same, where a client may say what it has (``IF_NONE_MATCH``)."""
+    return one(about, schema, **more) | {304: Given("The client has it")}
+
+
 #: The headers that several operations take.
 IF_MATCH: Schema = {
     "name": "If-Match",

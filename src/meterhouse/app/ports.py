@@ -356,7 +356,8 @@ class Streams(Protocol):
         """Replace a stream by what ``change`` makes of it, in one transaction; returns that.
 
         ``StaleRevision`` where its revision is another than expected; ``ConflictError`` where
-        the new name is taken, or a node would go that has meters, keys or suspended records.
+        the new name is taken, or a node would go that has meters, keys or suspended records;
+        while the stream runs, that cannot be allowed either.
         """
         ...
 

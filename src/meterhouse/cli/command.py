@@ -1,7 +1,8 @@
 """Declaring commands: the options that every command has are given to it, and to lists two more.
 
 A command is a function of a ``Call`` and of its own arguments and options. Its docstring is its
-help; ``--data`` and ``--json`` are added, and ``--limit`` and ``--all`` where it is a list.
+help; ``--data`` and ``--json`` are added, and ``--limit`` and ``--all`` where it is a list. Options
+that several commands share are a dataclass: a parameter of that type stands for all its fields.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -91,17 +92,39 @@ def command(group: typer.Typer, *shown: str, lists: bool = False) -> Callable[[_
         def run(context: typer.Context, **given: Any) -> None:
             data, as_json = given.pop("data"), given.pop("as_json")
             limit = limit_of(given.pop("limit"), every=given.pop("every")) if lists else None
-            function(Call(context, data, as_json, limit), **given)
+            function(Call(context, data, as_json, limit), **_gathered(own, given))
 
         shared = inspect.signature(_of_list if lists else _of_any, eval_str=True).parameters
         context, *rest = shared.values()
-        _look_like(run, function, [context, *own, *rest])
+        _look_like(run, function, [context, *_spread(own), *rest])
         # One at the end is needed where the name is Python's own.
         name = function.__name__.rstrip("_").replace("_", "-")
         group.command(name, epilog=examples(*shown))(run)
         return function
 
     return declare
+
+
+def _fields_of(parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    """Return the options that a parameter stands for; none where it is one itself."""
+    if not is_dataclass(parameter.annotation):
+        return []
+    shared = inspect.signature(parameter.annotation, eval_str=True).parameters.values()
+    return [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in shared]
+
+
+def _spread(own: Iterable[inspect.Parameter]) -> list[inspect.Parameter]:
+    """Return the parameters of a command as the parser sees them."""
+    return [option for given in own for option in (_fields_of(given) or [given])]
+
+
+def _gathered(own: Iterable[inspect.Parameter], given: dict[str, Any]) -> dict[str, Any]:
+    """Return what the parser has read as the command takes it."""
+    for parameter in own:
+        if options := _fields_of(parameter):
+            values = {option.name: given.pop(option.name) for option in options}
+            given[parameter.name] = parameter.annotation(**values)
+    return given
 
 
 def _of_any(

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from meterhouse.cli.arguments import read_assignments, read_expressions, read_instant
 from meterhouse.cli.command import Call, command
-from meterhouse.cli.correction_filter import (
-    NodeOption,
-    RunOption,
-    SearchOption,
-    SinceOption,
-    StateOption,
-    UntilOption,
-    Wanted,
-)
+from meterhouse.cli.correction_filter import Wanted
 from meterhouse.cli.exits import WrongUsage
-from meterhouse.cli.options import (
-    ReasonOption,
-    StreamOption,
-    new_group,
-)
+from meterhouse.cli.options import new_group
 from meterhouse.cli.output import (
     Cell,
     Listing,
@@ -76,21 +65,12 @@ def list_(
     call: Call,
     *,
     summary: SummaryOption = False,
-    stream: StreamOption = None,
-    reason: ReasonOption = None,
-    node: NodeOption = None,
-    run: RunOption = None,
-    state: StateOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    search: SearchOption = None,
+    wanted: Wanted,
 ) -> None:
     """List suspended records, or how many there are with --summary."""
     from meterhouse.app.correcting import list_suspended
 
-    wanted = Wanted(stream, reason, node, run, state, since, until, search)
-    others = Wanted(None, reason, node, run, state, since, until, search)
-    if summary and others.given:
+    if summary and replace(wanted, stream=None).given:
         raise WrongUsage("--summary counts everything", hint="leave out all filters but --stream")
     with call.opened() as house:
         if summary:
@@ -125,14 +105,7 @@ def fix(
     assignments: SetOption = None,
     expressions: ExpressionOption = None,
     every: EveryOption = False,
-    stream: StreamOption = None,
-    reason: ReasonOption = None,
-    node: NodeOption = None,
-    run: RunOption = None,
-    state: StateOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    search: SearchOption = None,
+    wanted: Wanted,
 ) -> None:
     """Set fields of suspended records, all or none. They stay suspended until they are queued."""
     from meterhouse.app import correcting
@@ -143,7 +116,6 @@ def fix(
     if not assignments and not expressions:
         hint = "give --set FIELD=JSON or --expression FIELD=EXPRESSION"
         raise WrongUsage("no field is named", hint=hint)
-    wanted = Wanted(stream, reason, node, run, state, since, until, search)
     wanted.check(ids, every=every)
     with call.opened() as house:
         chosen = wanted.chosen(house.ledger, ids)
@@ -164,19 +136,11 @@ def delete(
     ids: RecordIds = None,
     *,
     every: EveryOption = False,
-    stream: StreamOption = None,
-    reason: ReasonOption = None,
-    node: NodeOption = None,
-    run: RunOption = None,
-    state: StateOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    search: SearchOption = None,
+    wanted: Wanted,
 ) -> None:
     """Delete suspended records for good."""
     from meterhouse.app import correcting
 
-    wanted = Wanted(stream, reason, node, run, state, since, until, search)
     wanted.check(ids, every=every)
     with call.opened() as house:
         chosen = wanted.chosen(house.ledger, ids)
@@ -194,19 +158,11 @@ def requeue(
     ids: RecordIds = None,
     *,
     every: EveryOption = False,
-    stream: StreamOption = None,
-    reason: ReasonOption = None,
-    node: NodeOption = None,
-    run: RunOption = None,
-    state: StateOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    search: SearchOption = None,
+    wanted: Wanted,
 ) -> None:
     """Queue records for the stream's next run. They enter the node that rejected them."""
     from meterhouse.app import correcting
 
-    wanted = Wanted(stream, reason, node, run, state, since, until, search)
     wanted.check(ids, every=every)
     with call.opened() as house:
         chosen = wanted.chosen(house.ledger, ids)

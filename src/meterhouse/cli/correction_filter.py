@@ -9,6 +9,7 @@ import typer
 
 from meterhouse.cli.arguments import read_instant, read_reason
 from meterhouse.cli.exits import WrongUsage
+from meterhouse.cli.options import ReasonOption, StreamOption
 
 if TYPE_CHECKING:
     from meterhouse.app.ports import Chosen, Ledger, SuspenseFilter
@@ -41,14 +42,14 @@ _HINT = "give the numbers of records, or --all, which --stream, --reason and oth
 class Wanted:
     """The options that filter, as they were given."""
 
-    stream: str | None = None
-    reason: str | None = None
-    node: str | None = None
-    run: str | None = None
-    state: str | None = None
-    since: str | None = None
-    until: str | None = None
-    search: str | None = None
+    stream: StreamOption = None
+    reason: ReasonOption = None
+    node: NodeOption = None
+    run: RunOption = None
+    state: StateOption = None
+    since: SinceOption = None
+    until: UntilOption = None
+    search: SearchOption = None
 
     @property
     def given(self) -> bool:

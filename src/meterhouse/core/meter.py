@@ -29,6 +29,7 @@ _READ_ONLY = (
     "id meterTypeName value unit periodStart periodEnd groupBreakdowns carryFirst carryLast "
     "timezone createdAt updatedAt activeFrom activeTo category recordId"
 ).split()
+_READ_ONLY_NAMES = frozenset(_READ_ONLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +154,14 @@ class NewMeter:
         given = {"capacity": self.capacity, "thresholds": self.thresholds}
         return {name: value for name, value in given.items() if value is not None}
 
+    @property
+    def inherits_all(self) -> bool:
+        """Whether it has neither a capacity nor thresholds of its own."""
+        return self.capacity is None and self.thresholds is None
+
     def problems_with(self, meter_type: MeterType) -> list[Problem]:
         """What is wrong with this meter as one of that type."""
-        if self.capacity is None and self.thresholds is None:
+        if self.inherits_all:
             return []
         own = self.own
         return capacity_problems(
@@ -231,6 +237,8 @@ class MeterPatch:
 
 def _refuse_read_only(reading: Reading) -> None:
     """Refuse values that creation would drop; a meter or record that was exported may have them."""
+    if _READ_ONLY_NAMES.isdisjoint(reading.body):
+        return
     if any(reading.body.get(name) is not None for name in ("id", "recordId")):
         return
     for name in reading.body:
@@ -249,7 +257,9 @@ def read_user_id(reading: Reading) -> str | None:
 
 def _read_meter_type_ref(reading: Reading) -> str | None:
     reference = reading.text("externalRef") or reading.text("meterTypeId")
-    if all(reading.body.get(name) in (None, "") for name in ("externalRef", "meterTypeId")):
+    if reference is None and all(
+        reading.body.get(name) in (None, "") for name in ("externalRef", "meterTypeId")
+    ):
         hint = "name the meter type by meterTypeId or externalRef"
         reading.fail("meterTypeId", "is missing", hint)
     return reference
@@ -259,5 +269,7 @@ def _own_capacity_and_thresholds(
     reading: Reading,
 ) -> tuple[Decimal | None, tuple[Threshold, ...] | None]:
     """Read what a meter may have of its own; ``None`` where it is not given."""
+    if "capacity" not in reading.body and "thresholds" not in reading.body:
+        return None, None
     capacity, thresholds = read_capacity_and_thresholds(reading, inherits=True)
     return capacity, None if reading.body.get("thresholds") is None else thresholds

@@ -82,6 +82,7 @@ class StreamTable(Recorder):
             new = change(current)
             activity.detail["name"] = new.name
             if new is not current:
+                self._check_removal(no, current, new, allowed=edit.allow_node_removal)
                 _replace(self._database, (no, current), new, edit)
             if edit.note is not None:
                 keep_tagged(self._database, (no, new.name), edit.note.of(new, at=edit.at))
@@ -96,10 +97,7 @@ class StreamTable(Recorder):
             if (group := self._database.value(_SQL["in_group"], (no,))) is not None:
                 hint = "Delete the group first (`group delete`)"
                 raise ConflictError(f"Stream {name!r} is in the group {group!r}", hint=hint)
-            lease = self._database.row(_SQL["lease"], (no,))
-            if lease is not None and not self._dead(Lease(*lease[:2])):
-                hint = "Wait for its end; if its machine is gone, `stream run --take-over` ends it"
-                raise ConflictError(f"Stream {name!r} is running (run {lease[2]})", hint=hint)
+            lease = self._refuse_running(no, name)
             if count := self._database.value(_SQL["suspended"], (no,)):
                 records = "1 record" if count == 1 else f"{count} records"
                 hint = "Requeue or delete them first"
@@ -111,6 +109,30 @@ class StreamTable(Recorder):
                 self._database.execute(_RUNS["interrupt"], (error, None, lease[3]))
             self._database.execute(_SQL["delete_script_store"], (no,))
             self._database.execute(_SQL["delete_stream"], (no,))
+
+    def _check_removal(
+        self, no: int, current: StreamDefinition, new: StreamDefinition, *, allowed: bool
+    ) -> None:
+        """Refuse to drop nodes that remember something, unless it is allowed and none of it runs.
+
+        Without the node, nobody could tell that the run uses its meters and has taken its records.
+        """
+        lost = lost_nodes(current.document, new.document)
+        kept = [f"{n} has {state}" for n in lost if (state := _state(self._database, no, n))]
+        if kept and allowed:
+            self._refuse_running(no, current.name)
+        elif kept:
+            message = f"Stream {current.name!r} would lose nodes that are in use: {'; '.join(kept)}"
+            hint = "Keep the ids of these nodes, or allow it (`--allow-node-removal`)"
+            raise ConflictError(message, hint=hint, code="node_removal")
+
+    def _refuse_running(self, no: int, name: str) -> Row | None:
+        """Refuse while a stream runs; returns the lease of a process that is gone."""
+        lease = self._database.row(_SQL["lease"], (no,))
+        if lease is not None and not self._dead(Lease(*lease[:2])):
+            hint = "Wait for its end; if its machine is gone, `stream run --take-over` ends it"
+            raise ConflictError(f"Stream {name!r} is running (run {lease[2]})", hint=hint)
+        return lease
 
 
 def stream_by_no(database: Database, no: int) -> StreamDefinition:
@@ -140,9 +162,6 @@ def _replace(
     no, current = stored
     if new.name != current.name:
         _refuse_taken(database, new.name)
-    lost = lost_nodes(current.document, new.document)
-    if not edit.allow_node_removal:
-        _refuse_removal(database, no, current, lost)
     if edit.keep_as is not None:
         keep_version(database, no, current, edit)
     values = (new.name, json_text(new.document), new.updated_at, no)
@@ -150,6 +169,7 @@ def _replace(
     database.execute(_SQL["delete_meter_nodes"], (no,))
     nodes = [(no, node_id, key) for node_id, key in new.meter_keys.items()]
     database.execute_many(_SQL["insert_meter_node"], nodes)
+    lost = lost_nodes(current.document, new.document)
     unlinked = [(new.updated_at, no, node.id) for node in lost]
     database.execute_many(_SQL["unlink_suspended"], unlinked)
 
@@ -158,17 +178,6 @@ def _refuse_taken(database: Database, name: str) -> None:
     if database.value(_SQL["name_taken"], (name,)) is not None:
         hint = "Import it under another name (`--name`)"
         raise ConflictError(f"A stream is named {name!r}", hint=hint)
-
-
-def _refuse_removal(
-    database: Database, no: int, stream: StreamDefinition, lost: Sequence[LostNode]
-) -> None:
-    """Refuse to drop nodes that remember something."""
-    kept = [f"{node} has {state}" for node in lost if (state := _state(database, no, node))]
-    if kept:
-        message = f"Stream {stream.name!r} would lose nodes that are in use: {'; '.join(kept)}"
-        hint = "Keep the ids of these nodes, or allow it (`--allow-node-removal`)"
-        raise ConflictError(message, hint=hint, code="node_removal")
 
 
 def _state(database: Database, no: int, node: LostNode) -> str:

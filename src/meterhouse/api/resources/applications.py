@@ -8,7 +8,7 @@ from fastapi import Query, Response
 
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import ThisCall
-from meterhouse.api.etag import etag, expected_revision, not_modified
+from meterhouse.api.etag import expected_revision, tagged, tagged_unless_known
 from meterhouse.api.idempotency import AlreadyShown, Ids, once
 from meterhouse.api.operation import (
     IDEMPOTENCY_KEY,
@@ -20,6 +20,7 @@ from meterhouse.api.operation import (
     merge_patch,
     needs,
     one,
+    one_unless_known,
 )
 from meterhouse.api.resources.meters import Limit
 from meterhouse.api.schemas import (
@@ -44,7 +45,7 @@ from meterhouse.app.applications import (
     rotate_client_secret,
     update_application,
 )
-from meterhouse.core.application import NAME_CHARS_MAX, Application
+from meterhouse.core.application import NAME_CHARS_MAX
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import DefinitionError
@@ -95,10 +96,6 @@ SCHEMAS: dict[str, Schema] = {
 _ETAG = {"ETag": "The revision of the application"}
 _OF_ID = {"id": "$response.body#/id"}
 resource = Resource("Applications", about="The programs that may use the API", schemas=SCHEMAS)
-
-
-def _tagged(application: Application) -> dict[str, str]:
-    return {"ETag": etag(application.revision)}
 
 
 def _asking(call: ThisCall) -> Principal:
@@ -180,19 +177,14 @@ def _shown_once(client: NewClient, *, status: int) -> Response:
     PATH + "/{id}",
     guard=needs("read:applications"),
     headers=(IF_NONE_MATCH,),
-    answers={
-        200: Given("The application", ref("Application"), headers=_ETAG),
-        304: Given("The client has it"),
-    },
+    answers=one_unless_known("The application", "Application", headers=_ETAG),
     refusals=(404,),
 )
 def get_application(call: ThisCall, id: str) -> Response:
     """Read an application by its id, client id or name."""
     with call.context.ledger() as ledger:
         application = find_application(ledger, id)
-    if not_modified(call.header("if-none-match"), application.revision):
-        return Response(status_code=304, headers=_tagged(application))
-    return answer(application.to_api(), headers=_tagged(application))
+    return tagged_unless_known(call, application.to_api(), application.revision)
 
 
 @resource.patch(
@@ -219,7 +211,7 @@ def update_application_(call: ThisCall, id: str) -> Response:
             revision=expected,
             by=_asking(call),
         )
-    return answer(changed.to_api(), headers=_tagged(changed))
+    return tagged(changed.to_api(), changed.revision)
 
 
 @resource.delete(

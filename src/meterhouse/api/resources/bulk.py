@@ -71,6 +71,7 @@ async def _slices(request: Request, context: Context) -> AsyncIterator[_Lines]:
     limits = context.limits
     number = 0
     lines: _Lines = []
+    size = 0
     rest = b""
     async for part in body_parts(request, limit=limits.bulk_bytes):
         *whole, rest = (rest + part).split(b"\n")
@@ -78,13 +79,14 @@ async def _slices(request: Request, context: Context) -> AsyncIterator[_Lines]:
             number += 1
             if line.strip():
                 lines.append((number, line))
+                size += len(line)
+            if len(lines) >= limits.slice_items or size >= limits.slice_bytes:
+                yield lines
+                lines, size = [], 0
         if len(rest) > limits.line_bytes:
             message = f"Line {number + 1} has more than {limits.line_bytes:,} bytes"
-            hint = "Send one meter a line; the lines before it were created"
+            hint = "Send one meter a line. Some before it may exist now: repeat them all"
             raise ApiError("body_too_large", message, hint=hint)
-        while len(lines) >= limits.slice_items:
-            yield lines[: limits.slice_items]
-            lines = lines[limits.slice_items :]
     if rest.strip():
         lines.append((number + 1, rest))
     if lines:

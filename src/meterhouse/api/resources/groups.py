@@ -8,7 +8,7 @@ from fastapi import Query, Response
 
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall
-from meterhouse.api.etag import etag, expected_revision, not_modified
+from meterhouse.api.etag import expected_revision, tagged, tagged_unless_known
 from meterhouse.api.idempotency import Ids, once
 from meterhouse.api.operation import (
     IDEMPOTENCY_KEY,
@@ -19,6 +19,7 @@ from meterhouse.api.operation import (
     Resource,
     needs,
     one,
+    one_unless_known,
 )
 from meterhouse.api.resources.meters import Limit
 from meterhouse.api.resources.runs import ORIGIN, STATUS, run_shown
@@ -90,12 +91,6 @@ _NEW = Body(ref("NewGroup"), examples={"nightly": {"name": "Nightly", "streams":
 resource = Resource("Groups", about="Streams that run one after another", schemas=SCHEMAS)
 
 
-def _answer(group: StreamGroup, *, status: int = 200) -> Response:
-    headers = {"ETag": etag(group.revision)}
-    headers |= {"Location": f"{PATH}/{group.id}"} if status == 201 else {}
-    return answer(_shown(group), status=status, headers=headers)
-
-
 def _shown(group: StreamGroup) -> dict[str, object]:
     return group.to_api() | {"revision": group.revision}
 
@@ -139,7 +134,8 @@ def create_group(call: ThisCall) -> Response:
             group = known or stream_groups.create_group(
                 ledger, name, streams=streams, new_id=lambda: id, at=call.context.clock()
             )
-        return _answer(group, status=201)
+        path = f"{PATH}/{group.id}"
+        return tagged(_shown(group), group.revision, status=201, Location=path)
 
     return once(call, effect)
 
@@ -163,19 +159,14 @@ def _read(body: JsonValue) -> tuple[str, list[str]]:
     PATH + "/{id}",
     guard=needs("read:streams"),
     headers=(IF_NONE_MATCH,),
-    answers={
-        200: Given("The group", ref("Group"), headers=_ETAG),
-        304: Given("The client has it"),
-    },
+    answers=one_unless_known("The group", "Group", headers=_ETAG),
     refusals=(404,),
 )
 def get_group(call: ThisCall, id: str) -> Response:
     """Read a group by its id or name."""
     with call.context.ledger() as ledger:
         group = stream_groups.find_group(ledger, id)
-    if not_modified(call.header("if-none-match"), group.revision):
-        return Response(status_code=304, headers={"ETag": etag(group.revision)})
-    return _answer(group)
+    return tagged_unless_known(call, _shown(group), group.revision)
 
 
 @resource.put(
@@ -199,7 +190,7 @@ def replace_group(call: ThisCall, id: str) -> Response:
             at=call.context.clock(),
             expected_revision=expected,
         )
-    return _answer(group)
+    return tagged(_shown(group), group.revision)
 
 
 @resource.delete(

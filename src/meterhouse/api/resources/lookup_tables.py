@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall, body_parts, call_of, check_media_type
-from meterhouse.api.etag import etag, expected_revision
+from meterhouse.api.etag import expected_revision, tagged
 from meterhouse.api.operation import IF_MATCH, Body, Given, Resource, needs, one
 from meterhouse.api.problems import ApiError
 from meterhouse.api.resources.meters import Limit
@@ -175,7 +175,7 @@ def get_lookup_table(call: ThisCall, id: str) -> Response:
     with call.context.ledger() as ledger:
         revision = find_table(ledger, id).revision
         shown_ = shown_table(ledger, id)
-    return answer(shown_, headers={"ETag": etag(revision)})
+    return tagged(shown_, revision)
 
 
 @resource.get(

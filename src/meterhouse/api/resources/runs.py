@@ -79,17 +79,39 @@ SCHEMAS: dict[str, Schema] = {
 resource = Resource("Runs", about="The executions of streams", schemas=SCHEMAS)
 
 
-@resource.post(
-    "/v1/streams/{id}/runs",
-    guard=needs("run:streams"),
-    body=Body(ref("RunClock"), required=False),
-    headers=(IDEMPOTENCY_KEY,),
-    answers={202: Given("It runs", ref("Run"), headers={"Location": "The path of the run"})},
-    refusals=(404, 409),
-    links={"watch": {"operationId": "get_run", "parameters": {"id": "$response.body#/id"}}},
-)
+_BEGINS = {
+    "guard": needs("run:streams"),
+    "body": Body(ref("RunClock"), required=False),
+    "headers": (IDEMPOTENCY_KEY,),
+    "answers": {202: Given("It runs", ref("Run"), headers={"Location": "The path of the run"})},
+    "refusals": (404, 409),
+    "links": {"watch": {"operationId": "get_run", "parameters": {"id": "$response.body#/id"}}},
+}
+
+
+@resource.post("/v1/streams/{id}/runs", **_BEGINS)
 def run_stream(call: ThisCall, id: str) -> Response:
     """Run a stream once. The answer comes when it runs; how it goes, its path shows."""
+    return _begun_once(call, id, call.context.runs.start)
+
+
+@resource.post("/v1/streams/{id}/reprocess", **_BEGINS)
+def reprocess_stream(call: ThisCall, id: str) -> Response:
+    """Run what is queued of a stream in Data Correction, and read no input."""
+
+    def begin(asked: RunRequest) -> Run:
+        def act(ledger: Ledger, means: Means, started: Callable[[Run], None]) -> EndedRun:
+            how = {"run_id": asked.run_id, "seed": asked.seed, "at": asked.at}
+            by = call.client_id
+            return reprocess(ledger, asked.stream, means=means, by=by, started=started, **how)
+
+        return call.context.runs.begin(asked.run_id, act)
+
+    return _begun_once(call, id, begin)
+
+
+def _begun_once(call: Call, id: str, begin: Callable[[RunRequest], Run]) -> Response:
+    """Begin a run of a stream; a repeat of the request finds the one that it has begun."""
     at, seed = read_clock(call.optional_json(), otherwise=call.context.new_seed)
 
     def effect(ids: Ids) -> Response:
@@ -97,42 +119,10 @@ def run_stream(call: ThisCall, id: str) -> Response:
         with call.context.ledger() as ledger:
             stream = find_stream(ledger, id)
             known = ledger.run(run_id) if ids.repeatable else None
-        request = RunRequest(stream.id, run_id, seed, at, call.client_id)
-        return _begun(known or call.context.runs.start(request))
+        run = known or begin(RunRequest(stream.id, run_id, seed, at, call.client_id))
+        return answer(run_shown(run), status=202, headers={"Location": f"{PATH}/{run.id}"})
 
     return once(call, effect)
-
-
-@resource.post(
-    "/v1/streams/{id}/reprocess",
-    guard=needs("run:streams"),
-    body=Body(ref("RunClock"), required=False),
-    headers=(IDEMPOTENCY_KEY,),
-    answers={202: Given("It runs", ref("Run"), headers={"Location": "The path of the run"})},
-    refusals=(404, 409),
-    links={"watch": {"operationId": "get_run", "parameters": {"id": "$response.body#/id"}}},
-)
-def reprocess_stream(call: ThisCall, id: str) -> Response:
-    """Run what is queued of a stream in Data Correction, and read no input."""
-    at, seed = read_clock(call.optional_json(), otherwise=call.context.new_seed)
-
-    def effect(ids: Ids) -> Response:
-        run_id, by = ids(), call.client_id
-        with call.context.ledger() as ledger:
-            stream = find_stream(ledger, id)
-            known = ledger.run(run_id) if ids.repeatable else None
-
-        def act(ledger: Ledger, means: Means, started: Callable[[Run], None]) -> EndedRun:
-            how = {"run_id": run_id, "seed": seed, "at": at, "by": by, "started": started}
-            return reprocess(ledger, stream.id, means=means, **how)
-
-        return _begun(known or call.context.runs.begin(run_id, act))
-
-    return once(call, effect)
-
-
-def _begun(run: Run) -> Response:
-    return answer(run_shown(run), status=202, headers={"Location": f"{PATH}/{run.id}"})
 
 
 def run_shown(run: Run) -> dict[str, object]:

@@ -8,8 +8,16 @@ from fastapi import Query, Response
 
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall
-from meterhouse.api.etag import etag, expected_revision, not_modified
-from meterhouse.api.operation import IF_MATCH, IF_NONE_MATCH, Body, Given, Resource, needs
+from meterhouse.api.etag import expected_revision, tagged, tagged_unless_known
+from meterhouse.api.operation import (
+    IF_MATCH,
+    IF_NONE_MATCH,
+    Body,
+    Given,
+    Resource,
+    needs,
+    one_unless_known,
+)
 from meterhouse.api.operation import one as one_answer
 from meterhouse.api.resources.meters import Limit
 from meterhouse.api.schemas import (
@@ -86,10 +94,7 @@ _PUT_IF_MATCH: Schema = {
 _GET = {
     "guard": needs("read:schedules"),
     "headers": (IF_NONE_MATCH,),
-    "answers": {
-        200: Given("The schedule, with its next run", ref("Schedule"), headers=_ETAG),
-        304: Given("The client has it"),
-    },
+    "answers": one_unless_known("The schedule, with its next run", "Schedule", headers=_ETAG),
     "refusals": (404,),
 }
 _PUT = {
@@ -149,10 +154,7 @@ def get_schedule_of_group(call: ThisCall, id: str) -> Response:
 def _get(call: Call, target: dict[str, str]) -> Response:
     with call.context.ledger() as ledger:
         schedule = schedules.find_schedule(ledger, **target)
-    headers = {"ETag": etag(schedule.revision)}
-    if not_modified(call.header("if-none-match"), schedule.revision):
-        return Response(status_code=304, headers=headers)
-    return answer(_shown(schedule), headers=headers)
+    return tagged_unless_known(call, _shown(schedule), schedule.revision)
 
 
 @resource.put(OF_STREAM, **_PUT)
@@ -186,7 +188,7 @@ def _put(call: Call, target: dict[str, str]) -> Response:
             expected_revision=expected,
         )
     status = 201 if expected == NO_REVISION else 200
-    return answer(_shown(schedule), status=status, headers={"ETag": etag(schedule.revision)})
+    return tagged(_shown(schedule), schedule.revision, status=status)
 
 
 @resource.delete(OF_STREAM, **_DELETE)

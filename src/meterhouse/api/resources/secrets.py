@@ -5,13 +5,13 @@ The wallet's key is changed where it is kept, by ``meterhouse secret rotate-key`
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Response
 
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import ThisCall
-from meterhouse.api.etag import etag, expected_revision, not_modified
+from meterhouse.api.etag import expected_revision, tagged, tagged_unless_known
 from meterhouse.api.idempotency import Ids, once
 from meterhouse.api.operation import (
     IDEMPOTENCY_KEY,
@@ -23,6 +23,7 @@ from meterhouse.api.operation import (
     merge_patch,
     needs,
     one,
+    one_unless_known,
 )
 from meterhouse.api.resources.meters import Limit
 from meterhouse.api.schemas import (
@@ -86,10 +87,6 @@ _OF_ID = {"id": "$response.body#/id"}
 resource = Resource("Secrets", about="Credentials that nodes of streams use", schemas=SCHEMAS)
 
 
-def _answered(shown: dict[str, Any], *, status: int = 200, **headers: str) -> Response:
-    return answer(shown, status=status, headers={"ETag": etag(shown["revision"]), **headers})
-
-
 @resource.get(
     PATH,
     guard=needs("read:secrets"),
@@ -142,7 +139,7 @@ def create_secret_(call: ThisCall) -> Response:
                     at=call.context.clock(),
                 )
             shown = shown_secret(ledger, found.id)
-        return _answered(shown, status=201, Location=f"{PATH}/{found.id}")
+        return tagged(shown, shown["revision"], status=201, Location=f"{PATH}/{found.id}")
 
     return once(call, effect)
 
@@ -151,19 +148,14 @@ def create_secret_(call: ThisCall) -> Response:
     PATH + "/{id}",
     guard=needs("read:secrets"),
     headers=(IF_NONE_MATCH,),
-    answers={
-        200: Given("The secret, without its values", ref("Secret"), headers=_ETAG),
-        304: Given("The client has it"),
-    },
+    answers=one_unless_known("The secret, without its values", "Secret", headers=_ETAG),
     refusals=(404,),
 )
 def get_secret(call: ThisCall, id: str) -> Response:
     """Read a secret by its id or name, with the streams that use it."""
     with call.context.ledger() as ledger:
         shown = shown_secret(ledger, id)
-    if not_modified(call.header("if-none-match"), shown["revision"]):
-        return Response(status_code=304, headers={"ETag": etag(shown["revision"])})
-    return _answered(shown)
+    return tagged_unless_known(call, shown, shown["revision"])
 
 
 @resource.patch(
@@ -187,7 +179,7 @@ def update_secret_(call: ThisCall, id: str) -> Response:
             *(ledger, context.sealer, id), patch=patch, at=context.clock(), revision=expected
         )
         shown = shown_secret(ledger, changed.id)
-    return _answered(shown)
+    return tagged(shown, shown["revision"])
 
 
 @resource.delete(

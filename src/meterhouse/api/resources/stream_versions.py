@@ -8,7 +8,7 @@ from fastapi import Query, Response
 
 from meterhouse.api.answer import answer
 from meterhouse.api.call import Call, ThisCall
-from meterhouse.api.etag import etag, expected_revision
+from meterhouse.api.etag import expected_revision, tagged
 from meterhouse.api.idempotency import Ids, once
 from meterhouse.api.operation import IDEMPOTENCY_KEY, IF_MATCH, Body, Given, Resource, needs, one
 from meterhouse.api.resources.meters import Limit
@@ -181,7 +181,7 @@ def restore_stream_version(
         )
     stream = restored.stream
     body = stream_imported(Imported(stream, replaced=True, lost=restored.lost))
-    return answer(body, headers={"ETag": etag(stream.revision)})
+    return tagged(body, stream.revision)
 
 
 def _edit(call: Call, expected: str | None, *, allow_node_removal: bool) -> StreamEdit:

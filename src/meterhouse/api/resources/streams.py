@@ -9,7 +9,7 @@ from fastapi import Query, Response
 
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall
-from meterhouse.api.etag import etag, expected_revision, not_modified
+from meterhouse.api.etag import expected_revision, tagged, tagged_unless_known
 from meterhouse.api.idempotency import Ids, once
 from meterhouse.api.operation import (
     IDEMPOTENCY_KEY,
@@ -20,6 +20,7 @@ from meterhouse.api.operation import (
     Resource,
     needs,
     one,
+    one_unless_known,
 )
 from meterhouse.api.problems import errors_of
 from meterhouse.api.resources.meters import Limit
@@ -125,10 +126,6 @@ resource = Resource("Streams", about="Where usage comes from, how it is metered"
 
 def _shown(stream: StreamDefinition) -> dict[str, JsonValue]:
     return stream_to_api(stream) | {"revision": stream.revision}
-
-
-def _tagged(stream: StreamDefinition) -> dict[str, str]:
-    return {"ETag": etag(stream.revision)}
 
 
 @resource.get(
@@ -254,9 +251,9 @@ def _edit(
 
 def _imported(imported: Imported) -> Response:
     stream = imported.stream
-    headers = _tagged(stream) | {"Location": f"{PATH}/{stream.id}"}
     status = 200 if imported.replaced else 201
-    return answer(stream_imported(imported), status=status, headers=headers)
+    body, path = stream_imported(imported), f"{PATH}/{stream.id}"
+    return tagged(body, stream.revision, status=status, Location=path)
 
 
 def _replaced(ledger: Ledger, note: VersionNote, name: str) -> StreamDefinition | None:
@@ -292,19 +289,15 @@ def validate_stream(call: ThisCall) -> Response:
     PATH + "/{id}",
     guard=needs("read:streams"),
     headers=(IF_NONE_MATCH,),
-    answers={
-        200: Given("The stream", ref("StreamWithDocument"), headers=ETAG),
-        304: Given("The client has it"),
-    },
+    answers=one_unless_known("The stream", "StreamWithDocument", headers=ETAG),
     refusals=(404,),
 )
 def get_stream(call: ThisCall, id: str) -> Response:
     """Read a stream by its id or name."""
     with call.context.ledger() as ledger:
         stream = find_stream(ledger, id)
-    if not_modified(call.header("if-none-match"), stream.revision):
-        return Response(status_code=304, headers=_tagged(stream))
-    return answer(_shown(stream) | {"document": stream.document}, headers=_tagged(stream))
+    body = _shown(stream) | {"document": stream.document}
+    return tagged_unless_known(call, body, stream.revision)
 
 
 @resource.get(
@@ -317,7 +310,7 @@ def export_stream(call: ThisCall, id: str) -> Response:
     """Export a stream."""
     with call.context.ledger() as ledger:
         stream = find_stream(ledger, id)
-    return answer(stream.document, headers=_tagged(stream))
+    return tagged(stream.document, stream.revision)
 
 
 @resource.put(
@@ -342,7 +335,7 @@ def replace_stream_(
     with call.context.ledger() as ledger:
         edit = _edit(call, expected=expected, allow_node_removal=allowNodeRemoval)
         changed = replace_stream(ledger, id, document, new_id=call.context.new_id, edit=edit)
-    return answer(_shown(changed), headers=_tagged(changed))
+    return tagged(_shown(changed), changed.revision)
 
 
 @resource.delete(
