@@ -23,10 +23,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meterhouse.config import (
+    FILES_ALLOW_VARIABLE,
     HTTP_ALLOW_VARIABLE,
     KEY_FILE_VARIABLE,
     KEY_VARIABLE,
     data_directory,
+    files_allowed,
     home_directory,
     http_allowed,
     http_timeout,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from meterhouse.app.ports import Lease, Ledger
     from meterhouse.app.running import Means
     from meterhouse.app.table_ports import TableFiles
+    from meterhouse.connectors import AllowedFolders
     from meterhouse.connectors.http import Guard, HttpClient
     from meterhouse.core.secret import Credentials
     from meterhouse.security import KeyFile
@@ -86,6 +89,22 @@ def guard(*, own_urls: Sequence[str] = ()) -> Guard:
 
     allowed = AllowList.parse(http_allowed(), what=HTTP_ALLOW_VARIABLE)
     return Guard(allowed.with_servers(own_urls))
+
+
+def _folders(directory: Path, *, served: bool = False) -> AllowedFolders:
+    """Return which files streams may use: on a server, where documents come from others, few."""
+    from meterhouse.connectors import AllowedFolders, parse_folders, working_folder
+
+    home = home_directory()
+    given = (directory, secrets_key_file())
+    closed = tuple(path.absolute() for path in given if path is not None)
+    if not served:
+        return AllowedFolders(closed, home=home)
+    text = files_allowed()
+    if text is None:
+        return AllowedFolders(closed, working_folder(Path.cwd()), home=home)
+    allowed = parse_folders(text, what=FILES_ALLOW_VARIABLE, home=home)
+    return AllowedFolders(closed, tuple(allowed), home=home)
 
 
 def _write_line(line: str) -> None:
@@ -130,6 +149,7 @@ class Installation:
         """
         means = _means(
             self.directory,
+            folders=_folders(self.directory),
             http=http_client(own_urls=own_urls),
             credentials=self.credentials,
             progress=progress,
@@ -219,6 +239,7 @@ def _new_seed() -> int:
 def _means(
     directory: Path,
     *,
+    folders: AllowedFolders,
     http: HttpClient,
     credentials: Callable[[str], Credentials],
     progress: Callable[[Progress], None] = _unseen,
@@ -238,7 +259,7 @@ def _means(
 
     home = home_directory()
     services = Services(
-        files=UsageFiles(home=home),
+        files=UsageFiles(home=home, folders=folders),
         spools=SpoolFolder(directory),
         scripts=Sandbox(),
         progress=progress,
@@ -250,8 +271,9 @@ def _means(
         stopwatch=lambda: int(time.monotonic()),
         checkpoint=checkpoint,
         tables=TableFolder(directory, home=home),
+        check_path=folders.check_pattern,
     )
-    delivery = FileDelivery(directory, home=home)
+    delivery = FileDelivery(directory, home=home, folders=folders)
     return Means(services, delivery, _lease(), living_processes, _now, Path.cwd())
 
 
@@ -370,6 +392,7 @@ def open_context(
 
     directory = data_directory(given)
     urls = list(dict.fromkeys(url.rstrip("/") for url in (public_url, *own_urls)))
+    folders = _folders(directory, served=True)
     pool = LedgerPool(directory, dead=_is_dead)
     http = http_client(own_urls=urls)
 
@@ -382,7 +405,7 @@ def open_context(
         with pool.ledger() as ledger:
             sealer = sealer_of(directory, ledger)
         client_secrets = client_secrets_of(pool.ledger, sealer)
-        means = partial(_means, directory, http=http, credentials=credentials)
+        means = partial(_means, directory, folders=folders, http=http, credentials=credentials)
         yield Context(
             ledger=pool.ledger,
             authority=authority or _access_of(pool.ledger, sealer, client_secrets, urls=urls),

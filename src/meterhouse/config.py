@@ -19,6 +19,8 @@ DATA_VARIABLE = "METERHOUSE_DATA"
 KEY_VARIABLE, KEY_FILE_VARIABLE = "METERHOUSE_SECRETS_KEY", "METERHOUSE_SECRETS_KEY_FILE"
 #: The environment variable that names hosts which streams may call beside public ones.
 HTTP_ALLOW_VARIABLE = "METERHOUSE_HTTP_ALLOW"
+#: The environment variable that names folders which streams of a server may use.
+FILES_ALLOW_VARIABLE = "METERHOUSE_FILES_ALLOW"
 #: The environment variable that limits one HTTP exchange of a stream, in seconds.
 HTTP_TIMEOUT_VARIABLE = "METERHOUSE_HTTP_TIMEOUT"
 HTTP_TIMEOUT_SECONDS, HTTP_TIMEOUT_SECONDS_MAX = 60, 3_600
@@ -71,6 +73,17 @@ def http_allowed(*, environment: Mapping[str, str] | None = None) -> str:
     """Return what streams may call beside public addresses: hosts and networks with commas."""
     variables = os.environ if environment is None else environment
     return variables.get(HTTP_ALLOW_VARIABLE, "")
+
+
+def files_allowed(*, environment: Mapping[str, str] | None = None) -> str | None:
+    """Return which folders streams of a server may use, with commas; ``None`` where it is unsaid.
+
+    >>> files_allowed(environment={})
+    >>> files_allowed(environment={"METERHOUSE_FILES_ALLOW": "/srv/usage,/srv/bills"})
+    '/srv/usage,/srv/bills'
+    """
+    variables = os.environ if environment is None else environment
+    return variables.get(FILES_ALLOW_VARIABLE)
 
 
 def http_timeout(*, environment: Mapping[str, str] | None = None) -> int:

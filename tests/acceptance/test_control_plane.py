@@ -165,7 +165,10 @@ def sessions(client: Client, folder: Path, *, at: str) -> dict[tuple[str, str], 
     return dict(sums)
 
 
-def test_the_whole_set_up(installation: Installation, tmp_path: Path):
+def test_the_whole_set_up(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("METERHOUSE_FILES_ALLOW", str(tmp_path))
     with installation.serving() as url:
         admin = installation.admin(url)
         assert installation.told, "the first start shows the first client"

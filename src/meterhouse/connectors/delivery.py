@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from meterhouse.connectors.durable import make_folder, sync_folder, writing
+from meterhouse.connectors.folders import ALL_FOLDERS, AllowedFolders
 from meterhouse.connectors.spool import SPOOL, SpoolFolder, copy_bytes
 from meterhouse.streams.ports import OutputError
 
@@ -28,9 +29,12 @@ class FileDelivery:
     May be repeated after a crash at any point, and by two processes at the same time.
     """
 
-    def __init__(self, data: Path, *, home: Path | None = None) -> None:
+    def __init__(
+        self, data: Path, *, home: Path | None = None, folders: AllowedFolders = ALL_FOLDERS
+    ) -> None:
         self._data = data
         self._home = home
+        self._folders = folders
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
@@ -60,8 +64,10 @@ class FileDelivery:
 
         It stays in the spool, so that this can be repeated until the ledger knows of it; then
         ``sweep`` removes it. A destination that has the same content already counts as delivered;
-        one that has other content, or cannot be written, raises ``OutputError``.
+        one that has other content, or cannot be written, raises ``OutputError``, and one that
+        streams may not write, ``FileRefused``.
         """
+        self._folders.check(destination)
         target = self._target(destination)
         source = self._source(spool_name)
         with writing(target):

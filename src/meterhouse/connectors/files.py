@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 
 from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.chunking import gathered
+from meterhouse.connectors.folders import ALL_FOLDERS, AllowedFolders
 from meterhouse.connectors.listing import listed_files
 from meterhouse.connectors.opened import CutOff, opened, os_refusal, unreadable
 from meterhouse.streams.ports import InputFile, ReadChunk
@@ -27,12 +28,13 @@ _TEXT_FORMATS = frozenset({"ndjson", "csv"})
 class UsageFiles:
     """Reads usage files from a file system; ``home`` is what ``~`` stands for."""
 
-    def __init__(self, *, home: Path | None = None) -> None:
+    def __init__(self, *, home: Path | None = None, folders: AllowedFolders = ALL_FOLDERS) -> None:
         self._home = home
+        self._folders = folders
 
     def list(self, pattern: str) -> list[InputFile]:
         """Return the regular files that a glob names, sorted by absolute path."""
-        return listed_files(pattern, home=self._home)
+        return listed_files(pattern, home=self._home, folders=self._folders)
 
     def read(
         self,
@@ -52,6 +54,7 @@ class UsageFiles:
         file has offset 1), its number from 0 in others. Raises ``InputError``; so it does where
         a text file ends in what is no record and has no newline, or within quotes.
         """
+        self._folders.check(file.path)
         with opened(file) as handle:
             opening = _Opening(handle, file, records_max)
             asked = Asked(source, fields, needed)

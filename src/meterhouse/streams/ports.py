@@ -31,6 +31,12 @@ class OutputError(MeterhouseError):
     code = "output_failed"
 
 
+class FileRefused(MeterhouseError):
+    """The file is none that a stream may use here."""
+
+    code = "file_refused"
+
+
 @dataclass(frozen=True, slots=True)
 class InputFile:
     """A file as it stands: consumed files are remembered by these three."""

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from meterhouse.core.instant import Instant
+from meterhouse.core.problem import Problem
 from meterhouse.core.secret import Credentials
 from meterhouse.streams.ports import (
     Collectors,
     FileReader,
+    FileRefused,
     HttpCaller,
     RunSnapshot,
     ScriptSandbox,
@@ -77,6 +79,10 @@ def _standing_still() -> int:
     return 0
 
 
+def _refuse_none(_path: str) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The world, as ports. ``scripts`` may be absent where a stream has no script.
@@ -85,7 +91,8 @@ class Services:
     ``credentials`` (by id of a secret) are for streams that call servers; ``wait`` lets seconds
     pass between two tries, and ``stopwatch`` tells whole seconds that have passed. ``checkpoint``
     is called before each chunk; what it raises ends the run. ``tables`` are for streams that look
-    things up.
+    things up. ``check_path`` raises ``FileRefused``
+    where streams may not use what a path or a glob of the file system names.
     """
 
     files: FileReader
@@ -100,6 +107,15 @@ class Services:
     log: Callable[[str, str, str], None] = _ignore_line
     checkpoint: Callable[[], None] = _go_on
     tables: TableContents | None = None
+    check_path: Callable[[str], None] = _refuse_none
+
+    def path_obstacle(self, path: str) -> Problem | None:
+        """Say why a node may not use the ``path`` of its parameters; ``None`` where it may."""
+        try:
+            self.check_path(path)
+        except FileRefused as refused:
+            return Problem("path", refused.args[0], refused.hint)
+        return None
 
 
 class RunLog:

@@ -6,10 +6,11 @@ reported and not read again: its records have been counted, and nobody can tell 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from meterhouse.core.json_text import Record
+from meterhouse.core.problem import Problem
 from meterhouse.core.reading import Reading, shown
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import Origin, UsageBatch, concat_batches
@@ -19,7 +20,7 @@ from meterhouse.streams.nodes.node import OUT, NodeParams, NodeRun, NodeSite, No
 from meterhouse.streams.ports import InputFile, ReadChunk
 from meterhouse.streams.record import ConsumedFile, RunResult
 from meterhouse.streams.suspension import Bad, SuspensePolicy, read_policy
-from meterhouse.streams.world import Progress
+from meterhouse.streams.world import Progress, Services
 
 FORMATS = ("ndjson", "csv", "parquet", "avro")
 FIELD_TYPES = ("string", "number", "boolean")
@@ -43,6 +44,11 @@ class FileReaderParams(NodeParams):
     format: str | None
     fields: tuple[tuple[str, str], ...]
     policy: SuspensePolicy
+
+    def obstacles(self, services: Services) -> Sequence[Problem]:
+        """A path that streams may not read."""
+        problem = services.path_obstacle(self.path)
+        return () if problem is None else (problem,)
 
     def open(self, site: NodeSite) -> NodeRun:
         """Start reading."""

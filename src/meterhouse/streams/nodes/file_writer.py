@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from meterhouse.core.problem import Problem
 from meterhouse.core.reading import Reading, shown
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.streams.nodes.node import (
@@ -19,6 +21,7 @@ from meterhouse.streams.nodes.node import (
 )
 from meterhouse.streams.ports import Spool
 from meterhouse.streams.record import OutboxEntry, RunResult
+from meterhouse.streams.world import Services
 
 FORMATS = ("ndjson", "csv", "parquet")
 RUN_MARK = "{run}"
@@ -36,6 +39,11 @@ class FileWriterParams(NodeParams):
     def ports(self) -> Ports:
         """Records end here."""
         return NO_PORT
+
+    def obstacles(self, services: Services) -> Sequence[Problem]:
+        """A path that streams may not write."""
+        problem = services.path_obstacle(self.path)
+        return () if problem is None else (problem,)
 
     def open(self, site: NodeSite) -> NodeRun:
         """Start writing."""

@@ -1,0 +1,106 @@
+"""Streams of a server use the files that its operator allows, and never its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.world import House, running
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The server is started in ``work``; there is something above it, and beside it."""
+    for name in ("work/a.ndjson", "above.ndjson", "other/b.ndjson"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('{"a": 1}\n')
+    monkeypatch.delenv("METERHOUSE_FILES_ALLOW", raising=False)
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path
+
+
+@pytest.fixture
+def served(place: Path) -> Iterator[House]:
+    with running(place / "work/data") as house:
+        yield house
+
+
+def copying(source: object, target: object) -> dict[str, Any]:
+    reader = {"id": "r", "name": "In", "type": "readers/file"}
+    writer = {"id": "w", "name": "Out", "type": "writers/file"}
+    fields = {"path": str(source), "format": "ndjson"}
+    return {
+        "name": "Copy",
+        "nodes": [
+            {**reader, "params": fields},
+            {**writer, "params": {"path": str(target), "format": "ndjson"}},
+        ],
+        "edges": [{"from": "r", "to": "w"}],
+    }
+
+
+def run(house: House, source: object, target: object) -> dict[str, Any]:
+    house.import_stream(**copying(source, target))
+    return house.ended(house.http.post("/v1/streams/Copy/runs").headers["location"])
+
+
+def test_what_lies_where_the_server_was_started_is_read_and_written(served: House, place: Path):
+    ended = run(served, "a.ndjson", "out/{run}.ndjson")
+
+    assert ended["error"] is None
+    assert (place / f"work/out/{ended['id']}.ndjson").read_text() == '{"a":1}\n'
+
+
+@pytest.mark.parametrize("source", ["../above.ndjson", "../*", "/etc/passwd", "~/*", "../oth*/*"])
+def test_nothing_above_is_read(served: House, source: str):
+    ended = run(served, source, "{run}.ndjson")
+
+    assert ended["status"] == "failed"
+    assert "METERHOUSE_FILES_ALLOW" in ended["error"]
+    assert served.http.get("/v1/corrections").json()["corrections"] == []
+
+
+@pytest.mark.parametrize("target", ["../{run}.ndjson", "/etc/cron.d/{run}", "~/{run}.ndjson"])
+def test_nothing_above_is_written(served: House, target: str):
+    ended = run(served, "a.ndjson", target)
+
+    assert (ended["status"], ended["nodes"]) == ("failed", [])
+    assert 'node "Out".path: ' in ended["error"]
+    assert "METERHOUSE_FILES_ALLOW" in ended["error"]
+
+
+@pytest.mark.parametrize("key", ["data/secrets.key", "data/cursor.key", "data/*.key", "link"])
+def test_the_keys_of_the_server_are_not_read(served: House, place: Path, key: str):
+    (place / "work/link").symlink_to(place / "work/data/cursor.key")
+
+    ended = run(served, key, "{run}.ndjson")
+
+    assert (ended["status"], "data directory" in ended["error"]) == ("failed", True)
+    assert served.http.get("/v1/corrections").json()["corrections"] == []
+
+
+def test_a_preview_reads_nothing_else_either(served: House):
+    for source, what in (("../above.ndjson", "file_refused"), ("data/*.key", "file_refused")):
+        body = {"document": copying(source, "x.ndjson")}
+        answer = served.http.post("/v1/streams:preview", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, what), answer.text
+
+
+def test_an_operator_allows_folders(place: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("METERHOUSE_FILES_ALLOW", f"{place / 'other'}, {place / 'out'}")
+    (place / "out").mkdir()
+    with running(place / "work/data") as house:
+        ended = run(house, place / "other/*", place / "out/{run}.ndjson")
+        assert ended["error"] is None
+        house.http.delete("/v1/streams/Copy", headers={"If-Match": "*"})
+
+        ended = run(house, place / "work/a.ndjson", place / "out/{run}.ndjson")
+        assert f"now: {place / 'other'}, {place / 'out'}" in ended["error"]
+
+
+def test_an_empty_list_allows_none(place: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("METERHOUSE_FILES_ALLOW", "")
+    with running(place / "work/data") as house:
+        assert "now: none" in run(house, "a.ndjson", "{run}.ndjson")["error"]
