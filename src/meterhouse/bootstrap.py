@@ -527,7 +527,7 @@ def diagnose(given: Path | None = None) -> list[Finding]:
             mode=there.stat().st_mode & 0o777,
         ),
         disk_finding(shutil.disk_usage(there).free),
-        *examine_ledger(directory),
+        *examine_ledger(directory, at=_now()),
         wallet_finding(_wallet_source(directory)),
         zones_finding(),
         examine_scripts(),

@@ -112,3 +112,21 @@ def test_the_usage_audit_is_listed_and_filtered(house: House):
     assert found(stream="Metering") == found(until=small["startedAt"]) == [metering["id"]]
     assert found(since=small["startedAt"]) == [small["id"]]
     assert house.http.get("/v1/usage-audit?stream=none").status_code == 404
+
+
+def test_a_clock_of_the_future_needs_to_be_meant(house: House):
+    house.import_stream()
+    path = f"{PATH}/Small/runs"
+    for refusing in (path, f"{PATH}/Small/reprocess"):
+        refused = house.http.post(refusing, json={"at": "2099-01-01T00:00:00Z"})
+        assert refused.status_code == 422
+        [error] = refused.json()["errors"]
+        assert error["pointer"] == "/at"
+        assert "later than now" in error["detail"]
+        assert "allowFutureClock" in error["hint"]
+    body = {"at": "2099-01-01T00:00:00Z", "allowFutureClock": True}
+    ended = house.ended(house.http.post(path, json=body).headers["location"])
+    assert (ended["status"], ended["at"]) == ("complete", "2099-01-01T00:00:00.000Z")
+    now = house.http.post(path)
+    assert now.status_code == 409
+    assert "lies before that of the last run" in now.json()["detail"]

@@ -13,6 +13,7 @@ from meterhouse.app.ports import Ledger
 from meterhouse.app.schedules import set_schedule
 from meterhouse.app.stream_groups import create_group
 from meterhouse.app.streams import import_stream
+from meterhouse.bootstrap import diagnose
 from meterhouse.core.instant import DAY
 from meterhouse.core.json_text import parse_json
 from meterhouse.streams.record import Run, RunOrigin, RunStatus
@@ -142,3 +143,33 @@ def test_what_is_kept_for_a_while_only_goes(house: House):
         assert ledger.begin_request(request, context.lease, **arguments) is None, "it is forgotten"
     [said] = [line for line in map(parse_json, house.log) if "purged" in line["message"]]
     assert (said["auditEntries"], said["keyedRequests"], said["suspendedRecords"]) == (1, 1, 0)
+
+
+def test_a_stream_that_has_run_in_the_future_fails_and_says_so(house: House):
+    id = due(house, STREAM)
+    body = {"at": "2099-01-01T00:00:00Z", "allowFutureClock": True}
+    house.ended(house.http.post(f"/v1/streams/{id}/runs", json=body).headers["location"])
+
+    Scheduler(house.context).turn()
+
+    [failed] = runs_of(house, RunStatus.FAILED)
+    assert failed.cause.origin is RunOrigin.SCHEDULE
+    assert "2099-01-01" in (failed.error or "")
+    told = [parse_json(line) for line in house.log]
+    [said] = [line for line in told if "later clock" in line["message"]]
+    assert (said["level"], said["target"]) == ("error", "Small")
+    [finding] = [f for f in diagnose(house.directory) if f.name == "run clocks"]
+    assert (finding.grade.value, "'Small' has run at 2099-01-01" in finding.message) == (
+        "warn",
+        True,
+    )
+
+
+def test_the_doctor_sees_meters_of_no_stream(house: House):
+    house.create_type()
+    house.import_stream()
+    house.create_meter("ann", meterKey="nobody")
+    house.create_meter("bob", meterKey="nobody")
+
+    [finding] = [f for f in diagnose(house.directory) if f.name == "meter keys"]
+    assert (finding.grade.value, "nobody (2)" in finding.message) == ("warn", True)

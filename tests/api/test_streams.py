@@ -149,7 +149,7 @@ def test_golden_records_are_listed_as_they_left(house: House):
     key = house.http.post(PATH, json=METERING).json()["meterKeys"]["Meter"]
     house.create_meter("ann", meterKey=key)
     first = house.ended(house.http.post(f"{PATH}/Metering/runs").headers["location"])
-    body = {"at": "2100-01-01T00:00:00Z"}
+    body = {"at": "2100-01-01T00:00:00Z", "allowFutureClock": True}
     last = house.ended(house.http.post(f"{PATH}/Metering/runs", json=body).headers["location"])
     [record] = house.http.get("/v1/records", params={"run": last["id"]}).json()["records"]
     assert (record["userId"], record["value"]) == ("ann", 0.3)

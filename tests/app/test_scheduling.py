@@ -190,11 +190,20 @@ def test_where_a_later_run_has_done_its_work_it_is_counted_as_skipped(house: Ins
     assert (schedule.claimed, schedule.skipped) == (None, 1)
 
 
-def test_an_instant_before_the_clock_of_the_stream_is_skipped(house: Installation):
+def test_an_instant_before_the_clock_of_the_stream_fails_and_says_why(house: Installation):
     add_schedule(house)
     by_hand(house, NOON + 3 * FIVE)
-    assert len(ticked(house, NOON + FIVE).skipped) == 1
-    assert find_schedule(house.ledger, stream="Small").next_at == NOON + 2 * FIVE
+    tick = ticked(house, NOON + FIVE)
+    assert ([s.target for s in tick.behind], list(tick.skipped)) == (["Small"], [])
+    schedule = find_schedule(house.ledger, stream="Small")
+    assert (schedule.next_at, schedule.skipped, schedule.claimed) == (NOON + 2 * FIVE, 1, None)
+    [failed] = scheduled(house, status=RunStatus.FAILED)
+    assert failed.cause.scheduled_for == NOON + FIVE
+    assert failed.ended_at is not None
+    assert failed.error == (
+        "The clock of the run, 2026-01-20T12:05:00.000Z, lies before that of the "
+        "last run of stream 'Small', 2026-01-20T12:15:00.000Z"
+    )
 
 
 def test_an_interrupted_run_is_begun_again_and_a_failed_one_is_not(house: Installation):

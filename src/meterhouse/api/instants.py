@@ -14,6 +14,7 @@ from meterhouse.core.problem import DefinitionError
 from meterhouse.core.reading import Reading, shown
 
 _SEED_BITS_MAX = 63
+_ALLOW = "allowFutureClock"
 
 
 def _written(text: str) -> str:
@@ -40,15 +41,28 @@ def instant_of(text: str | None) -> Instant | None:
 
 
 def read_clock(
-    body: JsonValue, *, otherwise: Callable[[], int], beside: tuple[str, ...] = ()
+    body: JsonValue,
+    *,
+    otherwise: Callable[[], int],
+    beside: tuple[str, ...] = (),
+    now: Instant | None = None,
 ) -> tuple[Instant | None, int]:
     """Read ``at`` and ``seed``; ``beside`` are fields that others read. ``DefinitionError``.
+
+    Where ``now`` is given, ``at`` may lie after it with ``allowFutureClock`` only: no run of the
+    stream may have an earlier clock afterwards, so what is scheduled would not run any more.
 
     >>> read_clock({"at": "1970-01-01T00:00:01Z"}, otherwise=lambda: 7)
     (1000000, 7)
     """
-    reading = Reading(body, known=("at", "seed", *beside), what="request")
+    known = ("at", "seed", *beside, *(() if now is None else (_ALLOW,)))
+    reading = Reading(body, known=known, what="request")
     at = reading.instant("at")
+    allowed = now is None or reading.boolean(_ALLOW, default=False)
+    if not allowed and at is not None and now is not None and at > now:
+        later = f"is {instant_text(at)}, later than now, {instant_text(now)}"
+        hint = f"leave it out: no later run could have an earlier clock; or set {_ALLOW} to true"
+        reading.fail("at", later, hint)
     seed = reading.body.get("seed")
     if seed is not None:
         good = isinstance(seed, int) and not isinstance(seed, bool)

@@ -81,6 +81,9 @@ class Scheduler:
         self._waiting += ticked.work
         for schedule, error in ticked.failed:
             self._tell("error", "a schedule failed", schedule=schedule.id, error=str(error))
+        for schedule in ticked.behind:
+            said = "an instant failed: the stream's last run has a later clock"
+            self._tell("error", said, schedule=schedule.id, target=schedule.target)
         for schedule in ticked.skipped:
             self._tell("warning", "an instant was skipped: it runs", schedule=schedule.id)
 

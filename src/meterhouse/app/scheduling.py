@@ -7,8 +7,9 @@ instant begins one run. The schedule remembers that run until it has ended; wher
 first, the next tick begins it again with the same clock.
 
 Instants that passed while nobody looked begin one run, for the latest of them. An instant that
-comes while the stream runs is skipped and counted. Nothing here waits, and nothing reads a clock:
-the caller ticks, and carries out what it gets wherever it likes.
+comes while the stream runs is skipped and counted. One that lies before the clock of the stream's
+last run fails, because somebody has run the stream on a clock of the future. Nothing here waits,
+and nothing reads a clock: the caller ticks, and carries out what it gets wherever it likes.
 """
 
 from __future__ import annotations
@@ -35,11 +36,13 @@ Work = StartedRun | GroupRun
 class Ticked:
     """What became of the schedules that were due.
 
+    ``skipped`` run already. ``behind`` are those whose stream has run on a later clock.
     ``failed`` are those that could not be claimed; the next tick tries them again.
     """
 
     work: Sequence[Work] = field(default=())
     skipped: Sequence[Schedule] = field(default=())
+    behind: Sequence[Schedule] = field(default=())
     failed: Sequence[tuple[Schedule, MeterhouseError]] = field(default=())
 
 
@@ -53,7 +56,7 @@ def tick(
 ) -> Ticked:
     """Claim what is due at an instant. What is returned as work must be carried out."""
     work: list[Work] = []
-    skipped: list[Schedule] = []
+    refused: dict[Refusal, list[Schedule]] = {refusal: [] for refusal in Refusal}
     failed: list[tuple[Schedule, MeterhouseError]] = []
     for schedule in ledger.due_schedules(at):
         try:
@@ -64,9 +67,9 @@ def tick(
             continue
         if isinstance(claimed, StartedRun | GroupRun):
             work.append(claimed)
-        elif claimed is Refusal.SKIPPED:
-            skipped.append(schedule)
-    return Ticked(work, skipped, failed)
+        else:
+            refused[claimed].append(schedule)
+    return Ticked(work, refused[Refusal.SKIPPED], refused[Refusal.BEHIND], failed)
 
 
 def _claimed(

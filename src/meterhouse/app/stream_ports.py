@@ -77,6 +77,8 @@ class Refusal(Enum):
     SKIPPED = auto()
     #: the run that was claimed is under way
     BUSY = auto()
+    #: the stream's last run has a later clock; a failed run says so
+    BEHIND = auto()
 
 
 class StreamVersions(Protocol):

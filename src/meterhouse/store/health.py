@@ -7,12 +7,15 @@ from pathlib import Path
 from pysqlite3 import dbapi2 as sqlite3
 
 from meterhouse.app.diagnosis import Finding, Grade, Tallies
+from meterhouse.core.instant import Instant, instant_text
 from meterhouse.store.connection import SQLITE_MIN, Database, StoreError
 from meterhouse.store.sql_text import migrations, queries
 
 _SQL = queries("health")
 #: The doctor reports so many faults of a broken file.
 _FAULTS_MAX = 5
+#: ... and names so many streams or meter keys.
+_SHOWN_MAX = 10
 _FILE = "ledger.sqlite"
 
 
@@ -39,8 +42,8 @@ class HealthTable:
             self._database.execute(f"PRAGMA user_version = {version}")
 
 
-def examine(directory: Path) -> list[Finding]:
-    """Examine the ledger of a data directory, without changing it."""
+def examine(directory: Path, *, at: Instant) -> list[Finding]:
+    """Examine the ledger of a data directory at an instant, without changing it."""
     findings = [_version()]
     path = directory / _FILE
     if not path.exists():
@@ -54,6 +57,8 @@ def examine(directory: Path) -> list[Finding]:
         return findings
     try:
         findings += [_soundness(database), _migrations(database)]
+        if all(finding.grade is Grade.OK for finding in findings):
+            findings += [_clocks(database, at), _meter_keys(database)]
     except StoreError as error:
         findings.append(Finding("ledger", Grade.FAIL, str(error.args[0]), error.hint))
     finally:
@@ -90,3 +95,36 @@ def _migrations(database: Database) -> Finding:
         return Finding("migrations", Grade.WARN, message, "the next command does so by itself")
     message = f"version {version}, and this program knows versions up to {newest}"
     return Finding("migrations", Grade.FAIL, message, "update the program")
+
+
+def _clocks(database: Database, at: Instant) -> Finding:
+    """Whether streams have run on a clock of the future: no schedule of theirs runs until then."""
+    with database.read():
+        ahead = database.rows(_SQL["future_clocks"], (at,))
+    if not ahead:
+        return Finding("run clocks", Grade.OK, "no stream is ahead of time")
+    said = _some([f"{name!r} has run at {instant_text(last)}" for name, last in ahead])
+    remedy = (
+        "until then nothing of these streams runs, unless by hand with a later --at; "
+        "to meter from now on, import them under another name, with new meters"
+    )
+    return Finding("run clocks", Grade.WARN, f"in the future: {said}", remedy)
+
+
+def _meter_keys(database: Database) -> Finding:
+    """Whether there are meters that no stream counts for."""
+    with database.read():
+        orphaned = database.rows(_SQL["orphaned_meters"])
+    if not orphaned:
+        return Finding("meter keys", Grade.OK, "each is of a stream")
+    said = _some([f"{key} ({count:,})" for key, count in orphaned])
+    remedy = (
+        "`meterhouse meter list --meter-key KEY` shows the meters; give them the key of a stream "
+        "by creating them anew, or delete them"
+    )
+    return Finding("meter keys", Grade.WARN, f"of no stream, with their meters: {said}", remedy)
+
+
+def _some(items: list[str]) -> str:
+    more = f" and {len(items) - _SHOWN_MAX:,} more" if len(items) > _SHOWN_MAX else ""
+    return ", ".join(items[:_SHOWN_MAX]) + more

@@ -157,18 +157,33 @@ def begin(database: Database, run: Run, lease: Lease, *, alive: frozenset[str]) 
         _take_over(database, run, lease, held, alive)
     last = database.value(_SQL["last_complete_at"], (run.stream_id,))
     if last is not None and run.at < last:
-        message = (
-            f"The clock of the run, {instant_text(run.at)}, lies before that of the "
-            f"last run of stream {run.stream_name!r}, {instant_text(last)}"
-        )
-        raise ConflictError(message, hint="Give a later instant with --at")
+        raise ConflictError(behind(run, last), hint="Give a later instant with --at")
     version = database.value(_SQL["version_tag"], (stream_no,))
+    no = _insert(database, run, version)
+    database.execute(_SQL["take_lease"], (stream_no, no, lease.host, lease.process))
+    return StartedRun(replace(run, version=version), stream_by_no(database, stream_no))
+
+
+def behind(run: Run, last: Instant) -> str:
+    """Say that the clock of a run lies before that of the last run of its stream."""
+    return (
+        f"The clock of the run, {instant_text(run.at)}, lies before that of the "
+        f"last run of stream {run.stream_name!r}, {instant_text(last)}"
+    )
+
+
+def record_failed(database: Database, run: Run, *, error: str) -> None:
+    """Record a run that could not begin; the caller holds the transaction."""
+    no = _insert(database, run, None)
+    database.execute(_SQL["end_run"], (RunStatus.FAILED.value, error, run.started_at, no))
+
+
+def _insert(database: Database, run: Run, version: str | None) -> int:
     cause = run.cause
     row = (run.id, run.stream_id, run.stream_name, run.at, str(run.seed), run.started_at)
     why = (cause.origin.value, cause.started_by, cause.scheduled_for, cause.group_run_id)
-    no = database.value(_SQL["insert_run"], (*row, *why, version))
-    database.execute(_SQL["take_lease"], (stream_no, no, lease.host, lease.process))
-    return StartedRun(replace(run, version=version), stream_by_no(database, stream_no))
+    no: int = database.value(_SQL["insert_run"], (*row, *why, version))
+    return no
 
 
 def _stream_no(database: Database, stream_id: str) -> int:

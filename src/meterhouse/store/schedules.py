@@ -14,7 +14,7 @@ from meterhouse.core.revision import NO_REVISION, check_revision
 from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, Row
 from meterhouse.store.pages import number_after, page_of
-from meterhouse.store.runs import begin
+from meterhouse.store.runs import begin, behind, record_failed
 from meterhouse.store.sql_text import queries
 from meterhouse.store.stream_groups import begin_group_run, interrupt_group_run
 from meterhouse.streams.group import GroupRun
@@ -118,7 +118,11 @@ class ScheduleTable(Recorder):
                 return _not_now(self._database, no, claim)
             last = self._database.value(_RUNS["last_complete_at"], (run.stream_id,))
             if last is not None and run.at < last:
-                return _too_late(self._database, no, claim)
+                if claim.again:
+                    return _too_late(self._database, no, claim)
+                self._database.execute(_SQL["skip"], (claim.following, claim.at, no))
+                record_failed(self._database, run, error=behind(run, last))
+                return Refusal.BEHIND
             started = begin(self._database, run, lease, alive=frozenset())
             _advance(self._database, no, claim, run.id)
             return started
@@ -168,10 +172,7 @@ def _not_now(database: Database, no: int, claim: Claim) -> Refusal:
 
 def _too_late(database: Database, no: int, claim: Claim) -> Refusal:
     """A later run has done what this one would have done."""
-    if claim.again:
-        database.execute(_SQL["drop_claim"], (claim.at, no))
-    else:
-        database.execute(_SQL["skip"], (claim.following, claim.at, no))
+    database.execute(_SQL["drop_claim"], (claim.at, no))
     return Refusal.SKIPPED
 
 

@@ -112,7 +112,8 @@ def reprocess_stream(call: ThisCall, id: str) -> Response:
 
 def _begun_once(call: Call, id: str, begin: Callable[[RunRequest], Run]) -> Response:
     """Begin a run of a stream; a repeat of the request finds the one that it has begun."""
-    at, seed = read_clock(call.optional_json(), otherwise=call.context.new_seed)
+    context = call.context
+    at, seed = read_clock(call.optional_json(), otherwise=context.new_seed, now=context.clock())
 
     def effect(ids: Ids) -> Response:
         run_id = ids()

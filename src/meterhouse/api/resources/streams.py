@@ -114,6 +114,9 @@ SCHEMAS: dict[str, Schema] = {
         {
             "at": nullable({**INSTANT, "description": "The run's clock; now, unless given"}),
             "seed": nullable({**COUNT, "description": "Of chance in scripts"}),
+            "allowFutureClock": nullable(
+                {**BOOLEAN, "description": "Let `at` be later than now: no later run may go back"}
+            ),
         }
     ),
 }

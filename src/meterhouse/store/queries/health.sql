@@ -12,3 +12,19 @@ SELECT count(*) FROM outbox WHERE delivered_at IS NULL
 
 -- name: suspended
 SELECT reason, count(*) FROM suspense GROUP BY reason
+
+-- name: future_clocks
+-- Streams whose last complete run has a clock that has not come yet.
+SELECT stream.name, (
+    SELECT run.at FROM run
+    WHERE run.stream_id = stream.id AND run.status = 'complete' ORDER BY run.no DESC LIMIT 1
+) AS last_at
+FROM stream WHERE last_at > ? ORDER BY stream.name
+
+-- name: orphaned_meters
+-- Meter keys with meters that no stream has.
+SELECT meter_key.key, sum(meter_count.meters)
+FROM meter_count JOIN meter_key ON meter_key.no = meter_count.key_no
+WHERE meter_count.meters > 0
+    AND NOT EXISTS (SELECT 1 FROM stream_meter WHERE stream_meter.meter_key = meter_key.key)
+GROUP BY meter_key.key ORDER BY meter_key.key
