@@ -111,3 +111,33 @@ def test_the_log_is_paged_and_filtered(house: House):
 def test_it_needs_the_scope_of_audits(house: House):
     headers = house.token("reader", "read:runs")
     assert house.http.get(PATH, headers=headers).status_code == 403
+
+
+def test_what_is_deleted_is_kept_in_the_log(house: House):
+    house.create_type()
+    meter = house.create_meter("ann", meterKey="k")
+    secret = {"name": "S", "type": "bearer", "credentials": {"token": "quite secret"}}
+    answer = house.http.post("/v1/secrets", json=secret)
+    assert answer.status_code == 201, answer.text
+    stream = house.import_stream().json()
+    schedule = {"interval": "hours", "every": 1}
+    path = f"/v1/streams/{stream['id']}/schedule"
+    assert house.http.put(path, json=schedule).status_code == 201
+    for gone in (path, f"/v1/streams/{stream['id']}", f"/v1/secrets/{answer.json()['id']}"):
+        assert house.http.delete(gone, headers={"If-Match": "*"}).status_code == 204
+    house.http.delete(f"{METERS}/{meter['id']}")
+
+    found = house.http.get("/v1/activities").json()["activities"]
+    told = {entry["kind"]: entry["detail"] for entry in found if entry["action"] == "delete"}
+    assert told == {
+        "meter": {
+            "user": "ann",
+            "meterType": "Units",
+            "meterKey": "k",
+            "value": 0,
+            "records": 0,
+        },
+        "secret": {"name": "S", "type": "bearer"},
+        "stream": {"name": "Small"},
+        "schedule": {"of": "Small"},
+    }

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.world import STREAM, House
+from tests.api.world import METERS, STREAM, House
 
 PATH = "/v1/streams"
 METERING: dict[str, Any] = {
@@ -230,3 +230,19 @@ def test_a_run_is_stopped(house: House):
     assert (ended["status"], "stopped by request" in ended["error"]) == ("failed", True)
     assert house.http.post(f"{run}/stop").status_code == 409
     assert house.http.post("/v1/runs/none/stop").status_code == 404
+
+
+def test_a_stream_with_meters_is_deleted_only_if_that_is_meant(house: House):
+    house.create_type()
+    body = house.http.post(PATH, json=METERING).json()
+    key = body["meterKeys"]["Meter"]
+    meter = house.create_meter("ann", meterKey=key)
+    path, headers = f"{PATH}/{body['id']}", {"If-Match": "*"}
+    refused = house.http.delete(path, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (409, "node_removal")
+    assert "has 1 meter, and it would belong to no stream" in refused.json()["detail"]
+    other = house.http.post(PATH, json=METERING | {"name": "Empty"}).json()
+    assert house.http.delete(f"{PATH}/{other['id']}", headers=headers).status_code == 204
+    allowed = house.http.delete(path, headers=headers, params={"allowNodeRemoval": True})
+    assert allowed.status_code == 204
+    assert house.http.get(f"{METERS}/{meter['id']}").status_code == 200

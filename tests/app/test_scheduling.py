@@ -17,7 +17,7 @@ from meterhouse.app.schedules import (
     set_schedule,
 )
 from meterhouse.app.stream_groups import create_group
-from meterhouse.app.stream_ports import Claim, Refusal
+from meterhouse.app.stream_ports import Claim, Refusal, StreamEdit
 from meterhouse.app.streams import delete_stream
 from meterhouse.bootstrap import Installation
 from meterhouse.core.problem import ConflictError, DefinitionError, MeterhouseError, NotFoundError
@@ -101,7 +101,7 @@ def test_a_removed_schedule_is_gone_and_one_goes_with_its_stream(house: Installa
     remove_schedule(house.ledger, stream="Small")
     assert performed(house, NOON + FIVE) == []
     add_schedule(house)
-    delete_stream(house.ledger, "Small")
+    delete_stream(house.ledger, "Small", edit=StreamEdit(NOON))
     assert list(list_schedules(house.ledger)) == []
     assert performed(house, NOON + FIVE) == []
 

@@ -126,8 +126,9 @@ def test_a_change_of_what_somebody_else_has_changed_is_refused(house: Installati
         change(house, plain(count=5), expected_revision=seen)
     assert error.value.code == "revision_stale"
     with pytest.raises(StaleRevision):
-        delete_stream(house.ledger, "Small", expected_revision=seen)
-    assert delete_stream(house.ledger, "Small", expected_revision=changed.revision) == changed
+        delete_stream(house.ledger, "Small", edit=StreamEdit(NOON, expected_revision=seen))
+    edit = StreamEdit(NOON, expected_revision=changed.revision)
+    assert delete_stream(house.ledger, "Small", edit=edit) == changed
 
 
 def test_a_stream_is_renamed_with_its_document(house: Installation):

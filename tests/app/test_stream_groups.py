@@ -20,6 +20,7 @@ from meterhouse.app.stream_groups import (
     list_groups,
     run_group,
 )
+from meterhouse.app.stream_ports import StreamEdit
 from meterhouse.app.streams import delete_stream
 from meterhouse.bootstrap import Installation, this_host
 from meterhouse.core.problem import ConflictError, DefinitionError, MeterhouseError, NotFoundError
@@ -102,7 +103,7 @@ def test_a_member_that_runs_by_itself_stops_the_rest(house: Installation):
 def test_a_member_can_be_run_alone_but_not_deleted(house: Installation):
     assert by_hand(house, NOON, name="Second").status is RunStatus.COMPLETE
     with pytest.raises(ConflictError, match=r"'Second' is in the group 'G'"):
-        delete_stream(house.ledger, "Second")
+        delete_stream(house.ledger, "Second", edit=StreamEdit(NOON))
 
 
 def test_a_group_that_runs_is_not_run_again_nor_deleted(house: Installation):
@@ -124,7 +125,7 @@ def test_ungrouped_streams_stay_and_the_schedule_goes(house: Installation):
     assert list(list_groups(house.ledger)) == []
     assert house.ledger.schedules().items == []
     add_schedule(house, stream="First")
-    delete_stream(house.ledger, "First")
+    delete_stream(house.ledger, "First", edit=StreamEdit(NOON))
     with pytest.raises(NotFoundError, match="no group 'G'"):
         find_group(house.ledger, "G")
 

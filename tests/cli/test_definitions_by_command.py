@@ -157,7 +157,10 @@ def test_a_preview_shows_each_node_and_changes_nothing(
 
 def test_the_meters_of_a_deleted_stream_stay_and_are_told(meterhouse: Meterhouse):
     key = small.set_up(meterhouse, document(COUNTER, meter()))
-    said = meterhouse.done("stream", "delete", "Small").err
+    refused = meterhouse.refused("stream", "delete", "Small")
+    assert "Stream 'Small' has 2 meters, and they would belong to no stream" in refused
+    assert "--allow-node-removal" in refused
+    said = meterhouse.done("stream", "delete", "Small", "--allow-node-removal").err
     assert said == (
         f"2 meters keep the meter key {key}: `meterhouse meter list --meter-key {key}` shows their "
         "ids, `meterhouse meter delete ID` deletes one\n"

@@ -77,7 +77,7 @@ def test_a_reset_is_refused_while_the_stream_runs(ledger: SqliteLedger):
 
 def test_positions_go_with_their_stream(ledger: SqliteLedger):
     read(ledger, a=1)
-    ledger.delete_stream(STREAM)
+    ledger.delete_stream(STREAM, at=AT)
     with pytest.raises(NotFoundError):
         ledger.positions(STREAM)
     with pytest.raises(NotFoundError):

@@ -361,9 +361,17 @@ class Streams(Protocol):
         """
         ...
 
-    def delete_stream(self, id: str, *, expected_revision: str | None = None) -> None:
+    def delete_stream(
+        self,
+        id: str,
+        *,
+        at: Instant,
+        expected_revision: str | None = None,
+        allow_node_removal: bool = False,
+    ) -> None:
         """Delete; ``ConflictError`` while it runs, is in a group or has records in Data Correction.
 
+        So, too, where its meters would belong to no stream, unless the removal is allowed.
         ``StaleRevision`` where its revision is another than expected.
         """
         ...

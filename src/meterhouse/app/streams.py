@@ -128,12 +128,18 @@ def rename_stream(
     return streams.update_stream(stream.id, change, edit=replace(edit, keep_as=None))
 
 
-def delete_stream(
-    streams: Streams, reference: str, *, expected_revision: str | None = None
-) -> StreamDefinition:
-    """Delete a stream; returns what it was. Its meters stay, and no run flushes them any more."""
+def delete_stream(streams: Streams, reference: str, *, edit: StreamEdit) -> StreamDefinition:
+    """Delete a stream; returns what it was.
+
+    Where it has meters, the removal must be allowed: they stay, and no run flushes them any more.
+    """
     stream = find_stream(streams, reference)
-    streams.delete_stream(stream.id, expected_revision=expected_revision)
+    streams.delete_stream(
+        stream.id,
+        at=edit.at,
+        expected_revision=edit.expected_revision,
+        allow_node_removal=edit.allow_node_removal,
+    )
     return stream
 
 

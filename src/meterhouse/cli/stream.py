@@ -10,7 +10,7 @@ from meterhouse.cli import stream_import, stream_position, stream_session, strea
 from meterhouse.cli.arguments import read_instant
 from meterhouse.cli.command import Call, command
 from meterhouse.cli.correction_filter import NodeOption
-from meterhouse.cli.options import StreamName, new_group
+from meterhouse.cli.options import RemovalOption, StreamName, new_group
 from meterhouse.cli.output import (
     Cell,
     Listing,
@@ -81,16 +81,23 @@ def list_(call: Call) -> None:
         call.show(found, LISTING)
 
 
-@command(app, 'meterhouse stream delete "Botbot AI assist"')
-def delete(call: Call, stream: StreamName) -> None:
-    """Delete a stream. One that runs, or has records in Data Correction, is kept.
+@command(
+    app,
+    'meterhouse stream delete "Botbot AI assist"',
+    'meterhouse stream delete "Botbot AI assist" --allow-node-removal',
+)
+def delete(call: Call, stream: StreamName, *, allow_node_removal: RemovalOption = False) -> None:
+    """Delete a stream. One that runs, or has meters or records in Data Correction, is kept.
 
-    Its meters stay with their meter keys; no run counts or flushes them any more.
+    With --allow-node-removal, its meters stay with their meter keys; no run counts or flushes them
+    any more.
     """
+    from meterhouse.app.stream_ports import StreamEdit
     from meterhouse.app.streams import delete_stream
 
     with call.opened() as house:
-        deleted = delete_stream(house.ledger, stream)
+        edit = StreamEdit(house.clock(), house.user(), allow_node_removal=allow_node_removal)
+        deleted = delete_stream(house.ledger, stream, edit=edit)
         counts = {key: house.ledger.meters_with_key(key) for key in deleted.meter_keys.values()}
     call.tell(
         {"id": deleted.id, "name": deleted.name}, f"deleted stream {deleted.name} ({deleted.id})"

@@ -10,7 +10,7 @@ from typing import Any
 
 from meterhouse.app.ports import Lease, MeterCounts, MeterTypeUse, Page
 from meterhouse.core.instant import Instant
-from meterhouse.core.json_text import json_text
+from meterhouse.core.json_text import JsonValue, json_text
 from meterhouse.core.meter import MeterPatch, NewMeter
 from meterhouse.core.meter_type import MeterType
 from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError, Problem
@@ -147,8 +147,10 @@ class MeterTable(Recorder):
 
     def delete_meter(self, id: str) -> None:
         """Delete; refused while a stream with its meter key runs."""
-        with self._recorded("delete", _KIND, id):
-            no, _, key_no, *_ = _known(self._database, id)
+        with self._recorded("delete", _KIND, id) as note:
+            row = _known(self._database, id)
+            no, _, key_no, *_ = row
+            note.detail |= _told(next(Catalogue(self._database).buckets([row])))
             for name, run_id, *lease in self._database.rows(_SQL["running_with_key"], (key_no,)):
                 if self._dead(Lease(*lease)):
                     continue
@@ -156,6 +158,18 @@ class MeterTable(Recorder):
                 hint = "Wait for its end; if its machine is gone, `stream run --take-over` ends it"
                 raise ConflictError(message, hint=hint)
             self._database.execute(_SQL["delete_meter"], (no,))
+
+
+def _told(bucket: Bucket) -> dict[str, JsonValue]:
+    """Return what the log of activities keeps of a meter that goes."""
+    meter, state = bucket.meter, bucket.state
+    return {
+        "user": meter.user_id,
+        "meterType": meter.meter_type_name,
+        "meterKey": meter.meter_key,
+        "value": state.value,
+        "records": state.count,
+    }
 
 
 def _page(values: Mapping[str, Any], *, by_user: bool) -> str:

@@ -92,11 +92,12 @@ class ScheduleTable(Recorder):
 
     def delete_schedule(self, id: str, *, expected_revision: str | None = None) -> None:
         """Delete; a run that it has begun goes on."""
-        with self._recorded("delete", _KIND, id):
+        with self._recorded("delete", _KIND, id) as note:
             no = self._database.value(_SQL["by_id"], (id,))
             if no is None:
                 raise NotFoundError(f"There is no schedule {id!r}", hint="See `schedule list`")
             _check(self._database, no, expected_revision)
+            note.detail["of"] = _by_no(self._database, no).target
             self._database.execute(_SQL["delete"], (no,))
 
     def due_schedules(self, at: Instant) -> list[Schedule]:

@@ -102,7 +102,7 @@ class SecretTable(Recorder):
         with self._recorded("delete", _KIND, id) as note:
             secret = _present(self._database, id)
             check(secret)
-            note.detail["name"] = secret.name
+            note.detail |= {"name": secret.name, "type": secret.type.value}
             if streams := _streams_of(self._database, id):
                 shown = ", ".join(map(repr, streams[:_STREAMS_SHOWN_MAX]))
                 more = len(streams) - _STREAMS_SHOWN_MAX

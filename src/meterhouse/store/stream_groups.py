@@ -70,8 +70,9 @@ class StreamGroupTable(Recorder):
 
     def delete_group(self, id: str, *, at: Instant, expected_revision: str | None = None) -> None:
         """Ungroup; refused while it runs. Its streams stay, its schedule goes."""
-        with self._recorded("delete", _KIND, id):
-            no, _ = _checked(self._database, id, expected_revision)
+        with self._recorded("delete", _KIND, id) as note:
+            no, group = _checked(self._database, id, expected_revision)
+            note.detail["name"] = group.name
             _make_way(self._database, id, self._dead, at=at)
             self._database.execute(_SQL["delete"], (no,))
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from meterhouse.app.ports import Lease, Page
 from meterhouse.app.stream_ports import ALL_STREAMS, StreamEdit, StreamFilter
+from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.core.revision import check_revision
@@ -89,7 +90,14 @@ class StreamTable(Recorder):
             activity.void = new is current and edit.note is None
             return new
 
-    def delete_stream(self, id: str, *, expected_revision: str | None = None) -> None:
+    def delete_stream(
+        self,
+        id: str,
+        *,
+        at: Instant,
+        expected_revision: str | None = None,
+        allow_node_removal: bool = False,
+    ) -> None:
         """Delete with what its runs remember; refused while it runs or has suspended records."""
         with self._recorded("delete", _KIND, id) as note:
             no, stream = _checked(self._database, id, expected_revision)
@@ -103,10 +111,12 @@ class StreamTable(Recorder):
                 hint = "Requeue or delete them first"
                 message = f"Stream {name!r} has {records} in Data Correction"
                 raise ConflictError(message, hint=hint)
+            if not allow_node_removal:
+                _refuse_orphans(self._database, no, name)
             if lease is not None:
-                # Nobody else will ever say that it has ended; when it did, nobody knows.
+                # Nobody else will ever say that it has ended.
                 error = f"interrupted: its process {lease[1]} is gone"
-                self._database.execute(_RUNS["interrupt"], (error, None, lease[3]))
+                self._database.execute(_RUNS["interrupt"], (error, at, lease[3]))
             self._database.execute(_SQL["delete_script_store"], (no,))
             self._database.execute(_SQL["delete_stream"], (no,))
 
@@ -178,6 +188,15 @@ def _refuse_taken(database: Database, name: str) -> None:
     if database.value(_SQL["name_taken"], (name,)) is not None:
         hint = "Import it under another name (`--name`)"
         raise ConflictError(f"A stream is named {name!r}", hint=hint)
+
+
+def _refuse_orphans(database: Database, no: int, name: str) -> None:
+    """Refuse to leave meters behind that no stream counts for."""
+    if count := database.value(_SQL["meters_of_stream"], {"no": no}):
+        meters, they = ("1 meter", "it") if count == 1 else (f"{count:,} meters", "they")
+        message = f"Stream {name!r} has {meters}, and {they} would belong to no stream"
+        hint = "Delete the meters first, or allow it (`--allow-node-removal`)"
+        raise ConflictError(message, hint=hint, code="node_removal")
 
 
 def _state(database: Database, no: int, node: LostNode) -> str:

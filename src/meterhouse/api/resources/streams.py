@@ -348,9 +348,17 @@ def replace_stream_(
     answers={204: Given("It is deleted")},
     refusals=(404, 409, 412, 428),
 )
-def delete_stream_(call: ThisCall, id: str) -> Response:
-    """Delete a stream. Its meters stay with their meter keys."""
+def delete_stream_(
+    call: ThisCall,
+    id: str,
+    allowNodeRemoval: AllowRemoval = False,  # noqa: N803
+) -> Response:
+    """Delete a stream. One with meters is kept, unless their removal from it is allowed.
+
+    Then they stay with their meter keys, and no run counts or flushes them any more.
+    """
     expected = expected_revision(call.header("if-match"))
     with call.context.ledger() as ledger:
-        delete_stream(ledger, id, expected_revision=expected)
+        edit = _edit(call, expected=expected, allow_node_removal=allowNodeRemoval)
+        delete_stream(ledger, id, edit=edit)
     return no_content()

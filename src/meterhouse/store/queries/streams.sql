@@ -74,6 +74,17 @@ JOIN meter_key ON meter_key.key = stream_meter.meter_key
 JOIN meter ON meter.key_no = meter_key.no
 WHERE stream_meter.stream_no = ? AND stream_meter.node_id = ?
 
+-- name: meters_of_stream
+-- Those of meter keys that no other stream has.
+SELECT coalesce(sum(meter_count.meters), 0)
+FROM meter_key
+JOIN meter_count ON meter_count.key_no = meter_key.no
+WHERE meter_key.key IN (SELECT meter_key FROM stream_meter WHERE stream_no = :no)
+    AND NOT EXISTS (
+        SELECT 1 FROM stream_meter
+        WHERE stream_meter.meter_key = meter_key.key AND stream_meter.stream_no <> :no
+    )
+
 -- name: keys_of_node
 SELECT EXISTS (
     SELECT 1 FROM dedup_node JOIN dedup_key ON dedup_key.node_no = dedup_node.no
