@@ -173,3 +173,18 @@ def test_the_doctor_sees_meters_of_no_stream(house: House):
 
     [finding] = [f for f in diagnose(house.directory) if f.name == "meter keys"]
     assert (finding.grade.value, "nobody (2)" in finding.message) == ("warn", True)
+
+
+def test_a_run_of_a_dead_server_ends_when_the_next_one_starts(tmp_path: Path):
+    with running(tmp_path / "data") as house:
+        stream = house.import_stream().json()["id"]
+        at = house.context.clock()
+        killed = Run("killed", stream, "Small", RunStatus.RUNNING, at, 1, at)
+        dead = replace(house.context.lease, process="0-0")
+        with house.context.ledger() as ledger:
+            ledger.start_run(killed, dead, alive=frozenset())
+        assert house.http.get("/v1/runs/killed").json()["status"] == "running"
+    with running(tmp_path / "data", scheduled=True) as house:
+        ended = house.http.get("/v1/runs/killed").json()
+    assert (ended["status"], ended["endedAt"] is None) == ("failed", False)
+    assert "interrupted" in ended["error"]

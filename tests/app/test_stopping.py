@@ -8,14 +8,16 @@ import pytest
 
 from meterhouse import bootstrap
 from meterhouse.app.running import EndedRun, Means, RunStopped, run_stream
-from meterhouse.app.stopping import stop_run
+from meterhouse.app.stopping import end_dead, stop_run
+from meterhouse.app.stream_groups import create_group, new_group_run
+from meterhouse.app.streams import find_stream
 from meterhouse.bootstrap import Installation
 from meterhouse.core.problem import ConflictError, NotFoundError
-from meterhouse.streams.record import RunStatus
+from meterhouse.streams.record import BY_HAND, Run, RunStatus
 from meterhouse.streams.world import Progress
 from tests.acceptance import small
 from tests.acceptance.small import document, meter, reader
-from tests.app.scheduled import NOON
+from tests.app.scheduled import NOON, of_the_dead
 from tests.cli.command import Meterhouse
 
 FILES = 200
@@ -72,3 +74,53 @@ def test_a_run_that_has_ended_cannot_be_stopped(house: Installation):
         stop_run(house.ledger, ended.run.id, at=NOON)
     with pytest.raises(NotFoundError, match="no run 'x'"):
         stop_run(house.ledger, "x", at=NOON)
+
+
+def killed_run(house: Installation) -> Run:
+    """A run by hand of a process that is gone."""
+    stream = find_stream(house.ledger, "Small")
+    run = Run("killed", stream.id, "Small", RunStatus.RUNNING, NOON, 1, NOON)
+    house.ledger.start_run(run, of_the_dead(house).lease, alive=frozenset())
+    return run
+
+
+def test_what_nobody_lived_to_end_is_ended(house: Installation):
+    killed = killed_run(house)
+    assert end_dead(house.ledger, at=NOON + 7) == 1
+    ended = house.ledger.run(killed.id)
+    assert ended is not None
+    assert (ended.status, ended.ended_at) == (RunStatus.FAILED, NOON + 7)
+    assert ended.error == "interrupted: its process 0-0 is gone"
+    assert house.ledger.lease_of(killed.stream_id) is None
+    assert end_dead(house.ledger, at=NOON + 8) == 0
+
+
+def test_what_lives_is_not_ended(house: Installation):
+    seen: list[int] = []
+
+    def look(_: Progress) -> None:
+        with bootstrap.open_installation(house.directory) as other:
+            seen.append(end_dead(other.ledger, at=NOON))
+
+    means = house.means()
+    ended = run(house, replace(means, services=replace(means.services, progress=look)))
+    assert (ended.run.status, set(seen)) == (RunStatus.COMPLETE, {0})
+
+
+def test_to_stop_a_run_of_a_dead_process_ends_it(house: Installation):
+    killed = killed_run(house)
+    with pytest.raises(ConflictError, match="has ended"):
+        stop_run(house.ledger, killed.id, at=NOON + 7)
+    ended = house.ledger.run(killed.id)
+    assert ended is not None
+    assert (ended.status, ended.ended_at) == (RunStatus.FAILED, NOON + 7)
+
+
+def test_a_group_that_nobody_lived_to_end_is_ended(house: Installation):
+    group = create_group(house.ledger, "G", streams=["Small"], new_id=house.new_id, at=NOON)
+    begun = new_group_run(group, "killed", at=NOON, cause=BY_HAND)
+    house.ledger.start_group_run(begun, of_the_dead(house).lease)
+    assert end_dead(house.ledger, at=NOON + 7) == 1
+    ended = house.ledger.group_run("killed")
+    assert ended is not None
+    assert (ended.status, ended.ended_at) == (RunStatus.FAILED, NOON + 7)

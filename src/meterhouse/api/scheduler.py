@@ -2,7 +2,8 @@
 
 Once a second it looks. What cannot be handed on, because as many streams run as may, is handed on
 when one of them has ended, and until then nothing more is claimed: another server may have room.
-Now and then it forgets what is kept for a while only.
+Runs that other processes of this host did not live to end, it ends. Now and then it forgets what is
+kept for a while only.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from meterhouse.app.idempotency import purge_requests
 from meterhouse.app.ports import Ledger
 from meterhouse.app.running import EndedRun, Means
 from meterhouse.app.scheduling import Work, perform, tick
+from meterhouse.app.stopping import end_dead
 from meterhouse.app.stream_groups import EndedGroupRun
 from meterhouse.app.usage_audit import purge_usage_audit
 from meterhouse.core.instant import MINUTE, Instant, instant_text
@@ -42,7 +44,11 @@ class Scheduler:
         self._tidied_at: Instant | None = None
 
     def start(self) -> None:
-        """Begin to look."""
+        """End what a server before did not live to end, and begin to look."""
+        try:
+            self._end_dead()
+        except MeterhouseError as error:
+            self._tell("error", "runs of dead processes could not be ended", error=str(error))
         self._thread.start()
 
     def stop(self) -> None:
@@ -63,10 +69,18 @@ class Scheduler:
     def turn(self) -> None:
         """Look once."""
         self._hand_on()
+        self._end_dead()
         if not self._waiting:
             self._claim()
             self._hand_on()
         self._tidy()
+
+    def _end_dead(self) -> None:
+        context = self._context
+        with context.ledger() as ledger:
+            ended = end_dead(ledger, at=context.clock(), beside=context.lease.process)
+        if ended:
+            self._tell("warning", "runs that their processes did not live to end", ended=ended)
 
     def _claim(self) -> None:
         context = self._context

@@ -415,6 +415,14 @@ class Runs(Protocol):
         """
         ...
 
+    def end_dead_runs(self, *, at: Instant, beside: str = "") -> int:
+        """End the runs of this host that their processes did not live to end; returns how many.
+
+        They fail ("interrupted") and give back their leases; what a schedule began, stays claimed.
+        ``beside`` is a process that lives: nobody need look whether it does.
+        """
+        ...
+
     def run(self, id: str) -> Run | None:
         """Return one run."""
         ...

@@ -1,4 +1,7 @@
-"""Stopping what runs: a request in the ledger, which the run sees before its next chunk."""
+"""Stopping what runs: a request in the ledger, which the run sees before its next chunk.
+
+What nobody lived to end is ended here, too.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ def stop_run(ledger: Ledger, id: str, *, at: Instant) -> str:
     """Ask a run, or the run of a group, to stop; returns the name of what will.
 
     It ends as failed ("stopped by request") and nothing of it is kept. Raises ``ConflictError``
-    where it has ended, ``NotFoundError``.
+    where it has ended, ``NotFoundError``. A run that its process did not live to end, ends now.
     """
+    end_dead(ledger, at=at)
     run, group_run = ledger.run(id), ledger.group_run(id)
     if run is not None:
         if ledger.request_stop(id, at=at):
@@ -23,6 +27,15 @@ def stop_run(ledger: Ledger, id: str, *, at: Instant) -> str:
             return group_run.group_name
         raise _ended(f"Run {id} of group {group_run.group_name!r}")
     raise NotFoundError(f"There is no run {id!r}", hint="`meterhouse run list` shows all runs")
+
+
+def end_dead(ledger: Ledger, *, at: Instant, beside: str = "") -> int:
+    """End runs, also of groups, whose process is known to be gone; returns how many.
+
+    ``beside`` is a process that lives, such as this one.
+    """
+    ended = ledger.end_dead_runs(at=at, beside=beside)
+    return ended + ledger.end_dead_group_runs(at=at, beside=beside)
 
 
 def _ended(what: str) -> ConflictError:

@@ -134,6 +134,10 @@ class StreamGroups(Protocol):
         """End a run; ``False`` where it is no longer ours. ``again``: its schedule repeats it."""
         ...
 
+    def end_dead_group_runs(self, *, at: Instant, beside: str = "") -> int:
+        """End the runs of groups that their processes did not live to end; returns how many."""
+        ...
+
     def group_run(self, id: str) -> GroupRun | None:
         """Return one run of a group."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -38,6 +38,7 @@ class RunTable(Recorder):
     """The part of the ledger that keeps runs and their leases."""
 
     _database: Database
+    _dead: Callable[[Lease], bool]
 
     def start_run(self, run: Run, lease: Lease, *, alive: frozenset[str]) -> StartedRun:
         """Record a run and take the stream's lease; a lease of a dead process is taken over."""
@@ -87,6 +88,23 @@ class RunTable(Recorder):
             _end(self._database, run, run_no, RunStatus.FAILED, nodes)
             if not again:
                 self._database.execute(_SQL["end_claim"], (run.id,))
+
+    def end_dead_runs(self, *, at: Instant, beside: str = "") -> int:
+        """End runs whose process is known to be gone; ``beside`` is a process that lives."""
+        if not self._dead_runs(beside):
+            return 0
+        with self._database.write():
+            gone = self._dead_runs(beside)
+            for _, process, no in gone:
+                error = f"interrupted: its process {process} is gone"
+                self._database.execute(_SQL["interrupt"], (error, at, no))
+                self._database.execute(_SQL["give_back_lease"], (no,))
+            return len(gone)
+
+    def _dead_runs(self, beside: str) -> list[Row]:
+        with self._database.read():
+            held = self._database.rows(_SQL["leases_beside"], (beside,))
+        return [row for row in held if self._dead(Lease(*row[:2]))]
 
     def run(self, id: str) -> Run | None:
         """Return one run."""

@@ -95,6 +95,17 @@ class StreamGroupTable(Recorder):
                 self._database.execute(_RUNS["end_claim"], (run.id,))
             return ours
 
+    def end_dead_group_runs(self, *, at: Instant, beside: str = "") -> int:
+        """End runs of groups whose process is known to be gone, as ``end_dead_runs``."""
+        with self._database.read():
+            running = self._database.rows(_SQL["running_beside"], (beside,))
+        gone = [held for held in running if self._dead(Lease(*held[1:]))]
+        if gone:
+            with self._database.write():
+                for held in gone:
+                    interrupt_group_run(self._database, held, at=at)
+        return len(gone)
+
     def group_run(self, id: str) -> GroupRun | None:
         """Return one run of a group."""
         with self._database.read():

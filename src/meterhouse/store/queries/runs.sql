@@ -22,6 +22,12 @@ INSERT INTO lease (stream_no, run_no, host, process) VALUES (?, ?, ?, ?)
 ON CONFLICT (stream_no) DO UPDATE
 SET run_no = excluded.run_no, host = excluded.host, process = excluded.process
 
+-- name: leases_beside
+-- Who holds leases, but for one process that asks.
+SELECT lease.host, lease.process, run.no
+FROM lease JOIN run ON run.no = lease.run_no
+WHERE lease.process <> ?
+
 -- name: lease_of_run
 SELECT run.no, lease.stream_no
 FROM run

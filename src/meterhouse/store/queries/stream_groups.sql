@@ -39,6 +39,9 @@ DELETE FROM stream_group WHERE no = ?
 -- name: running
 SELECT id, host, process FROM group_run WHERE group_id = ? AND status = 'running'
 
+-- name: running_beside
+SELECT id, host, process FROM group_run WHERE status = 'running' AND process <> ?
+
 -- name: insert_run
 INSERT INTO group_run (
     id, group_id, group_name, members, status, origin, started_at, started_by, scheduled_for,
