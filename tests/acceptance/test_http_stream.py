@@ -81,10 +81,34 @@ def test_what_the_operator_does_not_allow_is_not_called(
     ended = house("stream", "run", document["name"])
     assert ended.code == 1
     assert 'HTTP node "Rates", record 1 of counter Count: GET' in ended.err
-    assert "no public address" in ended.err
+    assert "not a public address" in ended.err
     assert "METERHOUSE_HTTP_ALLOW" in ended.err
     assert server.asked == []
     assert list(tmp_path.glob("*.ndjson")) == []
+
+
+@pytest.mark.parametrize("mode", ["ignore", "emit"])
+def test_a_complete_run_says_that_requests_failed(
+    house: Meterhouse, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+):
+    monkeypatch.delenv("METERHOUSE_HTTP_ALLOW", raising=False)
+    document = stream(server, tmp_path / "{run}.ndjson", errorMode=mode)
+    document["nodes"] = [n for n in document["nodes"] if n["name"] != "Shape"]
+    document["edges"] = [
+        {"from": source, "to": target}
+        for source, target in (("Count", "Script"), ("Script", "Rates"), ("Rates", "Log"))
+    ]
+    document["nodes"] = [n for n in document["nodes"] if n["name"] != "Out"]
+    house.import_stream("-", given=json.dumps(document))
+
+    ended = house.done("stream", "run", document["name"], "--quiet")
+
+    assert ended.out.splitlines()[3].split()[-1] == "Errors"
+    assert "warning: 3 of 3 requests of node 'Rates' failed" in ended.err
+    [run] = house.json("run", "list")
+    counts = {node["name"]: node.get("errors") for node in run["nodes"]}
+    assert counts == {"Count": None, "Script": None, "Rates": 3, "Log": None}
+    assert list(run["nodes"][2])[-1] == "errors"
 
 
 def test_a_list_of_hosts_that_cannot_be_read_is_named(

@@ -26,7 +26,9 @@ def write_run(run: Run) -> None:
     if not run.nodes:
         return
     write_text()
-    write_table(_COLUMNS, [_row(node) for node in run.nodes])
+    errors = any(node.errors for node in run.nodes)
+    shown = [*_COLUMNS, *columns("#Errors")] if errors else _COLUMNS
+    write_table(shown, [_row(node, errors=errors) for node in run.nodes])
     kept = "kept at every node" if all(map(lawful, run.nodes)) else "BROKEN"
     write_text(f"Law {kept}: in = out + filtered + duplicates + suspended + metered")
     if remarks := _remarks(run):
@@ -63,8 +65,9 @@ def _creates(node: NodeCount) -> bool:
     return node.type in CREATES
 
 
-def _row(node: NodeCount) -> list[Cell]:
+def _row(node: NodeCount, *, errors: bool) -> list[Cell]:
     counts = (node.filtered, node.duplicates, node.suspended, node.metered)
+    counts += (node.errors,) if errors else ()
     name = node.name + (_MARK if _creates(node) else "")
     # A zero says nothing and hides the numbers that do.
     return [name, node.records_in, _out(node), *(count or None for count in counts)]
@@ -86,9 +89,22 @@ def write_ended(ended: EndedRun, *, as_json: bool) -> None:
         write_run(ended.run)
         for path in ended.delivered:
             write_text(f"delivered {path}")
+    _write_failures(ended.run)
     write_undelivered(ended)
     if ended.error is not None:
         raise ended.error
+
+
+def _write_failures(run: Run) -> None:
+    """Warn of requests that failed in a run that is complete: its records lack their answers."""
+    if run.status.value != "complete":
+        return
+    for node in run.nodes:
+        if node.errors:
+            note(
+                f"warning: {node.errors:,} of {node.records_in:,} requests of node {node.name!r} "
+                f"failed; its records or `meterhouse run show {run.id} --log` say why"
+            )
 
 
 def write_undelivered(ended: EndedRun) -> None:

@@ -263,7 +263,7 @@ def _write_usage(database: Database, run: Run, run_no: int, usage: Usage) -> Non
 
 
 def _node_row(node: NodeCount) -> Row:
-    counts = (node.filtered, node.duplicates, node.suspended, node.metered)
+    counts = (node.filtered, node.duplicates, node.suspended, node.metered, node.errors)
     return (node.id, node.name, node.type, node.records_in, json_text(node.out), *counts)
 
 

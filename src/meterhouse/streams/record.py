@@ -59,7 +59,10 @@ BY_HAND = RunCause()
 
 @dataclass(slots=True)
 class NodeCount:
-    """What a node did with its records in one run. The law: see ``lawful``."""
+    """What a node did with its records in one run. The law: see ``lawful``.
+
+    ``errors`` counts requests to servers that failed, and whose records went on all the same.
+    """
 
     id: str
     name: str
@@ -70,9 +73,11 @@ class NodeCount:
     duplicates: int = 0
     suspended: int = 0
     metered: int = 0
+    errors: int = 0
 
     def to_api(self) -> dict[str, Any]:
-        """Return the object of ``stream run --json``."""
+        """Return the object of ``stream run --json``; it has ``errors`` where there are some."""
+        errors = {"errors": self.errors} if self.errors else {}
         return {
             "id": self.id,
             "name": self.name,
@@ -83,6 +88,7 @@ class NodeCount:
             "duplicates": self.duplicates,
             "suspended": self.suspended,
             "metered": self.metered,
+            **errors,
         }
 
 

@@ -19,7 +19,11 @@ _CORRECTING = frozenset({"transforms/meter", "transforms/validate"})
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The figures of one run; ``None`` where the stream has no such nodes."""
+    """The figures of one run; ``None`` where the stream has no such nodes.
+
+    ``input`` is all that came in: records that readers read, those among them that are unreadable,
+    and those that came back from Data Correction.
+    """
 
     input: int
     output: int

@@ -159,7 +159,7 @@ def test_an_error_without_an_answer_has_no_status(world: World, calling):
     world.client = calling("192.0.2.1:1")
     [response] = world([{}], uri="http://127.0.0.1:9/", errorMode="emit").responses
     assert response["error"]["status"] is None
-    assert "127.0.0.1 is 127.0.0.1, no public address" in response["error"]["message"]
+    assert "127.0.0.1: not a public address" in response["error"]["message"]
 
 
 def test_a_stop_names_node_record_url_status_and_the_beginning_of_the_answer(serve, world: World):

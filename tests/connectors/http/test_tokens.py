@@ -156,6 +156,6 @@ def test_an_endpoint_that_gives_none_is_named_without_secrets(
 def test_the_token_endpoint_is_guarded_too(serve, calling, canary):
     server = serve({})
     who = auth(server, token_url=f"http://127.0.0.1:{canary.port}/token")
-    with pytest.raises(Exception, match="no public address"):
+    with pytest.raises(Exception, match="not a public address"):
         send(calling(server.host), server, who)
     assert canary.count() == 0

@@ -52,7 +52,9 @@ SCHEMAS: dict[str, Schema] = {
             "duplicates": COUNT,
             "suspended": COUNT,
             "metered": COUNT,
-        }
+            "errors": {**COUNT, "description": "Requests that failed, where there are some"},
+        },
+        optional=("errors",),
     ),
     "Run": whole(
         {

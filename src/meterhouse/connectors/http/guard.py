@@ -127,8 +127,8 @@ class Guard:
             for address in found:
                 # One bad address among good ones is how a name is made to change its mind.
                 if not (_public(address) or self._allowed.holds(address, port)):
-                    where = f"{host} is" if literal is not None else f"{host} leads to"
-                    raise HttpRefused(f"{where} {address}, no public address", hint=_HINT)
+                    where = "" if literal is not None else f"{host} leads to "
+                    raise HttpRefused(f"{where}{address}: not a public address", hint=_HINT)
         return [str(address) for address in found]
 
     def _resolve(self, host: str, port: int) -> list[Address]:
@@ -139,7 +139,7 @@ class Guard:
         try:
             found = [ipaddress.ip_address(text) for text in texts]
         except ValueError as error:  # An address with a zone, such as fe80::1%eth0.
-            raise HttpRefused(f"{host} leads to {texts[0]}, no public address") from error
+            raise HttpRefused(f"{host} leads to {texts[0]}: not a public address") from error
         if not found:
             raise HttpUnreachable(f"{host} has no address")
         return found

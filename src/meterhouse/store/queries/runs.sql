@@ -45,8 +45,9 @@ UPDATE run SET status = ?, error = ?, ended_at = ? WHERE no = ? AND status = 'ru
 
 -- name: insert_node
 INSERT INTO run_node (
-    run_no, position, id, name, type, records_in, out, filtered, duplicates, suspended, metered
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    run_no, position, id, name, type, records_in, out, filtered, duplicates, suspended, metered,
+    errors
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_audit
 INSERT INTO run_audit (run_no, node_id, key, value) VALUES (?, ?, ?, ?)
@@ -64,7 +65,9 @@ WHERE run_no = (SELECT no FROM run WHERE id = :id) AND position > :after
 ORDER BY position LIMIT :limit
 
 -- name: nodes
-SELECT id, name, type, records_in, out, filtered, duplicates, suspended, metered FROM run_node
+SELECT
+    id, name, type, records_in, out, filtered, duplicates, suspended, metered, errors
+FROM run_node
 WHERE run_no = ? ORDER BY position
 
 -- name: by_id
