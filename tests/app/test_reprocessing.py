@@ -99,6 +99,31 @@ def test_only_what_is_queued_enters_the_node_that_rejected_it(house: Installatio
     assert values(house)["bob"] == 5
 
 
+def test_the_audit_counts_what_was_unreadable_and_what_came_back(
+    house: Installation, tmp_path: Path
+):
+    correct_and_queue(house)
+    again(house)
+    (tmp_path / "c.ndjson").write_text('{"userId":"ann","value":1}\nno record\n[1]\n')
+    run(house, at=LATER)
+    later, corrected, first = (entry.usage for entry in house.ledger.usage_audit().items)
+    assert (first.input, first.to_correction) == (5, 4)
+    assert (corrected.input, corrected.to_correction) == (1, 0)
+    assert (later.input, later.to_correction) == (6, 5), "two of them are no records"
+
+
+def test_what_comes_back_into_a_reader_is_counted_once(house: Installation, tmp_path: Path):
+    (tmp_path / "c.ndjson").write_text("no record\n")
+    run(house, at=LATER)
+    [bad] = [e.id for e in house.ledger.suspense().items if e.suspended.node_name == "Reader"]
+    record = {"userId": "ann", "value": 2}
+    house.ledger.change_suspense([bad], lambda _: [record], at=LATER)
+    house.ledger.requeue_suspense([bad], at=LATER)
+    again(house)
+    usage = house.ledger.usage_audit().items[0].usage
+    assert (usage.input, usage.to_correction) == (1, 0)
+
+
 def test_it_is_a_run_like_others_in_the_list_of_runs(house: Installation):
     correct_and_queue(house)
     ended = again(house)

@@ -69,7 +69,8 @@ class RunTable(Recorder):
             commit(self._database, run, result, run_no=run_no, stream_no=stream_no)
             nodes = run.nodes or result.nodes
             _end(self._database, run, run_no, RunStatus.COMPLETE, nodes)
-            _write_usage(self._database, run, run_no, usage_of(nodes, result.audit))
+            usage = usage_of(nodes, result.audit, returned=result.returned)
+            _write_usage(self._database, run, run_no, usage)
             self._database.execute(_SQL["end_claim"], (run.id,))
 
     def fail_run(self, run: Run, result: RunResult | None, *, again: bool = False) -> None:

@@ -255,6 +255,8 @@ class RunResult:
     records: list[Emitted] = field(default_factory=list)
     suspended: list[Suspended] = field(default_factory=list)
     requeued: list[int] = field(default_factory=list)
+    #: how many of these came back into nodes that are no readers
+    returned: int = 0
     consumed: list[ConsumedFile] = field(default_factory=list)
     #: what was read of inputs that are no files; what is not named stays as it was
     positions: list[InputPosition] = field(default_factory=list)

@@ -27,7 +27,15 @@ from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import UsageBatch, merge_batches
 from meterhouse.streams.graph import Node, StreamGraph
 from meterhouse.streams.law import check_law
-from meterhouse.streams.nodes.node import WRITTEN, Needed, NodeRun, NodeSite, Outputs, joined
+from meterhouse.streams.nodes.node import (
+    READERS,
+    WRITTEN,
+    Needed,
+    NodeRun,
+    NodeSite,
+    Outputs,
+    joined,
+)
 from meterhouse.streams.nodes.script import ScriptParams, kept_value
 from meterhouse.streams.nodes.script_aggregate import ScriptAggregateParams
 from meterhouse.streams.ports import RunSnapshot, ScriptSession
@@ -105,6 +113,7 @@ class _Execution:
         self._runs: dict[str, NodeRun] = {}
         self._script_store: dict[str, dict[str, JsonValue]] = {}
         self._audit: dict[str, dict[str, JsonValue]] = {}
+        self._returned_behind = 0
 
     def run(self) -> RunResult:
         try:
@@ -165,6 +174,8 @@ class _Execution:
                 )
                 continue
             taken += [item.suspense_id for _, item in items]
+            if not node.type.name.startswith(READERS):
+                self._returned_behind += len(items)
             waiting[node_id] = [(-1, self._returned(node, items, source))]
         self._convey(waiting)
         return sorted(taken)
@@ -248,7 +259,7 @@ class _Execution:
     def _result(self, requeued: list[int]) -> RunResult:
         counts = [self._counts[node.id] for node in self._graph.nodes]
         check_law(counts)
-        result = RunResult(nodes=counts, requeued=requeued)
+        result = RunResult(nodes=counts, requeued=requeued, returned=self._returned_behind)
         result.suspended = self._world.suspense.suspended()
         self._take_effects()
         result.script_store, result.audit = self._script_store, self._audit

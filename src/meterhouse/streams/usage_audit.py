@@ -63,10 +63,13 @@ class AuditEntry:
         }
 
 
-def usage_of(nodes: Sequence[NodeCount], audit: Mapping[str, Mapping[str, JsonValue]]) -> Usage:
+def usage_of(
+    nodes: Sequence[NodeCount], audit: Mapping[str, Mapping[str, JsonValue]], *, returned: int = 0
+) -> Usage:
     """Sum up what nodes did. ``audit`` are the custom columns by node id.
 
-    A column that several nodes have is told apart by the names of the later ones.
+    ``returned`` records came back from Data Correction into nodes behind the readers. A column that
+    several nodes have is told apart by the names of the later ones.
     """
     names = {node.id: node.name for node in nodes}
     custom: dict[str, JsonValue] = {}
@@ -78,9 +81,16 @@ def usage_of(nodes: Sequence[NodeCount], audit: Mapping[str, Mapping[str, JsonVa
     suspended = sum(node.suspended for node in nodes)
     correcting = suspended > 0 or any(node.type in _CORRECTING for node in nodes)
     return Usage(
-        input=sum(sum(node.out.values()) for node in nodes if node.type.startswith(READERS)),
+        input=returned + sum(map(_read, nodes)),
         output=sum(node.records_in for node in nodes if node.type.startswith(WRITERS)),
         duplicated=sum(deduplicating) if deduplicating else None,
         to_correction=suspended if correcting else None,
         custom=custom,
     )
+
+
+def _read(node: NodeCount) -> int:
+    """Return how many records a reader has read, readable or not, and taken back."""
+    if not node.type.startswith(READERS):
+        return 0
+    return sum(node.out.values()) + node.suspended + node.filtered
