@@ -55,13 +55,22 @@ def test_a_repeat_under_a_key_creates_nothing_and_has_no_secret(door: Doors):
 
 def test_a_client_gives_no_scope_that_it_does_not_have(door: Doors):
     lesser = door.headers(door.client("Lesser", SOME))
-    for scopes in (None, ["read:meters", "delete:meters"], list(SCOPES)):
+    for scopes in (["read:meters", "delete:meters"], list(SCOPES)):
         refused = door.ask("POST", PATH, json={"name": "x", "scopes": scopes}, headers=lesser)
         assert (refused.status_code, refused.json()["code"]) == (403, "scopes_not_owned")
         assert "delete:meters" in refused.json()["detail"]
         assert "scope=" not in refused.headers["www-authenticate"]
     made = door.ask("POST", PATH, json={"name": "x", "scopes": SOME[:2]}, headers=lesser)
     assert made.status_code == 201
+
+
+def test_scopes_are_named(door: Doors):
+    for body in ({"name": "x"}, {"name": "x", "scopes": None}):
+        refused = door.ask("POST", PATH, json=body)
+        assert refused.status_code == 422
+        [error] = refused.json()["errors"]
+        assert (error["pointer"], error["detail"]) == ("/scopes", "is missing")
+    assert len(door.ask("GET", PATH).json()["applications"]) == 1
 
 
 def test_a_client_does_not_widen_itself_nor_others(door: Doors):
@@ -78,7 +87,7 @@ def test_a_client_does_not_widen_itself_nor_others(door: Doors):
 
 def test_a_token_with_fewer_scopes_than_its_application_gives_no_more_than_it_has(door: Doors):
     headers = door.headers(scope="create:applications read:meters")
-    refused = door.ask("POST", PATH, json={"name": "x"}, headers=headers)
+    refused = door.ask("POST", PATH, json={"name": "x", "scopes": SOME}, headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (403, "scopes_not_owned")
 
 

@@ -190,6 +190,7 @@ def test_a_client_without_scopes_of_its_own_has_them_all(meterhouse: Meterhouse)
     assert pairs["Scopes"] == "all"
     assert "Client secret  mhs_" in ended.out
     assert "not shown again" in ended.err
+    assert "it may do everything, because no --scope was given" in ended.err
     [shown] = meterhouse.json("access", "show", "All")
     assert shown["scopes"] == list(SCOPES)
 

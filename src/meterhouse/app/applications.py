@@ -83,9 +83,12 @@ def create_application(
     """Create an application; the ledger keeps a keyed hash of its client secret.
 
     ``by``, here and below, is the client that asks: it gives no scope that it does not have
-    (``ScopesNotOwned``). Whoever has the ledger itself may do everything, and is nobody.
+    (``ScopesNotOwned``), and names those that it gives. Whoever has the ledger itself may do
+    everything, and is nobody.
     """
-    application = read_application(body, id=new_id(), client_id=new_id(), at=at)
+    application = read_application(
+        body, id=new_id(), client_id=new_id(), at=at, all_scopes=by is None
+    )
     _refuse_escalation(application.scopes, by)
     client_secret = hasher.new_secret()
     applications.add_application(application, hasher.hash(client_secret))

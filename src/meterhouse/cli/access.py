@@ -64,6 +64,8 @@ def create(call: Call, *, name: NameOption, scope: ScopeOption = None) -> None:
             house.ledger, house.client_secrets(), body, new_id=house.new_id, at=house.clock()
         )
     _write_client(call, client)
+    if not scope:
+        note("it may do everything, because no --scope was given")
 
 
 @command(app, "meterhouse access list", lists=True)

@@ -54,14 +54,22 @@ class Application:
         }
 
 
-def read_application(body: JsonValue, *, id: str, client_id: str, at: Instant) -> Application:
-    """Read a new application; one that names no scopes has them all, as the field has it.
+def read_application(
+    body: JsonValue, *, id: str, client_id: str, at: Instant, all_scopes: bool = True
+) -> Application:
+    """Read a new application; with ``all_scopes``, one that names none has them all.
 
     Raises ``DefinitionError`` listing every problem.
     """
     reading = Reading(body, known=_WRITABLE, read_only=_READ_ONLY, what="application")
     name = _name(reading)
-    scopes = frozenset(SCOPES) if reading.body.get("scopes") is None else _scopes(reading)
+    if reading.body.get("scopes") is not None:
+        scopes = _scopes(reading)
+    else:
+        scopes = frozenset(SCOPES)
+        if not all_scopes:
+            hint = 'name what it may do, such as ["read:meters"]'
+            reading.fail("scopes", "is missing", hint)
     _refuse(reading.problems, what="The application")
     return Application(id, client_id, name, scopes, at, at)
 

@@ -59,9 +59,9 @@ _MEMBERS: dict[str, Schema] = {"name": {**NAME, "maxLength": NAME_CHARS_MAX}, "s
 _IGNORED = dict.fromkeys(("id", "clientId", "revision", "createdAt", "updatedAt"), ANYTHING)
 SCHEMAS: dict[str, Schema] = {
     "NewApplication": closed(
-        _MEMBERS | {"scopes": nullable(_SCOPES)} | _IGNORED,
-        required=("name",),
-        about="Without scopes it has them all, if its creator has",
+        _MEMBERS | _IGNORED,
+        required=("name", "scopes"),
+        about="Its scopes are among those of its creator",
     ),
     "ApplicationPatch": closed(_MEMBERS | _IGNORED, about="A merge patch (RFC 7396)"),
     "Application": whole(
