@@ -33,6 +33,7 @@ from meterhouse.streams.record import (
     StreamDefinition,
 )
 from meterhouse.streams.run import execute
+from meterhouse.streams.storage import is_remote
 from meterhouse.streams.suspension import SuspenseLimitReached
 from meterhouse.streams.world import Progress, RunFacts, Services
 
@@ -87,7 +88,7 @@ class EndedRun:
     """A run that has ended, what was delivered after it, and why it failed where it did."""
 
     run: Run
-    delivered: Sequence[Path] = ()
+    delivered: Sequence[Path | str] = ()
     undelivered: Sequence[Undelivered] = ()
     error: MeterhouseError | None = None
 
@@ -151,6 +152,7 @@ def carry_out(
         refuse_stopped()
         complete = _ended(run, RunStatus.COMPLETE, means, nodes=result.nodes)
         ledger.commit_run(complete, result)
+        _after_commit(result, means)
     except BaseException as error:
         # It may have come just after the commit: the ledger knows.
         stored = _stored(ledger, run)
@@ -163,6 +165,15 @@ def carry_out(
         return _deliver_after(ledger, complete, means, result)
     finally:
         _release(result)
+
+
+def _after_commit(result: RunResult, means: Means) -> None:
+    """Do what only what is committed allows; the next run does what fails here."""
+    for call in result.after_commit:
+        try:
+            call()
+        except MeterhouseError as error:
+            means.services.log("", "warning", str(error))
 
 
 def _stoppable(ledger: Ledger, run: Run, means: Means) -> tuple[Means, Callable[[], None]]:
@@ -214,7 +225,7 @@ def _execute(
 
 def _absolute(entry: OutboxEntry, directory: Path) -> OutboxEntry:
     # A later run delivers what this one cannot, and may have another working directory.
-    if entry.destination.startswith("~/"):
+    if entry.destination.startswith("~/") or is_remote(entry.destination):
         return entry
     return replace(entry, destination=str(directory / entry.destination))
 
@@ -329,14 +340,14 @@ def _deliver_after(ledger: Ledger, complete: Run, means: Means, result: RunResul
 
 def deliver(
     outbox: Outbox, *, delivery: Delivery, clock: Callable[[], Instant]
-) -> tuple[list[Path], list[Undelivered]]:
+) -> tuple[list[Path | str], list[Undelivered]]:
     """Deliver what is committed and waiting, oldest first, of all runs; what fails stays.
 
     One process at a time delivers; where another one does, what is waiting is left to it.
     """
     if not outbox.pending():
         return [], []
-    delivered: list[Path] = []
+    delivered: list[Path | str] = []
     undelivered: list[Undelivered] = []
     seen: set[int] = set()
     with delivery.alone() as ours:
@@ -356,11 +367,12 @@ def _deliver_one(
     outbox: Outbox,
     delivery: Delivery,
     clock: Callable[[], Instant],
-    ended: tuple[list[Path], list[Undelivered]],
+    ended: tuple[list[Path | str], list[Undelivered]],
 ) -> None:
     delivered, undelivered = ended
     try:
-        path = delivery.deliver(pending.entry.spool, pending.entry.destination)
+        entry = pending.entry
+        path = delivery.deliver(entry.spool, entry.destination, storage=entry.storage)
     except MeterhouseError as error:
         if all(item.id != pending.id for item in outbox.pending()):
             return  # Another process has delivered it meanwhile.

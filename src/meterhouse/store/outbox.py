@@ -6,10 +6,12 @@ from typing import Any
 
 from meterhouse.app.ports import PendingDelivery
 from meterhouse.core.instant import Instant
+from meterhouse.core.json_text import parse_json
 from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, path_from_value, storable
 from meterhouse.store.sql_text import queries
 from meterhouse.streams.record import OutboxEntry
+from meterhouse.streams.storage import LOCAL, Storage
 
 _SQL = queries("outbox")
 
@@ -42,7 +44,14 @@ class OutboxTable(Recorder):
 
 
 def _from_row(
-    id: int, run_id: str, node_id: str, spool: str, destination: str | bytes, *tried: Any
+    id: int,
+    run_id: str,
+    node_id: str,
+    spool: str,
+    destination: str | bytes,
+    storage: str | None,
+    *tried: Any,
 ) -> PendingDelivery:
-    entry = OutboxEntry(node_id, spool, path_from_value(destination))
+    reached = LOCAL if storage is None else Storage.from_json(parse_json(storage))
+    entry = OutboxEntry(node_id, spool, path_from_value(destination), reached)
     return PendingDelivery(id, run_id, entry, *tried)

@@ -26,6 +26,7 @@ from meterhouse.streams.record import (
     RunResult,
     Suspended,
 )
+from meterhouse.streams.storage import LOCAL, Storage
 
 _SQL = queries("run_commit")
 _RUNS = queries("runs")
@@ -54,17 +55,24 @@ def commit(database: Database, run: Run, result: RunResult, *, run_no: int, stre
     _write_suspense(database, run, result.suspended, numbers=(stream_no, run_no, 0))
     database.execute_many(_SQL["delete_suspense"], zip(result.requeued, strict=True))
     consumed = [
-        (stream_no, f.node_id, path_value(f.path), f.size, f.modified_ns, run_no)
+        (stream_no, f.node_id, path_value(f.path), f.size, f.modified_ns, f.etag, run_no)
         for f in result.consumed
     ]
     database.execute_many(_SQL["insert_consumed"], consumed)
     put_positions(database, result.positions, stream_no=stream_no, run_no=run_no)
     for keys in result.duplicate_keys:
         _write_keys(database, keys, stream_no=stream_no, at=run.at)
-    outbox = [(run_no, o.node_id, o.spool, path_value(o.destination)) for o in result.outbox]
+    outbox = [
+        (run_no, o.node_id, o.spool, path_value(o.destination), _storage_value(o.storage))
+        for o in result.outbox
+    ]
     database.execute_many(_SQL["insert_outbox"], outbox)
     _write_script_store(database, result.script_store, stream_no=stream_no)
     _write_story(database, result, run_no=run_no)
+
+
+def _storage_value(storage: Storage) -> str | None:
+    return None if storage == LOCAL else json_text(storage.to_json())
 
 
 def keep_failed(

@@ -18,6 +18,7 @@ from meterhouse.core.json_text import JsonValue, Record, json_text
 from meterhouse.core.metered_record import MeteredRecord
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.metering import StateChanges
+from meterhouse.streams.storage import LOCAL, Storage
 
 _REVISION_CHARS = 32
 
@@ -163,12 +164,13 @@ class Emitted:
 
 @dataclass(frozen=True, slots=True)
 class ConsumedFile:
-    """A file that a reader node has read to its end."""
+    """A file that a reader node has read to its end. ``etag``: of a file of object storage."""
 
     node_id: str
     path: str
     size: int
     modified_ns: int
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +191,15 @@ AfterCommit = Callable[[], Sequence[InputPosition] | None]
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """A spooled output and where it is to go; delivered after the commit."""
+    """A spooled output and where it is to go; delivered after the commit.
+
+    ``storage`` says how a destination with a scheme is reached.
+    """
 
     node_id: str
     spool: str
     destination: str
+    storage: Storage = LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +237,8 @@ class RunResult:
     nodes: Sequence[NodeCount] = ()
     #: the names of all inputs that were read
     sources: Sequence[str] = ()
+    #: called in order once all this is committed; what fails there is a warning in the log
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,10 @@ class Guard:
                     raise HttpRefused(f"{where} {address}, no public address", hint=_HINT)
         return [str(address) for address in found]
 
+    def trusts(self, host: str, port: int) -> bool:
+        """Whether the operator names the host, or it is an address, which never leads elsewhere."""
+        return self._allowed.names(host, port) or _literal(host) is not None
+
     def _resolve(self, host: str, port: int) -> list[Address]:
         try:
             texts = self._resolver(host, port)

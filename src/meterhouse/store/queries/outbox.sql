@@ -1,7 +1,7 @@
 -- name: pending
 SELECT
-    outbox.id, run.id, outbox.node_id, outbox.spool, outbox.destination, outbox.attempts,
-    outbox.attempted_at, outbox.error
+    outbox.id, run.id, outbox.node_id, outbox.spool, outbox.destination, outbox.storage,
+    outbox.attempts, outbox.attempted_at, outbox.error
 FROM outbox INDEXED BY outbox_pending
 CROSS JOIN run ON run.no = outbox.run_no
 WHERE outbox.delivered_at IS NULL ORDER BY outbox.id
