@@ -192,12 +192,14 @@ def _means(
 ) -> Means:
     from meterhouse.app.running import Means
     from meterhouse.connectors import CollectorKinds, FileDelivery, SpoolFolder, UsageFiles
+    from meterhouse.connectors.remote import RemotePlaces
     from meterhouse.sandbox import JavaScriptSandbox
     from meterhouse.streams.world import Services
 
     home = home_directory()
+    places = RemotePlaces(guard(), credentials=credentials, home=home)
     services = Services(
-        files=UsageFiles(home=home),
+        files=UsageFiles(home=home, data=directory, places=places),
         spools=SpoolFolder(directory),
         scripts=JavaScriptSandbox(),
         progress=progress,
@@ -209,7 +211,7 @@ def _means(
         stopwatch=lambda: int(time.monotonic()),
         checkpoint=checkpoint,
     )
-    delivery = FileDelivery(directory, home=home)
+    delivery = FileDelivery(directory, home=home, places=places)
     return Means(services, delivery, _lease(), living_processes, _now, Path.cwd())
 
 

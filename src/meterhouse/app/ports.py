@@ -194,9 +194,7 @@ class Delivery(Protocol):
         """Remove spooled outputs, except the known ones and those of live runs."""
         ...
 
-    def deliver(
-        self, spool_name: str, destination: str, *, storage: Storage = LOCAL
-    ) -> Path | str:
+    def deliver(self, spool_name: str, destination: str, *, storage: Storage = LOCAL) -> Path | str:
         """Deliver and return the path or URI; a second time does no harm. Raises ``OutputError``.
 
         The spooled output stays: it goes (``sweep``) once the ledger knows that it was delivered.

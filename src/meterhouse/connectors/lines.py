@@ -60,9 +60,13 @@ class ByteSource(Protocol):
         ...
 
 
-def text_source(handle: FileIO, *, file: InputFile, encoding: str = "utf-8") -> ByteSource:
-    """Return the bytes of a text file in UTF-8, unpacked where it is packed."""
-    source = unpacked(handle, file=file) or handle
+def text_source(handle: FileIO, *, file: InputFile) -> ByteSource:
+    """Return the bytes of a text file, unpacked where it is packed."""
+    return unpacked(handle, file=file) or handle
+
+
+def recoded(source: ByteSource, encoding: str) -> ByteSource:
+    """Return a text in UTF-8; a byte order mark is none of its characters in any case."""
     return _Recoded(source) if encoding == "latin-1" else source
 
 

@@ -28,7 +28,7 @@ class TooLong(Exception):
 
 
 class Scratch:
-    """The temporary files of one data directory; without one, they lie where the system has them."""
+    """The temporary files of a data directory; without one, they lie where the system has them."""
 
     def __init__(self, data: Path | None) -> None:
         self._folder = None if data is None else data / SCRATCH

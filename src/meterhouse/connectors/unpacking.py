@@ -30,9 +30,9 @@ _HINT = "it was cut off or damaged on its way: fetch it again"
 
 
 def packing(head: bytes) -> str | None:
-    """Return how bytes are packed that begin so.
+    r"""Return how bytes are packed that begin so.
 
-    >>> packing(b"\\x1f\\x8b\\x08"), packing(b'{"a":1}')
+    >>> packing(b"\x1f\x8b\x08"), packing(b'{"a":1}')
     ('gzip', None)
     """
     return next((name for name, magic in _MAGIC.items() if head.startswith(magic)), None)

@@ -57,4 +57,3 @@ class AfterReading(Enum):
     NONE = "none"
     MOVE = "move"
     DELETE = "delete"
-

@@ -1,7 +1,7 @@
 """Globs over names with slashes, for places that have no glob of their own.
 
-``*`` and ``?`` stand for characters of one part, ``[...]`` for one of some, and ``**`` as a whole part
-for any parts. As in a file system, a part that begins with a dot must be named with its dot.
+``*`` and ``?`` stand for characters of one part, ``[...]`` for one of some, and ``**`` as a whole
+part for any parts. As in a file system, a part that begins with a dot must be named with its dot.
 """
 
 from __future__ import annotations

@@ -155,7 +155,9 @@ def read_storage(reading: Reading, path: str | None, place: Location | None) -> 
                 reading.fail(name, f"is only for {needed}", "leave it out")
     return Storage(
         secret_id=_secret_id(reading, scheme),
-        endpoint=_matching(reading, "endpoint", _ENDPOINT, "write https://host or https://host:9000"),
+        endpoint=_matching(
+            reading, "endpoint", _ENDPOINT, "write https://host or https://host:9000"
+        ),
         region=_matching(reading, "region", _REGION, "write it as eu-west-1"),
         account=_matching(reading, "account", _ACCOUNT, "3 to 24 small letters and digits"),
         host_key=_matching(

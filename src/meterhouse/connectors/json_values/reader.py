@@ -1,9 +1,9 @@
 """JSON inputs: an array of objects, one object, or one object on each line.
 
 The first character tells: ``[`` begins an array. What begins with ``{`` is one object if its first
-line is not yet a whole one, and nothing follows it; else its lines are records. An array is cut into
-its elements as it is read, and each is read for itself, so that a bad one does no harm to the others.
-Offsets are element numbers from 0.
+line is not yet a whole one, and nothing follows it; else its lines are records. An array is cut
+into its elements as it is read, and each is read for itself, so that a bad one does no harm to the
+others. Offsets are element numbers from 0.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class _Rewound:
 def _one_object(source: _Rewound) -> bytes | None:
     """Return the object that is the whole input; ``None`` where lines are records."""
     head = source.peek(_HEAD_BYTES).strip(_BLANKS)
-    first, newline, rest = head.partition(b"\n")
+    first, _, rest = head.partition(b"\n")
     if not rest.strip(_BLANKS) or _is_value(first):
         return None
     whole = source.peek(LINE_BYTES_MAX + 1)
@@ -215,9 +215,7 @@ def _refuse_more(after: bytes, source: _Rewound) -> None:
 
 def _long(number: int, element: _Element) -> ReadChunk:
     detail = f"longer than {LINE_BYTES_MAX >> 20} MiB"
-    return ReadChunk(
-        UsageBatch.from_rows([]), [Unreadable(number, raw_text(element.text), detail)]
-    )
+    return ReadChunk(UsageBatch.from_rows([]), [Unreadable(number, raw_text(element.text), detail)])
 
 
 def _typed(texts: list[bytes], first: int, asked: Asked) -> ReadChunk:

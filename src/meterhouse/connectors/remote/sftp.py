@@ -1,4 +1,4 @@
-"""Files of an SFTP server. It must show the key that is known of it, and only then is anybody told who asks.
+"""Files of an SFTP server, which must show the key that is known of it before it is told anything.
 
 The library is asynchronous, so one loop in one thread of its own runs it, for as long as the
 connection is open. Nothing is read from the user's own SSH configuration but ``known_hosts``.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import posixpath
 import stat
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -35,7 +35,7 @@ _HOME = "~/"
 
 
 class SftpPlace:
-    """One server. See ``RemotePlace``; keys are paths from the root, ``~/`` from the user's folder."""
+    """One server; keys are paths from the root, or from the user's folder behind ``~/``."""
 
     def __init__(
         self,
@@ -203,7 +203,7 @@ class SftpPlace:
 
     # ------------------------------------------------------------ what runs in the loop
 
-    async def _walk(self, folder: str, uri: str) -> list[RemoteFile]:
+    async def _walk(self, folder: str, uri: str) -> Sequence[RemoteFile]:
         found: list[RemoteFile] = []
         waiting = [(folder, 0)]
         while waiting:
@@ -276,9 +276,13 @@ class SftpPlace:
             raise PlaceFault(f"{uri}: {error}", hint="look whether it is there") from None
         except asyncssh.HostKeyNotVerifiable as error:
             hint = "compare its key; give it in hostKey, or mend ~/.ssh/known_hosts"
-            raise PlaceFault(f"{uri}: the server is not the one that is known: {error}", hint=hint) from None
+            raise PlaceFault(
+                f"{uri}: the server is not the one that is known: {error}", hint=hint
+            ) from None
         except asyncssh.PermissionDenied:
-            raise PlaceFault(f"{uri}: the server does not let this user in", hint="look at the secret") from None
+            raise PlaceFault(
+                f"{uri}: the server does not let this user in", hint="look at the secret"
+            ) from None
         except TimeoutError:
             raise PlaceFault(f"{uri}: no answer in time", hint="run again") from None
         except (asyncssh.Error, OSError, ValueError) as error:
@@ -295,7 +299,9 @@ def _private_key(secret: Credentials, uri: str) -> Any:
         return asyncssh.import_private_key(secret["privateKey"], secret.get("passphrase"))
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
         hint = "give a private key of OpenSSH or PEM, and its passphrase if it has one"
-        raise PlaceFault(f"{uri}: the secret has no private key that can be read", hint=hint) from None
+        raise PlaceFault(
+            f"{uri}: the secret has no private key that can be read", hint=hint
+        ) from None
 
 
 def _path(key: str) -> str:

@@ -99,7 +99,9 @@ def read_after(reading: Reading, place: Location | None) -> tuple[AfterReading, 
     action, target = AfterReading(text), reading.text("moveTo")
     if action is not AfterReading.MOVE:
         if target is not None:
-            reading.fail("moveTo", "has a meaning only where files are moved", 'afterReading: "move"')
+            reading.fail(
+                "moveTo", "has a meaning only where files are moved", 'afterReading: "move"'
+            )
         return action, None
     if target is None:
         reading.fail("moveTo", "is missing", "name the folder that files are moved to")
