@@ -142,7 +142,8 @@ class FileSpool:
         from meterhouse.connectors.export import EXPORTS, packed, to_csv
 
         if format not in EXPORTS:
-            hint = f"use {' or '.join(EXPORTS)}"
+            *others, last = EXPORTS
+            hint = f"use {', '.join(others)} or {last}"
             raise OutputError(f"there is no output format {format!r}", hint=hint)
         part = self._data / f"{self._stem}.part"
         plain = self._data / f"{self._stem}.plain.part" if gzip else part

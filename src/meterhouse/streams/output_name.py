@@ -32,6 +32,8 @@ class OutputName:
 
     path: str
     fields: tuple[str, ...]
+    #: the path as it was written, maybe without the run
+    written: str
 
     @classmethod
     def parse(cls, path: str) -> OutputName:
@@ -46,11 +48,12 @@ class OutputName:
                     f"has {mark}: known are {{run}}, {{date}}, {{year}}, {{month}}, {{day}} "
                     "and {payload.field}"
                 )
+        written = path
         if RUN_MARK not in path:
             path = _with_run(path)
         names = [found[1] for found in _MARK.finditer(path)]
         fields = [name[len("payload.") :] for name in names if name.startswith("payload.")]
-        return cls(path, tuple(dict.fromkeys(fields)))
+        return cls(path, tuple(dict.fromkeys(fields)), written)
 
     def values(self, record: Record) -> tuple[str, ...]:
         """Return what a record is told apart by: its values, safe as parts of a path."""
