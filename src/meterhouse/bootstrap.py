@@ -197,7 +197,8 @@ def _means(
     from meterhouse.streams.world import Services
 
     home = home_directory()
-    places = RemotePlaces(guard(), credentials=credentials, home=home)
+    judge = guard()
+    places = RemotePlaces(judge, credentials=credentials, home=home)
     services = Services(
         files=UsageFiles(home=home, data=directory, places=places),
         spools=SpoolFolder(directory),
@@ -205,7 +206,7 @@ def _means(
         progress=progress,
         log=log,
         http=http,
-        collectors=CollectorKinds(guard()),
+        collectors=CollectorKinds(judge),
         credentials=credentials,
         wait=time.sleep,
         stopwatch=lambda: int(time.monotonic()),

@@ -152,7 +152,6 @@ def carry_out(
         refuse_stopped()
         complete = _ended(run, RunStatus.COMPLETE, means, nodes=result.nodes)
         ledger.commit_run(complete, result)
-        _after_commit(result, means)
     except BaseException as error:
         # It may have come just after the commit: the ledger knows.
         stored = _stored(ledger, run)
@@ -165,15 +164,6 @@ def carry_out(
         return _deliver_after(ledger, complete, means, result)
     finally:
         _release(result)
-
-
-def _after_commit(result: RunResult, means: Means) -> None:
-    """Do what only what is committed allows; the next run does what fails here."""
-    for call in result.after_commit:
-        try:
-            call()
-        except MeterhouseError as error:
-            means.services.log("", "warning", str(error))
 
 
 def _stoppable(ledger: Ledger, run: Run, means: Means) -> tuple[Means, Callable[[], None]]:

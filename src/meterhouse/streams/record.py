@@ -237,8 +237,6 @@ class RunResult:
     nodes: Sequence[NodeCount] = ()
     #: the names of all inputs that were read
     sources: Sequence[str] = ()
-    #: called in order once all this is committed; what fails there is a warning in the log
-    after_commit: list[Callable[[], None]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
