@@ -18,6 +18,8 @@ import obstore
 from obstore import exceptions
 from obstore.store import AzureStore, GCSStore, S3Store
 
+from meterhouse.connectors.http.guard import Guard
+from meterhouse.connectors.remote.azure import AzureContainer
 from meterhouse.connectors.remote.place import ContentChanged, PlaceFault, RemoteFile
 from meterhouse.core.secret import Credentials
 from meterhouse.streams.storage import Location, Storage
@@ -56,9 +58,11 @@ class ObjectPlace:
         storage: Storage,
         credentials: Credentials | None,
         *,
+        guard: Guard,
         plain_http: bool,
     ) -> None:
         self._where = where
+        self._container = _azure_container(where, storage, credentials, guard)
         client = _CLIENT | {"allow_http": plain_http}
         make = {"s3": _s3, "az": _azure, "gs": _gcs}[where.scheme]
         with self._faults(where.uri):
@@ -90,7 +94,7 @@ class ObjectPlace:
         """Yield the content of the version that was listed."""
         uri = self._where.at(file.key).uri
         with self._faults(uri):
-            options: Any = {} if file.etag is None else {"if_match": file.etag}
+            options: Any = {} if file.etag is None else {"if_match": f'"{file.etag}"'}
             try:
                 answer = obstore.get(self._store, file.key, options=options)
             except (exceptions.PreconditionError, FileNotFoundError) as error:
@@ -129,6 +133,9 @@ class ObjectPlace:
     def delete(self, key: str) -> None:
         """Remove an object."""
         with self._faults(self._where.at(key).uri):
+            if self._container is not None:
+                self._container.delete(key)
+                return
             try:
                 obstore.delete(self._store, key)
             except FileNotFoundError:
@@ -162,7 +169,9 @@ class ObjectPlace:
 def _file(meta: Any) -> RemoteFile:
     moment = meta["last_modified"]
     modified_ns = int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1_000
-    return RemoteFile(meta["path"], meta["size"], modified_ns, meta.get("e_tag"))
+    # Some listings have it without its quotes.
+    etag = (meta.get("e_tag") or "").removeprefix("W/").strip('"')
+    return RemoteFile(meta["path"], meta["size"], modified_ns, etag or None)
 
 
 def _detail(error: Exception) -> str:
@@ -192,11 +201,26 @@ def _s3(where: Location, storage: Storage, secret: Credentials | None, client: A
     return S3Store(where.container, config=config, client_options=client, retry_config=_retry())
 
 
-def _azure(where: Location, storage: Storage, secret: Credentials | None, client: Any) -> Any:
+def _azure_account(storage: Storage, secret: Credentials | None) -> str:
     account = storage.account or (secret and secret.get("account"))
     if not account:
         raise ValueError("the account is missing: name it in account, or in the secret")
-    config: dict[str, Any] = {"account_name": account}
+    return account
+
+
+def _azure_container(
+    where: Location, storage: Storage, secret: Credentials | None, guard: Guard
+) -> AzureContainer | None:
+    if where.scheme != "az":
+        return None
+    account = storage.account or (secret and secret.get("account")) or ""
+    endpoint = storage.endpoint or f"https://{account}.blob.core.windows.net"
+    token = "" if secret is None else secret["sasToken"].removeprefix("?")
+    return AzureContainer(f"{endpoint.rstrip('/')}/{where.container}", token, guard=guard)
+
+
+def _azure(where: Location, storage: Storage, secret: Credentials | None, client: Any) -> Any:
+    config: dict[str, Any] = {"account_name": _azure_account(storage, secret)}
     if storage.endpoint is not None:
         config["endpoint"] = storage.endpoint
     if secret is None:

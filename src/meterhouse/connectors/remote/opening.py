@@ -94,7 +94,7 @@ class RemotePlaces:
             if plain and not self._guard.trusts(target.host, target.port):
                 hint = "write https://, or let the operator allow the host in METERHOUSE_HTTP_ALLOW"
                 raise PlaceFault(f"{storage.endpoint} is called without TLS", hint=hint)
-        return ObjectPlace(where, storage, credentials, plain_http=plain)
+        return ObjectPlace(where, storage, credentials, guard=self._guard, plain_http=plain)
 
     @contextmanager
     def _server(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import posixpath
 import stat
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -59,25 +59,14 @@ class SftpPlace:
         thread.start()
         connection: Any = None
         try:
-            connection = self._call(self._connect(known_hosts), self._where.uri)
-            self._client = self._call(connection.start_sftp_client(), self._where.uri)
+            connection = self._call(lambda: self._connect(known_hosts), self._where.uri)
+            self._client = self._call(lambda: connection.start_sftp_client(), self._where.uri)
             yield
         finally:
-            if connection is not None:
-                self._loop.call_soon_threadsafe(connection.abort)
+            asyncio.run_coroutine_threadsafe(_ended(connection), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join()
-            self._drain()
-
-    def _drain(self) -> None:
-        """Let what the connection left in the loop come to its end."""
-        loop = self._loop
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
+            self._loop.close()
 
     async def _connect(self, known_hosts: Path | None) -> Any:
         reached, secret = self._reached, self._credentials
@@ -128,14 +117,14 @@ class SftpPlace:
     def list(self, prefix: str) -> Iterator[RemoteFile]:
         """Yield the regular files below a folder."""
         uri = self._where.at(prefix).uri
-        found = self._call(self._walk(prefix.rstrip("/"), uri), uri, seconds=3600)
+        found = self._call(lambda: self._walk(prefix.rstrip("/"), uri), uri, seconds=3600)
         yield from found
 
     def find(self, key: str) -> RemoteFile | None:
         """Return one regular file."""
         uri = self._where.at(key).uri
         try:
-            attrs = self._call(self._client.stat(_path(key)), uri, missing=True)
+            attrs = self._call(lambda: self._client.stat(_path(key)), uri, missing=True)
         except FileNotFoundError:
             return None
         return _file(key, attrs) if _is_regular(attrs) else None
@@ -145,16 +134,16 @@ class SftpPlace:
         uri = self._where.at(file.key).uri
         self._expect(file)
         try:
-            handle = self._call(self._client.open(_path(file.key), "rb"), uri, missing=True)
+            handle = self._call(lambda: self._client.open(_path(file.key), "rb"), uri, missing=True)
         except FileNotFoundError:
             raise ContentChanged(f"{uri} is gone since it was listed") from None
         try:
             at = 0
-            while block := self._call(handle.read(_BLOCK_BYTES, at), uri):
+            while block := self._call(lambda: handle.read(_BLOCK_BYTES, at), uri):
                 at += len(block)
                 yield block
         finally:
-            self._call(handle.close(), uri)
+            self._call(lambda: handle.close(), uri)
         self._expect(file)
 
     def _expect(self, file: RemoteFile) -> None:
@@ -169,7 +158,7 @@ class SftpPlace:
             return False
         part = f"{posixpath.dirname(key)}/.{token}.part".lstrip("/")
         self._make_folder(posixpath.dirname(key), uri)
-        self._call(self._write(_path(part), content), uri, seconds=6 * 3600)
+        self._call(lambda: self._write(_path(part), content), uri, seconds=6 * 3600)
         return self._publish(part, key)
 
     def copy(self, file: RemoteFile, key: str, *, token: str) -> bool:
@@ -178,13 +167,15 @@ class SftpPlace:
         if self.find(key) is not None:
             return False
         self._make_folder(posixpath.dirname(key), uri)
-        self._call(self._rename(_path(file.key), _path(key)), uri)
+        self._call(lambda: self._rename(_path(file.key), _path(key)), uri)
         return True
 
     def delete(self, key: str) -> None:
         """Remove a file."""
         try:
-            self._call(self._client.remove(_path(key)), self._where.at(key).uri, missing=True)
+            self._call(
+                lambda: self._client.remove(_path(key)), self._where.at(key).uri, missing=True
+            )
         except FileNotFoundError:
             pass
 
@@ -192,7 +183,7 @@ class SftpPlace:
         """A second name is only given where there is none: so two writers never share one."""
         uri = self._where.at(key).uri
         try:
-            self._call(self._link(_path(part), _path(key)), uri)
+            self._call(lambda: self._link(_path(part), _path(key)), uri)
         except PlaceFault:
             if self.find(key) is None:
                 raise
@@ -261,10 +252,15 @@ class SftpPlace:
     def _make_folder(self, folder: str, uri: str) -> None:
         if folder.strip("/") in ("", "~"):
             return
-        self._call(self._client.makedirs(_path(folder), exist_ok=True), uri)
+        self._call(lambda: self._client.makedirs(_path(folder), exist_ok=True), uri)
 
     def _call(
-        self, what: Awaitable[T], uri: str, *, missing: bool = False, seconds: float = _CALL_SECONDS
+        self,
+        what: Callable[[], Awaitable[T]],
+        uri: str,
+        *,
+        missing: bool = False,
+        seconds: float = _CALL_SECONDS,
     ) -> T:
         """Run something in the loop and wait for it."""
         future = asyncio.run_coroutine_threadsafe(_bounded(what, seconds), self._loop)
@@ -290,8 +286,20 @@ class SftpPlace:
             raise PlaceFault(f"{uri}: {error or type(error).__name__}", hint=hint) from None
 
 
-async def _bounded(what: Awaitable[T], seconds: float) -> T:
-    return await asyncio.wait_for(what, seconds)
+async def _ended(connection: Any) -> None:
+    """Let a connection go, and what it left in the loop come to its end."""
+    if connection is not None:
+        connection.abort()
+        await connection.wait_closed()
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+
+
+async def _bounded(what: Callable[[], Awaitable[T]], seconds: float) -> T:
+    # It is made here, in the loop: what the library makes belongs to the loop that it is made in.
+    return await asyncio.wait_for(what(), seconds)
 
 
 def _private_key(secret: Credentials, uri: str) -> Any:
