@@ -36,6 +36,10 @@ def _etag(content: bytes) -> str:
     return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
 
 
+def _xml(name: str, inner: str, value: str) -> str:
+    return f"<{name}><{inner}>{escape(value)}</{inner}></{name}>"
+
+
 class _Handler(BaseHTTPRequestHandler):
     bucket: _Bucket
     token: str
@@ -84,7 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
             x_goog_generation=str(generation),
         )
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def _list(self, query: dict[str, str]) -> None:
         prefix = query.get("prefix", "")
@@ -123,13 +128,13 @@ class _Handler(BaseHTTPRequestHandler):
         if "uploads" in query:
             upload = f"u{len(self.bucket.uploads)}"
             self.bucket.uploads[upload] = {}
-            text = f"<InitiateMultipartUploadResult><UploadId>{upload}</UploadId></InitiateMultipartUploadResult>"
+            text = _xml("InitiateMultipartUploadResult", "UploadId", upload)
             self._answer(200, text.encode())
             return
         parts = self.bucket.uploads.pop(query["uploadId"])
         content = b"".join(part for _, part in sorted(parts.items()))
         self.bucket.put(key, content, None)
-        text = f"<CompleteMultipartUploadResult><ETag>{escape(_etag(content))}</ETag></CompleteMultipartUploadResult>"
+        text = _xml("CompleteMultipartUploadResult", "ETag", _etag(content))
         self._answer(200, text.encode())
 
     def do_DELETE(self) -> None:

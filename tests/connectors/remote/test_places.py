@@ -1,4 +1,4 @@
-"""What every place can do, held against real servers: S3 (moto), Azure (Azurite), SFTP; GCS: a fake."""
+"""What every place can do, against real servers: S3 (moto), Azure (Azurite), SFTP; GCS: a fake."""
 
 import threading
 import uuid

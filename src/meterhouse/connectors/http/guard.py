@@ -132,8 +132,10 @@ class Guard:
         return [str(address) for address in found]
 
     def trusts(self, host: str, port: int) -> bool:
-        """Whether the operator names the host, or it is an address, which never leads elsewhere."""
-        return self._allowed.names(host, port) or _literal(host) is not None
+        """Whether the operator allows the host itself, and not only because it is public."""
+        literal = _literal(host)
+        allowed = literal is not None and self._allowed.holds(literal, port)
+        return allowed or self._allowed.names(host, port)
 
     def _resolve(self, host: str, port: int) -> list[Address]:
         try:

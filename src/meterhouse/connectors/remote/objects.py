@@ -1,25 +1,22 @@
 """Object storage: S3 and what speaks like it, Azure Blob Storage, Google Cloud Storage.
 
-One library speaks to all of them. It gets every setting from here: none comes from the environment
-or from the machine that this runs on, whose own rights are nobody's but the operator's.
+One library speaks to all of them; how it is told which, and who asks, is in ``clouds``.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import obstore
 from obstore import exceptions
-from obstore.store import AzureStore, GCSStore, S3Store
 
 from meterhouse.connectors.http.guard import Guard
 from meterhouse.connectors.remote.azure import AzureContainer
+from meterhouse.connectors.remote.clouds import cloud_store, container_url
 from meterhouse.connectors.remote.place import ContentChanged, PlaceFault, RemoteFile
 from meterhouse.core.secret import Credentials
 from meterhouse.streams.storage import Location, Storage
@@ -33,12 +30,6 @@ _LIST_AT_ONCE = 1_000
 #: A glob that names more than this names them by mistake.
 LISTED_MAX = 1_000_000
 
-_CLIENT: dict[str, Any] = {
-    "connect_timeout": timedelta(seconds=10),
-    "read_timeout": timedelta(seconds=60),
-    "timeout": timedelta(hours=6),
-}
-_RETRY: dict[str, Any] = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
 _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
     (FileNotFoundError, "look whether the bucket or container is there, and its name right"),
     (exceptions.PermissionDeniedError, "give the secret the right to read and write there"),
@@ -59,14 +50,15 @@ class ObjectPlace:
         credentials: Credentials | None,
         *,
         guard: Guard,
-        plain_http: bool,
+        client: Mapping[str, Any],
     ) -> None:
         self._where = where
-        self._container = _azure_container(where, storage, credentials, guard)
-        client = _CLIENT | {"allow_http": plain_http}
-        make = {"s3": _s3, "az": _azure, "gs": _gcs}[where.scheme]
+        self._container: AzureContainer | None = None
         with self._faults(where.uri):
-            self._store: Any = make(where, storage, credentials, client)
+            self._store: Any = cloud_store(where, storage, credentials, client=client)
+            if where.scheme == "az":
+                url, token = container_url(where, storage, credentials)
+                self._container = AzureContainer(url, token, guard=guard)
 
     def list(self, prefix: str) -> Iterator[RemoteFile]:
         """Yield what lies under a prefix."""
@@ -179,78 +171,3 @@ def _detail(error: Exception) -> str:
     text = str(error).split("\n\nDebug source:", maxsplit=1)[0]
     text = _QUERY.sub("", " ".join(text.split()))
     return text if len(text) <= _DETAIL_CHARS_MAX else text[:_DETAIL_CHARS_MAX] + "..."
-
-
-def _s3(where: Location, storage: Storage, secret: Credentials | None, client: Any) -> Any:
-    config: dict[str, Any] = {
-        "region": storage.region or (secret and secret.get("region")) or "us-east-1",
-        # As a path: names of buckets may have dots, and servers that speak like S3 expect it.
-        "virtual_hosted_style_request": storage.endpoint is None and "." not in where.container,
-        "conditional_put": "etag",
-        "copy_if_not_exists": "multipart",
-    }
-    if storage.endpoint is not None:
-        config["endpoint"] = storage.endpoint
-    if secret is None:
-        config["skip_signature"] = True
-    else:
-        config["access_key_id"] = secret["accessKeyId"]
-        config["secret_access_key"] = secret["secretAccessKey"]
-        if token := secret.get("sessionToken"):
-            config["session_token"] = token
-    return S3Store(where.container, config=config, client_options=client, retry_config=_retry())
-
-
-def _azure_account(storage: Storage, secret: Credentials | None) -> str:
-    account = storage.account or (secret and secret.get("account"))
-    if not account:
-        raise ValueError("the account is missing: name it in account, or in the secret")
-    return account
-
-
-def _azure_container(
-    where: Location, storage: Storage, secret: Credentials | None, guard: Guard
-) -> AzureContainer | None:
-    if where.scheme != "az":
-        return None
-    account = storage.account or (secret and secret.get("account")) or ""
-    endpoint = storage.endpoint or f"https://{account}.blob.core.windows.net"
-    token = "" if secret is None else secret["sasToken"].removeprefix("?")
-    return AzureContainer(f"{endpoint.rstrip('/')}/{where.container}", token, guard=guard)
-
-
-def _azure(where: Location, storage: Storage, secret: Credentials | None, client: Any) -> Any:
-    config: dict[str, Any] = {"account_name": _azure_account(storage, secret)}
-    if storage.endpoint is not None:
-        config["endpoint"] = storage.endpoint
-    if secret is None:
-        config["skip_signature"] = True
-    else:
-        config["sas_key"] = secret["sasToken"].removeprefix("?")
-    return AzureStore(where.container, config=config, client_options=client, retry_config=_retry())
-
-
-def _gcs(where: Location, storage: Storage, secret: Credentials | None, client: Any) -> Any:
-    config: dict[str, Any] = {}
-    if storage.endpoint is not None:
-        config["base_url"] = storage.endpoint
-    if secret is None:
-        config["skip_signature"] = True
-    elif secret["token"].lstrip().startswith("{"):
-        config["service_account_key"] = _service_account(secret["token"])
-    else:
-        config["bearer_token"] = secret["token"]
-    return GCSStore(where.container, config=config, client_options=client, retry_config=_retry())
-
-
-def _service_account(text: str) -> str:
-    """Return a key file of Google's without what would lead its requests elsewhere."""
-    try:
-        key = json.loads(text)
-    except ValueError:
-        raise ValueError("the secret begins with { and is no JSON: give the key file") from None
-    return json.dumps({k: v for k, v in key.items() if k not in ("gcs_base_url", "disable_oauth")})
-
-
-def _retry() -> Any:
-    return dict(_RETRY)

@@ -1,9 +1,9 @@
 """Which place a path means, and getting there: the guard judges first, and only then anyone calls.
 
 The endpoint of a place comes from a document, so it is judged as a URL of an HTTP node is: every
-address of its host is public, or the operator allows it. The libraries below look hosts up a second
-time; so plain HTTP is only for hosts that the operator names, or for addresses as such. With TLS, a
-host that leads elsewhere the second time has no certificate for its name there.
+address of its host is public, or the operator allows it. The library of object storage opens its own
+connections and follows redirects; it goes through a ``Tunnel``, where each connection is judged.
+Without TLS, only a host that the operator allows is called.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from meterhouse.connectors.http.guard import Guard
 from meterhouse.connectors.remote.place import PlaceFault, RemotePlace
+from meterhouse.connectors.remote.tunnel import Tunnel
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.core.secret import Credentials
 from meterhouse.streams.ports import HttpFailed
@@ -35,7 +37,8 @@ class Reached:
 class RemotePlaces:
     """Opens places. ``credentials`` are those of a secret of the wallet, by its id.
 
-    ``home`` is where an SFTP server's key is looked up (``.ssh/known_hosts``).
+    ``home`` is where an SFTP server's key is looked up (``.ssh/known_hosts``). ``roots`` are
+    certificates (PEM) that are trusted beside the public authorities.
     """
 
     def __init__(
@@ -44,8 +47,10 @@ class RemotePlaces:
         *,
         credentials: Callable[[str], Credentials] | None = None,
         home: Path | None = None,
+        roots: bytes | None = None,
     ) -> None:
         self._guard = guard
+        self._roots = roots
         self._credentials = credentials
         self._home = home
 
@@ -58,7 +63,8 @@ class RemotePlaces:
                 with self._server(where, storage, credentials) as server:
                     yield server
                 return
-            yield self._store(where, storage, credentials)
+            with self._store(where, storage, credentials) as store:
+                yield store
         except HttpFailed as error:
             raise PlaceFault(f"{where.uri}: {error.args[0]}", hint=error.hint) from error
 
@@ -79,22 +85,42 @@ class RemotePlaces:
             raise PlaceFault(message, hint=f"{where.scheme}:// takes {types}")
         return found
 
+    @contextmanager
     def _store(
         self, where: Location, storage: Storage, credentials: Credentials | None
-    ) -> RemotePlace:
+    ) -> Iterator[RemotePlace]:
         try:
             from meterhouse.connectors.remote.objects import ObjectPlace
         except ImportError as error:
             raise _not_installed(where, "cloud") from error
-        plain = False
-        if storage.endpoint is not None:
-            target = self._guard.target(storage.endpoint)
-            plain = target.scheme == "http"
-            self._guard.addresses(target.host, target.port)
-            if plain and not self._guard.trusts(target.host, target.port):
+        client = self._client(storage)
+        with Tunnel(self._guard).opened() as tunnel:
+            client["proxy_url"] = tunnel.url
+            try:
+                yield ObjectPlace(where, storage, credentials, guard=self._guard, client=client)
+            except PlaceFault as error:
+                if tunnel.refusals:
+                    refusal = tunnel.refusals[0]
+                    message = f"{where.uri}: {refusal.args[0]}"
+                    raise PlaceFault(message, hint=refusal.hint) from error
+                raise
+
+    def _client(self, storage: Storage) -> dict[str, Any]:
+        """Judge the endpoint and return how it is called."""
+        client: dict[str, Any] = {"allow_http": False}
+        if self._roots is not None:
+            client["root_certificate"] = self._roots
+        if storage.endpoint is None:
+            return client
+        target = self._guard.target(storage.endpoint)
+        self._guard.addresses(target.host, target.port)
+        if target.scheme == "http":
+            if not self._guard.trusts(target.host, target.port):
                 hint = "write https://, or let the operator allow the host in METERHOUSE_HTTP_ALLOW"
                 raise PlaceFault(f"{storage.endpoint} is called without TLS", hint=hint)
-        return ObjectPlace(where, storage, credentials, guard=self._guard, plain_http=plain)
+            # The tunnel carries TLS only. This one host is called without it, and no other.
+            client |= {"allow_http": True, "proxy_excludes": target.host}
+        return client
 
     @contextmanager
     def _server(

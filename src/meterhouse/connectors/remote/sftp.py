@@ -11,6 +11,7 @@ import posixpath
 import stat
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -139,7 +140,7 @@ class SftpPlace:
             raise ContentChanged(f"{uri} is gone since it was listed") from None
         try:
             at = 0
-            while block := self._call(lambda: handle.read(_BLOCK_BYTES, at), uri):
+            while block := self._call(partial(handle.read, _BLOCK_BYTES, at), uri):
                 at += len(block)
                 yield block
         finally:
