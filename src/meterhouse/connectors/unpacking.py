@@ -18,7 +18,7 @@ from meterhouse.connectors.opened import unreadable
 from meterhouse.streams.ports import InputFile
 
 #: So much may come out in any case, and beyond it so many times what went in.
-PLAIN_BYTES = 64 << 20
+PLAIN_BYTES = 16 << 20
 PLAIN_FACTOR = 200
 _PACKED_BLOCK_BYTES = 64 << 10
 _XZ_MEMORY_BYTES = 128 << 20
@@ -113,13 +113,29 @@ class _Stepwise:
             packed = packed.lstrip(b"\0")
 
 
+class _Lent:
+    """A file that can be read, and stays open."""
+
+    closed = False
+
+    def __init__(self, handle: FileIO) -> None:
+        self._handle = handle
+
+    def read(self, size: int = -1) -> bytes:
+        return self._handle.read(size) or b""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 class _Zstandard:
     """Reads through Arrow, which gives less than asked for at the ends of frames."""
 
     def __init__(self, handle: FileIO) -> None:
         import pyarrow as pa
 
-        self._stream = pa.CompressedInputStream(pa.PythonFile(handle, mode="r"), "zstd")
+        # Arrow closes what it reads from; the file is not ours to close.
+        self._stream = pa.CompressedInputStream(pa.PythonFile(_Lent(handle), mode="r"), "zstd")
 
     def read(self, size: int) -> bytes:
         parts, missing = [], size

@@ -27,11 +27,16 @@ _HEAD_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
+_QUOTE, _COMMA = b'",'
 #: Elements that are read together.
 _GROUP_BYTES = 8 << 20
+#: What an element costs beside its text: even nothing between two commas is one.
+_ELEMENT_BYTES = 64
 #: What matters where values are cut apart: whole texts, brackets, commas, and texts that have no
 #: end yet. All else is between them.
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+("?)|[\[\]{},]', re.DOTALL)
+#: The rest of a text that began before, and its end if it is there.
+_REST_OF_TEXT = re.compile(rb'(?:[^"\\]|\\.)*+("?)', re.DOTALL)
 
 
 def read_json(stream: ByteSource, asked: Asked) -> Iterator[ReadChunk]:
@@ -100,7 +105,9 @@ class _Pieces:
     """Cuts the elements of an array out of bytes as they come."""
 
     def __init__(self) -> None:
+        #: a backslash whose character has not come yet
         self._rest = b""
+        self._in_text = False
         self._depth = 0
         self._held = b""
         self._too_long = False
@@ -118,13 +125,17 @@ class _Pieces:
         data = self._rest + data
         self._rest = b""
         found: list[_Element] = []
-        at = 0
-        for token in _TOKEN.finditer(data):
+        at = start = 0
+        if self._in_text:
+            start = self._ended_text(data)
+            if start is None:
+                return found
+        for token in _TOKEN.finditer(data, start):
             mark = data[token.start()]
-            if mark == 0x22:
+            if mark == _QUOTE:
                 if not token[1]:
-                    self._hold(data[at : token.start()])
-                    self._keep_open(data[token.start() :])
+                    self._hold(data[at : token.end()])
+                    self._in_text, self._rest = True, data[token.end() :]
                     return found
                 continue
             if mark in b"[{":
@@ -134,7 +145,7 @@ class _Pieces:
                 continue
             if mark in b"]}":
                 self._depth -= 1
-            if self._depth == 0 or (self._depth == 1 and mark == 0x2C):
+            if self._depth == 0 or (self._depth == 1 and mark == _COMMA):
                 found.append(self._element(data[at : token.start()]))
                 at = token.end()
             if self._depth <= 0:
@@ -144,13 +155,16 @@ class _Pieces:
             self._hold(data[at:])
         return found
 
-    def _keep_open(self, text: bytes) -> None:
-        """Keep a text that has no end yet, unless it is beyond all bounds."""
-        if len(text) > LINE_BYTES_MAX:
-            self._too_long = True
-            # Its end is all that matters; a backslash may wait for its character.
-            text = b'"' + (text[-1:] if text.endswith(b"\\") else b"")
-        self._rest = text
+    def _ended_text(self, data: bytes) -> int | None:
+        """Return where the text that is open ends; ``None`` if it goes on."""
+        found = _REST_OF_TEXT.match(data)
+        assert found is not None  # It matches nothing at all, too.
+        if found[1]:
+            self._in_text = False
+            return found.end()
+        self._hold(data[: found.end()])
+        self._rest = data[found.end() :]
+        return None
 
     def _hold(self, data: bytes) -> None:
         if not self._too_long:
@@ -183,7 +197,7 @@ def _array(source: _Rewound, asked: Asked) -> Iterator[ReadChunk]:
                 group, size, first = [], 0, count + 1
             else:
                 group.append(element.text)
-                size += len(element.text)
+                size += len(element.text) + _ELEMENT_BYTES
             count += 1
         if size >= _GROUP_BYTES:
             yield from _flushed(_without_end(group, pieces, count), first, asked)

@@ -1,8 +1,8 @@
 """How the library of object storage is told which place is meant, and who asks.
 
-It would take from the environment whatever it is not told: addresses, keys, the rights of the machine
-that this runs on. Those are the operator's, and nothing to a stream that somebody wrote. So it is told
-everything: credentials come from a function of ours, and addresses are always given.
+It would take from the environment whatever it is not told: addresses, keys, the rights of the
+machine that this runs on. Those are the operator's, and nothing to a stream that somebody wrote. So
+it is told everything: credentials come from a function of ours, and addresses are always given.
 """
 
 from __future__ import annotations
