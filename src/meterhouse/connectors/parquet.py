@@ -18,6 +18,7 @@ from polars import selectors
 from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.declared import typed_chunk
 from meterhouse.connectors.opened import unreadable
+from meterhouse.connectors.parquet_layout import ParquetFault, check_layout
 from meterhouse.core.json_text import Record, json_text
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Coded, Column, concat_columns
@@ -41,6 +42,10 @@ def read_parquet(
 ) -> Iterator[ReadChunk]:
     """Yield the records of a Parquet file. Offsets are record numbers from 0."""
     _check_magic(handle, file)
+    try:
+        check_layout(handle.fileno(), handle.seek(0, 2))
+    except ParquetFault as error:
+        raise unreadable(file, f"Parquet: {error}", hint=_HINT) from error
     try:
         scan = pl.scan_parquet(path, glob=False, hive_partitioning=False)
         schema = scan.collect_schema()
