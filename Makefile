@@ -29,7 +29,7 @@ demo: $(VENV)/.runtime ## see usage become golden records, in under a minute
 	@$(PY) examples/demo.py
 
 .PHONY: test
-test: check ## check the house, then run the tests in random order, on all cores
+test: check $(VENV)/.azurite ## check the house, then run the tests in random order, on all cores
 	$(PY) -m pytest --numprocesses=auto --dist=worksteal $(PYTEST_ARGS)
 
 # ---------------------------------------------------------------- for developers
@@ -96,6 +96,18 @@ $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@echo "installing the developers' tools (hash-checked)"
 	@$(LOCKED) -r requirements/dev.txt
+	@touch $@
+
+# A blob server for the tests. Where there is no npm, or it fails, the tests that need it are skipped.
+$(VENV)/.azurite: requirements/azurite/package-lock.json | $(VENV)/.dev
+	@if command -v npm >/dev/null; then \
+	  echo "installing a blob server for the tests (integrity-checked)"; \
+	  rm -rf $(VENV)/azurite && mkdir -p $(VENV)/azurite \
+	  && cp requirements/azurite/package.json requirements/azurite/package-lock.json requirements/azurite/.npmrc \
+	    $(VENV)/azurite/ \
+	  && npm ci --prefix $(VENV)/azurite --omit=dev --ignore-scripts --loglevel=error \
+	  || { echo "npm failed: tests against the blob server are skipped" >&2; rm -rf $(VENV)/azurite; }; \
+	else echo "no npm: tests against the blob server are skipped" >&2; fi
 	@touch $@
 
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.runtime

@@ -254,18 +254,21 @@ def _means(
         TableFolder,
         UsageFiles,
     )
+    from meterhouse.connectors.remote import RemotePlaces
     from meterhouse.sandbox import Sandbox
     from meterhouse.streams.world import Services
 
     home = home_directory()
+    judge = guard()
+    places = RemotePlaces(judge, credentials=credentials, home=home)
     services = Services(
-        files=UsageFiles(home=home, folders=folders),
+        files=UsageFiles(home=home, folders=folders, data=directory, places=places),
         spools=SpoolFolder(directory),
         scripts=Sandbox(),
         progress=progress,
         log=log,
         http=http,
-        collectors=CollectorKinds(guard()),
+        collectors=CollectorKinds(judge),
         credentials=credentials,
         wait=time.sleep,
         stopwatch=lambda: int(time.monotonic()),
@@ -273,7 +276,7 @@ def _means(
         tables=TableFolder(directory, home=home),
         check_path=folders.check_pattern,
     )
-    delivery = FileDelivery(directory, home=home, folders=folders)
+    delivery = FileDelivery(directory, home=home, folders=folders, places=places)
     return Means(services, delivery, _lease(), living_processes, _now, Path.cwd())
 
 

@@ -188,11 +188,11 @@ def test_a_second_delivery_never_opens_what_the_first_has_published(
     data, out, delivery, monkeypatch
 ):
     name = spooled(data)
-    publish, copy = delivery_module._publish, delivery_module.copy_bytes
+    publish, copy = delivery_module.publish, delivery_module.copy_bytes
     seen = []
 
     def two_at_once(part, target):
-        monkeypatch.setattr(delivery_module, "_publish", publish)
+        monkeypatch.setattr(delivery_module, "publish", publish)
         publish(part, target)
         # The other process looked for the target just before, and copies now.
         monkeypatch.setattr(delivery_module, "copy_bytes", look)
@@ -206,7 +206,7 @@ def test_a_second_delivery_never_opens_what_the_first_has_published(
         part.unlink()
         copy(source, part)
 
-    monkeypatch.setattr(delivery_module, "_publish", two_at_once)
+    monkeypatch.setattr(delivery_module, "publish", two_at_once)
     path = delivery.deliver(name, str(out / "u.ndjson"))
 
     assert seen == ['{"text":"x"}\n']
@@ -234,7 +234,7 @@ def test_what_another_process_delivers_meanwhile_is_delivered(data, out, deliver
 def test_parts_that_a_crash_left_are_swept(data, out, delivery, monkeypatch):
     name = spooled(data)
     with monkeypatch.context() as patch:
-        patch.setattr(delivery_module, "_publish", interrupt)
+        patch.setattr(delivery_module, "publish", interrupt)
         patch.setattr(delivery_module.Path, "unlink", lambda *_, **__: None)
         with pytest.raises(KeyboardInterrupt):
             delivery.deliver(name, str(out / "u.ndjson"))

@@ -150,7 +150,9 @@ def test_a_record_that_cannot_be_read_back_is_named(folder):
 
 
 def test_an_unknown_format_is_refused(folder):
-    with pytest.raises(OutputError, match=r"no output format 'xml'.*use ndjson, csv or parquet"):
+    with pytest.raises(
+        OutputError, match=r"no output format 'xml'.*use ndjson, csv, parquet or avro"
+    ):
         spooled(folder, format="xml")
 
 

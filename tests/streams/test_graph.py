@@ -336,9 +336,20 @@ PARAMS = {
     "writers/file": [
         ({}, "path"),
         ({"path": "out/"}, "path"),
-        ({"path": "x.ndjson.gz"}, "path"),
+        ({"path": "{runs}.ndjson"}, "path"),
+        ({"path": "http://x/y.csv"}, "path"),
+        ({"path": "s3://UP/y.csv"}, "path"),
+        ({"path": "s3://bucket/../y.csv"}, "path"),
+        ({"path": "x.parquet.gz"}, "compression"),
+        ({"path": "x.csv", "endpoint": "https://x.example.com"}, "endpoint"),
+        ({"path": "x.avro", "formulaSafe": True}, "formulaSafe"),
+        ({"path": "x.csv", "secretsWalletEntry": {"secretId": "s"}}, "secretsWalletEntry"),
+        (
+            {"path": "s3://b-1/x.csv", "secretsWalletEntry": {"secretId": "s", "secretType": "x"}},
+            "secretsWalletEntry.secretType",
+        ),
         ({"path": "x.xls"}, "format"),
-        ({"path": "x.csv", "format": "avro"}, "format"),
+        ({"path": "x.csv", "format": "xlsx"}, "format"),
     ],
     "writers/log": [],
     "writers/noop": [],
@@ -409,6 +420,8 @@ def test_our_own_file_nodes_know_their_parameters():
     writer = node("w", "writers/file", path="w.csv", fromat="csv")
     assert [text.split("?")[0] for text in problems(document([reader(glob="*"), writer]))[:2]] == [
         'node "in" (readers/file) params.glob: is not a known field (fields of a readers/file node '
-        "are fields, format, path, suspenseManagement)",
+        "are account, afterReading, columns, decimalComma, delimiter, encoding, endpoint, fields, "
+        "format, hostKey, members, moveTo, path, quote, readerSchema, region, "
+        "secretsWalletEntry, sheet, suspenseManagement)",
         'node "w" (writers/file) params.fromat: is not a known field (did you mean format',
     ]

@@ -103,7 +103,7 @@ class Files:
         self.needed: list[frozenset[str] | None] = []
         self.read_paths: list[str] = []
 
-    def list(self, pattern: str) -> list[InputFile]:
+    def list(self, pattern: str, *, options=None) -> list[InputFile]:
         return [
             InputFile(path, len(file.lines), file.modified_ns)
             for path, file in sorted(self.files.items())
@@ -111,7 +111,7 @@ class Files:
         ]
 
     def read(
-        self, file, *, source, format, fields, records_max, needed=None
+        self, file, *, source, format, fields, records_max, needed=None, options=None
     ) -> Iterator[ReadChunk]:
         self.needed.append(needed)
         self.read_paths.append(file.path)

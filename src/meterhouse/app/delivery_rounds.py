@@ -19,7 +19,7 @@ _LOOK_SECONDS = 1
 class Delivered:
     """What was delivered, and why the rest was not."""
 
-    files: Sequence[Path] = ()
+    files: Sequence[Path | str] = ()
     forwarded: Tally = field(default_factory=Tally)
     reasons: Sequence[str] = ()
 
@@ -35,7 +35,7 @@ def deliver_round(ledger: Ledger, means: Means) -> Delivered:
 
 def deliver_until_done(ledger: Ledger, means: Means) -> Delivered:
     """Deliver until nothing is waiting that time alone brings; what is wrong with a file stays."""
-    files: list[Path] = []
+    files: list[Path | str] = []
     tally = Tally()
     while True:
         done = deliver_round(ledger, means)

@@ -54,6 +54,7 @@ from meterhouse.streams.record import (
     StreamDefinition,
     Suspended,
 )
+from meterhouse.streams.storage import LOCAL, Storage
 from meterhouse.streams.version import VersionNote
 
 
@@ -199,8 +200,8 @@ class Delivery(Protocol):
         """Remove spooled outputs, except the known ones and those of live runs."""
         ...
 
-    def deliver(self, spool_name: str, destination: str) -> Path:
-        """Deliver and return the path; a second time does no harm. Raises ``OutputError``.
+    def deliver(self, spool_name: str, destination: str, *, storage: Storage = LOCAL) -> Path | str:
+        """Deliver and return the path or URI; a second time does no harm. Raises ``OutputError``.
 
         The spooled output stays: it goes (``sweep``) once the ledger knows that it was delivered.
         """

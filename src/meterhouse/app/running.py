@@ -35,6 +35,7 @@ from meterhouse.streams.record import (
     StreamDefinition,
 )
 from meterhouse.streams.run import execute
+from meterhouse.streams.storage import is_remote
 from meterhouse.streams.suspension import SuspenseLimitReached
 from meterhouse.streams.world import Progress, RunFacts, Services
 
@@ -91,7 +92,7 @@ class EndedRun:
     """A run that has ended, what was delivered after it, and why it failed where it did."""
 
     run: Run
-    delivered: Sequence[Path] = ()
+    delivered: Sequence[Path | str] = ()
     undelivered: Sequence[Undelivered] = ()
     error: MeterhouseError | None = None
     forwarded: Tally = field(default_factory=Tally)
@@ -219,7 +220,8 @@ def _execute(
 
 def _absolute(entry: OutboxEntry, directory: Path) -> OutboxEntry:
     # A later run delivers what this one cannot, and may have another working directory.
-    if entry.forward is not None or entry.destination.startswith("~/"):
+    remote = is_remote(entry.destination)
+    if entry.forward is not None or remote or entry.destination.startswith("~/"):
         return entry
     return replace(entry, destination=str(directory / entry.destination))
 
@@ -356,14 +358,14 @@ def _waits(pending: PendingDelivery) -> MeterhouseError:
 
 def deliver(
     outbox: Outbox, *, delivery: Delivery, clock: Callable[[], Instant]
-) -> tuple[list[Path], list[Undelivered]]:
+) -> tuple[list[Path | str], list[Undelivered]]:
     """Deliver files that are committed and waiting, oldest first, of all runs; what fails stays.
 
     One process at a time delivers; where another one does, what is waiting is left to it.
     """
     if not _files(outbox):
         return [], []
-    delivered: list[Path] = []
+    delivered: list[Path | str] = []
     undelivered: list[Undelivered] = []
     seen: set[int] = set()
     with delivery.alone() as ours:
@@ -387,11 +389,12 @@ def _deliver_one(
     outbox: Outbox,
     delivery: Delivery,
     clock: Callable[[], Instant],
-    ended: tuple[list[Path], list[Undelivered]],
+    ended: tuple[list[Path | str], list[Undelivered]],
 ) -> None:
     delivered, undelivered = ended
     try:
-        path = delivery.deliver(pending.entry.spool, pending.entry.destination)
+        entry = pending.entry
+        path = delivery.deliver(entry.spool, entry.destination, storage=entry.storage)
     except MeterhouseError as error:
         if all(item.id != pending.id for item in outbox.pending()):
             return  # Another process has delivered it meanwhile.

@@ -11,11 +11,16 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from meterhouse.connectors.durable import make_folder, sync_folder, writing
 from meterhouse.connectors.folders import ALL_FOLDERS, AllowedFolders
 from meterhouse.connectors.spool import SPOOL, SpoolFolder, copy_bytes
 from meterhouse.streams.ports import OutputError
+from meterhouse.streams.storage import LOCAL, Storage, is_remote
+
+if TYPE_CHECKING:
+    from meterhouse.connectors.remote import RemotePlaces
 
 LOCK = ".delivery.lock"
 #: How long to wait for another process that delivers, and how often to look.
@@ -26,15 +31,23 @@ _LOOK_SECONDS = 0.05
 class FileDelivery:
     """Brings spooled files to where they belong; ``home`` is what ``~`` stands for.
 
+    ``places`` opens what lies elsewhere.
+
     May be repeated after a crash at any point, and by two processes at the same time.
     """
 
     def __init__(
-        self, data: Path, *, home: Path | None = None, folders: AllowedFolders = ALL_FOLDERS
+        self,
+        data: Path,
+        *,
+        home: Path | None = None,
+        folders: AllowedFolders = ALL_FOLDERS,
+        places: RemotePlaces | None = None,
     ) -> None:
         self._data = data
         self._home = home
         self._folders = folders
+        self._places = places
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
@@ -59,14 +72,16 @@ class FileDelivery:
         """Remove spooled files, except the known ones and those of live runs."""
         SpoolFolder(self._data).sweep(known, live_runs=live_runs, among=spooled)
 
-    def deliver(self, spool_name: str, destination: str) -> Path:
-        """Put a spooled file at its destination and return the path.
+    def deliver(self, spool_name: str, destination: str, *, storage: Storage = LOCAL) -> Path | str:
+        """Put a spooled file at its destination and return the path, or the URI.
 
         It stays in the spool, so that this can be repeated until the ledger knows of it; then
         ``sweep`` removes it. A destination that has the same content already counts as delivered;
         one that has other content, or cannot be written, raises ``OutputError``, and one that
         streams may not write, ``FileRefused``.
         """
+        if is_remote(destination):
+            return self._deliver_elsewhere(spool_name, destination, storage)
         self._folders.check(destination)
         target = self._target(destination)
         source = self._source(spool_name)
@@ -78,10 +93,19 @@ class FileDelivery:
                 if source.exists():
                     raise
                 if not target.exists():
-                    hint = "the data directory was changed by hand: run the stream again"
-                    message = f"{source} is gone before it was delivered"
-                    raise OutputError(message, hint=hint) from None
+                    raise _gone(source) from None
         return target
+
+    def _deliver_elsewhere(self, spool_name: str, destination: str, storage: Storage) -> str:
+        from meterhouse.connectors.remote.files import exists, put
+
+        source = self._source(spool_name)
+        if source.exists():
+            with writing(source):
+                put(self._places, source, destination, storage)
+        elif not exists(self._places, destination, storage):
+            raise _gone(source)
+        return destination
 
     def _target(self, destination: str) -> Path:
         if self._home is not None and destination.startswith("~/"):
@@ -93,6 +117,11 @@ class FileDelivery:
         if parts[:1] != (SPOOL,) or ".." in parts:
             raise OutputError(f"{spool_name!r} is not the name of a spooled file")
         return self._data.joinpath(*parts)
+
+
+def _gone(source: Path) -> OutputError:
+    hint = "the data directory was changed by hand: run the stream again"
+    return OutputError(f"{source} is gone before it was delivered", hint=hint)
 
 
 def _locked(handle: int) -> bool:
@@ -129,7 +158,7 @@ def _place(source: Path, target: Path, spool_name: str) -> None:
     part = target.with_name(f".meterhouse-{token}-{unique}.part")
     try:
         copy_bytes(source, part)
-        _publish(part, target)
+        publish(part, target)
     except FileExistsError:
         _expect_same(source, target)
     finally:
@@ -137,7 +166,7 @@ def _place(source: Path, target: Path, spool_name: str) -> None:
     sync_folder(target.parent)
 
 
-def _publish(part: Path, target: Path) -> None:
+def publish(part: Path, target: Path) -> None:
     """Give a complete file its name, unless another file has taken it meanwhile."""
     try:
         os.link(part, target)

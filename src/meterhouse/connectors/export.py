@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+import gzip
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -21,21 +27,43 @@ from meterhouse.engine.column import Column, concat_columns
 from meterhouse.streams.ports import OutputError
 
 _ROW_GROUP = 250_000
+_BUFFER_BYTES = 1 << 20
+_DECIMAL_DIGITS = 38
+_NOT_AVRO = re.compile(r"[^A-Za-z0-9_]")
+#: What begins a formula in one spreadsheet or another, full-width forms and line ends too.
+_FORMULA_MARKS = tuple("=+-@\t\r\n|%＝＋－＠")
 _LINES = msgspec.json.Decoder(float_hook=Decimal)
 
 
-def to_csv(source: Path, target: Path) -> None:
+def to_ndjson(source: Path, target: Path) -> None:
+    """Write NDJSON: what is spooled is that already."""
+    shutil.copyfile(source, target)
+
+
+def packed(source: Path, target: Path) -> None:
+    """Write gzip; equal content becomes equal bytes."""
+    with (
+        source.open("rb") as plain,
+        target.open("wb") as written,
+        gzip.GzipFile(filename="", fileobj=written, mode="wb", compresslevel=6, mtime=0) as zipped,
+    ):
+        shutil.copyfileobj(plain, zipped, _BUFFER_BYTES)
+
+
+def to_csv(source: Path, target: Path, *, formula_safe: bool = False) -> None:
     """Write CSV: a header of all fields in order of first appearance, nested values as JSON.
 
-    An absent field, null and the empty text are all an empty cell.
+    An absent field, null and the empty text are all an empty cell. ``formula_safe``: a text that a
+    spreadsheet would run begins with an apostrophe; numbers stay as they are.
     """
     names = list(dict.fromkeys(name for record in _records(source) for name in record))
     with target.open("w", encoding="utf-8", newline="") as written:
         writer = csv.writer(written, lineterminator="\n")
+        cell = _safe_cell if formula_safe else _cell
         if names:
-            writer.writerow(names)
+            writer.writerow(map(cell, names))
         for record in _records(source):
-            writer.writerow([_cell(record.get(name)) for name in names])
+            writer.writerow([cell(record.get(name)) for name in names])
 
 
 def _records(source: Path) -> Iterator[Record]:
@@ -50,6 +78,16 @@ def _cell(value: JsonValue) -> str:
     return value if isinstance(value, str) else json_text(value)
 
 
+def _safe_cell(value: JsonValue) -> str:
+    """Return a cell that no spreadsheet takes for a formula.
+
+    >>> _safe_cell("=1+1"), _safe_cell("-x"), _safe_cell(-5), _safe_cell("\uff1dA1")
+    ("'=1+1", "'-x", '-5', "'\uff1dA1")
+    """
+    text = _cell(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA_MARKS) else text
+
+
 def to_parquet(source: Path, target: Path) -> None:
     """Write Parquet: each field one column, as text, integer, decimal or Boolean.
 
@@ -57,22 +95,89 @@ def to_parquet(source: Path, target: Path) -> None:
     """
     import pyarrow.parquet as pq
 
+    samples = _samples(source)
+    schema = _frame({name: column.values.clear() for name, column in samples.items()})
+    with pq.ParquetWriter(target, schema.schema) as writer:
+        for columns in _uniform(source, samples):
+            writer.write_table(_frame(columns))
+
+
+def to_avro(source: Path, target: Path) -> None:
+    """Write Avro with the types that Parquet would have: each field nullable, decimals exact.
+
+    A name that Avro does not allow is written with ``_`` instead of what it may not have; the
+    property ``field`` of the schema has the name as it is.
+    """
+    import fastavro
+
+    samples = _samples(source)
+    names = avro_names(list(samples))
+    fields = [
+        {"name": name, "type": ["null", avro_type(like.values.dtype)], "default": None}
+        | ({} if name == field else {"field": field})
+        for (field, like), name in zip(samples.items(), names, strict=True)
+    ]
+    schema = {"type": "record", "name": "Record", "fields": fields}
+    # Equal content becomes equal bytes: the mark between blocks is one of the content, too.
+    mark = hashlib.blake2b(json.dumps(schema).encode(), digest_size=16).digest()
+    with target.open("wb") as written:
+        rows = _avro_rows(source, samples, names)
+        fastavro.writer(written, schema, rows, codec="deflate", sync_marker=mark)
+
+
+def avro_names(fields: Sequence[str]) -> list[str]:
+    """Return names that Avro allows, each once.
+
+    >>> avro_names(["userId", "group.region", "group_region", "1st"])
+    ['userId', 'group_region', 'group_region_2', '_1st']
+    """
+    names: dict[str, None] = {}
+    for field in fields:
+        plain = _NOT_AVRO.sub("_", field) or "_"
+        plain = f"_{plain}" if plain[0].isdigit() else plain
+        name, count = plain, 1
+        while name in names:
+            count += 1
+            name = f"{plain}_{count}"
+        names[name] = None
+    return list(names)
+
+
+def avro_type(dtype: pl.DataType) -> Any:
+    """Return the Avro type of a column."""
+    if isinstance(dtype, pl.Decimal):
+        precision = dtype.precision or _DECIMAL_DIGITS
+        return {
+            "type": "bytes",
+            "logicalType": "decimal",
+            "precision": precision,
+            "scale": dtype.scale,
+        }
+    return "long" if dtype == pl.Int64 else "boolean" if dtype == pl.Boolean else "string"
+
+
+def _avro_rows(
+    source: Path, samples: Mapping[str, Column], names: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    for columns in _uniform(source, samples):
+        for row in zip(*columns.values(), strict=True):
+            yield dict(zip(names, row, strict=True))
+
+
+def _samples(source: Path) -> dict[str, Column]:
+    """Return for each field a value of the kind that holds all its values."""
     samples: dict[str, Column] = {}
     for batch in _batches(source):
         for name, column in batch.columns().items():
             samples[name] = _sample([samples[name], column] if name in samples else [column])
-    schema = _frame({name: column.values.clear() for name, column in samples.items()})
-    with pq.ParquetWriter(target, schema.schema) as writer:
-        for batch in _batches(source):
-            columns = batch.columns()
-            writer.write_table(
-                _frame(
-                    {
-                        name: _as(columns.get(name), like, len(batch))
-                        for name, like in samples.items()
-                    }
-                )
-            )
+    return samples
+
+
+def _uniform(source: Path, samples: Mapping[str, Column]) -> Iterator[dict[str, pl.Series]]:
+    """Yield the records as columns, those of a field always of one type."""
+    for batch in _batches(source):
+        columns = batch.columns()
+        yield {name: _as(columns.get(name), like, len(batch)) for name, like in samples.items()}
 
 
 def _batches(source: Path) -> Iterator[UsageBatch]:
@@ -83,7 +188,7 @@ def _batches(source: Path) -> Iterator[UsageBatch]:
                 detail = (
                     f"{source}: record {chunk.unreadable[0].offset} {chunk.unreadable[0].detail}"
                 )
-                raise OutputError(f"{detail}, which Parquet cannot hold", hint="write ndjson")
+                raise OutputError(f"{detail}, which this format cannot hold", hint="write ndjson")
             yield chunk.batch
 
 
@@ -109,4 +214,9 @@ def _frame(columns: dict[str, pl.Series]) -> pa.Table:
     return pl.DataFrame(columns).to_arrow()
 
 
-EXPORTS: dict[str, Callable[[Path, Path], None]] = {"csv": to_csv, "parquet": to_parquet}
+EXPORTS: dict[str, Callable[[Path, Path], None]] = {
+    "ndjson": to_ndjson,
+    "csv": to_csv,
+    "parquet": to_parquet,
+    "avro": to_avro,
+}

@@ -6,8 +6,6 @@ longer than ``LINE_BYTES_MAX`` is handed on as such, without being kept in memor
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +14,8 @@ from typing import Protocol
 
 import polars as pl
 
-from meterhouse.connectors.opened import CutOff, unreadable
+from meterhouse.connectors.opened import CutOff
+from meterhouse.connectors.unpacking import unpacked
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.streams.ports import InputFile, ReadChunk, Unreadable
 
@@ -28,7 +27,6 @@ RAW_BYTES_MAX = 64 << 10
 _FIRST_BYTES = 1 << 20
 _BLOCK_BYTES = 4 << 20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +61,28 @@ class ByteSource(Protocol):
 
 
 def text_source(handle: FileIO, *, file: InputFile) -> ByteSource:
-    """Return the bytes of a text file, unpacked where it is gzip."""
-    packed = handle.read(2) == _GZIP_MAGIC
-    handle.seek(0)
-    if packed:
-        return _Unpacked(handle, file)
-    if file.path.endswith(".gz"):
-        hint = "its name ends in .gz: write it anew, or rename it if it is not compressed"
-        raise unreadable(file, "it is not gzip", hint=hint)
-    return handle
+    """Return the bytes of a text file, unpacked where it is packed."""
+    return unpacked(handle, file=file) or handle
 
 
-class _Unpacked:
-    """The content of a gzip file; a damaged one is an ``InputError``."""
+def recoded(source: ByteSource, encoding: str) -> ByteSource:
+    """Return a text in UTF-8; a byte order mark is none of its characters in any case."""
+    return _Recoded(source) if encoding == "latin-1" else source
 
-    def __init__(self, handle: FileIO, file: InputFile) -> None:
-        self._stream = gzip.GzipFile(fileobj=handle, mode="rb")
-        self._file = file
 
-    def read(self, size: int) -> bytes:
-        try:
-            return self._stream.read(size)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            hint = "it was cut off or damaged on its way: fetch it again"
-            raise unreadable(
-                self._file, f"its gzip data is damaged ({error})", hint=hint
-            ) from error
+class _Recoded:
+    """Latin-1 as UTF-8; newlines stay where they are."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self._rest = b""
+
+    def read(self, size: int, /) -> bytes:
+        if len(self._rest) < size:
+            fresh = self._source.read(size - len(self._rest)) or b""
+            self._rest += fresh.decode("latin-1").encode()
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
 
 
 def blocks(source: ByteSource, *, block_bytes: int | None = None) -> Iterator[Block | LongLine]:

@@ -18,6 +18,7 @@ from polars import selectors
 from meterhouse.connectors.asked import Asked
 from meterhouse.connectors.declared import typed_chunk
 from meterhouse.connectors.opened import unreadable
+from meterhouse.connectors.parquet_layout import ParquetFault, check_layout
 from meterhouse.core.json_text import Record, json_text
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Coded, Column, concat_columns
@@ -37,17 +38,21 @@ _DICTIONARY_SHARE_MAX = 0.25
 
 
 def read_parquet(
-    handle: FileIO, asked: Asked, *, file: InputFile, records_max: int
+    handle: FileIO, asked: Asked, *, file: InputFile, path: str, records_max: int
 ) -> Iterator[ReadChunk]:
     """Yield the records of a Parquet file. Offsets are record numbers from 0."""
     _check_magic(handle, file)
     try:
-        scan = pl.scan_parquet(file.path, glob=False, hive_partitioning=False)
+        check_layout(handle.fileno(), handle.seek(0, 2))
+    except ParquetFault as error:
+        raise unreadable(file, f"Parquet: {error}", hint=_HINT) from error
+    try:
+        scan = pl.scan_parquet(path, glob=False, hive_partitioning=False)
         schema = scan.collect_schema()
         names = [name for name in schema.names() if asked.keeps(name)]
         count = int(scan.select(pl.len()).collect().item())
         texts = [name for name in names if schema[name] == pl.String]
-        layout = _Layout.of(file.path, texts) if count >= _CODED_RECORDS_MIN else None
+        layout = _Layout.of(path, texts) if count >= _CODED_RECORDS_MIN else None
         for first, length in _slices(layout, count, records_max):
             columns = _columns(scan, names, layout, (first, length))
             batch = UsageBatch.from_columns(
@@ -179,8 +184,9 @@ def _slices(layout: _Layout | None, count: int, size_max: int) -> Iterator[tuple
 def _check_magic(handle: FileIO, file: InputFile) -> None:
     if handle.read(4) != _MAGIC:
         raise unreadable(file, "it is not Parquet", hint=_HINT)
-    handle.seek(-4, 2)
-    if file.size < 12 or handle.read(4) != _MAGIC:
+    size = handle.seek(0, 2)
+    handle.seek(max(0, size - 4))
+    if size < 12 or handle.read(4) != _MAGIC:
         hint = "it was cut off on its way, or its writer is not done: fetch it again"
         raise unreadable(file, "the end of the Parquet file is missing", hint=hint)
 

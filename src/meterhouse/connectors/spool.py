@@ -21,6 +21,11 @@ from meterhouse.streams.ports import OutputError
 SPOOL = "spool"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _BUFFER_BYTES = 1 << 20
+#: All that the files of one spool may be called.
+_SUFFIXES = (
+    *("ndjson.part", "part", "plain.part"),
+    *("ndjson", "ndjson.gz", "csv", "csv.gz", "parquet", "avro"),
+)
 
 
 class SpoolFolder:
@@ -29,9 +34,11 @@ class SpoolFolder:
     def __init__(self, data: Path) -> None:
         self._data = data
 
-    def open(self, run_id: str, node_id: str) -> FileSpool:
-        """Return an empty spool for one writer of one run."""
-        return FileSpool(self._data, f"{SPOOL}/{safe_name(run_id)}/{safe_name(node_id)}")
+    def open(self, run_id: str, node_id: str, *, part: int | None = None) -> FileSpool:
+        """Return an empty spool for one writer of one run, or for one of its many files."""
+        stem = f"{SPOOL}/{safe_name(run_id)}/{safe_name(node_id)}"
+        # A safe name has no dot: no other node has a spool of that name.
+        return FileSpool(self._data, stem if part is None else f"{stem}.{part}", many=bool(part))
 
     def names(self) -> list[str]:
         """Return the names of all files that are there, finished or not."""
@@ -75,34 +82,47 @@ def safe_name(name: str) -> str:
 
 
 class FileSpool:
-    """Output of one file writer of one run."""
+    """Output of one file writer of one run; of ``many``, none is held open between two writes."""
 
-    def __init__(self, data: Path, stem: str) -> None:
+    def __init__(self, data: Path, stem: str, *, many: bool = False) -> None:
         self._data = data
         self._stem = stem
+        self._many = many
         self._part = data / f"{stem}.ndjson.part"
         with writing(self._part):
             make_folder(self._part.parent)
             self._file: BinaryIO = self._part.open("wb", buffering=_BUFFER_BYTES)
+            self._rest()
+
+    def _rest(self) -> None:
+        if self._many:
+            self._file.close()
+
+    def _wake(self) -> None:
+        if self._file.closed:
+            self._file = self._part.open("ab", buffering=_BUFFER_BYTES)
 
     def write(self, records: Sequence[Record]) -> None:
         """Append records."""
         with writing(self._part):
+            self._wake()
             self._file.writelines(json_text(record).encode() + b"\n" for record in records)
+            self._rest()
 
-    def finish(self, *, format: str) -> str:
+    def finish(self, *, format: str, gzip: bool = False, formula_safe: bool = False) -> str:
         """Bring the output into its format, make it durable and return its spool name."""
-        name = f"{self._stem}.{format}"
+        name = f"{self._stem}.{format}{'.gz' if gzip else ''}"
         target = self._data / name
         with writing(target):
+            self._wake()
             self._file.flush()
-            if format == "ndjson":
+            if format == "ndjson" and not gzip:
                 os.fsync(self._file.fileno())
                 self._file.close()
                 self._part.rename(target)
             else:
                 self._file.close()
-                self._convert(target, format)
+                self._convert(target, format, gzip=gzip, formula_safe=formula_safe)
                 self._part.unlink()
             sync_folder(target.parent)
         return name
@@ -114,18 +134,26 @@ class FileSpool:
                 self._file.close()
             except OSError:
                 pass  # a full disk refuses the last bytes, which nobody wants any more
-            for suffix in ("ndjson.part", "ndjson", "csv", "parquet", "part"):
+            for suffix in _SUFFIXES:
                 (self._data / f"{self._stem}.{suffix}").unlink(missing_ok=True)
             remove_if_empty(self._part.parent)
 
-    def _convert(self, target: Path, format: str) -> None:
-        from meterhouse.connectors.export import EXPORTS
+    def _convert(self, target: Path, format: str, *, gzip: bool, formula_safe: bool) -> None:
+        from meterhouse.connectors.export import EXPORTS, packed, to_csv
 
         if format not in EXPORTS:
-            hint = f"use ndjson, {' or '.join(EXPORTS)}"
+            *others, last = EXPORTS
+            hint = f"use {', '.join(others)} or {last}"
             raise OutputError(f"there is no output format {format!r}", hint=hint)
-        part = target.with_suffix(".part")
-        EXPORTS[format](self._part, part)
+        part = self._data / f"{self._stem}.part"
+        plain = self._data / f"{self._stem}.plain.part" if gzip else part
+        if format == "csv":
+            to_csv(self._part, plain, formula_safe=formula_safe)
+        else:
+            EXPORTS[format](self._part, plain)
+        if gzip:
+            packed(plain, part)
+            plain.unlink()
         with part.open("rb") as written:
             os.fsync(written.fileno())
         part.rename(target)

@@ -140,7 +140,9 @@ def _together(taken: list[ForwardEntry], entry: ForwardEntry, records: int) -> b
 def _entry(database: Database, row: Row, *, woken: bool) -> ForwardEntry:
     id, run_id, node_id, spool, destination, forward, records = row
     where = path_from_value(destination)
-    entry = OutboxEntry(node_id, spool, where, Forward.from_json(parse_json(forward)), records)
+    entry = OutboxEntry(
+        node_id, spool, where, forward=Forward.from_json(parse_json(forward)), records=records
+    )
     lanes = {}
     for values in database.rows(_SQL["lanes"], (id,)):
         lane = LaneProgress(*values)

@@ -20,7 +20,7 @@ def migrate(database: Database) -> None:
             continue  # Opening a ledger that is up to date waits for nobody's commit.
         with database.write():
             # Another process may have been faster: look again, now that it must wait.
-            if _version(database) < number:
+            if _version(database) == number - 1:
                 database.execute_script(text)
                 database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 database.execute(f"PRAGMA user_version = {number}")

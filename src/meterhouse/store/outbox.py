@@ -12,6 +12,7 @@ from meterhouse.store.connection import Database, path_from_value, storable
 from meterhouse.store.sql_text import queries
 from meterhouse.streams.forward import Forward
 from meterhouse.streams.record import OutboxEntry
+from meterhouse.streams.storage import LOCAL, Storage
 
 _SQL = queries("outbox")
 
@@ -45,7 +46,8 @@ class OutboxTable(Recorder):
 
 
 def _from_row(id: int, run_id: str, *row: Any) -> PendingDelivery:
-    node_id, spool, destination, forward, records, *tried = row
+    node_id, spool, destination, storage, forward, records, *tried = row
+    reached = LOCAL if storage is None else Storage.from_json(parse_json(storage))
     read = None if forward is None else Forward.from_json(parse_json(forward))
-    entry = OutboxEntry(node_id, spool, path_from_value(destination), read, records)
+    entry = OutboxEntry(node_id, spool, path_from_value(destination), reached, read, records)
     return PendingDelivery(id, run_id, entry, *tried)

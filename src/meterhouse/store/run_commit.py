@@ -29,6 +29,7 @@ from meterhouse.streams.record import (
     SessionChanges,
     Suspended,
 )
+from meterhouse.streams.storage import LOCAL, Storage
 
 _SQL = queries("run_commit")
 _RUNS = queries("runs")
@@ -58,7 +59,7 @@ def commit(database: Database, run: Run, result: RunResult, *, run_no: int, stre
     _write_suspense(database, run, result.suspended, numbers=(stream_no, run_no, 0))
     database.execute_many(_SQL["delete_suspense"], zip(result.requeued, strict=True))
     consumed = [
-        (stream_no, f.node_id, path_value(f.path), f.size, f.modified_ns, run_no)
+        (stream_no, f.node_id, path_value(f.path), f.size, f.modified_ns, f.etag, run_no)
         for f in result.consumed
     ]
     database.execute_many(_SQL["insert_consumed"], consumed)
@@ -70,6 +71,10 @@ def commit(database: Database, run: Run, result: RunResult, *, run_no: int, stre
     _write_script_store(database, result.script_store, stream_no=stream_no)
     _write_sessions(database, result.sessions, stream_no=stream_no, at=run.at)
     _write_story(database, result, run_no=run_no)
+
+
+def _storage_value(storage: Storage) -> str | None:
+    return None if storage == LOCAL else json_text(storage.to_json())
 
 
 def keep_failed(
@@ -206,8 +211,8 @@ def _write_output(database: Database, run: Run, entry: OutboxEntry, *, run_no: i
     if entry.forward is not None:
         forward = json_text(entry.forward.to_json())
         channel = database.value(_FORWARDS["put_channel"], (run.stream_id, entry.node_id))
-    where = path_value(entry.destination)
-    values = (run_no, entry.node_id, entry.spool, where, forward, channel, entry.records)
+    where = path_value(entry.destination), _storage_value(entry.storage)
+    values = (run_no, entry.node_id, entry.spool, *where, forward, channel, entry.records)
     database.execute(_SQL["insert_outbox"], values)
 
 

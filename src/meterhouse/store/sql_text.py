@@ -24,11 +24,12 @@ def queries(noun: str) -> Mapping[str, str]:
 
 
 def migrations() -> Iterator[tuple[int, str]]:
-    """Yield number and text of every migration, in order. Numbers may be left out."""
+    """Yield number and text of every migration, in order."""
     found = {
         int(match[1]): file
         for file in (files("meterhouse.store") / "migrations").iterdir()
         if (match := _NUMBER.match(file.name))
     }
+    assert sorted(found) == list(range(1, len(found) + 1)), "migrations are numbered from 1"
     for number in sorted(found):
         yield number, found[number].read_text("utf-8")

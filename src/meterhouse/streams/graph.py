@@ -193,10 +193,10 @@ def _name_problems(drafts: Sequence[_Draft]) -> list[Problem]:
     paths: set[str] = set()
     for draft in drafts:
         if isinstance(draft.params, FileWriterParams):
-            if draft.params.path in paths:
-                message = f"writes to {shown(draft.params.path)}, as another node does"
+            if draft.params.name.written in paths:
+                message = f"writes to {shown(draft.params.name.written)}, as another node does"
                 problems.append(draft.problem(message, "give each writer its own path"))
-            paths.add(draft.params.path)
+            paths.add(draft.params.name.written)
     return problems
 
 

@@ -15,6 +15,7 @@ from meterhouse.core.secret import Credentials
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Column
 from meterhouse.engine.source import MeterSource
+from meterhouse.streams.file_options import PLAIN, AfterReading, FileOptions
 from meterhouse.streams.lookup_table import TableVersion
 from meterhouse.streams.record import AggregateSession, ConsumedFile, Requeued
 
@@ -39,11 +40,15 @@ class FileRefused(MeterhouseError):
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file as it stands: consumed files are remembered by these three."""
+    """A file as it stands: consumed files are remembered by these.
+
+    The path of a file that lies elsewhere has a scheme; ``etag`` is the mark of its content there.
+    """
 
     path: str
     size: int
     modified_ns: int
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,29 @@ class ReadChunk:
 class FileReader(Protocol):
     """Reads usage files."""
 
-    def list(self, pattern: str) -> list[InputFile]:
+    def list(self, pattern: str, *, options: FileOptions = PLAIN) -> list[InputFile]:
         """Return the files that a glob names, sorted by path."""
+        ...
+
+    def moved(self, file: InputFile, *, pattern: str, move_to: str) -> str:
+        """Return the path that a file has once it was moved.
+
+        Raises ``InputError`` where the glob names that path too: it would be read again.
+        """
+        ...
+
+    def release(
+        self,
+        file: InputFile,
+        action: AfterReading,
+        *,
+        target: str | None = None,
+        options: FileOptions = PLAIN,
+    ) -> None:
+        """Move a file that was read to ``target``, or delete it; a second time does no harm.
+
+        Raises ``OutputError`` where it cannot be done, or would lose what nobody has read.
+        """
         ...
 
     def read(
@@ -83,6 +109,7 @@ class FileReader(Protocol):
         fields: Mapping[str, str],
         records_max: int,
         needed: frozenset[str] | None = None,
+        options: FileOptions = PLAIN,
     ) -> Iterator[ReadChunk]:
         """Yield a file's records in order, at most ``records_max`` at a time.
 
@@ -170,8 +197,11 @@ class Spool(Protocol):
         """Append records, one line each."""
         ...
 
-    def finish(self, *, format: str) -> str:
-        """Bring the output into its format, make it durable and return its spool name."""
+    def finish(self, *, format: str, gzip: bool = False, formula_safe: bool = False) -> str:
+        """Bring the output into its format, make it durable and return its spool name.
+
+        ``formula_safe``: no cell of CSV is a formula to a spreadsheet.
+        """
         ...
 
     def discard(self) -> None:
@@ -182,8 +212,8 @@ class Spool(Protocol):
 class SpoolFactory(Protocol):
     """Opens spools."""
 
-    def open(self, run_id: str, node_id: str) -> Spool:
-        """Return an empty spool for one writer of one run."""
+    def open(self, run_id: str, node_id: str, *, part: int | None = None) -> Spool:
+        """Return an empty spool for one writer of one run, or for one of its many files."""
         ...
 
 

@@ -115,7 +115,7 @@ class _Unremembering:
 class _NoSpools:
     """Outputs of a preview go nowhere."""
 
-    def open(self, run_id: str, node_id: str) -> Spool:
+    def open(self, run_id: str, node_id: str, *, part: int | None = None) -> Spool:
         return _NoSpool()
 
 
@@ -123,7 +123,7 @@ class _NoSpool:
     def write(self, records: Sequence[Record]) -> None:
         pass
 
-    def finish(self, *, format: str) -> str:
+    def finish(self, *, format: str, gzip: bool = False, formula_safe: bool = False) -> str:
         return ""
 
     def discard(self) -> None:

@@ -19,6 +19,7 @@ from meterhouse.core.metered_record import MeteredRecord
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.metering import StateChanges
 from meterhouse.streams.forward import Forward
+from meterhouse.streams.storage import LOCAL, Storage
 
 _REVISION_CHARS = 32
 
@@ -170,12 +171,13 @@ class Emitted:
 
 @dataclass(frozen=True, slots=True)
 class ConsumedFile:
-    """A file that a reader node has read to its end."""
+    """A file that a reader node has read to its end. ``etag``: of a file of object storage."""
 
     node_id: str
     path: str
     size: int
     modified_ns: int
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +200,15 @@ AfterCommit = Callable[[], Sequence[InputPosition] | None]
 class OutboxEntry:
     """A spooled output and where it is to go; delivered after the commit.
 
-    A file goes whole to ``destination``. With ``forward``, so many ``records`` leave one after
-    another, and ``destination`` is for people to read.
+    A file goes whole to ``destination``; ``storage`` says how one with a scheme is reached. With
+    ``forward``, so many ``records`` leave one after another, and ``destination`` is for people to
+    read.
     """
 
     node_id: str
     spool: str
     destination: str
+    storage: Storage = LOCAL
     forward: Forward | None = None
     records: int = 0
 

@@ -91,8 +91,8 @@ class Services:
     ``credentials`` (by id of a secret) are for streams that call servers; ``wait`` lets seconds
     pass between two tries, and ``stopwatch`` tells whole seconds that have passed. ``checkpoint``
     is called before each chunk; what it raises ends the run. ``tables`` are for streams that look
-    things up. ``check_path`` raises ``FileRefused``
-    where streams may not use what a path or a glob of the file system names.
+    things up. ``check_path`` raises ``FileRefused`` where streams may not use what a path or a
+    glob of the file system names.
     """
 
     files: FileReader
@@ -109,12 +109,12 @@ class Services:
     tables: TableContents | None = None
     check_path: Callable[[str], None] = _refuse_none
 
-    def path_obstacle(self, path: str) -> Problem | None:
-        """Say why a node may not use the ``path`` of its parameters; ``None`` where it may."""
+    def path_obstacle(self, path: str, *, place: str = "path") -> Problem | None:
+        """Say why a node may not use a path of its parameters; ``None`` where it may."""
         try:
             self.check_path(path)
         except FileRefused as refused:
-            return Problem("path", refused.args[0], refused.hint)
+            return Problem(place, refused.args[0], refused.hint)
         return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from io import FileIO
 from itertools import islice
@@ -20,7 +20,12 @@ from meterhouse.connectors.avro.container import (
     read_header,
     unpacked,
 )
-from meterhouse.connectors.avro.schema import is_columnar, is_record, is_recursive
+from meterhouse.connectors.avro.schema import (
+    has_endless_lists,
+    is_columnar,
+    is_record,
+    is_recursive,
+)
 from meterhouse.connectors.declared import typed_chunk
 from meterhouse.connectors.layout import in_columns
 from meterhouse.connectors.opened import unreadable
@@ -34,8 +39,14 @@ _AS_THEY_ARE = frozenset({str, int, bool, Decimal})
 _HINT = "fetch it or write it anew; set format of the reader if it is of another one"
 
 
-def read_avro(handle: FileIO, asked: Asked, *, file: InputFile) -> Iterator[ReadChunk]:
-    """Yield the records of an Avro file. Offsets are record numbers from 0."""
+def read_avro(
+    handle: FileIO, asked: Asked, *, file: InputFile, schema: Mapping[str, Any] | None = None
+) -> Iterator[ReadChunk]:
+    """Yield the records of an Avro file. Offsets are record numbers from 0.
+
+    With a reader's ``schema``, they are resolved to it by Avro's rules: fields that it lacks are
+    left out, absent ones get their defaults, types are promoted.
+    """
     stream = io.BufferedReader(handle, 1 << 20)
     try:
         header = read_header(stream)
@@ -43,7 +54,9 @@ def read_avro(handle: FileIO, asked: Asked, *, file: InputFile) -> Iterator[Read
             raise AvroFault("its schema is not a record")
         if is_recursive(header.schema):
             raise AvroFault("a type of its schema contains itself")
-        decode = _Decoder(header, asked)
+        if has_endless_lists(header.schema):
+            raise AvroFault("a list of its schema has items that take no bytes")
+        decode = _Decoder(header, asked, None if schema is None else _parsed(schema))
         yield from ordered_map(decode, block_groups(stream, header))
     except AvroFault as error:
         raise unreadable(file, str(error), hint=_HINT) from error
@@ -54,10 +67,11 @@ def read_avro(handle: FileIO, asked: Asked, *, file: InputFile) -> Iterator[Read
 class _Decoder:
     """Decodes block groups of one file."""
 
-    def __init__(self, header: Header, asked: Asked) -> None:
+    def __init__(self, header: Header, asked: Asked, schema: Any) -> None:
         self._header = header
         self._asked = asked
-        self._columnar = is_columnar(header.schema)
+        self._schema = schema
+        self._columnar = schema is None and is_columnar(header.schema)
 
     def __call__(self, group: BlockGroup) -> ReadChunk:
         container = unpacked(self._header, group)
@@ -93,14 +107,28 @@ class _Decoder:
         import fastavro
 
         try:
-            records = fastavro.reader(io.BytesIO(container))
+            records = fastavro.reader(io.BytesIO(container), self._schema)
             rows = [_record(record) for record in islice(records, group.count + 1)]
+        except fastavro.read.SchemaResolutionError as error:
+            detail = " ".join(str(error).split())[:300]
+            raise AvroFault(f"its schema does not resolve to readerSchema: {detail}") from error
         except Exception as error:  # the decoder raises whatever comes its way
             raise AvroFault(f"a block is damaged ({str(error)[:200]})") from error
         if len(rows) != group.count:
             raise AvroFault(f"a block of {group.count:,} records holds {len(rows):,}")
         origins = [(self._asked.source, group.first + place) for place in range(len(rows))]
         return in_columns(ReadChunk(UsageBatch.from_rows(rows, origins)))
+
+
+def _parsed(schema: Mapping[str, Any]) -> Any:
+    import fastavro
+
+    try:
+        if not is_record(dict(schema)) or is_recursive(dict(schema)):
+            raise ValueError("it is no record, or contains itself")
+        return fastavro.parse_schema(dict(schema))
+    except Exception as error:  # whatever is wrong with a schema that a document has
+        raise AvroFault(f"readerSchema is no schema ({str(error)[:200]})") from error
 
 
 def _record(record: Any) -> Record:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 _PLAIN = frozenset({"boolean", "int", "long", "float", "double", "bytes", "string"})
@@ -55,6 +56,48 @@ def _is_scalar(kind: Any, *, enum: bool) -> bool:
 def is_record(schema: Any) -> bool:
     """Whether the values of a file are records at all."""
     return isinstance(schema, dict) and schema.get("type") == "record"
+
+
+def has_endless_lists(schema: Any) -> bool:
+    """Whether a list may have items that take no bytes: then nothing bounds how many it has.
+
+    For schemas that are not recursive.
+    """
+    parts = list(_parts(schema))
+    named: dict[str, list[Any]] = {}
+    for part in parts:
+        if isinstance(part.get("name"), str):
+            named.setdefault(part["name"].rpartition(".")[2], []).append(part)
+    return any(
+        part.get("type") == "array" and _may_be_empty(part.get("items"), named) for part in parts
+    )
+
+
+def _parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object that a schema is made of, fields among them."""
+    if isinstance(schema, list):
+        for branch in schema:
+            yield from _parts(branch)
+    elif isinstance(schema, dict):
+        yield schema
+        for inner in ("type", "items", "values", "fields"):
+            yield from _parts(schema.get(inner))
+
+
+def _may_be_empty(schema: Any, named: Mapping[str, list[Any]]) -> bool:
+    """Whether a value may take no bytes; a union, a number, a text and a list take one at least."""
+    if isinstance(schema, str):
+        known = named.get(schema.rpartition(".")[2], [])
+        return schema == "null" or any(_may_be_empty(part, named) for part in known)
+    if not isinstance(schema, dict):
+        return False
+    kind = schema.get("type")
+    if kind == "fixed":
+        return not schema.get("size")
+    if kind in ("record", "error"):
+        fields = [field for field in schema.get("fields") or () if isinstance(field, dict)]
+        return all(_may_be_empty(field.get("type"), named) for field in fields)
+    return kind != schema.get("name") and _may_be_empty(kind, named)
 
 
 def is_recursive(schema: Any, within: frozenset[str] = frozenset()) -> bool:

@@ -16,11 +16,12 @@ from meterhouse.connectors.chunking import ROWS_MAX
 from meterhouse.connectors.declared import typed_chunk
 from meterhouse.connectors.delimited.exact import (
     NEVER_CLOSED,
+    PLAIN,
     RECORD_BYTES_MAX,
+    Cells,
     exact_chunk,
     first_record,
     raw_records,
-    record_of,
     record_text,
 )
 from meterhouse.connectors.delimited.survey import Survey, has_quote, surveyed
@@ -38,6 +39,7 @@ from meterhouse.connectors.lines import (
 from meterhouse.connectors.opened import CutOff, unreadable
 from meterhouse.connectors.ordered import ordered_map
 from meterhouse.core.json_text import Record
+from meterhouse.streams.file_options import CsvDialect
 from meterhouse.streams.ports import InputFile, ReadChunk
 
 _NO_HEADER = "its first line must name the columns"
@@ -56,17 +58,26 @@ class _Span:
 
 
 def read_csv(
-    stream: ByteSource, asked: Asked, *, file: InputFile, block_bytes: int | None = None
+    stream: ByteSource,
+    asked: Asked,
+    *,
+    file: InputFile,
+    dialect: CsvDialect = PLAIN,
+    block_bytes: int | None = None,
 ) -> Iterator[ReadChunk]:
     """Yield the records of a CSV input in parts of any size."""
     pieces = blocks(stream, block_bytes=block_bytes)
     first = next(pieces, None)
+    if first is None and dialect.columns is not None:
+        return
     if first is None:
         raise unreadable(file, "it is empty", hint=_NO_HEADER)
     if isinstance(first, LongLine):
         raise unreadable(file, "its first line has no end", hint=_NO_HEADER)
-    header, header_lines = _header(first, file)
-    table = _Table(header, asked)
+    header, header_lines = _header(first, file, dialect)
+    numbers = {name for name, kind in asked.declared.items() if kind == "number"}
+    cells = Cells(header, dialect, frozenset(numbers if dialect.decimal_comma else ()))
+    table = _Table(cells, asked)
     header_bytes = sum(map(len, lines_of(first.data)[:header_lines]))
     rest = first.line_count - header_lines
     body = Block(first.data[header_bytes:], header_lines, rest, open_end=first.open_end)
@@ -80,9 +91,11 @@ def read_csv(
     )
 
 
-def _header(first: Block, file: InputFile) -> tuple[Sequence[str], int]:
+def _header(first: Block, file: InputFile, dialect: CsvDialect) -> tuple[Sequence[str], int]:
     """Return the names of the columns and how many lines they take."""
-    record = first_record(lines_of(first.data))
+    if dialect.columns is not None:
+        return dialect.columns, 0
+    record = first_record(lines_of(first.data), dialect=dialect)
     if record is None:
         raise unreadable(file, "its header line is not CSV", hint=_NO_HEADER)
     if record.fault:
@@ -121,11 +134,13 @@ def _parts(pieces: Iterator[Block | LongLine], table: _Table) -> Iterator[_Span 
 class _Table:
     """What all parts of one input have in common."""
 
-    header: Sequence[str]
+    cells: Cells
     asked: Asked
 
     def cut(self, span: _Span) -> tuple[_Span | ReadChunk, _Span]:
         """Return the records of a span, read or yet to be read, and what is left of it."""
+        if not self.cells.dialect.is_plain:
+            return self.exact(span, at_end=False)
         if not has_quote(span.data):
             return span, _after(span, len(span.data), span.line_count)
         survey = surveyed(span.data)
@@ -147,9 +162,9 @@ class _Table:
         ``last``: the input ends with the span.
         """
         lines = lines_of(span.data)
-        records, used = raw_records(lines, at_end=at_end)
+        records, used = raw_records(lines, at_end=at_end, dialect=self.cells.dialect)
         chunk = exact_chunk(
-            lines, records, header=self.header, source=self.asked.source, first_line=span.first_line
+            lines, records, cells=self.cells, source=self.asked.source, first_line=span.first_line
         )
         if last:
             _refuse_open_quote(chunk, open_end=span.open_end)
@@ -165,7 +180,7 @@ class _Table:
         chunk = quick_chunk(
             span.data,
             self.asked,
-            header=self.header,
+            header=self.cells.names,
             first_line=span.first_line,
             line_count=span.line_count,
             survey=span.survey,
@@ -182,9 +197,10 @@ class _Table:
         def written(offset: int) -> tuple[str, Record]:
             if not lines:
                 lines.extend(lines_of(span.data))
-            record = first_record(lines, at=offset - span.first_line)
+            place = offset - span.first_line
+            record = first_record(lines, at=place, dialect=self.cells.dialect)
             assert record is not None
-            return record_text(lines, record), record_of(record, self.header)
+            return record_text(lines, record), self.cells.record(record.cells)
 
         return typed_chunk(chunk, self.asked.declared, written=written)
 

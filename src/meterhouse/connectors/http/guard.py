@@ -131,6 +131,12 @@ class Guard:
                     raise HttpRefused(f"{where}{address}: not a public address", hint=_HINT)
         return [str(address) for address in found]
 
+    def trusts(self, host: str, port: int) -> bool:
+        """Whether the operator allows the host itself, and not only because it is public."""
+        literal = _literal(host)
+        allowed = literal is not None and self._allowed.holds(literal, port)
+        return allowed or self._allowed.names(host, port)
+
     def _resolve(self, host: str, port: int) -> list[Address]:
         try:
             texts = self._resolver(host, port)

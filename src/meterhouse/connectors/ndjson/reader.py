@@ -21,7 +21,10 @@ from meterhouse.connectors.lines import (
 from meterhouse.connectors.ndjson.exact import exact_chunk, read_record
 from meterhouse.connectors.ordered import ordered_map
 from meterhouse.core.json_text import Record
+from meterhouse.engine.batch import UsageBatch
 from meterhouse.streams.ports import ReadChunk
+
+_BLANKS = b" \t\r\n"
 
 
 def read_ndjson(
@@ -45,6 +48,8 @@ def read_ndjson(
     def read(piece: Block | LongLine) -> ReadChunk:
         if isinstance(piece, LongLine):
             return long_line_chunk(piece)
+        if not bytes(piece.data).strip(_BLANKS):
+            return ReadChunk(UsageBatch.from_rows([]))  # Blank lines cost nothing.
         return _typed(read_block(piece, asked, shape=shape), piece, asked)
 
     yield from ordered_map(read, chain([first], pieces))

@@ -1,7 +1,7 @@
 -- name: pending
 SELECT
-    outbox.id, run.id, outbox.node_id, outbox.spool, outbox.destination, outbox.forward,
-    outbox.records, outbox.attempts, outbox.attempted_at, outbox.error,
+    outbox.id, run.id, outbox.node_id, outbox.spool, outbox.destination, outbox.storage,
+    outbox.forward, outbox.records, outbox.attempts, outbox.attempted_at, outbox.error,
     (SELECT coalesce(sum(done), 0) FROM forward_lane WHERE outbox_id = outbox.id),
     (SELECT min(next_attempt_at) FROM forward_lane WHERE outbox_id = outbox.id)
 FROM outbox INDEXED BY outbox_pending

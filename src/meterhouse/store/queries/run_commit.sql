@@ -42,10 +42,14 @@ SELECT EXISTS (SELECT 1 FROM suspense WHERE stream_no = ? AND provisional = 1)
 DELETE FROM suspense WHERE id = ?
 
 -- name: insert_consumed
-INSERT INTO consumed_file (stream_no, node_id, path, size, modified_ns, run_no)
-VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO consumed_file (stream_no, node_id, path, size, modified_ns, etag, run_no)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (stream_no, node_id, path) DO UPDATE
-SET size = excluded.size, modified_ns = excluded.modified_ns, run_no = excluded.run_no
+SET
+    size = excluded.size,
+    modified_ns = excluded.modified_ns,
+    etag = excluded.etag,
+    run_no = excluded.run_no
 
 -- name: dedup_node
 SELECT no, swept FROM dedup_node WHERE stream_no = ? AND node_id = ?
@@ -75,8 +79,8 @@ WHERE node_no = :node_no AND digest > :start AND (:end IS NULL OR digest <= :end
 UPDATE dedup_node SET swept = ? WHERE no = ?
 
 -- name: insert_outbox
-INSERT INTO outbox (run_no, node_id, spool, destination, forward, channel_no, records)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO outbox (run_no, node_id, spool, destination, storage, forward, channel_no, records)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: put_value
 INSERT OR REPLACE INTO script_store (stream_no, node_id, key, value) VALUES (?, ?, ?, ?)

@@ -53,7 +53,7 @@ FROM (
 SELECT no FROM stream WHERE id = ?
 
 -- name: consumed
-SELECT path, size, modified_ns FROM consumed_file WHERE stream_no = ? AND node_id = ?
+SELECT path, size, modified_ns, etag FROM consumed_file WHERE stream_no = ? AND node_id = ?
 
 -- name: requeued
 SELECT suspense.id, suspense.node_id, suspense.record, source.name, suspense.place

@@ -1,28 +1,33 @@
-"""``readers/file``: usage files that a glob names, each read once.
+"""``readers/file``: usage files that a glob names, each read once, wherever they lie.
 
-Consumed files are remembered by path, size and time of change. One that has changed since is
-reported and not read again: its records have been counted, and nobody can tell which are new.
+Consumed files are remembered by path, size and time of change, those of object storage by ETag,
+too. One that has changed since is reported and not read again: its records have been counted, and
+nobody can tell which are new. What becomes of a file that was read happens after the commit; where
+a process did not live to do it, the next run does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from meterhouse.core.json_text import Record
-from meterhouse.core.problem import Problem
+from meterhouse.core.problem import MeterhouseError, Problem
 from meterhouse.core.reading import Reading, shown
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import Origin, UsageBatch, concat_batches
 from meterhouse.streams.ahead import ahead
 from meterhouse.streams.declared import Misfit, typed_record
+from meterhouse.streams.file_options import PLAIN, AfterReading, FileOptions
+from meterhouse.streams.nodes.file_format import FORMATS, OPTION_FIELDS, read_after, read_options
 from meterhouse.streams.nodes.node import OUT, NodeParams, NodeRun, NodeSite, NodeType, Outputs
-from meterhouse.streams.ports import InputFile, ReadChunk
+from meterhouse.streams.ports import InputFile, OutputError, ReadChunk
 from meterhouse.streams.record import ConsumedFile, RunResult
+from meterhouse.streams.storage import location, read_location, storage_obstacle
 from meterhouse.streams.suspension import Bad, SuspensePolicy, read_policy
 from meterhouse.streams.world import Progress, Services
 
-FORMATS = ("ndjson", "csv", "parquet", "avro")
 FIELD_TYPES = ("string", "number", "boolean")
 
 
@@ -36,6 +41,7 @@ _TEXT_SHARE = 4
 class FileReaderParams(NodeParams):
     """``path`` (a glob), ``format`` (by suffix unless given), ``fields`` (types of columns).
 
+    ``options`` say how files are reached and read, ``after`` what becomes of them then.
     ``suspenseManagement`` as other nodes have it: 10,000 unreadable records after one another end
     the run unless ``eventThreshold`` says otherwise; a readable one resets the count.
     """
@@ -44,11 +50,20 @@ class FileReaderParams(NodeParams):
     format: str | None
     fields: tuple[tuple[str, str], ...]
     policy: SuspensePolicy
+    options: FileOptions = PLAIN
+    after: AfterReading = AfterReading.NONE
+    move_to: str | None = None
 
     def obstacles(self, services: Services) -> Sequence[Problem]:
-        """A path that streams may not read."""
-        problem = services.path_obstacle(self.path)
-        return () if problem is None else (problem,)
+        """A secret that is missing, or is none for such a place; a path that is not allowed."""
+        place = location(self.path)
+        scheme = None if place is None else place.scheme
+        found = [storage_obstacle(self.options.storage, scheme, services.credentials)]
+        if place is None:
+            found.append(services.path_obstacle(self.path))
+            if self.move_to is not None:
+                found.append(services.path_obstacle(self.move_to, place="moveTo"))
+        return [problem for problem in found if problem is not None]
 
     def open(self, site: NodeSite) -> NodeRun:
         """Start reading."""
@@ -56,7 +71,8 @@ class FileReaderParams(NodeParams):
 
 
 def _read(reading: Reading) -> FileReaderParams | None:
-    reading.only(("path", "format", "fields", "suspenseManagement"), what="readers/file node")
+    known = ("path", "format", "fields", "suspenseManagement", *OPTION_FIELDS)
+    reading.only(known, what="readers/file node")
     path = reading.text("path", required=True)
     format_ = reading.text("format")
     if format_ is not None and format_ not in FORMATS:
@@ -67,9 +83,14 @@ def _read(reading: Reading) -> FileReaderParams | None:
             hint = f"use one of {', '.join(FIELD_TYPES)}"
             reading.fail(f"fields.{name}", f"is {shown(type_)}", hint)
     policy = read_policy(reading)
+    options = read_options(reading, path=path, format=format_)
+    place = None if reading.problems else read_location(reading, "path", path)
+    after, move_to = read_after(reading, place)
     if reading.problems or path is None:
         return None
-    return FileReaderParams(path, format_, tuple(fields.items()), policy)
+    return FileReaderParams(
+        path, format_, tuple(fields.items()), policy, options=options, after=after, move_to=move_to
+    )
 
 
 TYPE = NodeType("readers/file", frozenset({1}), _read)
@@ -81,6 +102,8 @@ class _FileReader(NodeRun):
         self._site = site
         self._guard = site.guard(params.policy)
         self._consumed: list[ConsumedFile] = []
+        #: what was read in this run, or before and is still there
+        self._read: list[InputFile] = []
         self._records = 0
         self._chunk_records = site.world.facts.chunk_records
 
@@ -124,15 +147,20 @@ class _FileReader(NodeRun):
 
     def _is_columnar(self, file: InputFile) -> bool:
         name = self._params.format or file.path.rsplit(".", 1)[-1]
-        return name in ("parquet", "avro")
+        return name in ("parquet", "avro", "xlsx")
 
     def _fresh_files(self) -> list[InputFile]:
         site, params = self._site, self._params
-        listed = site.world.services.files.list(params.path)
+        files = site.world.services.files
+        listed = files.list(params.path, options=params.options)
         known = site.world.snapshot.consumed(site.id)
         fresh = [file for file in listed if file.path not in known]
         for file in listed:
-            if (seen := known.get(file.path)) is not None and not _same(file, seen):
+            if (seen := known.get(file.path)) is None:
+                continue
+            if _same(file, seen):
+                self._read.append(file)
+            else:
                 site.log(
                     f"{file.path} has changed since it was read; it is not read again: "
                     "give new records a file of their own",
@@ -140,7 +168,16 @@ class _FileReader(NodeRun):
                 )
         if not listed:
             site.log(f"no file matches {params.path}", level="warning")
+        for file in fresh if params.after is AfterReading.MOVE else ():
+            self._target(file)  # A glob that names where files are moved to is refused before.
         return fresh
+
+    def _target(self, file: InputFile) -> str | None:
+        params = self._params
+        if params.move_to is None:
+            return None
+        files = self._site.world.services.files
+        return files.moved(file, pattern=params.path, move_to=params.move_to)
 
     def _batches(self, files: list[InputFile]) -> Iterator[UsageBatch]:
         world = self._site.world
@@ -161,8 +198,9 @@ class _FileReader(NodeRun):
                 if room == 0 or world.suspense.stopped:
                     return
             bytes_done += file.size
+            self._read.append(file)
             self._consumed.append(
-                ConsumedFile(self._site.id, file.path, file.size, file.modified_ns)
+                ConsumedFile(self._site.id, file.path, file.size, file.modified_ns, file.etag)
             )
             self._report(number + 1, len(files), bytes_done, bytes_all)
 
@@ -176,6 +214,7 @@ class _FileReader(NodeRun):
             fields=dict(self._params.fields),
             records_max=world.facts.records_max or self._chunk_records,
             needed=self._site.needed,
+            options=self._params.options,
         )
         large = file.size > _AHEAD_BYTES_MIN and world.facts.records_max is None
         return ahead(chunks, meanwhile=world.make_ready) if large else chunks
@@ -186,7 +225,22 @@ class _FileReader(NodeRun):
 
     def commit(self, result: RunResult) -> None:
         result.consumed += self._consumed
+        if self._params.after is not AfterReading.NONE:
+            result.after_commit += [partial(self._release, file) for file in self._read]
+
+    def _release(self, file: InputFile) -> None:
+        """Move or delete a file that is consumed for good."""
+        files, params = self._site.world.services.files, self._params
+        try:
+            target = self._target(file)
+            files.release(file, params.after, target=target, options=params.options)
+        except MeterhouseError as error:
+            done = "moved" if params.after is AfterReading.MOVE else "deleted"
+            message = f"{file.path} was read, and could not be {done}: {error.args[0]}"
+            raise OutputError(message, hint="the next run tries again") from error
 
 
 def _same(file: InputFile, consumed: ConsumedFile) -> bool:
-    return (file.size, file.modified_ns) == (consumed.size, consumed.modified_ns)
+    if (file.size, file.modified_ns) != (consumed.size, consumed.modified_ns):
+        return False
+    return None in (file.etag, consumed.etag) or file.etag == consumed.etag

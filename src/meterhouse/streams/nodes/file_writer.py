@@ -1,4 +1,8 @@
-"""``writers/file``: one new file per run, delivered from the outbox after the run has committed."""
+"""``writers/file``: new files per run, delivered from the outbox after the run has committed.
+
+One file, or one for each value of the fields that the path names. They go to the file system, to
+object storage or to an SFTP server.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from meterhouse.core.json_text import Record
 from meterhouse.core.problem import Problem
 from meterhouse.core.reading import Reading, shown
 from meterhouse.engine.batch import UsageBatch
@@ -19,69 +24,107 @@ from meterhouse.streams.nodes.node import (
     Outputs,
     Ports,
 )
-from meterhouse.streams.ports import Spool
+from meterhouse.streams.output_name import OutputName
+from meterhouse.streams.ports import OutputError, Spool
 from meterhouse.streams.record import OutboxEntry, RunResult
+from meterhouse.streams.storage import (
+    LOCAL,
+    STORAGE_FIELDS,
+    Storage,
+    location,
+    read_location,
+    read_storage,
+    storage_obstacle,
+)
 from meterhouse.streams.world import Services
 
-FORMATS = ("ndjson", "csv", "parquet")
-RUN_MARK = "{run}"
+FORMATS = ("ndjson", "csv", "parquet", "avro")
+_TEXT_FORMATS = ("ndjson", "csv")
+#: A run makes no more files than this: more of them are a mistake in the choice of a field.
+PARTITIONS_MAX = 1_000
 #: So many records of a columnar batch are turned into rows at a time.
 _SLICE_RECORDS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class FileWriterParams(NodeParams):
-    """``path`` and ``format`` (by suffix unless given)."""
+    """``path`` and ``format`` (by suffix unless given), and how the place is reached."""
 
-    path: str
+    name: OutputName
     format: str
+    gzip: bool = False
+    formula_safe: bool = False
+    storage: Storage = LOCAL
 
     def ports(self) -> Ports:
         """Records end here."""
         return NO_PORT
 
     def obstacles(self, services: Services) -> Sequence[Problem]:
-        """A path that streams may not write."""
-        problem = services.path_obstacle(self.path)
-        return () if problem is None else (problem,)
+        """A secret that is missing, or is none for such a place; a path that is not allowed."""
+        place = location(self.name.path)
+        scheme = None if place is None else place.scheme
+        found = [storage_obstacle(self.storage, scheme, services.credentials)]
+        if place is None:
+            found.append(services.path_obstacle(self.name.path))
+        return [problem for problem in found if problem is not None]
 
     def open(self, site: NodeSite) -> NodeRun:
         """Start writing."""
         return _FileWriter(self, site)
 
 
-def destination(path: str, run_id: str) -> str:
-    """Return where the file of a run goes: ``{run}`` replaced, or inserted before the suffix.
-
-    >>> destination("out/bill.ndjson", "7"), destination("{run}/bill.csv", "7")
-    ('out/bill-7.ndjson', '7/bill.csv')
-    """
-    if RUN_MARK in path:
-        return path.replace(RUN_MARK, run_id)
-    name = PurePath(path).name
-    # A dot at the front hides a file; it begins no suffix.
-    stem, dot, suffixes = name[1:].partition(".")
-    return f"{path[: len(path) - len(name)]}{name[:1]}{stem}-{run_id}{dot}{suffixes}"
-
-
 def _read(reading: Reading) -> FileWriterParams | None:
-    reading.only(("path", "format"), what="writers/file node")
+    known = ("path", "format", "compression", "formulaSafe", *STORAGE_FIELDS)
+    reading.only(known, what="writers/file node")
     path = reading.text("path", required=True)
-    format_ = reading.text("format")
-    if path is not None and path.endswith("/"):
-        reading.fail("path", f"is {shown(path)}", "name a file, not a folder")
-    elif path is not None and PurePath(path).suffix == ".gz":
-        reading.fail("path", f"is {shown(path)}", "files are written uncompressed: leave out .gz")
-    if format_ is None and path is not None and not reading.problems:
-        format_ = PurePath(path).suffix.removeprefix(".").lower()
-        if format_ not in FORMATS:
-            hint = f"give a format: one of {', '.join(FORMATS)}"
-            reading.fail("format", f"cannot be told from {shown(path)}", hint)
-    elif format_ is not None and format_ not in FORMATS:
-        reading.fail("format", f"is {shown(format_)}", f"use one of {', '.join(FORMATS)}")
-    if reading.problems or path is None or format_ is None:
+    place = read_location(reading, "path", path)
+    storage = read_storage(reading, path, place)
+    name = _name(reading, path)
+    packed = path is not None and path.endswith(".gz")
+    format_ = _format(reading, path, packed=packed)
+    compression = reading.text("compression")
+    if compression not in (None, "gzip"):
+        reading.fail("compression", f"is {shown(compression)}", "use gzip, or leave it out")
+    gzip = packed or compression == "gzip"
+    if gzip and format_ is not None and format_ not in _TEXT_FORMATS:
+        reading.fail("compression", f"{format_} is packed within", "leave gzip out")
+    formula_safe = reading.boolean("formulaSafe", default=False)
+    if formula_safe and format_ not in (None, "csv"):
+        reading.fail("formulaSafe", "is only for csv", "leave it out")
+    if reading.problems or name is None or format_ is None:
         return None
-    return FileWriterParams(path, format_)
+    return FileWriterParams(name, format_, gzip, formula_safe, storage)
+
+
+def _name(reading: Reading, path: str | None) -> OutputName | None:
+    if path is None:
+        return None
+    if path.endswith("/"):
+        reading.fail("path", f"is {shown(path)}", "name a file, not a folder")
+        return None
+    try:
+        return OutputName.parse(path)
+    except ValueError as error:
+        reading.fail("path", str(error), "mend the mark, or leave out its braces")
+        return None
+
+
+def _format(reading: Reading, path: str | None, *, packed: bool) -> str | None:
+    given = reading.text("format")
+    if given is not None and given not in FORMATS:
+        reading.fail("format", f"is {shown(given)}", f"use one of {', '.join(FORMATS)}")
+        return None
+    if given is not None or path is None or reading.problems:
+        return given
+    name = PurePath(path)
+    suffix = PurePath(name.stem).suffix if packed else name.suffix
+    found = suffix.removeprefix(".").lower()
+    if found not in FORMATS:
+        hint = f"give a format: one of {', '.join(FORMATS)}"
+        reading.fail("format", f"cannot be told from {shown(path)}", hint)
+        return None
+    return found
 
 
 TYPE = NodeType("writers/file", frozenset({1}), _read)
@@ -91,24 +134,60 @@ class _FileWriter(NodeRun):
     def __init__(self, params: FileWriterParams, site: NodeSite) -> None:
         self._params = params
         self._site = site
-        self._spool: Spool | None = None
+        #: by the values that the path names, in order of their first record
+        self._spools: dict[tuple[str, ...], Spool] = {}
 
     def take(self, batch: UsageBatch) -> Outputs:
-        if self._spool is None:
-            world = self._site.world
-            self._spool = world.services.spools.open(world.facts.id, self._site.id)
         for start in range(0, len(batch), _SLICE_RECORDS):
-            self._spool.write(batch.slice(start, _SLICE_RECORDS).rows())
+            rows = batch.slice(start, _SLICE_RECORDS).rows()
+            for values, records in self._parted(rows).items():
+                self._spool(values).write(records)
         return {WRITTEN: batch}
+
+    def _parted(self, rows: Sequence[Record]) -> dict[tuple[str, ...], Sequence[Record]]:
+        if not self._params.name.fields:
+            return {(): rows} if rows else {}
+        parted: dict[tuple[str, ...], list[Record]] = {}
+        for row in rows:
+            parted.setdefault(self._params.name.values(row), []).append(row)
+        return dict(parted)
+
+    def _spool(self, values: tuple[str, ...]) -> Spool:
+        spool = self._spools.get(values)
+        if spool is not None:
+            return spool
+        world, fields = self._site.world, self._params.name.fields
+        if len(self._spools) >= PARTITIONS_MAX:
+            named = ", ".join(fields)
+            raise OutputError(
+                f'node "{self._site.name}" would write more than {PARTITIONS_MAX:,} files: '
+                f"{named} has too many values",
+                hint="name a field in path that has fewer values",
+            )
+        spools = world.services.spools
+        if fields:
+            spool = spools.open(world.facts.id, self._site.id, part=len(self._spools) + 1)
+        else:
+            spool = spools.open(world.facts.id, self._site.id)
+        self._spools[values] = spool
+        return spool
 
     def commit(self, result: RunResult) -> None:
         # A run that wrote nothing makes no file.
-        if self._spool is None:
-            return
-        spool = self._spool.finish(format=self._params.format)
-        path = destination(self._params.path, self._site.world.facts.id)
-        result.outbox.append(OutboxEntry(self._site.id, spool, path))
+        params, facts = self._params, self._site.world.facts
+        for values, spool in self._spools.items():
+            kept = self._finished(spool)
+            path = params.name.of(values, run_id=facts.id, at=facts.at)
+            result.outbox.append(OutboxEntry(self._site.id, kept, path, params.storage))
+
+    def _finished(self, spool: Spool) -> str:
+        params = self._params
+        if not params.gzip and not params.formula_safe:
+            return spool.finish(format=params.format)
+        return spool.finish(
+            format=params.format, gzip=params.gzip, formula_safe=params.formula_safe
+        )
 
     def discard(self) -> None:
-        if self._spool is not None:
-            self._spool.discard()
+        for spool in self._spools.values():
+            spool.discard()

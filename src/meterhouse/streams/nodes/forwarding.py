@@ -111,7 +111,7 @@ class _ForwardingWriter(NodeRun):
         spool = self._spool.finish(format="ndjson")
         forward = self._params.forward(self._site.name)
         where = self._params.destination()
-        entry = OutboxEntry(self._site.id, spool, where, forward, self._written)
+        entry = OutboxEntry(self._site.id, spool, where, forward=forward, records=self._written)
         result.outbox.append(entry)
 
     def discard(self) -> None:

@@ -1,0 +1,1 @@
+"""JSON files that are one array of objects, or one object over several lines."""

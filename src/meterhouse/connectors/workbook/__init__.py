@@ -1,0 +1,1 @@
+"""Spreadsheets as usage: parsed by a process of its own, within limits of memory and time."""
