@@ -107,7 +107,14 @@ def add_due_stream(house: Installation, name: str) -> None:
     text = json.dumps(body)
     Meterhouse(house.directory).done("meter", "create", "--file", "-", given=text)
     long_ago = house.clock() - 800 * 86_400_000_000
-    set_schedule(house.ledger, YEARLY, stream=name, new_id=house.new_id, at=long_ago)
+    set_schedule(
+        house.ledger,
+        YEARLY,
+        stream=name,
+        new_id=house.new_id,
+        at=long_ago,
+        services=house.means().services,
+    )
 
 
 @dataclass

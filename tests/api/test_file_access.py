@@ -67,7 +67,7 @@ def test_nothing_above_is_written(served: House, target: str):
     ended = run(served, "a.ndjson", target)
 
     assert (ended["status"], ended["nodes"]) == ("failed", [])
-    assert 'node "Out".path: ' in ended["error"]
+    assert 'node "Out" (writers/file, id w) params.path: ' in ended["error"]
     assert "METERHOUSE_FILES_ALLOW" in ended["error"]
 
 
@@ -104,3 +104,16 @@ def test_an_empty_list_allows_none(place: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("METERHOUSE_FILES_ALLOW", "")
     with running(place / "work/data") as house:
         assert "now: none" in run(house, "a.ndjson", "{run}.ndjson")["error"]
+
+
+def test_what_cannot_run_here_is_an_obstacle_and_not_scheduled(served: House):
+    document = copying("../above.ndjson", "{run}.ndjson")
+    valid = served.http.post("/v1/streams:validate", json=document).json()
+    assert (valid["valid"], valid["errors"]) == (True, [])
+    [obstacle] = valid["obstacles"]
+    assert obstacle["pointer"] == "/nodes/0/params/path"
+    assert "METERHOUSE_FILES_ALLOW" in obstacle["hint"]
+    id = served.import_stream(**document).json()["id"]
+    refused = served.http.put(f"/v1/streams/{id}/schedule", json={"interval": "hours", "every": 1})
+    assert (refused.status_code, refused.json()["code"]) == (409, "stream_not_ready")
+    assert 'node "In" (readers/file, id r) params.path' in refused.json()["detail"]

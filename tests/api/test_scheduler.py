@@ -41,7 +41,14 @@ def due(house: House, document: dict[str, Any], *, name: str | None = None) -> s
     before = context.clock() - DAY
     with context.ledger() as ledger:
         id = import_stream(ledger, document, name=name, new_id=context.new_id, at=before).id
-        set_schedule(ledger, HOURLY, stream=id, new_id=context.new_id, at=before)
+        set_schedule(
+            ledger,
+            HOURLY,
+            stream=id,
+            new_id=context.new_id,
+            at=before,
+            services=context.means().services,
+        )
     return id
 
 
@@ -95,7 +102,14 @@ def test_a_group_that_is_due_runs(tmp_path: Path):
             for name in ("One", "Two"):
                 import_stream(ledger, STREAM, name=name, new_id=context.new_id, at=before)
             create_group(ledger, "Both", streams=["One", "Two"], new_id=context.new_id, at=before)
-            set_schedule(ledger, HOURLY, group="Both", new_id=context.new_id, at=before)
+            set_schedule(
+                ledger,
+                HOURLY,
+                group="Both",
+                new_id=context.new_id,
+                at=before,
+                services=context.means().services,
+            )
         ran = until(lambda: (r := runs_of(house, RunStatus.COMPLETE)) and len(r) == 2 and r)
         assert [run.stream_name for run in reversed(ran)] == ["One", "Two"]
 

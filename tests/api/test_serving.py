@@ -148,7 +148,14 @@ def test_a_scheduled_run_of_a_killed_server_is_run_again_by_the_next(tmp_path: P
         before = house.clock() - DAY
         import_stream(house.ledger, SLOW, new_id=house.new_id, at=before)
         rule = {"interval": "hours", "every": 1}
-        set_schedule(house.ledger, rule, stream="Slow", new_id=house.new_id, at=before)
+        set_schedule(
+            house.ledger,
+            rule,
+            stream="Slow",
+            new_id=house.new_id,
+            at=before,
+            services=house.means().services,
+        )
         with process("-c", SERVER, str(data), "0") as server:
             killed = _scheduled_run(house)
             server.kill()

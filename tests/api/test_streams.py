@@ -118,7 +118,11 @@ def test_one_of_many_writers_wins(house: House):
 
 
 def test_a_document_is_validated_without_being_kept(house: House):
-    assert house.http.post(f"{PATH}:validate", json=STREAM).json() == {"valid": True, "errors": []}
+    assert house.http.post(f"{PATH}:validate", json=STREAM).json() == {
+        "valid": True,
+        "errors": [],
+        "obstacles": [],
+    }
     answer = house.http.post(f"{PATH}:validate", json={"name": "x"}).json()
     assert (answer["valid"], answer["errors"][0]["pointer"]) == (False, "/nodes")
     assert house.http.get(PATH).json()["streams"] == []

@@ -27,7 +27,14 @@ def add_stream(house: Installation, name: str = "Small", *, count: int = 3) -> s
 
 
 def add_schedule(house: Installation, *, at: Instant = NOON, **target: Any) -> None:
-    set_schedule(house.ledger, EVERY, **(target or {"stream": "Small"}), new_id=house.new_id, at=at)
+    set_schedule(
+        house.ledger,
+        EVERY,
+        **(target or {"stream": "Small"}),
+        new_id=house.new_id,
+        at=at,
+        services=house.means().services,
+    )
 
 
 def ticked(house: Installation, at: Instant, *, means: Means | None = None) -> Ticked:

@@ -10,6 +10,7 @@ import pytest
 from meterhouse import bootstrap
 from meterhouse.app.running import RunInterrupted
 from meterhouse.app.schedules import (
+    StreamNotReady,
     enable_schedule,
     find_schedule,
     list_schedules,
@@ -18,7 +19,7 @@ from meterhouse.app.schedules import (
 )
 from meterhouse.app.stream_groups import create_group
 from meterhouse.app.stream_ports import Claim, Refusal, StreamEdit
-from meterhouse.app.streams import delete_stream
+from meterhouse.app.streams import delete_stream, replace_stream
 from meterhouse.bootstrap import Installation
 from meterhouse.core.problem import ConflictError, DefinitionError, MeterhouseError, NotFoundError
 from meterhouse.streams.record import RunOrigin, RunStatus
@@ -62,19 +63,39 @@ def test_a_stream_has_one_schedule_and_another_takes_its_place(house: Installati
     add_schedule(house)
     first = find_schedule(house.ledger, stream="Small")
     rule = {"interval": "cron", "expression": "0 0 * * *"}
-    second = set_schedule(house.ledger, rule, stream="Small", new_id=house.new_id, at=NOON + 1)
+    second = set_schedule(
+        house.ledger,
+        rule,
+        stream="Small",
+        new_id=house.new_id,
+        at=NOON + 1,
+        services=house.means().services,
+    )
     assert (second.id, second.created_at) == (first.id, first.created_at)
     assert list(list_schedules(house.ledger)) == [second]
 
 
 def test_a_disabled_schedule_runs_nothing_and_makes_up_for_nothing(house: Installation):
     add_schedule(house)
-    off = enable_schedule(house.ledger, stream="Small", enabled=False, at=NOON + 1)
+    off = enable_schedule(
+        house.ledger, stream="Small", enabled=False, at=NOON + 1, services=house.means().services
+    )
     assert off.next_at is None
     assert performed(house, NOON + 9 * FIVE) == []
-    on = enable_schedule(house.ledger, stream="Small", enabled=True, at=NOON + 9 * FIVE)
+    on = enable_schedule(
+        house.ledger,
+        stream="Small",
+        enabled=True,
+        at=NOON + 9 * FIVE,
+        services=house.means().services,
+    )
     assert on.next_at == NOON + 10 * FIVE
-    assert enable_schedule(house.ledger, stream="Small", enabled=True, at=NOON) == on
+    assert (
+        enable_schedule(
+            house.ledger, stream="Small", enabled=True, at=NOON, services=house.means().services
+        )
+        == on
+    )
 
 
 def test_a_schedule_is_of_a_stream_or_a_group(house: Installation):
@@ -93,7 +114,47 @@ def test_a_stream_that_this_program_cannot_run_is_not_scheduled(house: Installat
     newer = {**stream.document, "nodes": [{"id": "x", "type": "readers/of the future"}]}
     house.ledger.add_stream(replace(stream, id="n", name="Newer", document=newer))
     with pytest.raises(DefinitionError, match="of an unknown type"):
-        set_schedule(house.ledger, EVERY, stream="Newer", new_id=house.new_id, at=NOON)
+        set_schedule(
+            house.ledger,
+            EVERY,
+            stream="Newer",
+            new_id=house.new_id,
+            at=NOON,
+            services=house.means().services,
+        )
+
+
+def test_a_stream_without_its_secret_is_not_scheduled_nor_enabled(house: Installation):
+    stream = house.ledger.stream("Small")
+    assert stream is not None
+    add_schedule(house)
+    services = house.means().services
+    enable_schedule(house.ledger, stream="Small", enabled=False, at=NOON, services=services)
+    request = {"method": "GET", "uri": "https://example.org", "authType": "bearer"}
+    request["secretsWalletEntry"] = {"secretId": "none", "secretType": "bearer"}
+    calling = {"id": "h", "type": "transforms/http", "schemaVersion": 11, "params": request}
+    nodes = stream.document["nodes"]
+    first, last = nodes[0]["id"], nodes[-1]["id"]
+    document = {
+        **stream.document,
+        "nodes": [nodes[0], calling, nodes[-1]],
+        "edges": [{"from": first, "to": "h"}, {"from": "h", "to": last}],
+    }
+    edit = StreamEdit(NOON + 1, allow_node_removal=True)
+    replace_stream(house.ledger, "Small", document, new_id=house.new_id, edit=edit)
+    with pytest.raises(
+        StreamNotReady, match=r"\(transforms/http, id h\).*names the secret \"none\""
+    ):
+        set_schedule(
+            house.ledger,
+            EVERY,
+            stream="Small",
+            new_id=house.new_id,
+            at=NOON,
+            services=services,
+        )
+    with pytest.raises(StreamNotReady):
+        enable_schedule(house.ledger, stream="Small", enabled=True, at=NOON, services=services)
 
 
 def test_a_removed_schedule_is_gone_and_one_goes_with_its_stream(house: Installation):

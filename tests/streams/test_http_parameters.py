@@ -342,7 +342,10 @@ def test_a_run_names_all_nodes_that_lack_a_secret_before_anything_is_sent():
     stream = chain(counter(), first, http_node("Open"), second, noop())
     with pytest.raises(DefinitionError) as caught:
         run(stream, services=services())
-    assert [problem.place for problem in caught.value.problems] == ['node "First"', 'node "Second"']
+    assert [problem.place for problem in caught.value.problems] == [
+        'node "First" (transforms/http, id First)',
+        'node "Second" (transforms/http, id Second)',
+    ]
     assert "--secret" in str(caught.value)
 
 

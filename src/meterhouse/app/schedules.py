@@ -10,9 +10,17 @@ from meterhouse.app.ports import Ledger
 from meterhouse.app.stream_groups import find_group
 from meterhouse.app.streams import find_stream
 from meterhouse.core.instant import Instant
-from meterhouse.core.problem import DefinitionError, NotFoundError, Problem
-from meterhouse.streams.graph import load_graph
+from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError, Problem
+from meterhouse.streams.graph import StreamGraph, load_graph
+from meterhouse.streams.run import obstacles
 from meterhouse.streams.schedule import Schedule, read_schedule
+from meterhouse.streams.world import Services
+
+
+class StreamNotReady(ConflictError):
+    """A stream that lacks something cannot run, and so not be scheduled."""
+
+    code = "stream_not_ready"
 
 
 def set_schedule(
@@ -23,17 +31,19 @@ def set_schedule(
     group: str | None = None,
     new_id: Callable[[], str],
     at: Instant,
+    services: Services,
     expected_revision: str | None = None,
 ) -> Schedule:
     """Give a stream or a group a schedule, or another one; exactly one of the two is named.
 
-    Raises ``DefinitionError`` where the body or a stream is not valid, ``ConflictError`` for a
-    stream in a group, ``StaleRevision`` where the present schedule is another than expected.
+    ``services`` are what its runs will have. Raises ``DefinitionError`` where the body or a stream
+    is not valid, ``StreamNotReady`` where one lacks something, ``ConflictError`` for a stream in a
+    group, ``StaleRevision`` where the present schedule is another than expected.
     """
     stream_id, group_id = _target(ledger, stream, group)
     rule, enabled = read_schedule(body)
     for member in _members(ledger, stream_id, group_id):
-        load_graph(find_stream(ledger, member).document)
+        _refuse_unready(load_graph(find_stream(ledger, member).document), services)
     schedule = Schedule(new_id(), rule, enabled, at, at, stream_id, group_id=group_id)
     return ledger.put_schedule(_timed(schedule, at), expected_revision=expected_revision)
 
@@ -45,11 +55,14 @@ def enable_schedule(
     group: str | None = None,
     enabled: bool,
     at: Instant,
+    services: Services,
 ) -> Schedule:
     """Enable or disable a schedule. Instants that passed meanwhile are not made up for."""
     schedule = find_schedule(ledger, stream=stream, group=group)
     if schedule.enabled == enabled:
         return schedule
+    for member in _members(ledger, schedule.stream_id, schedule.group_id) if enabled else ():
+        _refuse_unready(load_graph(find_stream(ledger, member).document), services)
     return ledger.put_schedule(_timed(replace(schedule, enabled=enabled, updated_at=at), at))
 
 
@@ -89,6 +102,13 @@ def remove_schedule(
 def list_schedules(ledger: Ledger, *, limit: int | None = None) -> Iterator[Schedule]:
     """Yield schedules in the order in which they were made."""
     return take(ledger.schedules, limit=limit)
+
+
+def _refuse_unready(graph: StreamGraph, services: Services) -> None:
+    if problems := obstacles(graph, services):
+        listed = "; ".join(map(str, problems))
+        hint = "Mend that first; a run by hand would fail as well"
+        raise StreamNotReady(f"Stream {graph.name!r} cannot run: {listed}", hint=hint)
 
 
 def _timed(schedule: Schedule, at: Instant) -> Schedule:

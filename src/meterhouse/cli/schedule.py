@@ -67,7 +67,14 @@ def set_(
     target = _target(stream, group)
     body = _body(file, every=every, cron=cron, timezone=timezone)
     with call.opened() as house:
-        schedule = set_schedule(house.ledger, body, **target, new_id=house.new_id, at=house.clock())
+        schedule = set_schedule(
+            house.ledger,
+            body,
+            **target,
+            new_id=house.new_id,
+            at=house.clock(),
+            services=house.means().services,
+        )
     _write(call, schedule)
 
 
@@ -118,7 +125,10 @@ def _enable(call: Call, target: Any, *, enabled: bool) -> None:
     from meterhouse.app.schedules import enable_schedule
 
     with call.opened() as house:
-        schedule = enable_schedule(house.ledger, **target, enabled=enabled, at=house.clock())
+        services = house.means().services
+        schedule = enable_schedule(
+            house.ledger, **target, enabled=enabled, at=house.clock(), services=services
+        )
     _write(call, schedule)
 
 

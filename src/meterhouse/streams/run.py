@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from meterhouse.core.json_text import JsonValue
-from meterhouse.core.problem import DefinitionError, MeterhouseError
+from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
 from meterhouse.core.reading import shown
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import UsageBatch, merge_batches
@@ -84,13 +84,24 @@ def execute(
 
 def _refuse_unready(graph: StreamGraph, services: Services) -> None:
     """Name every node that lacks something, all at once. A preview does without it."""
-    problems = [
-        problem.at(f'node "{node.name}"')
+    if problems := obstacles(graph, services):
+        raise DefinitionError(problems, what=f"The stream {shown(graph.name)}")
+
+
+def obstacles(graph: StreamGraph, services: Services) -> list[Problem]:
+    """Return what keeps a valid stream from running here, such as a secret that is missing."""
+    return [
+        _placed(node, problem)
         for node in graph.nodes
         for problem in node.params.obstacles(services)
     ]
-    if problems:
-        raise DefinitionError(problems, what=f"The stream {shown(graph.name)}")
+
+
+def _placed(node: Node, problem: Problem) -> Problem:
+    """Return an obstacle where a wrong parameter would be."""
+    inner = problem.at("params") if problem.place else problem
+    place = f'node "{node.name}" ({node.type.name}, id {node.id})'
+    return Problem(f"{place} {inner.place}".rstrip(), problem.message, problem.hint)
 
 
 def _open_session(

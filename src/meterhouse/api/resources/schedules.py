@@ -185,6 +185,7 @@ def _put(call: Call, target: dict[str, str]) -> Response:
             **target,
             new_id=call.context.new_id,
             at=call.context.clock(),
+            services=call.context.means().services,
             expected_revision=expected,
         )
     status = 201 if expected == NO_REVISION else 200

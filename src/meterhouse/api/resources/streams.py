@@ -55,6 +55,7 @@ from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.streams.graph import read_graph
 from meterhouse.streams.record import StreamDefinition
+from meterhouse.streams.run import obstacles
 from meterhouse.streams.version import DESCRIPTION_CHARS_MAX, TAG_CHARS_MAX, VersionNote
 
 PATH = "/v1/streams"
@@ -109,7 +110,16 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "StreamPage": page("streams", ref("Stream")),
-    "Validity": whole({"valid": BOOLEAN, "errors": array(ref("ProblemError"))}),
+    "Validity": whole(
+        {
+            "valid": BOOLEAN,
+            "errors": array(ref("ProblemError")),
+            "obstacles": {
+                **array(ref("ProblemError")),
+                "description": "What keeps it from running here, such as a secret that is missing",
+            },
+        }
+    ),
     "RunClock": closed(
         {
             "at": nullable({**INSTANT, "description": "The run's clock; now, unless given"}),
@@ -281,11 +291,12 @@ def stream_imported(imported: Imported) -> dict[str, JsonValue]:
     answers=one("Whether it is a stream, and every problem", "Validity"),
 )
 def validate_stream(call: ThisCall) -> Response:
-    """Check a document without keeping it."""
+    """Check a document without keeping it; one with obstacles may be kept, and cannot run yet."""
     document = call.json()
-    _, problems = read_graph(document)
-    errors = errors_of(problems, body=document)
-    return answer({"valid": not problems, "errors": errors})
+    graph, problems = read_graph(document)
+    lacking = [] if graph is None else obstacles(graph, call.context.means().services)
+    body = {"valid": not problems, "errors": errors_of(problems, body=document)}
+    return answer(body | {"obstacles": errors_of(lacking, body=document)})
 
 
 @resource.get(
