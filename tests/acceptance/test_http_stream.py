@@ -197,6 +197,6 @@ def test_a_run_without_the_secret_says_what_to_do(
     document = stream(server, tmp_path / "x.ndjson", **oauth2(server))
     house.import_stream("-", given=json.dumps(document))
     err = house("stream", "run", document["name"]).err
-    assert 'node "Rates": names the secret "secret-1": ' in err
+    assert 'node "Rates" (transforms/http, id Rates): names the secret "secret-1": ' in err
     assert "meterhouse secret" in err
     assert server.asked == []

@@ -1,14 +1,18 @@
 """Every error is a problem document, and says what to do without showing what is inside."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from meterhouse.api import Limits
+import meterhouse
+from meterhouse.api import Limits, create_app
+from meterhouse.api.guarding import GuardedRoute
 from meterhouse.api.problems import pointer
-from tests.api.world import METERS, TOKEN, TYPE, TYPES, House, running
+from meterhouse.api.wording import api_hint
+from tests.api.world import METERS, STREAM, TOKEN, TYPE, TYPES, House, running
 
 JSON = {"Content-Type": "application/json"}
 
@@ -162,3 +166,67 @@ def test_a_disk_without_room_is_no_server_to_send_requests_to(tmp_path: Path):
 )
 def test_places_become_pointers(place: str, expected: str):
     assert pointer(place) == expected
+
+
+def test_a_parameter_that_there_is_not_is_refused_under_v1(house: House):
+    document = problem(house.http.get("/v1/runs?stauts=failed"), 400, "parameter_unknown")
+    assert (document["detail"], document["hint"]) == (
+        'This operation has no parameter "stauts"',
+        "Did you mean status?",
+    )
+    document = problem(house.http.get("/v1/runs/x?why=1"), 400, "parameter_unknown")
+    assert document["hint"] == "It has no parameters"
+    document = problem(house.http.post("/v1/streams?x=1", json={}), 400, "parameter_unknown")
+    assert "conflict, name" in document["hint"]
+
+
+def test_the_original_s_paths_let_unknown_parameters_pass(house: House):
+    assert house.http.get(f"{METERS}?sort=up").status_code == 200
+
+
+def test_who_may_not_ask_is_told_that_first(house: House):
+    headers = {"Authorization": "Bearer none"}
+    problem(house.http.get("/v1/runs?x=1", headers=headers), 401, "unauthenticated")
+
+
+@pytest.mark.parametrize("path", [f"{METERS}?userId=%ff", "/v1/runs?stream=%C3"])
+def test_parameters_that_are_no_utf_8_are_refused(house: House, path: str):
+    problem(house.http.get(path), 400, "request_malformed")
+
+
+def test_every_described_parameter_is_known(house: House):
+    described = house.http.get("/openapi.json").json()
+    for route in create_app(house.context).routes:
+        if isinstance(route, GuardedRoute):
+            [method] = route.methods
+            operation = described["paths"][route.path][method.lower()]
+            given = [one for one in operation.get("parameters", ()) if one["in"] == "query"]
+            assert sorted(route.parameters) == sorted(one["name"] for one in given)
+
+
+def test_hints_speak_of_operations(house: House):
+    assert house.http.get("/v1/runs/none").json()["hint"] == "`GET /v1/runs` shows all runs"
+    hint = house.http.get("/v1/streams/none").json()["hint"]
+    assert hint == "`GET /v1/streams` shows those that exist"
+    house.import_stream()
+    again = house.http.post("/v1/streams", json=STREAM)
+    assert again.json()["hint"] == "Import it under another name (`name`)"
+    house.ended(house.http.post("/v1/streams/Small/runs").headers["location"])
+    early = house.http.post("/v1/streams/Small/runs", json={"at": "2001-01-01T00:00:00Z"})
+    assert early.json()["hint"] == "Give a later instant as `at`"
+
+
+def test_no_hint_of_the_code_reaches_a_client_as_a_command():
+    pattern = re.compile(r'hint\s*=\s*f?"((?:[^"\\]|\\.)*)"')
+    found = [
+        hint
+        for room in ("app", "store", "core", "streams", "security", "connectors", "api")
+        for file in (Path(meterhouse.__file__).parent / room).rglob("*.py")
+        for hint in pattern.findall(file.read_text("utf-8"))
+    ]
+    assert len(found) > 200
+    said = [api_hint(hint) for hint in found]
+    assert not [
+        hint for hint in said if "`meterhouse" in hint or re.search(r"(?<![\w-])--[a-z]", hint)
+    ]
+    assert sum(map(bool, said)) > 0.9 * len(said)

@@ -61,15 +61,17 @@ def test_a_failed_run_keeps_its_error(ledger: SqliteLedger):
 
 def test_a_second_run_is_refused_while_its_process_lives(ledger: SqliteLedger):
     start(ledger, a_run("run-1"))
-    with pytest.raises(ConflictError, match=r"is running .run run-1, 100 on here"):
+    with pytest.raises(ConflictError, match=r"is running .run run-1\)") as busy:
         start(ledger, a_run("run-2"), alive=frozenset({"100"}))
+    assert busy.value.__notes__ == ["it is process 100 on here"]
     assert ledger.run("run-2") is None
 
 
 def test_a_second_run_is_refused_while_another_host_holds_the_lease(ledger: SqliteLedger):
     ledger.start_run(a_run("run-1"), Lease("there", "100"), alive=frozenset())
-    with pytest.raises(ConflictError, match="this is not there"):
+    with pytest.raises(ConflictError, match="is running") as busy:
         start(ledger, a_run("run-2"))
+    assert busy.value.__notes__ == ["it is process 100 on there"]
 
 
 def test_the_lease_of_a_dead_process_is_taken_over_and_its_run_has_failed(ledger: SqliteLedger):

@@ -5,12 +5,14 @@ shown a token that counts. A route without a guard answers nobody.
 """
 
 from collections.abc import Callable, Coroutine
+from functools import cached_property
 from typing import Any
 
 from fastapi import Depends, Request, Response
 from fastapi.params import Depends as Dependency
 from fastapi.routing import APIRoute
 
+from meterhouse.api.asking import check_parameters, parameters_of
 from meterhouse.api.authority import Forbidden, Guard, admit
 from meterhouse.api.call import check_media_type, read_body
 from meterhouse.api.problems import ApiError
@@ -65,7 +67,10 @@ class Reading:
 
 def dependencies_of(guard: Guard, reading: tuple[tuple[str, ...], bool] | None) -> list[Dependency]:
     """Return what stands before an operation."""
-    found = [Depends(Open(guard) if guard.scope is None else Guarding(guard))]
+    found = [
+        Depends(Open(guard) if guard.scope is None else Guarding(guard)),
+        Depends(check_parameters),
+    ]
     if reading is not None:
         types, required = reading
         found.append(Depends(Reading(types, required=required, guard=guard)))
@@ -80,6 +85,11 @@ class GuardedRoute(APIRoute):
         """What it asks of its callers; ``None`` where somebody forgot to say."""
         found = [d.dependency for d in self.dependencies if isinstance(d.dependency, Guarding)]
         return found[0].guard if found else None
+
+    @cached_property
+    def parameters(self) -> list[str]:
+        """The names of the parameters that its address may have."""
+        return parameters_of(self)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""

@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import Response
 
 from meterhouse.api.authority import Forbidden, TokenRefused, Unauthenticated
+from meterhouse.api.wording import api_hint
 from meterhouse.core.json_text import json_text
 from meterhouse.core.problem import (
     ConflictError,
@@ -45,6 +46,7 @@ _BY_CODE = {
     "node_package_broken": 500,
     "media_type_unsupported": 415,
     "method_not_allowed": 405,
+    "parameter_unknown": 400,
     "precondition_failed": 412,
     "precondition_required": 428,
     "rate_limited": 429,
@@ -105,8 +107,8 @@ def problem_document(
         "code": error.code,
         "detail": str(error.args[0]).split("\n", 1)[0].rstrip(":"),
     }
-    if error.hint:
-        document["hint"] = error.hint
+    if hint := api_hint(error.hint):
+        document["hint"] = hint
     if isinstance(error, DefinitionError):
         document["errors"] = errors_of(error.problems, body=body)
     if isinstance(error, TokenRefused):
@@ -144,7 +146,8 @@ def errors_of(problems: Iterable[Problem], *, body: object = None) -> list[dict[
     errors: list[dict[str, Any]] = []
     for problem in list(problems)[:ERRORS_MAX]:
         error = {"pointer": pointer(problem.place, body=body), "detail": problem.message}
-        errors.append(error | ({"hint": problem.hint} if problem.hint else {}))
+        hint = api_hint(problem.hint)
+        errors.append(error | ({"hint": hint} if hint else {}))
     return errors
 
 

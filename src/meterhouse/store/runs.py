@@ -218,9 +218,11 @@ def _take_over(
 ) -> None:
     host, process, run_id, run_no = held
     if host != lease.host or process in alive:
-        message = f"Stream {run.stream_name!r} is running (run {run_id}, {process} on {host})"
-        elsewhere = "" if host == lease.host else f"; this is not {host}"
-        raise ConflictError(message, hint=f"Wait for its end, then run it again{elsewhere}")
+        message = f"Stream {run.stream_name!r} is running (run {run_id})"
+        busy = ConflictError(message, hint="Wait for its end, then run it again")
+        # For whoever is at this machine; no client of the API is told.
+        busy.add_note(f"it is process {process} on {host}")
+        raise busy
     error = f"interrupted: its process {process} is gone"
     database.execute(_SQL["interrupt"], (error, run.started_at, run_no))
 

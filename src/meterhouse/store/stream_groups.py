@@ -176,7 +176,7 @@ def _make_way(
     if held is None:
         return
     if not dead(Lease(*held[1:])):
-        message = f"The group is running (group run {held[0]}, {held[2]} on {held[1]})"
+        message = f"The group is running (group run {held[0]})"
         raise ConflictError(message, hint="Wait for its end, or stop it (`run stop`)")
     interrupt_group_run(database, held, at=at)
 

@@ -1,0 +1,61 @@
+"""Hints in the words of the API.
+
+Use cases know one user, and the remedies that they name are commands. At this border a command
+becomes the operation that does the same, and an option the parameter. Where there is none, the hint
+is left out: it would be of no use to a program.
+"""
+
+from __future__ import annotations
+
+import re
+
+_COMMAND = re.compile(r"`(?:meterhouse )?([a-z]+(?:-[a-z]+)?(?: [a-z]+)+)([^`]*)`")
+_OPTION = re.compile(r"(?<![\w-])--[a-z]")
+_OPERATIONS = {
+    "access list": "GET /v1/applications",
+    "correction fix": "POST /v1/corrections/{id}/fix",
+    "correction list": "GET /v1/corrections",
+    "correction requeue": "POST /v1/corrections:requeue",
+    "group delete": "DELETE /v1/groups/{id}",
+    "group list": "GET /v1/groups",
+    "meter list": "GET /usage-metering/v1/meters",
+    "meter-type list": "GET /usage-metering/v1/meter-types",
+    "meter-type update": "PATCH /usage-metering/v1/meter-types/{id}",
+    "run list": "GET /v1/runs",
+    "run show": "GET /v1/runs/{id}",
+    "run stop": "POST /v1/runs/{id}/stop",
+    "schedule list": "GET /v1/schedules",
+    "schedule remove": "DELETE /v1/streams/{id}/schedule",
+    "secret list": "GET /v1/secrets",
+    "stream list": "GET /v1/streams",
+    "stream version list": "GET /v1/streams/{id}/versions",
+}
+_PARAMETERS = {
+    "(`--allow-node-removal`)": "(`allowNodeRemoval=true`)",
+    "(`--group`)": "(`PUT /v1/groups/{id}/schedule`)",
+    "(`--name`)": "(`name`)",
+    "with --at": "as `at`",
+    "; if its machine is gone, `stream run --take-over` ends it": "",
+}
+
+
+def api_hint(hint: str) -> str:
+    """Return a hint as a client of the API can follow it; empty where it cannot.
+
+    >>> api_hint("`meterhouse run list` shows all runs"), api_hint("use --take-over")
+    ('`GET /v1/runs` shows all runs', '')
+    >>> api_hint("Give a later instant with --at")
+    'Give a later instant as `at`'
+    """
+    for words, ours in _PARAMETERS.items():
+        hint = hint.replace(words, ours)
+    known = True
+
+    def operation(found: re.Match[str]) -> str:
+        nonlocal known
+        ours = _OPERATIONS.get(found[1])
+        known = known and ours is not None
+        return f"`{ours}`"
+
+    said = _COMMAND.sub(operation, hint)
+    return said if known and not _OPTION.search(said) else ""
