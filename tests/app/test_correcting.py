@@ -8,7 +8,7 @@ import pytest
 
 from meterhouse.app import correcting
 from meterhouse.app.correcting import Action, Correction
-from meterhouse.app.ports import SuspenseFilter
+from meterhouse.app.correction_ports import SuspenseFilter
 from meterhouse.core.expression import parse_expression
 from meterhouse.core.instant import DAY, parse_instant
 from meterhouse.core.problem import ConflictError, NotFoundError

@@ -180,7 +180,7 @@ def test_the_host_is_judged_as_those_of_http(
     house.run([RECORD])
     house.deliver()
     [letter] = house.house.ledger.dead_letters().items
-    assert "127.0.0.1, no public address" in letter.reason
+    assert "127.0.0.1: not a public address" in letter.reason
     assert mailbox.mails == []
 
 

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from meterhouse.app.ports import SuspenseFilter, SuspenseSummary
+from meterhouse.app.correction_ports import SuspenseFilter, SuspenseSummary
 from meterhouse.core.instant import MINUTE
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.core.suspense import Reason

@@ -3,7 +3,8 @@ import re
 import pytest
 
 from meterhouse.app.access_ports import Activity
-from meterhouse.app.ports import Page, SuspenseFilter
+from meterhouse.app.correction_ports import SuspenseFilter
+from meterhouse.app.ports import Page
 from meterhouse.core.metered_record import Kind
 from meterhouse.core.problem import DefinitionError
 from meterhouse.core.secret import SecretType

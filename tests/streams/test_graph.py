@@ -274,6 +274,17 @@ PARAMS = {
         ({"servers": "a:5672"}, "queue"),
         ({"servers": "a:5672", "queue": "q", "maxRecords": 0}, "maxRecords"),
     ],
+    "writers/http": [
+        ({}, "uri"),
+        ({"uri": "https://x", "method": "GET"}, "method"),
+        ({"uri": "https://x", "batchSize": 0}, "batchSize"),
+        ({"uri": "https://x", "lanes": 0}, "lanes"),
+    ],
+    "writers/email": [
+        ({}, "host"),
+        ({"host": "h", "from": "a@x"}, "to"),
+        ({"host": "h", "from": "a@x", "to": ["b@x"], "security": "x"}, "security"),
+    ],
     "transforms/lookup": [
         ({}, "table"),
         ({"table": "t"}, "keys"),

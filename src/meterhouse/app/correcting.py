@@ -7,20 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from meterhouse.app.access_ports import Activities, Activity
-from meterhouse.app.listing import found, take
-from meterhouse.app.ports import (
+from meterhouse.app.correction_ports import (
     ACTION_RECORDS_MAX,
     EVERYTHING,
-    ActivityLog,
     Chosen,
     Corrections,
     Done,
-    Ledger,
-    Page,
     SuspenseEntry,
     SuspenseFilter,
     SuspenseSummary,
 )
+from meterhouse.app.listing import found, take
+from meterhouse.app.ports import ActivityLog, Ledger, Page
 from meterhouse.core.date_arithmetic import Unit, shifted
 from meterhouse.core.expression import Expression, ExpressionError, evaluate
 from meterhouse.core.instant import Instant, instant_text

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from meterhouse.app.ports import QUEUED, Ledger, SuspenseFilter
+from meterhouse.app.correction_ports import QUEUED, SuspenseFilter
+from meterhouse.app.ports import Ledger
 from meterhouse.app.running import EndedRun, Means, run_stream, unwatched
 from meterhouse.app.streams import find_stream
 from meterhouse.core.instant import Instant

@@ -26,7 +26,7 @@ from meterhouse.core.json_text import json_text
 
 if TYPE_CHECKING:
     from meterhouse.app.correcting import Action
-    from meterhouse.app.ports import SuspenseEntry, SuspenseSummary
+    from meterhouse.app.correction_ports import SuspenseEntry, SuspenseSummary
     from meterhouse.bootstrap import Installation
 
 app = new_group("Data Correction: suspended records, each with the reason and the remedy.")

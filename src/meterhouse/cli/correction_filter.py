@@ -12,7 +12,8 @@ from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.options import ReasonOption, StreamOption
 
 if TYPE_CHECKING:
-    from meterhouse.app.ports import Chosen, Ledger, SuspenseFilter
+    from meterhouse.app.correction_ports import Chosen, SuspenseFilter
+    from meterhouse.app.ports import Ledger
 
 NodeOption = Annotated[
     str | None, typer.Option("--node", metavar="N", help="Only of the node of this name.")
@@ -67,7 +68,7 @@ class Wanted:
     def filter(self, ledger: Ledger) -> SuspenseFilter:
         """Return the filter that the options mean."""
         from meterhouse.app.completing import completed
-        from meterhouse.app.ports import OPEN, QUEUED, SuspenseFilter
+        from meterhouse.app.correction_ports import OPEN, QUEUED, SuspenseFilter
         from meterhouse.app.streams import find_stream
 
         if self.state not in (None, OPEN, QUEUED):

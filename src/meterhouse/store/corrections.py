@@ -6,19 +6,18 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from meterhouse.app.ports import (
+from meterhouse.app.correction_ports import (
     ACTION_RECORDS_MAX,
     EVERYTHING,
     QUEUED,
     Change,
     Chosen,
     Done,
-    Lease,
-    Page,
     SuspenseEntry,
     SuspenseFilter,
     SuspenseSummary,
 )
+from meterhouse.app.ports import Lease, Page
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError

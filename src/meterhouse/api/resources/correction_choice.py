@@ -18,7 +18,8 @@ from meterhouse.api.schemas import (
     ref,
 )
 from meterhouse.app.correcting import Correction
-from meterhouse.app.ports import ACTION_RECORDS_MAX, OPEN, QUEUED, Chosen, Ledger, SuspenseFilter
+from meterhouse.app.correction_ports import ACTION_RECORDS_MAX, OPEN, QUEUED, Chosen, SuspenseFilter
+from meterhouse.app.ports import Ledger
 from meterhouse.app.running import find_run
 from meterhouse.app.streams import find_stream
 from meterhouse.core.expression import Expression, parse_expression
