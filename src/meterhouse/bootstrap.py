@@ -1,19 +1,16 @@
-"""Wiring: the adapters, the clock, ids and chance, and who this process is.
+"""Wiring: the adapters, the clock, ids and chance.
 
-The one place that reads the clock, makes ids and seeds and knows the operating system's processes;
-the environment is read in ``config``. Adapters are imported when they are first needed: a command
-that only lists meters never loads the script engine.
+The one place that reads the clock and makes ids and seeds; the environment is read in ``config``,
+the processes of this machine in ``processes``, and ``bootstrap_server`` wires the server. Adapters
+are imported when they are first needed: a command that only lists meters never loads the script
+engine.
 """
 
 from __future__ import annotations
 
 import os
-import pwd
 import secrets
 import shutil
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -36,16 +33,15 @@ from meterhouse.config import (
     secrets_key_file,
 )
 from meterhouse.core.instant import Instant
+from meterhouse.processes import is_dead, living_processes, this_host, this_process, this_user
 
 if TYPE_CHECKING:
-    from meterhouse.api import Access, Authority, Context, Limits
     from meterhouse.app.access_ports import (
         ClientSecretHasher,
         SealedValues,
         Sealer,
         TokenAuthority,
     )
-    from meterhouse.app.applications import NewClient
     from meterhouse.app.diagnosis import Finding
     from meterhouse.app.forward_ports import Claim
     from meterhouse.app.forwarding import ForwardMeans
@@ -60,16 +56,8 @@ if TYPE_CHECKING:
 
     Lend = Callable[..., AbstractContextManager[Ledger]]
 
-_PROC = Path("/proc")
 #: Seeds stay below this, so that any JSON reader keeps them exact.
 _SEED_LIMIT = 2**53
-#: Where, after the name in parentheses, /proc/PID/stat has the state and the start time.
-_STATE_FIELD, _START_FIELD = 0, 19
-_DEAD_STATES = frozenset("ZXx")
-
-#: The file of the data directory that has the key of cursors.
-_CURSOR_KEY_FILE = "cursor.key"
-_CURSOR_KEY_BYTES = 32
 
 
 def _unseen(*_: object) -> None:
@@ -107,10 +95,6 @@ def _folders(directory: Path, *, served: bool = False) -> AllowedFolders:
     return AllowedFolders(closed, tuple(allowed), home=home)
 
 
-def _write_line(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-
-
 @dataclass(frozen=True, slots=True)
 class Installation:
     """A data directory that is open, with all that use cases need from the world."""
@@ -124,11 +108,11 @@ class Installation:
 
     def new_id(self) -> str:
         """Return an id that was never used."""
-        return _new_id()
+        return new_id()
 
     def new_seed(self) -> int:
         """Return a seed for a run that was given none."""
-        return _new_seed()
+        return new_seed()
 
     def user(self) -> str:
         """Return who this process belongs to."""
@@ -177,7 +161,7 @@ class Installation:
         from meterhouse.app.secrets import credentials_of
         from meterhouse.store import open_ledger
 
-        ledger = open_ledger(self.directory, dead=_is_dead)
+        ledger = open_ledger(self.directory, dead=is_dead)
         try:
             return credentials_of(ledger, sealer_of(self.directory, ledger), secret_id)
         finally:
@@ -225,14 +209,16 @@ def _now() -> Instant:
     return time.time_ns() // 1000
 
 
-def _new_id() -> str:
+def new_id() -> str:
+    """Return an id that was never used."""
     # A UUID of version 4, as the library makes it in three times as long: bulks want a million.
     digits = os.urandom(16).hex()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
-def _new_seed() -> int:
+def new_seed() -> int:
+    """Return a seed that nobody can foretell."""
     return secrets.randbelow(_SEED_LIMIT)
 
 
@@ -280,6 +266,14 @@ def _means(
     return Means(services, delivery, _lease(), living_processes, _now, Path.cwd())
 
 
+def served_means(
+    directory: Path, *, http: HttpClient, credentials: Callable[[str], Credentials]
+) -> Callable[..., Means]:
+    """Return what makes the means of runs in a server, where documents come from others."""
+    folders = _folders(directory, served=True)
+    return partial(_means, directory, folders=folders, http=http, credentials=credentials)
+
+
 def tables_of(directory: Path) -> TableFiles:
     """Return what keeps the rows of look-up tables in a data directory."""
     from meterhouse.connectors import TableFolder
@@ -313,7 +307,7 @@ def forward_means(
 def _claim() -> Claim:
     from meterhouse.app.forward_ports import Claim
 
-    return Claim(this_host(), this_process(), _new_id())
+    return Claim(this_host(), this_process(), new_id())
 
 
 def _lease() -> Lease:
@@ -357,7 +351,7 @@ def authority_of(lend: Lend, sealer: Sealer, *, public_urls: Sequence[str]) -> T
     """Return what issues and checks tokens; ``lend`` gives each thread its ledger."""
     from meterhouse.security import Authority
 
-    return Authority(lend, sealer, public_urls=public_urls, new_id=_new_id)
+    return Authority(lend, sealer, public_urls=public_urls, new_id=new_id)
 
 
 @contextmanager
@@ -367,143 +361,12 @@ def open_installation(given: Path | None = None) -> Iterator[Installation]:
     from meterhouse.store import open_ledger
 
     directory = data_directory(given)
-    ledger = open_ledger(directory, dead=_is_dead)
+    ledger = open_ledger(directory, dead=is_dead)
     ledger.acting = Acting(this_user(), _now)
     try:
         yield Installation(directory, ledger)
     finally:
         ledger.close()
-
-
-@contextmanager
-def open_context(
-    given: Path | None = None,
-    *,
-    public_url: str,
-    own_urls: Sequence[str] = (),
-    authority: Authority | None = None,
-    limits: Limits | None = None,
-    log: Callable[[str], None] = _write_line,
-) -> Iterator[Context]:
-    """Open a data directory for the API; many threads use it.
-
-    ``own_urls`` are further base URLs of this server, beside the public one.
-    """
-    from meterhouse.api import Context, Limits, RunThreads
-    from meterhouse.app.secrets import credentials_of
-    from meterhouse.store import LedgerPool
-
-    directory = data_directory(given)
-    urls = list(dict.fromkeys(url.rstrip("/") for url in (public_url, *own_urls)))
-    folders = _folders(directory, served=True)
-    pool = LedgerPool(directory, dead=_is_dead)
-    http = http_client(own_urls=urls)
-
-    def credentials(secret_id: str) -> Credentials:
-        with pool.ledger() as ledger:
-            return credentials_of(ledger, sealer, secret_id)
-
-    try:
-        # The ledger is made or brought up to date now, and not by the first request.
-        with pool.ledger() as ledger:
-            sealer = sealer_of(directory, ledger)
-        client_secrets = client_secrets_of(pool.ledger, sealer)
-        means = partial(_means, directory, folders=folders, http=http, credentials=credentials)
-        yield Context(
-            ledger=pool.ledger,
-            authority=authority or _access_of(pool.ledger, sealer, client_secrets, urls=urls),
-            runs=RunThreads(pool.ledger_of_run, means, log=log),
-            means=means,
-            lease=_lease(),
-            living=living_processes,
-            clock=_now,
-            new_id=_new_id,
-            new_seed=_new_seed,
-            cursor_key=_cursor_key(directory),
-            public_url=urls[0],
-            free_bytes=lambda: shutil.disk_usage(directory).free,
-            log=log,
-            sealer=sealer,
-            client_secrets=client_secrets,
-            tables=tables_of(directory),
-            limits=limits or Limits(),
-            forwarding=forward_means(directory, credentials=credentials, own_urls=urls),
-        )
-    finally:
-        http.close()
-        pool.close()
-
-
-def _access_of(
-    lend: Lend, sealer: Sealer, client_secrets: ClientSecretHasher, *, urls: Sequence[str]
-) -> Access:
-    """Return who lets clients of the API in; there is a key that signs tokens from now on."""
-    from meterhouse.api import Access
-
-    tokens = authority_of(lend, sealer, public_urls=urls)
-    tokens.renew_keys(at=_now())
-    return Access(lend, tokens, client_secrets, clock=_now, new_id=_new_id)
-
-
-def _cursor_key(directory: Path) -> bytes:
-    """Return the key that signs cursors; every server of a data directory has the same."""
-    path = directory / _CURSOR_KEY_FILE
-    if not path.exists():
-        made = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        made.touch(mode=0o600)
-        made.write_bytes(secrets.token_bytes(_CURSOR_KEY_BYTES))
-        try:
-            os.link(made, path)
-        except FileExistsError:
-            pass  # Another server was faster: its key is ours, too.
-        finally:
-            made.unlink()
-    return path.read_bytes()
-
-
-def serve(
-    given: Path | None = None,
-    *,
-    host: str,
-    port: int,
-    public_url: str | None = None,
-    grace_seconds: float,
-    ready: Callable[[str], None],
-    introduce: Callable[[NewClient], None] = _unseen,
-    authority: Authority | None = None,
-) -> None:
-    """Serve the API and run what is due, until a signal comes.
-
-    ``ready`` is told where it listens, once it does. ``introduce`` is given the client that may do
-    everything, where there was none before; nobody ever sees its secret again.
-    """
-    from meterhouse.api import Access, Address, Deliverer, Scheduler, create_app
-    from meterhouse.api import serve as serve_app
-
-    with Address(host, port).listen() as listening:
-        url = _shown_url(host, listening.getsockname()[1])
-        opening = open_context(
-            given, public_url=public_url or url, own_urls=[url], authority=authority
-        )
-        with opening as context:
-            access = context.authority
-            if isinstance(access, Access) and (first := access.first_client()) is not None:
-                introduce(first)
-            serve_app(
-                create_app(context),
-                listening,
-                runs=context.runs,
-                loops=(Scheduler(context), Deliverer(context)),
-                grace_seconds=grace_seconds,
-                ready=lambda: ready(url),
-            )
-
-
-def _shown_url(host: str, port: int) -> str:
-    """Return how this machine reaches what listens there."""
-    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (it is read)
-    shown = f"[{reached}]" if ":" in reached else reached
-    return f"http://{shown}:{port}"
 
 
 def diagnose(given: Path | None = None) -> list[Finding]:
@@ -547,84 +410,3 @@ def _wallet_source(directory: Path) -> str | None:
     if path := secrets_key_file():
         return f"{KEY_FILE_VARIABLE} ({path})"
     return WALLET_FILE if (directory / WALLET_FILE).exists() else None
-
-
-def _is_dead(lease: Lease) -> bool:
-    """Whether a lease is of a process of this host that has ended."""
-    return lease.host == this_host() and lease.process not in living_processes()
-
-
-def this_host() -> str:
-    """Name this machine, and the process table in it that our process numbers belong to."""
-    namespace = _PROC / "self" / "ns" / "pid"
-    table = str(namespace.readlink()) if namespace.is_symlink() else ""
-    return f"{socket.gethostname()} {table}".strip()
-
-
-def this_user() -> str:
-    """Name the user of the operating system; by number where it has no name."""
-    number = os.getuid()
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
-
-
-def this_process() -> str:
-    """Name this process so that a later one with the same number is told apart."""
-    own = _PROC / str(os.getpid())
-    # The scheduler asks each second: it looks at this one alone.
-    if (found := _named_process(own, boot=_boot_id())) is not None:
-        return found
-    return _living_of_ps()[os.getpid()]
-
-
-def living_processes() -> frozenset[str]:
-    """Return the names of all processes of this host that live now."""
-    return frozenset(_living().values())
-
-
-def _living() -> dict[int, str]:
-    return _living_of_proc() if (_PROC / "self" / "stat").exists() else _living_of_ps()
-
-
-def _living_of_proc() -> dict[int, str]:
-    boot = _boot_id()
-    living: dict[int, str] = {}
-    for folder in _PROC.iterdir():
-        if folder.name.isdigit() and (name := _named_process(folder, boot=boot)) is not None:
-            living[int(folder.name)] = name
-    return living
-
-
-def _named_process(folder: Path, *, boot: str) -> str | None:
-    """Name the process that a folder of /proc is of; ``None`` where it has ended."""
-    try:
-        stat = (folder / "stat").read_text("utf-8", "replace")
-    except OSError:
-        return None
-    # The name in parentheses may hold spaces and parentheses of its own.
-    fields = stat.rpartition(")")[2].split()
-    return (
-        None
-        if fields[_STATE_FIELD] in _DEAD_STATES
-        else f"{boot}{folder.name}-{fields[_START_FIELD]}"
-    )
-
-
-def _boot_id() -> str:
-    """Name this boot: start times count from it."""
-    try:
-        return (_PROC / "sys/kernel/random/boot_id").read_text("ascii")[:8] + "-"
-    except OSError:
-        return ""
-
-
-def _living_of_ps() -> dict[int, str]:
-    """Ask ps, on systems without /proc."""
-    command = ["/bin/ps", "-axo", "pid=,stat=,lstart="]
-    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    rows = (line.split(maxsplit=2) for line in lines)
-    return {
-        int(pid): f"{pid}-{start}" for pid, state, start in rows if state[0] not in _DEAD_STATES
-    }

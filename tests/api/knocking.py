@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from meterhouse import bootstrap
+from meterhouse import bootstrap_server
 from meterhouse.api import Access, Context, Limits, create_app
 from meterhouse.app.applications import NewClient, create_application
 from meterhouse.core.scope import SCOPES
@@ -80,7 +80,9 @@ class Doors:
 def doors(directory: Path, *, limits: Limits | None = None) -> Iterator[Doors]:
     """Open a data directory."""
     log: list[str] = []
-    opening = bootstrap.open_context(directory, public_url=URL, limits=limits, log=log.append)
+    opening = bootstrap_server.open_context(
+        directory, public_url=URL, limits=limits, log=log.append
+    )
     with opening as context:
         assert isinstance(context.authority, Access)
         first = context.authority.first_client()

@@ -7,7 +7,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from meterhouse import bootstrap
+from meterhouse import bootstrap_server
 from meterhouse.api import create_app
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "openapi.json"
@@ -17,7 +17,7 @@ def page() -> str:
     """Return the text of the description."""
     with tempfile.TemporaryDirectory() as directory:
         url = "http://localhost:8080"
-        with bootstrap.open_context(Path(directory), public_url=url) as context:
+        with bootstrap_server.open_context(Path(directory), public_url=url) as context:
             described = json.loads(create_app(context).state.description)
     return json.dumps(described, indent=2, ensure_ascii=False) + "\n"
 

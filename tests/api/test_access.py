@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from meterhouse import bootstrap
+from meterhouse import bootstrap_server
 from meterhouse.api import Access, Address, Context, Server, create_app
 from meterhouse.app.applications import NewClient, delete_application, update_application
 from meterhouse.core.scope import SCOPES
@@ -45,7 +45,7 @@ def serving(directory: Path) -> Iterator[tuple[str, Context]]:
     listening = Address("127.0.0.1", 0).listen()
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     ready = threading.Event()
-    with bootstrap.open_context(
+    with bootstrap_server.open_context(
         directory, public_url="https://metering.example/", own_urls=[url], log=lambda _: None
     ) as context:
         server = Server(create_app(context), runs=context.runs, ready=ready.set)

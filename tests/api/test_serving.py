@@ -23,10 +23,10 @@ from tests.cli.command import Meterhouse
 SERVER = """
 import sys
 from pathlib import Path
-from meterhouse import bootstrap
+from meterhouse import bootstrap_server
 from tests.api.world import TokenList
 
-bootstrap.serve(
+bootstrap_server.serve(
     Path(sys.argv[1]), host="127.0.0.1", port=0, grace_seconds=float(sys.argv[2]),
     ready=lambda url: print(url, flush=True), authority=TokenList(),
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from meterhouse import bootstrap
+from meterhouse import bootstrap_server
 from meterhouse.api import (
     Address,
     Context,
@@ -143,7 +143,7 @@ def running(
     listening = Address("127.0.0.1", 0).listen()
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     ready = threading.Event()
-    with bootstrap.open_context(
+    with bootstrap_server.open_context(
         directory, public_url=url, authority=authority, limits=limits, log=log.append
     ) as context:
         scheduler = Scheduler(context, tick_seconds=0.02)

@@ -10,8 +10,9 @@ from meterhouse.app.schedules import set_schedule
 from meterhouse.app.scheduling import Ticked, perform, tick
 from meterhouse.app.stream_groups import EndedGroupRun
 from meterhouse.app.streams import import_stream
-from meterhouse.bootstrap import Installation, this_host
+from meterhouse.bootstrap import Installation
 from meterhouse.core.instant import MINUTE, Instant, parse_instant
+from meterhouse.processes import this_host
 from meterhouse.streams.record import Run, RunOrigin, RunStatus
 from tests.acceptance.small import document, node
 

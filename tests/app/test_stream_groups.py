@@ -22,8 +22,9 @@ from meterhouse.app.stream_groups import (
 )
 from meterhouse.app.stream_ports import StreamEdit
 from meterhouse.app.streams import delete_stream
-from meterhouse.bootstrap import Installation, this_host
+from meterhouse.bootstrap import Installation
 from meterhouse.core.problem import ConflictError, DefinitionError, MeterhouseError, NotFoundError
+from meterhouse.processes import this_host
 from meterhouse.streams.record import Run, RunOrigin, RunStatus
 from tests.app.scheduled import (
     FIVE,

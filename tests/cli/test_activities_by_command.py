@@ -2,7 +2,7 @@
 
 import json
 
-from meterhouse.bootstrap import this_user
+from meterhouse.processes import this_user
 from tests.cli.command import Meterhouse
 
 BEARER = json.dumps({"token": "c4nary"})

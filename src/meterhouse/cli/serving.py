@@ -60,7 +60,7 @@ def serve(
     shown this once. It speaks HTTP: let a proxy in front of it do the TLS. One line of JSON for
     each request goes to standard error.
     """
-    from meterhouse import bootstrap
+    from meterhouse import bootstrap_server
 
     if public_url is not None and not public_url.startswith(("http://", "https://")):
         hint = "such as https://metering.example.org"
@@ -70,7 +70,7 @@ def serve(
         call.tell({"url": url}, f"listening on {url} (description: {url}/openapi.json)")
         sys.stdout.flush()
 
-    bootstrap.serve(
+    bootstrap_server.serve(
         call.directory,
         host=host,
         port=port,

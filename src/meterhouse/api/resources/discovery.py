@@ -10,8 +10,9 @@ from meterhouse.api.call import ThisCall
 from meterhouse.api.description import TOKEN_PATH
 from meterhouse.api.operation import Resource, one
 from meterhouse.api.schemas import FREE_OBJECT, TEXT, Schema, array, whole
-from meterhouse.core.json_text import parse_json
+from meterhouse.core.scope import SCOPES
 
+_SCOPES = sorted(SCOPES)
 _PUBLIC = {"Cache-Control": "public, max-age=300"}
 SCHEMAS: dict[str, Schema] = {
     "AuthorizationServer": {
@@ -42,7 +43,7 @@ def get_authorization_server(call: ThisCall) -> Response:
         "issuer": context.public_url,
         "token_endpoint": context.public_url + TOKEN_PATH,
         "jwks_uri": f"{context.public_url}/.well-known/jwks.json",
-        "scopes_supported": _scopes(call),
+        "scopes_supported": _SCOPES,
         "response_types_supported": [],
         "grant_types_supported": ["client_credentials"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
@@ -63,7 +64,7 @@ def get_protected_resource(call: ThisCall) -> Response:
         "resource": url,
         "authorization_servers": [call.context.authority.metadata().get("issuer", url)],
         "jwks_uri": f"{url}/.well-known/jwks.json",
-        "scopes_supported": _scopes(call),
+        "scopes_supported": _SCOPES,
         "bearer_methods_supported": ["header"],
         "resource_documentation": f"{url}/openapi.json",
     }
@@ -80,9 +81,3 @@ def get_public_keys(call: ThisCall) -> Response:
 def get_description(call: ThisCall) -> Response:
     """Describe this API in OpenAPI 3.1."""
     return text_answer(call.request.app.state.description, headers=_PUBLIC)
-
-
-def _scopes(call: ThisCall) -> list[str]:
-    document = parse_json(call.request.app.state.description)
-    flows = document["components"]["securitySchemes"]["oauth2"]["flows"]
-    return sorted(flows["clientCredentials"]["scopes"])
