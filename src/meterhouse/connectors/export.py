@@ -67,10 +67,10 @@ def to_csv(source: Path, target: Path, *, formula_safe: bool = False) -> None:
 
 
 class _Lines:
-    """Ends lines with a newline alone.
+    r"""Ends lines with a newline alone.
 
-    The writer quotes only those line ends that it writes itself: were that not ``\\r\\n``, a lone
-    ``\\r`` in a cell would end its record for others.
+    The writer quotes only those line ends that it writes itself: were that not ``\r\n``, a lone
+    ``\r`` in a cell would end its record for others.
     """
 
     def __init__(self, written: TextIO) -> None:
