@@ -173,9 +173,10 @@ class MemorySpool:
 class Spools:
     opened: dict[str, MemorySpool] = field(default_factory=dict)
 
-    def open(self, run_id: str, node_id: str) -> MemorySpool:
-        self.opened[node_id] = MemorySpool()
-        return self.opened[node_id]
+    def open(self, run_id: str, node_id: str, *, part: int | None = None) -> MemorySpool:
+        name = node_id if part is None else f"{node_id}.{part}"
+        self.opened[name] = MemorySpool()
+        return self.opened[name]
 
 
 @dataclass(slots=True)

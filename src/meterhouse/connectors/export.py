@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 import polars as pl
@@ -58,12 +58,26 @@ def to_csv(source: Path, target: Path, *, formula_safe: bool = False) -> None:
     """
     names = list(dict.fromkeys(name for record in _records(source) for name in record))
     with target.open("w", encoding="utf-8", newline="") as written:
-        writer = csv.writer(written, lineterminator="\n")
+        writer = csv.writer(_Lines(written))
         cell = _safe_cell if formula_safe else _cell
         if names:
             writer.writerow(map(cell, names))
         for record in _records(source):
             writer.writerow([cell(record.get(name)) for name in names])
+
+
+class _Lines:
+    r"""Ends lines with a newline alone.
+
+    The writer quotes only those line ends that it writes itself: were that not ``\r\n``, a lone
+    ``\r`` in a cell would end its record for others.
+    """
+
+    def __init__(self, written: TextIO) -> None:
+        self._written = written
+
+    def write(self, line: str) -> None:
+        self._written.write(line.removesuffix("\r\n") + "\n")
 
 
 def _records(source: Path) -> Iterator[Record]:

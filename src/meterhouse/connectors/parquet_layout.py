@@ -155,7 +155,7 @@ class _Compact:
         self.at = 0
 
     def struct(self, deep: int = 0) -> dict[int, Any]:
-        """Read a struct. Raises ``IndexError`` at the end of the data, ``ValueError`` for damage."""
+        """Read a struct. Raises ``IndexError`` where data ends, ``ValueError`` for damage."""
         if deep > _DEEP_MAX:
             raise ValueError("too deep")
         fields: dict[int, Any] = {}

@@ -1,4 +1,4 @@
-"""The process that reads mutants: ``python -m tests.connectors.formats.mutants FOLDER FORMAT SEED COUNT``.
+"""The process that reads mutants: ``mutants FOLDER FORMAT SEED COUNT``.
 
 It mutates each seed file of a folder, reads every mutant as a stream would, and writes one line of
 JSON about each: what became of it, and how far the memory of the process has grown. Should it die,

@@ -124,7 +124,7 @@ def test_where_an_array_is_cut_shows_nowhere(tmp_path: Path, read, monkeypatch, 
 def test_an_array_that_is_cut_off_fails_the_file(tmp_path: Path, read, text: str):
     path = tmp_path / "u.json"
     path.write_text(text)
-    with pytest.raises(InputError, match="ends before its array does|something follows"):
+    with pytest.raises(InputError, match=r"ends before its array does|something follows"):
         read(path)
 
 
@@ -289,7 +289,7 @@ def test_a_sheet_that_spreads_over_everything_ends_the_parser_and_not_the_proces
     book.active["A1"] = "a"
     book.active["XFD1048576"] = 1
     book.save(path)
-    with pytest.raises(InputError, match="more memory|more time|breaks its parser"):
+    with pytest.raises(InputError, match=r"more memory|more time|breaks its parser"):
         read(path)
 
 

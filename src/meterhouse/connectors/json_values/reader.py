@@ -28,6 +28,8 @@ _BLOCK_BYTES = 1 << 20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
 _QUOTE, _COMMA = b'",'
+#: How a mark changes the depth.
+_STEPS = {**dict.fromkeys(b"[{", 1), **dict.fromkeys(b"]}", -1), _COMMA: 0}
 #: Elements that are read together.
 _GROUP_BYTES = 8 << 20
 #: What an element costs beside its text: even nothing between two commas is one.
@@ -138,13 +140,10 @@ class _Pieces:
                     self._in_text, self._rest = True, data[token.end() :]
                     return found
                 continue
-            if mark in b"[{":
-                self._depth += 1
-                if self._depth == 1:
-                    at = token.end()
+            self._depth += _STEPS[mark]
+            if _STEPS[mark] > 0:
+                at = token.end() if self._depth == 1 else at
                 continue
-            if mark in b"]}":
-                self._depth -= 1
             if self._depth == 0 or (self._depth == 1 and mark == _COMMA):
                 found.append(self._element(data[at : token.start()]))
                 at = token.end()

@@ -2,8 +2,8 @@
 
 The endpoint of a place comes from a document, so it is judged as a URL of an HTTP node is: every
 address of its host is public, or the operator allows it. The library of object storage opens its
-own connections and follows redirects; it goes through a ``Tunnel``, where each connection is judged.
-Without TLS, only a host that the operator allows is called.
+own connections and follows redirects; it goes through a ``Tunnel``, where each is judged. Without
+TLS, only a host that the operator allows is called.
 """
 
 from __future__ import annotations
