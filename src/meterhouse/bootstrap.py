@@ -375,6 +375,7 @@ def diagnose(given: Path | None = None) -> list[Finding]:
         clock_finding,
         directory_findings,
         disk_finding,
+        impossible_directory,
         wallet_finding,
         zones_finding,
     )
@@ -382,7 +383,14 @@ def diagnose(given: Path | None = None) -> list[Finding]:
     from meterhouse.store import examine as examine_ledger
 
     directory = data_directory(given)
-    there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    try:
+        there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    except (OSError, ValueError) as error:
+        return [
+            impossible_directory(str(directory), getattr(error, "strerror", None) or str(error))
+        ]
+    if not there.is_dir():
+        return [impossible_directory(str(directory), f"{there} is a file")]
     ledger = directory / "ledger.sqlite"
     touched = ledger.stat().st_mtime_ns // 1000 if ledger.exists() else None
     return [

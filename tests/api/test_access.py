@@ -14,7 +14,7 @@ from meterhouse import bootstrap_server
 from meterhouse.api import Access, Address, Context, Server, create_app
 from meterhouse.app.applications import NewClient, delete_application, update_application
 from meterhouse.core.scope import SCOPES
-from tests.api.world import METERS, TOKEN
+from tests.api.world import METERS, TOKEN, House
 
 GRANT = {"grant_type": "client_credentials"}
 
@@ -147,3 +147,11 @@ def test_a_later_start_makes_no_second_client(tmp_path: Path):
         with serving(tmp_path / "data") as (_, context):
             assert isinstance(context.authority, Access)
             assert (context.authority.first_client() is None) == known
+
+
+def test_an_empty_token_request_is_an_error_of_oauth(house: House):
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for how in ({"headers": form}, {"headers": {"Content-Type": "application/json"}}, {}):
+        answer = house.http.post(TOKEN, **how)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+        assert "grant_type is missing" in answer.json()["error_description"]

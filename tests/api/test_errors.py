@@ -68,7 +68,10 @@ def test_what_exists_already(house: House):
     problem(house.http.post(TYPES, json=TYPE), 409, "conflict")
     house.create_meter()
     body = {"userId": "ann", "meterKey": "k", "meterTypeId": "Units"}
-    problem(house.http.post(METERS, json=body), 409, "conflict")
+    document = problem(house.http.post(METERS, json=body), 409, "conflict")
+    assert document["detail"] == (
+        "Nothing was created: the meter of user 'ann', meter type 'Units', key k exists"
+    )
 
 
 def test_a_meter_type_that_has_meters(house: House):

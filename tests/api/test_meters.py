@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from meterhouse.core.json_text import parse_json
+from tests.api.test_streams import METERING
 from tests.api.world import METERS, TYPES, House
 
 JSON = {"Content-Type": "application/json"}
@@ -76,3 +77,17 @@ def test_meter_types_are_listed_by_name_and_changed(house: House):
     assert house.http.get(f"{TYPES}/Units").json() == changed.json()
     assert house.http.delete(f"{TYPES}/Others").status_code == 204
     assert [t["name"] for t in house.http.get(TYPES).json()["meterTypes"]] == ["Units"]
+
+
+def test_a_meter_key_that_no_stream_has_is_noted(house: House):
+    house.create_type()
+    key = house.http.post("/v1/streams", json=METERING).json()["meterKeys"]["Meter"]
+    body = {"userId": "ann", "meterKey": key, "meterTypeId": "Units"}
+    assert "meterhouse-note" not in house.http.post(METERS, json=body).headers
+    headers = {"Idempotency-Key": "1"}
+    for _ in range(2):
+        odd = house.http.post(METERS, json=body | {"meterKey": "k\u00e9y\u20ac"}, headers=headers)
+        assert odd.status_code == 201
+        assert odd.headers["meterhouse-note"] == (
+            "No stream has the meter key 'k\\xe9y\\u20ac': nothing is counted until one has"
+        )

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from meterhouse import bootstrap
 from meterhouse.app.schedules import set_schedule
@@ -220,6 +221,19 @@ def test_the_doctor_finds_a_broken_ledger(tmp_path: Path):
     assert ended.code == 1
     assert "fail ledger: " in ended.out
     assert "backup" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("file", "is a file"), ("file/below", "is a file"), ("a" * 300, "File name too long")],
+)
+def test_the_doctor_knows_that_a_directory_is_impossible(tmp_path: Path, name: str, said: str):
+    (tmp_path / "file").touch()
+    ended = Meterhouse(tmp_path / name)("doctor")
+    assert ended.code == 1
+    assert "cannot be the data directory" in ended.out
+    assert said in ended.out
+    assert "use another one (--data DIR)" in ended.out
 
 
 def test_the_doctor_changes_nothing_where_there_is_nothing(tmp_path: Path):

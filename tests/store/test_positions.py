@@ -4,6 +4,7 @@ import pytest
 
 from meterhouse.app.access_ports import Acting
 from meterhouse.app.ports import PositionEntry
+from meterhouse.app.stream_ports import StreamEdit
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.store import SqliteLedger
 from meterhouse.streams.record import InputPosition, Run, RunResult
@@ -77,7 +78,7 @@ def test_a_reset_is_refused_while_the_stream_runs(ledger: SqliteLedger):
 
 def test_positions_go_with_their_stream(ledger: SqliteLedger):
     read(ledger, a=1)
-    ledger.delete_stream(STREAM, at=AT)
+    ledger.delete_stream(STREAM, edit=StreamEdit(AT))
     with pytest.raises(NotFoundError):
         ledger.positions(STREAM)
     with pytest.raises(NotFoundError):

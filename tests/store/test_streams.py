@@ -3,6 +3,7 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
+from meterhouse.app.stream_ports import StreamEdit
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.store import SqliteLedger, open_ledger
 from meterhouse.streams.record import ConsumedFile, DuplicateKeys, RunResult, RunStatus
@@ -56,9 +57,9 @@ def test_a_running_stream_cannot_be_deleted(ledger: SqliteLedger):
     ledger.add_stream(a_stream())
     run = start(ledger, a_run())
     with pytest.raises(ConflictError, match=r"is running \(run run-1\)"):
-        ledger.delete_stream("stream-1", at=AT)
+        ledger.delete_stream("stream-1", edit=StreamEdit(AT))
     ledger.fail_run(run, None)
-    ledger.delete_stream("stream-1", at=AT)
+    ledger.delete_stream("stream-1", edit=StreamEdit(AT))
     assert ledger.stream("stream-1") is None
     assert ledger.run("run-1") is not None
 
@@ -67,9 +68,9 @@ def test_a_stream_with_suspended_records_cannot_be_deleted(ledger: SqliteLedger)
     ledger.add_stream(a_stream())
     commit(ledger, RunResult(suspended=[a_suspended(0), a_suspended(1)]))
     with pytest.raises(ConflictError, match="has 2 records in Data Correction"):
-        ledger.delete_stream("stream-1", at=AT)
+        ledger.delete_stream("stream-1", edit=StreamEdit(AT))
     ledger.delete_suspense([entry.id for entry in ledger.suspense().items])
-    ledger.delete_stream("stream-1", at=AT)
+    ledger.delete_stream("stream-1", edit=StreamEdit(AT))
 
 
 def test_what_runs_remember_goes_with_the_stream(ledger: SqliteLedger):
@@ -81,7 +82,7 @@ def test_what_runs_remember_goes_with_the_stream(ledger: SqliteLedger):
         script_store={"s": {"k": 1}, "": {"shared": 2}},
     )
     commit(ledger, remembered)
-    ledger.delete_stream("stream-1", at=AT)
+    ledger.delete_stream("stream-1", edit=StreamEdit(AT))
     ledger.add_stream(a_stream())
     with snapshot(ledger) as opened:
         assert opened.consumed("r") == {}
@@ -92,7 +93,7 @@ def test_what_runs_remember_goes_with_the_stream(ledger: SqliteLedger):
 
 def test_an_unknown_stream_cannot_be_deleted(ledger: SqliteLedger):
     with pytest.raises(NotFoundError):
-        ledger.delete_stream("none", at=AT)
+        ledger.delete_stream("none", edit=StreamEdit(AT))
 
 
 def test_two_streams_may_share_nothing_but_meters(ledger: SqliteLedger):
@@ -105,7 +106,7 @@ def test_a_stream_whose_run_was_killed_can_be_deleted(ledger: SqliteLedger):
     ledger.add_stream(a_stream())
     start(ledger, a_run("killed"))
     beside = open_ledger(ledger._database.path.parent, dead=lambda lease: lease == HERE)
-    beside.delete_stream(STREAM, at=AT)
+    beside.delete_stream(STREAM, edit=StreamEdit(AT))
     beside.close()
     killed = ledger.run("killed")
     assert (killed.status, killed.error) == (

@@ -20,7 +20,7 @@ from meterhouse.core.problem import ConflictError, MeterhouseError
 
 _KEY = re.compile(r"[!-~]{1,255}")
 #: What of an answer is said again.
-_KEPT_HEADERS = ("content-type", "location", "etag")
+_KEPT_HEADERS = ("content-type", "location", "etag", "meterhouse-note")
 
 
 @dataclass(frozen=True, slots=True)

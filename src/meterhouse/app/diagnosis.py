@@ -78,6 +78,16 @@ def directory_findings(directory: str, *, exists: bool, writable: bool, mode: in
     return [Finding(name, Grade.OK, directory)]
 
 
+def impossible_directory(directory: str, why: str) -> Finding:
+    """Say that there can be no such data directory.
+
+    >>> impossible_directory("/etc/passwd", "it is a file").message
+    '/etc/passwd cannot be the data directory: it is a file'
+    """
+    message = f"{directory} cannot be the data directory: {why}"
+    return Finding("data directory", Grade.FAIL, message, "use another one (--data DIR)")
+
+
 def disk_finding(free_bytes: int) -> Finding:
     """Judge the room on the disk.
 

@@ -288,6 +288,10 @@ class Streams(Protocol):
         """Find the stream whose meter node has that key."""
         ...
 
+    def has_meter_key(self, meter_key: str) -> bool:
+        """Whether a stream has a meter node with that key."""
+        ...
+
     def update_stream(
         self,
         id: str,
@@ -303,14 +307,7 @@ class Streams(Protocol):
         """
         ...
 
-    def delete_stream(
-        self,
-        id: str,
-        *,
-        at: Instant,
-        expected_revision: str | None = None,
-        allow_node_removal: bool = False,
-    ) -> None:
+    def delete_stream(self, id: str, *, edit: StreamEdit) -> None:
         """Delete; ``ConflictError`` while it runs, is in a group or has records in Data Correction.
 
         So, too, where its meters would belong to no stream, unless the removal is allowed.

@@ -12,7 +12,7 @@ from typing import Any
 
 from meterhouse.app.definitions import Item, placed, refuse
 from meterhouse.app.listing import found
-from meterhouse.app.ports import Ledger, Meters, MeterTypes
+from meterhouse.app.ports import Ledger, Meters, MeterTypes, Streams
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.meter import MeterPatch, NewMeter
@@ -213,6 +213,13 @@ def find_meter(meters: Meters, id: str) -> Bucket:
             f"There is no meter {id!r}", hint="`meterhouse meter list` shows those that exist"
         ),
     )
+
+
+def unclaimed_key(streams: Streams, meter_key: str) -> str | None:
+    """Say that no stream has a meter key, where that is so; in ASCII, for a header."""
+    if streams.has_meter_key(meter_key):
+        return None
+    return f"No stream has the meter key {meter_key[:100]!a}: nothing is counted until one has"
 
 
 def update_meter(meters: Meters, id: str, *, patch: JsonValue, at: Instant) -> Bucket:

@@ -134,12 +134,7 @@ def delete_stream(streams: Streams, reference: str, *, edit: StreamEdit) -> Stre
     Where it has meters, the removal must be allowed: they stay, and no run flushes them any more.
     """
     stream = find_stream(streams, reference)
-    streams.delete_stream(
-        stream.id,
-        at=edit.at,
-        expected_revision=edit.expected_revision,
-        allow_node_removal=edit.allow_node_removal,
-    )
+    streams.delete_stream(stream.id, edit=edit)
     return stream
 
 

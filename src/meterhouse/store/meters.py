@@ -287,12 +287,14 @@ class _NotNew(Exception):
 
 
 def _conflict(faults: Sequence[str]) -> ConflictError:
+    hint = "A user has one meter of a type at a meter key"
+    if len(faults) == 1:
+        return ConflictError(f"Nothing was created: {faults[0]}", hint=hint)
     lines = "".join(f"\n  - {fault}" for fault in faults[:_NAMED_MAX])
     rest = len(faults) - _NAMED_MAX
     more = f"\n  … and {rest} more" if rest > 0 else ""
-    count = "1 meter is" if len(faults) == 1 else f"{len(faults)} meters are"
-    hint = "A user has one meter of a type at a meter key"
-    return ConflictError(f"Nothing was created: {count} not new:{lines}{more}", hint=hint)
+    message = f"Nothing was created: {len(faults)} meters are not new:{lines}{more}"
+    return ConflictError(message, hint=hint)
 
 
 def _name(identity: Row, type_names: Mapping[int, str]) -> str:

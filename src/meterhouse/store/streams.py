@@ -7,7 +7,6 @@ from functools import partial
 
 from meterhouse.app.ports import Lease, Page
 from meterhouse.app.stream_ports import ALL_STREAMS, StreamEdit, StreamFilter
-from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.core.revision import check_revision
@@ -70,6 +69,11 @@ class StreamTable(Recorder):
                 self._database, self._database.value(_SQL["no_of_meter_key"], (meter_key,))
             )
 
+    def has_meter_key(self, meter_key: str) -> bool:
+        """Whether a stream has a meter node with that key."""
+        with self._database.read():
+            return self._database.value(_SQL["no_of_meter_key"], (meter_key,)) is not None
+
     def update_stream(
         self,
         id: str,
@@ -90,17 +94,10 @@ class StreamTable(Recorder):
             activity.void = new is current and edit.note is None
             return new
 
-    def delete_stream(
-        self,
-        id: str,
-        *,
-        at: Instant,
-        expected_revision: str | None = None,
-        allow_node_removal: bool = False,
-    ) -> None:
+    def delete_stream(self, id: str, *, edit: StreamEdit) -> None:
         """Delete with what its runs remember; refused while it runs or has suspended records."""
         with self._recorded("delete", _KIND, id) as note:
-            no, stream = _checked(self._database, id, expected_revision)
+            no, stream = _checked(self._database, id, edit.expected_revision)
             note.detail["name"] = name = stream.name
             if (group := self._database.value(_SQL["in_group"], (no,))) is not None:
                 hint = "Delete the group first (`group delete`)"
@@ -111,12 +108,12 @@ class StreamTable(Recorder):
                 hint = "Requeue or delete them first"
                 message = f"Stream {name!r} has {records} in Data Correction"
                 raise ConflictError(message, hint=hint)
-            if not allow_node_removal:
+            if not edit.allow_node_removal:
                 _refuse_orphans(self._database, no, name)
             if lease is not None:
                 # Nobody else will ever say that it has ended.
                 error = f"interrupted: its process {lease[1]} is gone"
-                self._database.execute(_RUNS["interrupt"], (error, at, lease[3]))
+                self._database.execute(_RUNS["interrupt"], (error, edit.at, lease[3]))
             self._database.execute(_SQL["delete_script_store"], (no,))
             self._database.execute(_SQL["delete_stream"], (no,))
 

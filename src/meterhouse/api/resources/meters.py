@@ -28,10 +28,18 @@ from meterhouse.api.schemas import (
 )
 from meterhouse.app.definitions import Item
 from meterhouse.app.inspecting import CurrentRecords
-from meterhouse.app.provisioning import create_meters, delete_meter, find_meter, update_meter
+from meterhouse.app.provisioning import (
+    create_meters,
+    delete_meter,
+    find_meter,
+    unclaimed_key,
+    update_meter,
+)
 from meterhouse.core.json_text import json_text
 
 PATH = "/usage-metering/v1/meters"
+#: A header of an answer that is good, and yet may not be what was meant.
+NOTE = "Meterhouse-Note"
 LIMIT_MAX = 1_000
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="At most this many")]
 _OWN: dict[str, Schema] = {
@@ -142,7 +150,11 @@ def list_meters(
     guard=needs("create:meters"),
     body=Body(ref("NewMeter"), examples={"one": EXAMPLE}),
     headers=(IDEMPOTENCY_KEY,),
-    answers={201: Given("The meter", ref("Meter"), headers={"Location": "Its path"})},
+    answers={
+        201: Given(
+            "The meter", ref("Meter"), headers={"Location": "Its path", NOTE: "What to mind"}
+        )
+    },
     refusals=(409,),
     links={
         "read": {"operationId": "get_meter", "parameters": {"id": "$response.body#/id"}},
@@ -159,8 +171,11 @@ def create_meter(call: ThisCall) -> Response:
             if not ids.repeatable or ledger.meter(id) is None:
                 at = call.context.clock()
                 create_meters(ledger, [Item("", body)], new_id=lambda: id, at=at)
-            text = CurrentRecords(ledger).meter_text(find_meter(ledger, id))
-        return text_answer(text, status=201, headers={"Location": f"{PATH}/{id}"})
+            meter = find_meter(ledger, id)
+            text = CurrentRecords(ledger).meter_text(meter)
+            note = unclaimed_key(ledger, meter.meter.meter_key)
+        headers = {"Location": f"{PATH}/{id}"} | ({} if note is None else {NOTE: note})
+        return text_answer(text, status=201, headers=headers)
 
     return once(call, effect)
 
