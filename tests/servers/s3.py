@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers.process import free_port, server
+from tests.servers.process import free_port, listens, running
 
 
 @contextmanager
@@ -14,7 +14,7 @@ def s3_server(folder: Path, *, buckets: tuple[str, ...] = ("usage",)) -> Iterato
     """Run the server with some buckets and give its URL."""
     port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with server(command, port=port, log=folder / "s3.log"):
+    with running(command, log=folder / "s3.log", ready=lambda: listens(port)):
         url = f"http://127.0.0.1:{port}"
         for bucket in buckets:
             request = urllib.request.Request(f"{url}/{bucket}", method="PUT")
