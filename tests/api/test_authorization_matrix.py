@@ -238,6 +238,8 @@ def test_no_header_turns_a_read_into_something_else(tmp_path: Path, method: str)
         door.client("Victim", ["read:meters"])
         override = dict.fromkeys(OVERRIDES, method) | {"If-Match": "*"}
         headers = door.headers(scope="read:applications") | override
-        answer = door.ask("GET", "/v1/applications/Victim?_method=" + method, headers=headers)
+        answer = door.ask("GET", "/v1/applications/Victim", headers=headers)
         assert (answer.status_code, answer.json()["name"]) == (200, "Victim")
+        refused = door.ask("GET", "/v1/applications/Victim?_method=" + method, headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (400, "parameter_unknown")
         assert door.ask("GET", "/v1/applications/Victim").status_code == 200

@@ -26,7 +26,7 @@ def test_what_the_command_line_does_is_listed_newest_first(meterhouse: Meterhous
     listed = meterhouse.json("activity", "list")
     assert [(entry["action"], entry["kind"], entry["detail"]) for entry in listed] == [
         ("create", "meter type", {"count": 2}),
-        ("delete", "secret", {"name": "CRM"}),
+        ("delete", "secret", {"name": "CRM", "type": "bearer"}),
         ("update", "secret", {"name": "CRM", "version": 1}),
         ("create", "secret", {"name": "CRM"}),
     ]
