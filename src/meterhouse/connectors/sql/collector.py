@@ -63,6 +63,7 @@ class SqlCollector:
         self._columns: list[str] = settings["columns"]
         self._database = database
         self._connection: Any = None
+        self._result: Any = None
 
     # ------------------------------------------------------------ reading
 
@@ -94,7 +95,7 @@ class SqlCollector:
 
     def _read(self, reached: _Reached, wanted: Collecting) -> Iterator[Collected]:
         size = min(ROWS_MAX, wanted.chunk_records, wanted.records_max)
-        result = self._asked(reached, min(self._settings["fetchSize"], size))
+        result = self._result = self._asked(reached, min(self._settings["fetchSize"], size))
         names = self._names(result)
         room = wanted.records_max
         source = -1
@@ -201,10 +202,11 @@ class SqlCollector:
 
     def close(self) -> None:
         """Let go of the connection."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        held = (self._result, self._connection)
+        self._result = self._connection = None
+        for open_one in filter(None, held):
             with suppress(library().exc.SQLAlchemyError):
-                connection.close()
+                open_one.close()
 
 
 def _record(names: Sequence[str], row: Sequence[Any]) -> tuple[Record, str]:

@@ -7,7 +7,6 @@ from decimal import Decimal
 from enum import Enum
 from uuid import UUID
 
-from meterhouse.core.instant import from_datetime, instant_text
 from meterhouse.core.json_text import JsonValue, parse_json
 from meterhouse.core.reading import shown
 
@@ -72,7 +71,7 @@ def _moment(value: datetime | date | time) -> str:
     if not isinstance(value, datetime):
         return value.isoformat()
     aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-    return instant_text(from_datetime(aware.astimezone(UTC)))
+    return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def raw_text(value: object) -> str:
