@@ -435,6 +435,8 @@ def test_a_driver_that_is_not_installed_is_named(on_postgres: House):
         ("url", "postgresql://db.example.com/x?password=s3cr3t-canary", "has a password in it"),
         ("url", "postgresql://db.example.com/x?host=10.0.0.1", 'has the option "host"'),
         ("url", "postgresql://${payload.host}/x", "no placeholders here"),
+        ("url", "mssql+pyodbc://db.example.com/x?driver=x};Server=y", "has driver=x};Server=y"),
+        ("url", "duckdb://db.example.com/x", "write it as postgresql://"),
         ("url", "postgresql:///x", "write it as postgresql://"),
         ("url", "sqlite://", "write it as postgresql://"),
         ("query", "DELETE FROM usage WHERE id > :watermark", "write one SELECT"),

@@ -79,6 +79,9 @@ class SqlCollector:
         # A driver may refuse a value before it is asked anything.
         except (sa.exc.SQLAlchemyError, OSError, OverflowError, ValueError) as error:
             raise self._database.failed(error) from error
+        finally:
+            # A transaction that stays open would keep the database from cleaning up.
+            self.close()
 
     def _start(self, kept: JsonValue) -> _Reached:
         if kept is None:

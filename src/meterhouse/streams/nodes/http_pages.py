@@ -19,7 +19,7 @@ from meterhouse.streams.http_address import shown_url
 from meterhouse.streams.ports import HttpAnswer, InputError
 
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[^=;,\s"]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^";,\s]*))?)*)')
-_REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^";,\s]*))', re.IGNORECASE)
+_PARAMETER = re.compile(r';\s*([^=;,\s"]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^";,\s]*)))?')
 
 
 class PagingKind(Enum):
@@ -170,9 +170,9 @@ def next_link(header: str) -> str | None:
     '/a?p=3'
     """
     for target, parameters in _LINK.findall(header):
-        found = _REL.search(parameters)
-        if found is not None and "next" in (found[1] or found[2] or "").lower().split():
-            return target
+        for name, quoted, plain in _PARAMETER.findall(parameters):
+            if name.lower() == "rel" and "next" in (quoted or plain).lower().split():
+                return target
     return None
 
 

@@ -27,6 +27,9 @@ _FIELDS = (
     *("url", "secretsWalletEntry", "query", "watermark", "maxRecords", "fetchSize"),
     "suspenseManagement",
 )
+_OPTION = re.compile(r"[A-Za-z0-9 ._-]{1,100}")
+#: Databases that are files, whatever host is named: they would get round what is refused.
+_NO_SERVERS = frozenset({"sqlite", "duckdb", "chdb", "access", "shillelagh"})
 _EXAMPLE = "write it as postgresql://db.example.com:5432/billing or sqlite:///usage.db"
 _FILE = re.compile(r"(sqlite)(?:\+pysqlite)?:///([^?#\x00-\x1f]+)")
 _SERVER = re.compile(
@@ -34,7 +37,7 @@ _SERVER = re.compile(
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[1-9][0-9]{0,4}))?"
     r"/(?P<database>[^/?#\s\\]+)(?:\?(?P<options>[^#\s]*))?"
 )
-_PASSWORD = re.compile(r"://[^@/?#:]*:[^@]*@|[?&](?:password|passwd|pwd|user)=", re.IGNORECASE)
+_PASSWORD = re.compile(r"://[^@/?#:]*:[^@]*@|(?:password|passwd|pwd)\s*=|[?&]user=", re.I)
 _PORT_MAX = 65_535
 _SELECT = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(?:select|with)\b", re.I | re.DOTALL)
 #: What SQL keeps together: texts, quoted names and comments.
@@ -75,17 +78,17 @@ def _read_url(reading: Reading) -> Mapping[str, JsonValue]:
     text = reading.text("url", required=True)
     if text is None:
         return {}
-    if _PASSWORD.search(text):
+    if len(text) > URL_CHARS_MAX:
+        reading.fail("url", f"has {len(text)} characters", f"at most {URL_CHARS_MAX}")
+    elif _PASSWORD.search(text):
         # It is shown nowhere: not in this message either.
         hint = "take it out, and name a secret of type basic in secretsWalletEntry"
         reading.fail("url", "has a password in it, which everybody could read", hint)
     elif "${" in text or "@{" in text:
         reading.fail("url", f"is {shown(text)}", "there is no record: no placeholders here")
-    elif len(text) > URL_CHARS_MAX:
-        reading.fail("url", f"has {len(text)} characters", f"at most {URL_CHARS_MAX}")
     elif (file := _FILE.fullmatch(text)) is not None:
         return {"driver": file[1], "file": file[2]}
-    elif (found := _SERVER.fullmatch(text)) is None or found["driver"].startswith("sqlite"):
+    elif (found := _SERVER.fullmatch(text)) is None or _dialect(found) in _NO_SERVERS:
         reading.fail("url", f"is {shown(text)}", _EXAMPLE)
     elif found["port"] and int(found["port"]) > _PORT_MAX:
         reading.fail("url", f"has the port {found['port']}", f"at most {_PORT_MAX}")
@@ -94,12 +97,18 @@ def _read_url(reading: Reading) -> Mapping[str, JsonValue]:
     return {}
 
 
+def _dialect(found: re.Match[str]) -> str:
+    return found["driver"].partition("+")[0]
+
+
 def _server(reading: Reading, found: re.Match[str]) -> Mapping[str, JsonValue]:
     options = dict(parse_qsl(found["options"] or "", keep_blank_values=True))
-    for name in options:
+    for name, value in options.items():
         if name not in OPTIONS:
             known = ", ".join(OPTIONS)
             reading.fail("url", f"has the option {shown(name)}", f"these may be given: {known}")
+        elif not _OPTION.fullmatch(value):
+            reading.fail("url", f"has {name}={value}", "use letters, digits, spaces and . _ -")
     return {
         "driver": found["driver"],
         "user": unquote(found["user"]) if found["user"] else None,
