@@ -254,7 +254,7 @@ def _means(
         progress=progress,
         log=log,
         http=http,
-        collectors=CollectorKinds(judge),
+        collectors=CollectorKinds(judge, closed=directory),
         credentials=credentials,
         wait=time.sleep,
         stopwatch=lambda: int(time.monotonic()),

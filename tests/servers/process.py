@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PATIENCE_SECONDS = 60.0
@@ -33,6 +33,7 @@ def running(
     log: Path,
     ready: Callable[[], bool],
     environment: Mapping[str, str] | None = None,
+    user: str | None = None,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A process from when it is ready until the end of the block."""
     with log.open("ab") as out:
@@ -43,6 +44,7 @@ def running(
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
             start_new_session=True,
+            user=user,
         )
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -53,5 +55,6 @@ def running(
         yield process
     finally:
         # All that it has started, at once: nobody needs what it holds any more.
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 
 from meterhouse.connectors.http.guard import Guard
 from meterhouse.core.json_text import JsonValue
@@ -14,26 +15,34 @@ from meterhouse.core.problem import MeterhouseError
 from meterhouse.core.secret import Credentials
 from meterhouse.streams.ports import Collector
 
-#: kind -> the module that has ``open_collector(settings, credentials, guard=...)``
+#: kind -> the module that has ``open_collector(settings, credentials, guard=...)``; where files can
+#: be opened, it is told too which folder is closed to it
 _MODULES = {
     "kafka": "meterhouse.connectors.kafka.collector",
     "nats": "meterhouse.connectors.nats.collector",
     "rabbitmq": "meterhouse.connectors.rabbitmq.collector",
+    "sql": "meterhouse.connectors.sql.collector",
 }
+_OPEN_FILES = frozenset({"sql"})
 
 
 class CollectorKinds:
-    """Opens collectors; servers that they connect to have to pass the guard."""
+    """Opens collectors; servers that they connect to have to pass the guard.
 
-    def __init__(self, guard: Guard) -> None:
+    ``closed`` is the data directory, which none of them reads.
+    """
+
+    def __init__(self, guard: Guard, *, closed: Path) -> None:
         self._guard = guard
+        self._closed = closed
 
     def open(
         self, kind: str, settings: Mapping[str, JsonValue], credentials: Credentials | None
     ) -> Collector:
         """Return a collector of a kind; nothing is connected yet."""
         module = import_module(_MODULES[kind])
-        return module.open_collector(settings, credentials, guard=self._guard)
+        more = {"closed": self._closed} if kind in _OPEN_FILES else {}
+        return module.open_collector(settings, credentials, guard=self._guard, **more)
 
 
 class ExtraMissing(MeterhouseError):

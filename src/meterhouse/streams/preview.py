@@ -66,7 +66,7 @@ def preview(
         graph,
         replace(facts, records_max=RECORDS_MAX),
         snapshot=_Unremembering(snapshot),
-        services=replace(services, spools=_NoSpools(), http=None),
+        services=replace(services, spools=_NoSpools()),
         tap=tap,
     )
     for suspended in result.suspended:

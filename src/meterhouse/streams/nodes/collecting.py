@@ -45,6 +45,12 @@ class CollectorParams(NodeParams):
         problem = None if self.secret is None else self.secret.obstacle(services)
         return () if problem is None else (problem,)
 
+    def collector(self, services: Services) -> Collector:
+        """Return what reads; nothing is connected yet."""
+        assert services.collectors is not None, "a stream with such readers needs collectors"
+        credentials = None if self.secret is None else self.secret.credentials(services)
+        return services.collectors.open(self.kind, self.settings, credentials)
+
 
 class _Collecting(NodeRun):
     def __init__(self, params: CollectorParams, site: NodeSite) -> None:
@@ -62,7 +68,8 @@ class _Collecting(NodeRun):
         world, room = self._site.world, self._site.world.facts.records_max
         records = 0
         try:
-            for collected in self._open().chunks(self._wanted()):
+            self._collector = self._params.collector(world.services)
+            for collected in self._collector.chunks(self._wanted()):
                 self._positions |= collected.positions
                 if collected.chunk is None:
                     continue
@@ -81,13 +88,6 @@ class _Collecting(NodeRun):
                 self.discard()
         # Where nothing was readable, nothing went through the graph that would have stopped.
         world.suspense.raise_if_stopped()
-
-    def _open(self) -> Collector:
-        params, services = self._params, self._site.world.services
-        assert services.collectors is not None, "a stream with such readers needs collectors"
-        credentials = None if params.secret is None else params.secret.credentials(services)
-        self._collector = services.collectors.open(params.kind, params.settings, credentials)
-        return self._collector
 
     def _wanted(self) -> Collecting:
         facts, most = self._site.world.facts, self._params.records_max

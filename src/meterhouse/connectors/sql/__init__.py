@@ -1,0 +1,1 @@
+"""SQL: rows of queries as inputs with positions."""
