@@ -39,6 +39,7 @@ FIELDS: dict[SecretType, tuple[str, ...]] = {
     SecretType.AZURE_SAS: ("sasToken", "account"),
     SecretType.AWS: ("accessKeyId", "secretAccessKey", "sessionToken", "region"),
     SecretType.SSH_KEY: ("privateKey", "username", "passphrase"),
+    SecretType.WEBHOOK_SIGNING: ("key", "previousKey"),
 }
 
 
@@ -47,6 +48,9 @@ def credentials(type_: SecretType) -> dict[str, str]:
     values = {name: canary(f"{type_.value}-{name}") for name in FIELDS[type_]}
     if type_ is SecretType.BEARER:
         values["token"] = "c4nary-bearer-token-0123456789"
+    if type_ is SecretType.WEBHOOK_SIGNING:
+        keys = {name: f"c4nary webhook signing {name:>20}" for name in FIELDS[type_]}
+        values = {n: "whsec_" + base64.b64encode(key.encode()).decode() for n, key in keys.items()}
     return values
 
 

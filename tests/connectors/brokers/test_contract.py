@@ -127,7 +127,7 @@ def test_a_private_address_is_refused_unless_it_is_allowed(
     set_up(meterhouse, broker, name)
     monkeypatch.delenv("METERHOUSE_HTTP_ALLOW")
     said = failing(meterhouse)
-    assert "no public address" in said
+    assert "not a public address" in said
     assert "METERHOUSE_HTTP_ALLOW" in said
 
 

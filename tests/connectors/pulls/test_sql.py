@@ -392,7 +392,7 @@ def test_a_private_address_is_refused_unless_it_is_allowed(
     on_postgres.set_up()
     monkeypatch.delenv("METERHOUSE_HTTP_ALLOW")
     said = failing(on_postgres.meterhouse)
-    assert "no public address" in said
+    assert "not a public address" in said
     assert "METERHOUSE_HTTP_ALLOW" in said
 
 
