@@ -452,7 +452,7 @@ def test_a_link_into_the_private_network_is_refused(meterhouse: Meterhouse, api:
     api.server.routes["*"] = lambda _: Reply.of(made, link=link)
     paging = {"kind": "link", "allowedOrigins": ["http://169.254.169.254"]}
     set_up(meterhouse, api, paging=paging)
-    assert "no public address" in failing(meterhouse)
+    assert "not a public address" in failing(meterhouse)
 
 
 @pytest.mark.parametrize(
