@@ -254,7 +254,7 @@ def _means(
         progress=progress,
         log=log,
         http=http,
-        collectors=CollectorKinds(judge, closed=directory),
+        collectors=CollectorKinds(judge, folders=folders),
         credentials=credentials,
         wait=time.sleep,
         stopwatch=lambda: int(time.monotonic()),

@@ -309,6 +309,22 @@ PARAMS = {
         ({"servers": "a:5672"}, "queue"),
         ({"servers": "a:5672", "queue": "q", "maxRecords": 0}, "maxRecords"),
     ],
+    "readers/sql": [
+        ({}, "url"),
+        ({"url": "db.example.com"}, "url"),
+        ({"url": "sqlite:///x"}, "query"),
+        ({"query": "DROP TABLE x"}, "query"),
+        ({"watermark": {"start": 0}}, "watermark.column"),
+        ({"fetchSize": 0}, "fetchSize"),
+    ],
+    "readers/http": [
+        ({}, "uri"),
+        ({"uri": "https://x/${payload.a}"}, "uri"),
+        ({"uri": "https://x", "paging": {"kind": "x"}}, "paging.kind"),
+        ({"uri": "https://x", "since": {"path": "a"}}, "since.parameter"),
+        ({"uri": "https://x", "maxPages": 0}, "maxPages"),
+        ({"uri": "https://x", "cursorKept": True}, "cursorKept"),
+    ],
     "writers/http": [
         ({}, "uri"),
         ({"uri": "https://x", "method": "GET"}, "method"),

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from pathlib import Path
 
+from meterhouse.connectors.folders import AllowedFolders
 from meterhouse.connectors.http.guard import Guard
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import MeterhouseError
@@ -16,7 +16,7 @@ from meterhouse.core.secret import Credentials
 from meterhouse.streams.ports import Collector
 
 #: kind -> the module that has ``open_collector(settings, credentials, guard=...)``; where files can
-#: be opened, it is told too which folder is closed to it
+#: be opened, it gets the ``folders`` as well
 _MODULES = {
     "kafka": "meterhouse.connectors.kafka.collector",
     "nats": "meterhouse.connectors.nats.collector",
@@ -29,19 +29,19 @@ _OPEN_FILES = frozenset({"sql"})
 class CollectorKinds:
     """Opens collectors; servers that they connect to have to pass the guard.
 
-    ``closed`` is the data directory, which none of them reads.
+    ``folders`` are those whose files may be opened.
     """
 
-    def __init__(self, guard: Guard, *, closed: Path) -> None:
+    def __init__(self, guard: Guard, *, folders: AllowedFolders) -> None:
         self._guard = guard
-        self._closed = closed
+        self._folders = folders
 
     def open(
         self, kind: str, settings: Mapping[str, JsonValue], credentials: Credentials | None
     ) -> Collector:
         """Return a collector of a kind; nothing is connected yet."""
         module = import_module(_MODULES[kind])
-        more = {"closed": self._closed} if kind in _OPEN_FILES else {}
+        more = {"folders": self._folders} if kind in _OPEN_FILES else {}
         return module.open_collector(settings, credentials, guard=self._guard, **more)
 
 

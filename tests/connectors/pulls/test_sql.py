@@ -12,6 +12,10 @@ from uuid import UUID
 import pytest
 from pysqlite3 import dbapi2 as sqlite3
 
+from meterhouse.connectors.folders import AllowedFolders
+from meterhouse.connectors.http import Guard
+from meterhouse.connectors.sql.database import Database
+from meterhouse.streams.ports import FileRefused
 from tests.acceptance import small
 from tests.cli.command import Meterhouse
 from tests.connectors.pulls import pulling
@@ -407,6 +411,16 @@ def test_the_data_directory_is_not_read(on_sqlite: House, tmp_path: Path, way: s
         path.symlink_to(ledger) if way == "a link" else path.hardlink_to(ledger)
     house.set_up(url=f"sqlite:///{path}")
     assert "lies in the data directory" in failing(house.meterhouse)
+
+
+def test_a_server_reads_files_of_its_folders_only(on_sqlite: House, tmp_path: Path):
+    (tmp_path / "open").mkdir()
+    folders = AllowedFolders(open=(tmp_path / "open",))
+    settings = {"driver": "sqlite", "file": str(tmp_path / "usage.db")}
+    on_sqlite.table.make()
+    database = Database(settings, None, guard=Guard(), folders=folders)
+    with pytest.raises(FileRefused, match="lies in no allowed folder"):
+        database.connect()
 
 
 def test_a_file_that_is_not_there_is_not_made(on_sqlite: House, tmp_path: Path):

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
+from meterhouse.connectors.folders import AllowedFolders
 from meterhouse.connectors.http.guard import Guard
 from meterhouse.connectors.sql.database import Database, library
 from meterhouse.connectors.sql.value import json_value, raw_text
@@ -36,11 +36,11 @@ def open_collector(
     credentials: Credentials | None,
     *,
     guard: Guard,
-    closed: Path,
+    folders: AllowedFolders,
 ) -> SqlCollector:
-    """Return a collector of a query; nothing is connected yet. ``closed`` is not read."""
+    """Return a collector of a query; nothing is connected yet."""
     library()
-    return SqlCollector(settings, Database(settings, credentials, guard=guard, closed=closed))
+    return SqlCollector(settings, Database(settings, credentials, guard=guard, folders=folders))
 
 
 @dataclass(slots=True)

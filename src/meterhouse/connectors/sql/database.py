@@ -6,13 +6,14 @@ SQLite is opened for reading only, and never one of the product's own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from meterhouse.connectors.broker import Server, judged
 from meterhouse.connectors.collectors import ExtraMissing
+from meterhouse.connectors.folders import AllowedFolders
 from meterhouse.connectors.http.guard import Guard
 from meterhouse.connectors.sql.value import json_column
 from meterhouse.core.json_text import JsonValue
@@ -46,11 +47,11 @@ class Database:
         credentials: Credentials | None,
         *,
         guard: Guard,
-        closed: Path,
+        folders: AllowedFolders,
     ) -> None:
         self._settings = settings
         self._guard = guard
-        self._closed = closed
+        self._folders = folders
         self._user = settings.get("user")
         self._password: str | None = None
         if credentials is not None:
@@ -157,20 +158,23 @@ class Database:
         )
 
     def _judged_file(self, file: Path) -> Path:
+        self._folders.check(str(file))
         try:
             path = file.resolve(strict=True)
         except OSError as error:
             raise self.failed(f"cannot be opened: {error.strerror}") from error
         if not path.is_file():
             raise self.failed("is no file")
-        closed = self._closed.resolve()
-        own = path.is_relative_to(closed) or any(
-            kept.is_file() and kept.samefile(path) for kept in closed.iterdir()
-        )
-        if own:
+        if any(kept.samefile(path) for kept in self._own_files()):
+            # A second name of the same file, wherever that lies.
             hint = "Read records and runs over the API or the command line"
-            raise self.failed("lies in the data directory, which streams do not read", hint=hint)
+            raise self.failed("lies in the data directory", hint=hint)
         return path
+
+    def _own_files(self) -> Iterator[Path]:
+        for closed in self._folders.closed:
+            inside = closed.iterdir() if closed.is_dir() else iter([closed])
+            yield from (path for path in inside if path.is_file())
 
 
 def _text(raw: bytes) -> str | bytes:
