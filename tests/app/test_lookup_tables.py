@@ -27,6 +27,7 @@ from meterhouse.app.lookup_tables import (
     table_rows,
     upload_table,
 )
+from meterhouse.app.stream_ports import StreamEdit
 from meterhouse.app.streams import find_stream
 from meterhouse.connectors import table_upload
 from meterhouse.core.json_text import Record
@@ -291,7 +292,7 @@ def test_a_table_that_streams_use_cannot_be_deleted(house: House, tmp_path: Path
     with pytest.raises(ConflictError, match="'titles' is used by 2 streams: 'by titles', 'by "):
         delete_table(house.ledger, house.files, "titles")
     for name in ("by titles", f"by {version.table_id}"):
-        house.ledger.delete_stream(find_stream(house.ledger, name).id)
+        house.ledger.delete_stream(find_stream(house.ledger, name).id, edit=StreamEdit(0))
     with pytest.raises(StaleRevision):
         delete_table(house.ledger, house.files, "titles", revision="x")
     delete_table(house.ledger, house.files, version.table_id)

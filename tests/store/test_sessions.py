@@ -89,7 +89,7 @@ def test_they_are_shown_by_stream_and_node_and_go_with_their_stream(ledger: Sqli
     assert two.session.key == "b"
     assert ledger.open_sessions("stream-1", node_id="x").items == []
     assert ledger.open_sessions("other").items == []
-    ledger.delete_stream("stream-1", at=0)
+    ledger.delete_stream("stream-1", edit=StreamEdit(0))
     assert ledger._database.value("SELECT count(*) FROM aggregate_session") == 0
 
 
