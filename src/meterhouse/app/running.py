@@ -197,7 +197,7 @@ def _start(ledger: Ledger, run: Run, means: Means) -> StartedRun:
         lease = ledger.lease_of(run.stream_id)
         if lease is None or lease.host == means.lease.host:
             raise
-        hint = f"It runs on {lease.host}: wait for its end; if that is gone, use --take-over"
+        hint = f"Wait for its end; if {lease.host} is gone for good, use --take-over"
         raise ConflictError(error.args[0], hint=hint) from error
 
 
