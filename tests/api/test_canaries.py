@@ -259,7 +259,7 @@ def _run_streams(
         document = _stream(f"inline {number}", params)
         refused = served.ask("POST", "/v1/streams", json=document)
         assert refused.status_code == 422
-        assert "--secret" in refused.text
+        assert "secret=NAME" in refused.text
         served.ask("POST", "/v1/streams:validate", json=document)
         taken = served.ask("POST", "/v1/streams?secret=basic", json=document)
         assert taken.status_code == 201, taken.text

@@ -26,6 +26,7 @@ _OPERATIONS = {
     "run stop": "POST /v1/runs/{id}/stop",
     "schedule list": "GET /v1/schedules",
     "schedule remove": "DELETE /v1/streams/{id}/schedule",
+    "secret create": "POST /v1/secrets",
     "secret list": "GET /v1/secrets",
     "stream list": "GET /v1/streams",
     "stream version list": "GET /v1/streams/{id}/versions",
@@ -35,6 +36,7 @@ _PARAMETERS = {
     "(`--group`)": "(`PUT /v1/groups/{id}/schedule`)",
     "(`--name`)": "(`name`)",
     "with --at": "as `at`",
+    "with --secret NAME": "with `secret=NAME`",
     "; if its machine is gone, `stream run --take-over` ends it": "",
 }
 
