@@ -25,6 +25,7 @@ FILES_ALLOW_VARIABLE = "METERHOUSE_FILES_ALLOW"
 #: The environment variable that limits one HTTP exchange of a stream, in seconds.
 HTTP_TIMEOUT_VARIABLE = "METERHOUSE_HTTP_TIMEOUT"
 HTTP_TIMEOUT_SECONDS, HTTP_TIMEOUT_SECONDS_MAX = 60, 3_600
+_DIGITS_MAX = 10
 #: The environment variables of the mail server that sends to notification groups.
 SMTP_HOST_VARIABLE, SMTP_FROM_VARIABLE = "METERHOUSE_SMTP_HOST", "METERHOUSE_SMTP_FROM"
 SMTP_PORT_VARIABLE, SMTP_SECURITY_VARIABLE = "METERHOUSE_SMTP_PORT", "METERHOUSE_SMTP_SECURITY"
@@ -129,7 +130,8 @@ def mail_server(*, environment: Mapping[str, str] | None = None) -> MailServer |
         hint = f"use one of {', '.join(SECURITY)}"
         problems.append(Problem(SMTP_SECURITY_VARIABLE, f'is "{security}"', hint))
     port = variables.get(SMTP_PORT_VARIABLE) or str(SECURITY.get(security, 0))
-    if not (port.isascii() and port.isdecimal() and len(port) <= len(str(PORT_MAX))):
+    number = int(port) if port.isascii() and port.isdecimal() and len(port) < _DIGITS_MAX else 0
+    if security in SECURITY and not 1 <= number <= PORT_MAX:
         problems.append(Problem(SMTP_PORT_VARIABLE, f'is "{port}"', f"use 1 to {PORT_MAX}"))
     sender = variables.get(SMTP_FROM_VARIABLE) or ""
     if not ADDRESS.fullmatch(sender):
@@ -140,7 +142,7 @@ def mail_server(*, environment: Mapping[str, str] | None = None) -> MailServer |
     problems += _login_problems(user, password, security)
     if problems:
         raise DefinitionError(problems, what="The configuration of the mail server")
-    return MailServer(host, int(port), security, sender, user, password)
+    return MailServer(host, number, security, sender, user, password)
 
 
 def _smtp_password(variables: Mapping[str, str], problems: list[Problem]) -> str | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import Query, Response
 
 from meterhouse.api.answer import answer, no_content
-from meterhouse.api.call import ThisCall
+from meterhouse.api.call import Call, ThisCall
 from meterhouse.api.etag import expected_revision, tagged, tagged_unless_known
 from meterhouse.api.idempotency import Ids, once
 from meterhouse.api.operation import (
@@ -36,6 +37,7 @@ from meterhouse.api.schemas import (
     whole,
 )
 from meterhouse.app import notifications
+from meterhouse.core.json_text import JsonValue
 from meterhouse.streams.notification import (
     DESCRIPTION_CHARS_MAX,
     EMAILS_MAX,
@@ -115,6 +117,12 @@ def _shown(group: NotificationGroup) -> dict[str, object]:
     return group.to_api() | {"revision": group.revision}
 
 
+def _demand(call: Call, body: JsonValue) -> None:
+    """Let nobody sign with a secret that they may not know of."""
+    if isinstance(body, Mapping) and body.get("webhooks"):
+        call.demand("read:secrets")
+
+
 @resource.get(
     PATH,
     guard=needs("read:notifications"),
@@ -146,8 +154,12 @@ def list_notification_groups(
     links={"read": {"operationId": "get_notification_group", "parameters": _OF_ID}},
 )
 def create_notification_group(call: ThisCall) -> Response:
-    """Make a notification group. E-mail needs a mail server that the operator configures."""
+    """Make a notification group. E-mail needs a mail server that the operator configures.
+
+    To name a secret needs the scope `read:secrets` as well.
+    """
     body = call.json()
+    _demand(call, body)
 
     def effect(ids: Ids) -> Response:
         id = ids()
@@ -189,9 +201,13 @@ def get_notification_group(call: ThisCall, id: str) -> Response:
     refusals=(404, 409, 412, 428),
 )
 def replace_notification_group(call: ThisCall, id: str) -> Response:
-    """Replace a notification group. What is on its way goes where it was to go."""
+    """Replace a notification group. What is on its way goes where it was to go.
+
+    To name a secret needs the scope `read:secrets` as well.
+    """
     expected = expected_revision(call.header("if-match"))
     body = call.json()
+    _demand(call, body)
     with call.context.ledger() as ledger:
         group = notifications.update_notification_group(
             ledger,
