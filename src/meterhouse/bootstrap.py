@@ -29,6 +29,7 @@ from meterhouse.config import (
     home_directory,
     http_allowed,
     http_timeout,
+    mail_server,
     secrets_key,
     secrets_key_file,
 )
@@ -173,6 +174,10 @@ class Installation:
 
         return credentials_of(self.ledger, self.sealer(), secret_id)
 
+    def has_mail_server(self) -> bool:
+        """Whether a mail server is configured that sends to notification groups."""
+        return mail_server() is not None
+
     def tables(self) -> TableFiles:
         """Return what keeps the rows of look-up tables."""
         return tables_of(self.directory)
@@ -290,11 +295,14 @@ def forward_means(
 ) -> ForwardMeans:
     """Return what forwarding records from the outbox needs; any thread may ask ``credentials``."""
     from meterhouse.app.forwarding import ForwardMeans
-    from meterhouse.connectors.forwarders import ForwarderKinds
+    from meterhouse.connectors.forwarders import ForwarderKinds, MailMeans
     from meterhouse.connectors.spooled_records import SpoolRecords
 
+    server = mail_server()
+    # The operator has named it; streams may still not connect to it.
+    mail = MailMeans(server, guard(own_urls=[] if server is None else [server.url]))
     return ForwardMeans(
-        forwarders=ForwarderKinds(guard(own_urls=own_urls), clock=clock),
+        forwarders=ForwarderKinds(guard(own_urls=own_urls), clock=clock, mail=mail),
         records=SpoolRecords(directory),
         credentials=credentials,
         claim=_claim,

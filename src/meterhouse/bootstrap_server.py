@@ -25,7 +25,7 @@ from meterhouse.bootstrap import (
     served_means,
     tables_of,
 )
-from meterhouse.config import data_directory
+from meterhouse.config import data_directory, mail_server
 from meterhouse.processes import is_dead
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def open_context(
             tables=tables_of(directory),
             limits=limits or Limits(),
             forwarding=forward_means(directory, credentials=credentials, own_urls=urls),
+            mails=mail_server() is not None,
         )
     finally:
         http.close()

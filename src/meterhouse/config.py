@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from meterhouse.core.problem import MeterhouseError
+from meterhouse.core.mail_server import ADDRESS, HOST, PORT_MAX, SECURITY, MailServer
+from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
 
 #: The environment variable that names the data directory.
 DATA_VARIABLE = "METERHOUSE_DATA"
@@ -24,6 +25,13 @@ FILES_ALLOW_VARIABLE = "METERHOUSE_FILES_ALLOW"
 #: The environment variable that limits one HTTP exchange of a stream, in seconds.
 HTTP_TIMEOUT_VARIABLE = "METERHOUSE_HTTP_TIMEOUT"
 HTTP_TIMEOUT_SECONDS, HTTP_TIMEOUT_SECONDS_MAX = 60, 3_600
+_DIGITS_MAX = 10
+#: The environment variables of the mail server that sends to notification groups.
+SMTP_HOST_VARIABLE, SMTP_FROM_VARIABLE = "METERHOUSE_SMTP_HOST", "METERHOUSE_SMTP_FROM"
+SMTP_PORT_VARIABLE, SMTP_SECURITY_VARIABLE = "METERHOUSE_SMTP_PORT", "METERHOUSE_SMTP_SECURITY"
+SMTP_USER_VARIABLE = "METERHOUSE_SMTP_USER"
+SMTP_PASSWORD_VARIABLE = "METERHOUSE_SMTP_PASSWORD"  # noqa: S105 (its name)
+SMTP_PASSWORD_FILE_VARIABLE = "METERHOUSE_SMTP_PASSWORD_FILE"  # noqa: S105 (its name)
 
 
 def data_directory(given: Path | None, *, environment: Mapping[str, str] | None = None) -> Path:
@@ -100,6 +108,69 @@ def http_timeout(*, environment: Mapping[str, str] | None = None) -> int:
         hint = f"Use whole seconds from 1 to {HTTP_TIMEOUT_SECONDS_MAX}"
         raise MeterhouseError(problem, hint=hint, code="configuration_invalid")
     return seconds
+
+
+def mail_server(*, environment: Mapping[str, str] | None = None) -> MailServer | None:
+    """Return the mail server that sends to notification groups; ``None`` where none is named.
+
+    Raises ``DefinitionError`` listing everything that is wrong with its variables.
+
+    >>> mail_server(environment={})
+    """
+    variables = os.environ if environment is None else environment
+    host = variables.get(SMTP_HOST_VARIABLE)
+    if not host:
+        return None
+    problems: list[Problem] = []
+    if not HOST.fullmatch(host):
+        hint = f"write a name or an address; the port goes into {SMTP_PORT_VARIABLE}"
+        problems.append(Problem(SMTP_HOST_VARIABLE, f'is "{host}"', hint))
+    security = variables.get(SMTP_SECURITY_VARIABLE) or "starttls"
+    if security not in SECURITY:
+        hint = f"use one of {', '.join(SECURITY)}"
+        problems.append(Problem(SMTP_SECURITY_VARIABLE, f'is "{security}"', hint))
+    port = variables.get(SMTP_PORT_VARIABLE) or str(SECURITY.get(security, 0))
+    number = int(port) if port.isascii() and port.isdecimal() and len(port) < _DIGITS_MAX else 0
+    if security in SECURITY and not 1 <= number <= PORT_MAX:
+        problems.append(Problem(SMTP_PORT_VARIABLE, f'is "{port}"', f"use 1 to {PORT_MAX}"))
+    sender = variables.get(SMTP_FROM_VARIABLE) or ""
+    if not ADDRESS.fullmatch(sender):
+        said = f'is "{sender}"' if sender else "is missing"
+        problems.append(Problem(SMTP_FROM_VARIABLE, said, "write one address of e-mail"))
+    user = variables.get(SMTP_USER_VARIABLE) or None
+    password = _smtp_password(variables, problems)
+    problems += _login_problems(user, password, security)
+    if problems:
+        raise DefinitionError(problems, what="The configuration of the mail server")
+    return MailServer(host, number, security, sender, user, password)
+
+
+def _smtp_password(variables: Mapping[str, str], problems: list[Problem]) -> str | None:
+    """Return the password, from its variable or its file; what it is, no problem says."""
+    if given := variables.get(SMTP_PASSWORD_VARIABLE):
+        return given
+    named = variables.get(SMTP_PASSWORD_FILE_VARIABLE)
+    if not named:
+        return None
+    try:
+        return Path(named).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8"
+        message = f'names "{named}", which cannot be read: {reason}'
+        hint = "name a file that has the password alone"
+        problems.append(Problem(SMTP_PASSWORD_FILE_VARIABLE, message, hint))
+        return None
+
+
+def _login_problems(user: str | None, password: str | None, security: str) -> list[Problem]:
+    if (user is None) != (password is None):
+        missing = SMTP_USER_VARIABLE if user is None else SMTP_PASSWORD_VARIABLE
+        return [Problem(missing, "is missing", "give a user name and a password, or neither")]
+    if password is not None and security == "none":
+        hint = "use starttls or tls, or log in nowhere"
+        said = "is none, and a password would be sent in the open"
+        return [Problem(SMTP_SECURITY_VARIABLE, said, hint)]
+    return []
 
 
 def keep_freed_memory() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from meterhouse.config import HTTP_ALLOW_VARIABLE
 from tests.forwarding.house import Forwarding, forwarding
+from tests.forwarding.mailbox import Mailbox, serving_mail
 from tests.forwarding.receiver import Receiver
 
 
@@ -21,6 +22,12 @@ def _loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 def receiver() -> Iterator[Receiver]:
     with Receiver().serving() as serving:
         yield serving
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with serving_mail() as box:
+        yield box
 
 
 @pytest.fixture

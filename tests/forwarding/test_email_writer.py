@@ -1,18 +1,14 @@
 """What ``writers/email`` sends to a real server of SMTP, and what it refuses to."""
 
 import json
-import socket
 import ssl
-from collections.abc import Callable, Iterator
-from email import message_from_bytes
-from email.message import EmailMessage
-from email.policy import default
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from meterhouse.config import HTTP_ALLOW_VARIABLE
 from meterhouse.connectors.forwarders import ForwarderKinds
@@ -23,51 +19,9 @@ from meterhouse.streams.nodes.catalogue import NODE_TYPES
 from meterhouse.streams.ports import Accepted, ForwardItem, Outcome, Refused, TryAgain
 from tests.acceptance.small import node
 from tests.forwarding.house import AT, Forwarding
+from tests.forwarding.mailbox import Mailbox, free_port
 
 Make = Callable[[dict[str, Any]], Forwarding]
-
-
-class Mailbox:
-    """A server of SMTP that keeps what it takes; ``say`` answers for recipients and mails."""
-
-    def __init__(self) -> None:
-        self.mails: list[Envelope] = []
-        self.recipient_says = "250 OK"
-        self.mail_says = "250 OK"
-        self.port = 0
-
-    async def handle_RCPT(
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        if self.recipient_says.startswith("250"):
-            envelope.rcpt_tos.append(address)
-        return self.recipient_says
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        if self.mail_says.startswith("250"):
-            self.mails.append(envelope)
-        return self.mail_says
-
-    @property
-    def messages(self) -> list[EmailMessage]:
-        parsed = (message_from_bytes(mail.content or b"", policy=default) for mail in self.mails)  # type: ignore[arg-type]
-        return list(parsed)  # type: ignore[arg-type]
-
-
-def _free_port() -> int:
-    # The controller calls the port that it is given, and so cannot be given any.
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
-
-
-@pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
-    box = Mailbox()
-    box.port = _free_port()
-    controller = Controller(box, hostname="127.0.0.1", port=box.port)
-    controller.start()
-    yield box
-    controller.stop()
 
 
 def _params(port: int, **changes: Any) -> dict[str, Any]:
@@ -242,7 +196,7 @@ def test_a_password_is_sent_behind_starttls_only(
         seen.append(login.password)
         return AuthResult(success=good, handled=False)
 
-    port = _free_port()
+    port = free_port()
     controller = Controller(
         box,
         hostname="127.0.0.1",

@@ -63,6 +63,8 @@ class Context:
     client_secrets: ClientSecretHasher
     tables: TableFiles
     forwarding: ForwardMeans
+    #: a mail server is configured
+    mails: bool = False
     limits: Limits = field(default_factory=Limits)
 
     def of(self, actor: str) -> Context:

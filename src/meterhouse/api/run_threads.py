@@ -219,7 +219,9 @@ def _mark_run(ledger: Ledger, ended: EndedRun) -> None:
     if ended.run.status is RunStatus.FAILED:
         stored = ledger.run(ended.run.id)
         if stored is not None and stored.status is RunStatus.RUNNING:
-            ledger.fail_run(ended.run, None, again=isinstance(ended.error, RunInterrupted))
+            code = "run_failed" if ended.error is None else ended.error.code
+            interrupted = isinstance(ended.error, RunInterrupted)
+            ledger.fail_run(ended.run, None, again=interrupted, code=code)
 
 
 def _mark_group(ledger: Ledger, ended: EndedGroupRun, lease: Lease) -> None:

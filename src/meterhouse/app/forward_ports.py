@@ -167,7 +167,10 @@ class Forwards(Protocol):
         ...
 
     def redriven_records(self, outbox_id: int) -> list[tuple[int, int, ForwardItem]]:
-        """Return place, order mark and content of the records of an output of dead letters."""
+        """Return place, order mark and content of the records of an output without a spool.
+
+        It was made of dead letters, or of messages to notification groups.
+        """
         ...
 
     def dead_letters(

@@ -28,6 +28,7 @@ from meterhouse.app.idempotency import KeyedRequests
 from meterhouse.app.page import Page
 from meterhouse.app.stream_ports import (
     ALL_STREAMS,
+    NotificationGroups,
     Schedules,
     Sessions,
     StreamEdit,
@@ -343,10 +344,13 @@ class Runs(Protocol):
         """
         ...
 
-    def fail_run(self, run: Run, result: RunResult | None, *, again: bool = False) -> None:
+    def fail_run(
+        self, run: Run, result: RunResult | None, *, again: bool = False, code: str = ...
+    ) -> None:
         """End the run as failed with its error and node counts; give back the lease.
 
-        ``again``: where a schedule began it, the schedule begins it again.
+        ``again``: where a schedule began it, the schedule begins it again. ``code`` is that of the
+        error: all that notification groups are told of it.
 
         ``result`` is given where the error limit was the reason: its suspended records are kept,
         bound to the run; the next run that reads them again (stream, source, offset) replaces
@@ -473,6 +477,7 @@ class Ledger(
     Streams,
     StreamVersions,
     StreamGroups,
+    NotificationGroups,
     Tables,
     Schedules,
     Runs,

@@ -23,6 +23,7 @@ from meterhouse.core.instant import Instant
 from meterhouse.core.problem import ConflictError, MeterhouseError, NotFoundError
 from meterhouse.streams.graph import StreamGraph, load_graph
 from meterhouse.streams.lifecycle import next_status
+from meterhouse.streams.notice import KINDS as NOTICE_KINDS
 from meterhouse.streams.record import (
     BY_HAND,
     OutboxEntry,
@@ -206,7 +207,8 @@ def _end_elsewhere(ledger: Ledger, run: Run, means: Means) -> None:
     lease = ledger.lease_of(run.stream_id)
     if lease is not None and lease.host != means.lease.host:
         error = f"taken over from process {lease.process} on {lease.host}"
-        ledger.fail_run(_ended(run, RunStatus.FAILED, means, error=error), None)
+        ended = _ended(run, RunStatus.FAILED, means, error=error)
+        ledger.fail_run(ended, None, code=RunInterrupted.code)
 
 
 def _execute(
@@ -270,7 +272,8 @@ def _undo(
         hint = "Run the stream again: it starts from where the last complete run ended"
         stopped = RunInterrupted("The run was interrupted; nothing of it was kept", hint=hint)
         return _fail(ledger, run, means, stopped)
-    _fail(ledger, run, means, MeterhouseError(f"{type(error).__name__}: {error}"))
+    ours = MeterhouseError(f"{type(error).__name__}: {error}", code="internal_error")
+    _fail(ledger, run, means, ours)
     raise error
 
 
@@ -290,7 +293,10 @@ def _fail(ledger: Ledger, run: Run, means: Means, error: MeterhouseError) -> End
         failed = replace(failed, nodes=error.nodes)
     try:
         # What was interrupted is nobody's wish: a schedule begins it again.
-        ledger.fail_run(failed, kept, again=isinstance(error, RunInterrupted))
+        interrupted = isinstance(error, RunInterrupted)
+        ledger.fail_run(failed, kept, again=interrupted, code=error.code)
+        if not interrupted:
+            _send_notices(ledger, means, error)
     except MeterhouseError as second:
         # The ledger cannot be written, most likely for the same reason. Its lease dies with this
         # process, and the next run takes over.
@@ -342,13 +348,27 @@ def _forward_after(
     if means.forwarding is None:
         return Tally(), ()
     tally = forward_due(ledger, means.forwarding)
-    own = [item for item in ledger.pending() if item.run_id == complete.id]
-    waiting = [
-        Undelivered(item, _waits(item))
-        for item in own
-        if item.entry.forward is not None and item.error is not None
-    ]
+    waiting = []
+    for item in ledger.pending():
+        forward = item.entry.forward
+        if item.run_id != complete.id or forward is None or item.error is None:
+            continue
+        if forward.kind in NOTICE_KINDS:
+            text = f"a message of the {forward.node} waits: {item.error}"
+            means.services.log(complete.stream_name, "warning", text)
+        else:
+            waiting.append(Undelivered(item, _waits(item)))
     return tally, waiting
+
+
+def _send_notices(ledger: Ledger, means: Means, error: MeterhouseError) -> None:
+    """Forward what is due after a run that failed: the messages about it, above all."""
+    if means.forwarding is None:
+        return
+    try:
+        forward_due(ledger, means.forwarding)
+    except (MeterhouseError, KeyboardInterrupt) as second:
+        error.add_note(f"what waits for delivery could not be sent: {second}")
 
 
 def _waits(pending: PendingDelivery) -> MeterhouseError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from meterhouse.core.instant import Instant
 from meterhouse.streams.group import GroupRun, StreamGroup
+from meterhouse.streams.notification import NotificationGroup
 from meterhouse.streams.record import AggregateSession, Run, StartedRun
 from meterhouse.streams.schedule import Schedule
 from meterhouse.streams.usage_audit import AuditEntry
@@ -96,6 +97,38 @@ class StreamVersions(Protocol):
         self, *, stream_id: str, limit: int = 100, after: str | None = None
     ) -> Page[StreamVersion]:
         """List the versions of a stream, newest first."""
+        ...
+
+
+class NotificationGroups(Protocol):
+    """Who is told of what happens to streams. Telling is part of what ends a run."""
+
+    def add_notification_group(self, group: NotificationGroup) -> None:
+        """Add; ``ConflictError``, ``NotFoundError`` of a stream or a secret that is gone."""
+        ...
+
+    def update_notification_group(
+        self, group: NotificationGroup, *, expected_revision: str | None = None
+    ) -> None:
+        """Replace; as ``add_notification_group``, and ``StaleRevision``."""
+        ...
+
+    def notification_group(self, reference: str) -> NotificationGroup | None:
+        """Find one by id or name."""
+        ...
+
+    def notification_groups(
+        self, *, limit: int = 100, after: str | None = None
+    ) -> Page[NotificationGroup]:
+        """List groups."""
+        ...
+
+    def delete_notification_group(self, id: str, *, expected_revision: str | None = None) -> None:
+        """Delete; what is on its way is delivered all the same."""
+        ...
+
+    def note_notification_test(self, group: NotificationGroup) -> None:
+        """Write down that somebody tries a group out."""
         ...
 
 

@@ -31,6 +31,7 @@ NOUNS = {
     "node-type": ("node_type", "The types of nodes and their parameters."),
     "schedule": ("schedule", "When streams and groups run by themselves."),
     "group": ("group", "Streams that run one after another."),
+    "notification": ("notification", "Who is told when streams fail, end, or find no file."),
     "table": ("table", "Look-up tables, which streams enrich records from."),
     "run": ("run", "What runs did, node by node."),
     "record": ("record", "The golden and threshold records."),

@@ -18,10 +18,11 @@ from email.utils import format_datetime
 from meterhouse.connectors.http.guard import Guard
 from meterhouse.core.instant import Instant, to_datetime
 from meterhouse.core.json_text import JsonValue, Record, parse_json
+from meterhouse.core.mail_server import ADDRESS
 from meterhouse.core.problem import DefinitionError
 from meterhouse.core.reading import Reading
 from meterhouse.core.secret import Credentials, SecretType
-from meterhouse.streams.nodes.email_writer import ADDRESS, EmailWriterParams, read_email_writer
+from meterhouse.streams.nodes.email_writer import EmailWriterParams, read_email_writer
 from meterhouse.streams.nodes.http_auth import chosen_credentials
 from meterhouse.streams.nodes.http_request import filled
 from meterhouse.streams.ports import (

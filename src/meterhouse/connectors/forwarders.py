@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from meterhouse.connectors.http.guard import Guard
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue
+from meterhouse.core.mail_server import MailServer
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.reading import shown
 from meterhouse.core.secret import Credentials
+from meterhouse.streams.notice import EMAIL, WEBHOOK
 from meterhouse.streams.ports import Forwarder
 
 #: Has the values of a secret, by its id.
@@ -18,23 +21,42 @@ CredentialsOf = Callable[[str], Credentials]
 _Open = Callable[[Mapping[str, JsonValue], CredentialsOf], Forwarder]
 
 
+@dataclass(frozen=True, slots=True)
+class MailMeans:
+    """The operator's mail server, if there is one, and a guard that lets mails reach it."""
+
+    server: MailServer | None
+    guard: Guard
+
+
 class ForwarderKinds:
     """Opens forwarders; threads share it, and through it what may be shared (access tokens).
 
     A new kind is a method that opens it, and a line in ``_kinds``. ``tls`` is what certificates are
-    checked against; public authorities, unless given.
+    checked against; public authorities, unless given. ``mail`` sends to notification groups.
     """
 
     def __init__(
-        self, guard: Guard, *, clock: Callable[[], Instant], tls: ssl.SSLContext | None = None
+        self,
+        guard: Guard,
+        *,
+        clock: Callable[[], Instant],
+        tls: ssl.SSLContext | None = None,
+        mail: MailMeans | None = None,
     ) -> None:
         from meterhouse.connectors.http.tokens import Tokens
 
         self._guard = guard
         self._clock = clock
         self._tls = tls
+        self._mail = mail or MailMeans(None, guard)
         self._tokens = Tokens()
-        self._kinds: dict[str, _Open] = {"http": self._open_http, "email": self._open_email}
+        self._kinds: dict[str, _Open] = {
+            "http": self._open_http,
+            "email": self._open_email,
+            WEBHOOK: self._open_http,
+            EMAIL: self._open_notification_email,
+        }
 
     def open(
         self, kind: str, settings: Mapping[str, JsonValue], credentials: CredentialsOf
@@ -65,3 +87,13 @@ class ForwarderKinds:
 
         guard, clock = self._guard, self._clock
         return open_email(settings, credentials, guard=guard, clock=clock, tls=self._tls)
+
+    def _open_notification_email(
+        self, _settings: Mapping[str, JsonValue], _credentials: CredentialsOf
+    ) -> Forwarder:
+        from meterhouse.connectors.notification_email import open_notification_email
+
+        mail = self._mail
+        return open_notification_email(
+            mail.server, guard=mail.guard, clock=self._clock, tls=self._tls
+        )

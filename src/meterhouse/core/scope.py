@@ -22,6 +22,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "metrics": ("read",),
     "corrections": ("read", "update", "delete"),
     "deliveries": ("read", "update", "delete"),
+    "notifications": _ALL,
     "secrets": _ALL,
     "applications": _ALL,
 }

@@ -19,6 +19,7 @@ from meterhouse.core.json_text import parse_json
 from meterhouse.core.problem import ConflictError
 from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, Row, path_from_value, storable
+from meterhouse.store.notifications import forget_messages, messages_of
 from meterhouse.store.sql_text import queries
 from meterhouse.streams.forward import Forward
 from meterhouse.streams.ports import ForwardItem
@@ -87,6 +88,7 @@ class ForwardTable(Recorder):
         self._database.execute(_SQL["finish"], (at, at, id))
         self._database.execute(_SQL["forget_lanes"], (id,))
         self._database.execute(_SQL["forget_redriven"], (id,))
+        forget_messages(self._database, id)
 
     def release_channel(self, channel: Channel, claim: Claim, *, due_at: Instant | None) -> None:
         """Give a claim back; a lost one is not ours to give."""
@@ -108,9 +110,10 @@ class ForwardTable(Recorder):
         return woken
 
     def redriven_records(self, outbox_id: int) -> list[tuple[int, int, ForwardItem]]:
-        """Return place, order mark and content of the records of an output of dead letters."""
+        """Return place, order mark and content of the records of an output without a spool."""
         with self._database.read():
             rows = self._database.rows(_SQL["redriven"], (outbox_id,))
+            rows = rows or messages_of(self._database, outbox_id)
         return [(place, mark, ForwardItem(key, text.encode())) for place, mark, key, text in rows]
 
 

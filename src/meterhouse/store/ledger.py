@@ -25,6 +25,7 @@ from meterhouse.store.lookup_tables import LookupTableTable
 from meterhouse.store.meter_types import MeterTypeTable
 from meterhouse.store.meters import MeterTable
 from meterhouse.store.migration import migrate
+from meterhouse.store.notifications import NotificationTable
 from meterhouse.store.outbox import OutboxTable
 from meterhouse.store.positions import PositionTable
 from meterhouse.store.prefixes import PrefixTable
@@ -60,6 +61,7 @@ class SqliteLedger(
     OutboxTable,
     ForwardTable,
     DeadLetterTable,
+    NotificationTable,
     PrefixTable,
     SealedValueTable,
     SecretTable,

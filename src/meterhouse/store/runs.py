@@ -13,11 +13,13 @@ from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, Row, storable
+from meterhouse.store.notifications import tell
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.run_commit import commit, keep_failed
 from meterhouse.store.snapshot import Snapshot
 from meterhouse.store.sql_text import queries
 from meterhouse.store.streams import stream_by_no
+from meterhouse.streams.notice import events_of_complete, events_of_failed
 from meterhouse.streams.record import (
     NodeCount,
     Run,
@@ -32,6 +34,8 @@ from meterhouse.streams.usage_audit import Usage, usage_of
 _SQL = queries("runs")
 _STREAMS = queries("streams")
 _NUMBER_MAX = 2**63 - 1
+#: What groups are told of failures that are no error of a run: codes, as errors have them.
+_FAILED, _INTERRUPTED, _BEHIND = "run_failed", "run_interrupted", "clock_behind"
 
 
 class RunTable(Recorder):
@@ -71,13 +75,16 @@ class RunTable(Recorder):
             _end(self._database, run, run_no, RunStatus.COMPLETE, nodes)
             usage = usage_of(nodes, result.audit, returned=result.returned)
             _write_usage(self._database, run, run_no, usage)
+            tell(self._database, run, events_of_complete(result, usage), run_no=run_no)
             self._database.execute(_SQL["end_claim"], (run.id,))
 
-    def fail_run(self, run: Run, result: RunResult | None, *, again: bool = False) -> None:
+    def fail_run(
+        self, run: Run, result: RunResult | None, *, again: bool = False, code: str = _FAILED
+    ) -> None:
         """End the run as failed; keep the suspended records of ``result``, bound to the run.
 
         A run whose lease was taken over has been ended by whoever took it. ``again``: what a
-        schedule began stays claimed, and is begun again.
+        schedule began stays claimed, and is begun again. ``code`` is what groups are told.
         """
         with self._database.write():
             run_no, stream_no = _held(self._database, run)
@@ -87,6 +94,7 @@ class RunTable(Recorder):
                 keep_failed(self._database, run, result, run_no=run_no, stream_no=stream_no)
             nodes = run.nodes or (result.nodes if result is not None else ())
             _end(self._database, run, run_no, RunStatus.FAILED, nodes)
+            tell(self._database, run, events_of_failed(code, result), run_no=run_no)
             if not again:
                 self._database.execute(_SQL["end_claim"], (run.id,))
 
@@ -98,7 +106,7 @@ class RunTable(Recorder):
             gone = self._dead_runs(beside)
             for _, process, no in gone:
                 error = f"interrupted: its process {process} is gone"
-                self._database.execute(_SQL["interrupt"], (error, at, no))
+                _interrupt(self._database, no, error, at=at)
                 self._database.execute(_SQL["give_back_lease"], (no,))
             return len(gone)
 
@@ -195,6 +203,7 @@ def record_failed(database: Database, run: Run, *, error: str) -> None:
     """Record a run that could not begin; the caller holds the transaction."""
     no = _insert(database, run, None)
     database.execute(_SQL["end_run"], (RunStatus.FAILED.value, error, run.started_at, no))
+    tell(database, run, events_of_failed(_BEHIND, None), run_no=no)
 
 
 def _insert(database: Database, run: Run, version: str | None) -> int:
@@ -224,7 +233,14 @@ def _take_over(
         busy.add_note(f"it is process {process} on {host}")
         raise busy
     error = f"interrupted: its process {process} is gone"
-    database.execute(_SQL["interrupt"], (error, run.started_at, run_no))
+    _interrupt(database, run_no, error, at=run.started_at)
+
+
+def _interrupt(database: Database, run_no: int, error: str, *, at: Instant) -> None:
+    """End a run whose process is gone, and tell of it."""
+    database.execute(_SQL["interrupt"], (error, at, run_no))
+    [run] = _from_rows(database, database.rows(_SQL["by_no"], (run_no,)))
+    tell(database, run, events_of_failed(_INTERRUPTED, None), run_no=run_no)
 
 
 def _held(database: Database, run: Run) -> Row:

@@ -13,6 +13,7 @@ from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.core.secret import Secret, SecretType
 from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, Row
+from meterhouse.store.notifications import groups_of_secret
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.sealed_values import put_sealed, remove_sealed, sealed_at
 from meterhouse.store.sql_text import queries
@@ -98,7 +99,7 @@ class SecretTable(Recorder):
         return secret
 
     def delete_secret(self, id: str, check: Callable[[Secret], None]) -> None:
-        """Delete with its credentials; refused while streams use it."""
+        """Delete with its credentials; refused while streams or notification groups use it."""
         with self._recorded("delete", _KIND, id) as note:
             secret = _present(self._database, id)
             check(secret)
@@ -111,6 +112,10 @@ class SecretTable(Recorder):
                     f"Secret {secret.name!r} is used by {_streams(len(streams))} {shown}{rest}"
                 )
                 raise ConflictError(message, hint="Give those nodes another secret first")
+            if groups := groups_of_secret(self._database, id):
+                shown = ", ".join(map(repr, groups[:_STREAMS_SHOWN_MAX]))
+                message = f"Secret {secret.name!r} signs for notification groups: {shown}"
+                raise ConflictError(message, hint="Give their webhooks another secret first")
             self._database.execute(_SQL["delete_secret"], (id,))
             remove_sealed(self._database, SECRET, id)
 

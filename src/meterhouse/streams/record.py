@@ -271,6 +271,8 @@ class RunResult:
     duplicate_keys: list[DuplicateKeys] = field(default_factory=list)
     sessions: list[SessionChanges] = field(default_factory=list)
     outbox: list[OutboxEntry] = field(default_factory=list)
+    #: the nodes that looked for files and found none that they had not read before
+    without_input: list[str] = field(default_factory=list)
     #: node id -> key -> new value; ``None`` deletes. The node id "" is the shared store.
     script_store: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
     #: node id -> key -> number or value of the custom audit

@@ -76,6 +76,12 @@ SELECT
     origin, started_by, scheduled_for, group_run_id, version, no
 FROM run WHERE id = ?
 
+-- name: by_no
+SELECT
+    id, stream_id, stream_name, status, at, seed, started_at, ended_at, error,
+    origin, started_by, scheduled_for, group_run_id, version, no
+FROM run WHERE no = ?
+
 -- name: page
 SELECT
     id, stream_id, stream_name, status, at, seed, started_at, ended_at, error,

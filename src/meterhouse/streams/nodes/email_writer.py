@@ -5,11 +5,11 @@ Decides what is written to whom; that happens after the run has committed (``con
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from meterhouse.core.json_text import JsonValue
+from meterhouse.core.mail_server import ADDRESS, HOST, PORT_MAX, SECURITY
 from meterhouse.core.problem import Problem
 from meterhouse.core.reading import Reading, missing_or_shown, shown
 from meterhouse.core.secret import SecretType
@@ -23,18 +23,12 @@ from meterhouse.streams.placeholder import Template
 from meterhouse.streams.world import Services
 
 KIND = "email"
-#: How the connection is kept private, and the port that is usual then.
-SECURITY = {"starttls": 587, "tls": 465, "none": 25}
 RECIPIENTS_MAX = 100
 SECONDS_DEFAULT, SECONDS_MAX = 30, 300
-PORT_MAX = 65_535
 _KNOWN = (
     *("host", "port", "security", "secretsWalletEntry", "from", "to", "subject", "text"),
     *("timeoutSeconds", *PATIENCE),
 )
-#: An address as one word; what a mailbox may be called beyond that, nobody uses.
-ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\\x00-\x20\x7f]{1,64}@[A-Za-z0-9.-]{1,253}")
-_HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +77,7 @@ def read_email_writer(reading: Reading) -> EmailWriterParams | None:
     """Read the parameters; problems are noted."""
     reading.only(_KNOWN, what="writers/email node")
     host = reading.text("host", required=True)
-    if host is not None and not _HOST.fullmatch(host):
+    if host is not None and not HOST.fullmatch(host):
         reading.fail("host", f"is {shown(host)}", "write a name or an address, without a port")
     security = reading.text("security") or "starttls"
     if security not in SECURITY:

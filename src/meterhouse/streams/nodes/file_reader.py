@@ -105,11 +105,13 @@ class _FileReader(NodeRun):
         #: what was read in this run, or before and is still there
         self._read: list[InputFile] = []
         self._records = 0
+        self._without_input = False
         self._chunk_records = site.world.facts.chunk_records
 
     def chunks(self) -> Iterator[UsageBatch]:
         """Gather small files into one chunk; a large one is several."""
         files = self._fresh_files()
+        self._without_input = not files
         if any(file.size > _AHEAD_BYTES_MIN and not self._is_columnar(file) for file in files):
             # Text takes several times the memory of columns while it is read, and parts of it
             # are read ahead: smaller chunks keep a run within its bounds.
@@ -225,6 +227,8 @@ class _FileReader(NodeRun):
 
     def commit(self, result: RunResult) -> None:
         result.consumed += self._consumed
+        if self._without_input:
+            result.without_input.append(self._site.id)
         if self._params.after is not AfterReading.NONE:
             result.after_commit += [partial(self._release, file) for file in self._read]
 
