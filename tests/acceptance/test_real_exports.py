@@ -255,10 +255,11 @@ def test_users_are_classified_and_written_to(meterhouse: Meterhouse):
     [ada] = [
         mail for mail in ran.logged["Send email notification"] if "dear Ada" in mail["message"]
     ]
+    messages = f"{billed[1]['nudge_msg']} {billed[1]['metrics_msg']}"
     assert ada == {
         "subject": "Thank you for using Cultflicks!",
         "message": "Hi dear Ada, Your email is ada@mail.test, your country is SE, and you were "
-        f"born on 1990. {billed[1]['nudge_msg']} {billed[1]['metrics_msg']}  Best regards, Cultflicks",
+        f"born on 1990. {messages}  Best regards, Cultflicks",
     }
 
 
