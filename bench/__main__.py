@@ -3,6 +3,7 @@
 Use: python -m bench [--records 10000000] [--rounds 5] [--data bench/data] [--memory]
      python -m bench --server [--meters 1000000]
      python -m bench --forwarding
+     python -m bench --columnar [--records 10000000] [--rounds 3]
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import polars as pl
 
-from bench import digest, forwarding, generate, meterhouse_run, server
+from bench import columnar, digest, forwarding, generate, meterhouse_run, server
 from bench.measure import Measured, Summary, measure, summary
 
 _HERE = Path(__file__).resolve().parent
@@ -248,6 +249,20 @@ def _memory(bench: Bench, rounds: int) -> str:
     return "\n\n".join(["# Peak memory, from Parquet", _machine(), "\n".join(rows)]) + "\n"
 
 
+def _columnar(bench: Bench, rounds: int) -> str:
+    for path in generate.generate(bench.data, [bench.size], ["parquet"]):
+        _log(f"generated {path.name}")
+    meters = pl.read_parquet(bench.meters)
+    inputs = bench.data / f"usage-{bench.size}-*.parquet"
+    found = columnar.run(bench.work("columnar"), meters, inputs=inputs, rounds=rounds, log=_log)
+    parts = [
+        f"# Three nodes on columns: {bench.records:,} records from Parquet",
+        f"{_machine()} Rounds: {rounds}, medians; from process start to the commit.",
+        *found,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
 def main() -> None:
     """Run the benchmark and print its table; the full one is kept in bench/."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
@@ -257,6 +272,7 @@ def main() -> None:
     parser.add_argument("--memory", action="store_true", help="peak memory at 10M and 50M records")
     parser.add_argument("--server", action="store_true", help="the server instead")
     parser.add_argument("--forwarding", action="store_true", help="a backlog over HTTP instead")
+    parser.add_argument("--columnar", action="store_true", help="what nodes before the meter cost")
     parser.add_argument("--meters", type=int, default=_METERS, help="how many the server has")
     args = parser.parse_args()
     bench = Bench(args.data.resolve(), _SIZE_NAMES[args.records])
@@ -268,6 +284,9 @@ def main() -> None:
         elif args.forwarding:
             kept, whole = "RESULTS-forwarding.md", True
             text = forwarding.run(bench.work("forwarding"), records=forwarding.RECORDS)
+        elif args.columnar:
+            kept = "RESULTS-columnar.md"
+            text = _columnar(bench, min(args.rounds, 3))
         elif args.memory:
             kept, whole = "RESULTS-memory.md", True
             text = _memory(bench, min(args.rounds, 2))

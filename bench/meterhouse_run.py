@@ -11,8 +11,10 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -58,15 +60,30 @@ def _objects(*arguments: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in _call(*arguments, "--json").splitlines()]
 
 
-def prepare(directory: Path, meters: pl.DataFrame, *, inputs: str, form: str) -> Prepared:
-    """Make a data directory whose stream reads `inputs` (a glob) in the format `form`."""
+def prepare(
+    directory: Path,
+    meters: pl.DataFrame,
+    *,
+    inputs: str,
+    form: str,
+    change: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    tables: Mapping[str, Path] = MappingProxyType({}),
+) -> Prepared:
+    """Make a data directory whose stream reads `inputs` (a glob) in the format `form`.
+
+    `change` makes another stream of the usual one; `tables` are look-up tables with one key, their
+    first column.
+    """
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     data = ("--data", str(directory / "store"))
     types = provision.write_json(directory / "meter-types.json", provision.meter_types())
-    graph = provision.write_json(
-        directory / f"stream-{form}.json", provision.stream(STREAM, inputs, form)
-    )
+    stream = provision.stream(STREAM, inputs, form)
+    stream = stream if change is None else change(stream)
+    graph = provision.write_json(directory / f"stream-{form}.json", stream)
+    for name, file in tables.items():
+        key = file.read_text("utf-8").split(",", 1)[0]
+        _call("table", "upload", name, "--file", str(file), "--key", key, *data)
     created = _objects("meter-type", "create", "--file", str(types), *data)
     type_ids = {body["category"]: body["id"] for body in created}
     (imported,) = _objects("stream", "import", str(graph), *data)

@@ -66,7 +66,8 @@ def _rule(rule: job.Rule) -> dict[str, Any]:
     }
 
 
-def _node(kind: str, version: int, name: str, params: dict[str, Any], place: int) -> dict[str, Any]:
+def node(kind: str, version: int, name: str, params: dict[str, Any], place: int) -> dict[str, Any]:
+    """One node; its id is made of its name."""
     return {
         "id": _id(name),
         "type": kind,
@@ -78,7 +79,8 @@ def _node(kind: str, version: int, name: str, params: dict[str, Any], place: int
     }
 
 
-def _edge(source: str, target: str, output: str | None = None) -> dict[str, Any]:
+def edge(source: str, target: str, output: str | None = None) -> dict[str, Any]:
+    """An edge between two nodes, by their names."""
     port = {} if output is None else {"output": output}
     ends = {"from": _id(source), "to": _id(target)}
     return {"id": _id(f"{source} -> {target}"), **ends, **port, "config": {}}
@@ -107,17 +109,17 @@ def stream(name: str, path: str, form: str) -> dict[str, Any]:
     return {
         "name": name,
         "nodes": [
-            _node("readers/file", 1, "Usage", {"path": path, "format": form}, 0),
-            _node("transforms/map", 2, "Fields", {"mappings": mappings}, 1),
-            _node("transforms/meter", 2, METER_NODE, meter, 2),
-            _node("writers/noop", 1, "Golden", {}, 3),
-            _node("writers/noop", 1, "Crossed", {}, 4),
+            node("readers/file", 1, "Usage", {"path": path, "format": form}, 0),
+            node("transforms/map", 2, "Fields", {"mappings": mappings}, 1),
+            node("transforms/meter", 2, METER_NODE, meter, 2),
+            node("writers/noop", 1, "Golden", {}, 3),
+            node("writers/noop", 1, "Crossed", {}, 4),
         ],
         "edges": [
-            _edge("Usage", "Fields"),
-            _edge("Fields", METER_NODE),
-            _edge(METER_NODE, "Golden", _id("port reset")),
-            _edge(METER_NODE, "Crossed", _id("port threshold")),
+            edge("Usage", "Fields"),
+            edge("Fields", METER_NODE),
+            edge(METER_NODE, "Golden", _id("port reset")),
+            edge(METER_NODE, "Crossed", _id("port threshold")),
         ],
         "nodeGroups": [],
     }

@@ -1,0 +1,1 @@
+for (const { id } of payload.httpResponse.meters) await push({ meter: { id } });

@@ -1,0 +1,1 @@
+for (const type of payload.httpResponse.meterTypes) await push({ meterTypeId: type.id });

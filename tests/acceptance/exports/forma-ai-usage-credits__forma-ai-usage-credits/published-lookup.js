@@ -1,0 +1,1 @@
+await push({ ...payload, published: payload.assetType !== "banner" });

@@ -1,0 +1,3 @@
+audit.count("unprovisionedAccounts");
+audit.sum("unprovisionedEvents", payload.sumFunnelEvents);
+await push(payload);

@@ -1,0 +1,2 @@
+const names = ["New lead", "Contacted", "Renewed", "Lost"];
+await push({ ...payload, funnelEventName: names[payload.funnelEventId] });

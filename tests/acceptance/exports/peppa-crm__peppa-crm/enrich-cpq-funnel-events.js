@@ -1,0 +1,1 @@
+await push({ ...payload, funnelEventName: `Quote ${payload.quoteState}` });

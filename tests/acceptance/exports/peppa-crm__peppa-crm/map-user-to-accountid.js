@@ -1,0 +1,1 @@
+await push({ ...payload, accountId: payload.userId - 69 });

@@ -1,0 +1,1 @@
+await push({ meterKey: "METER_KEY", meterTypeId: payload.meterType.id });

@@ -1,0 +1,1 @@
+for (const meterType of payload.httpResponse.meterTypes) await push({ meterType });

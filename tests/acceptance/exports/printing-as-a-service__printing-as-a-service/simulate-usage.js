@@ -1,0 +1,22 @@
+const moment = require("moment");
+const n = payload.value;
+const printerId = 101 + ((n - 1) % 5);
+const day = moment().subtract(1, "month").startOf("month").add(n, "days");
+const timestamp = day.toISOString();
+const event = {
+  eventId: `${printerId}_${timestamp}`,
+  printerId,
+  brand: "Acme",
+  model: ["MPS-Plus", "MPS-Super", "MPS-Plus", "MPS-Ultra", "MPS-Super"][printerId - 101],
+  type: printerId % 2 === 0 ? "Laser" : "Ink",
+  paper: n % 2 === 0 ? "A3" : "A4",
+  sided: n % 2 === 0 ? "Two" : "One",
+  color: n % 3 === 0 ? "Yes" : "No",
+  sheets: Math.floor(3.55 * n),
+  inkLevel: printerId % 4 === 0 ? 15 : printerId % 3 === 0 ? 50 : 45,
+  status: printerId % 3 === 0 ? "Needs service" : "Normal",
+  timestamp,
+};
+if (n === 3) Object.assign(event, { printerId: "103?", timestamp: "UNKNOWN", paper: "XYZ123" });
+await push(event);
+if (n === 5 || n === 10) await push(event);
