@@ -1,5 +1,6 @@
 """Streams of a server use the files that its operator allows, and never its own."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,3 +118,19 @@ def test_what_cannot_run_here_is_an_obstacle_and_not_scheduled(served: House):
     refused = served.http.put(f"/v1/streams/{id}/schedule", json={"interval": "hours", "every": 1})
     assert (refused.status_code, refused.json()["code"]) == (409, "stream_not_ready")
     assert 'node "In" (readers/file, id r) params.path' in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("file", ["../other.sqlite", "data/ledger.sqlite", "second-name"])
+def test_the_files_of_databases_are_confined_too(served: House, place: Path, file: str):
+    os.link(place / "work/data/ledger.sqlite", place / "work/second-name")
+    (place / "other.sqlite").touch()
+    query = "SELECT no, id FROM run WHERE no > :watermark ORDER BY no"
+    params = {"url": f"sqlite:///{file}", "query": query, "watermark": {"column": "no", "start": 0}}
+    document = copying("a.ndjson", "{run}.ndjson")
+    document["nodes"][0] = {"id": "r", "name": "In", "type": "readers/sql", "params": params}
+    served.import_stream(**document)
+    answer = served.http.post("/v1/streams/Copy/runs")
+    ended = served.ended(answer.headers["location"])
+    assert ended["status"] == "failed"
+    assert 'node "In" (readers/sql, id r) params.url: ' in ended["error"]
+    assert "allowed folder" in ended["error"] or "data directory" in ended["error"]

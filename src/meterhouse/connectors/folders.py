@@ -104,7 +104,12 @@ class AllowedFolders:
         if any(real.is_relative_to(path) for path in closed):
             return True
         marks = {mark for path in closed if (mark := _mark(path)) is not None}
-        return any(_mark(above) in marks for above in (real, *real.parents))
+        if any(_mark(above) in marks for above in (real, *real.parents)):
+            return True
+        # A second name of a file that lies there is that file.
+        return _has_names(real) and _mark(real) in {
+            _mark(kept) for path in closed if path.is_dir() for kept in path.iterdir()
+        }
 
     def _hint(self) -> str:
         allowed = ", ".join(map(str, self.open or ())) or "none"
@@ -135,6 +140,13 @@ def _real(path: str) -> Path:
         return Path(os.path.realpath(path))
     except ValueError as error:  # a NUL, or half of a surrogate pair
         raise FileRefused(f"{path!r} is no path", hint="Name a file") from error
+
+
+def _has_names(path: Path) -> bool:
+    try:
+        return path.is_file() and path.stat().st_nlink > 1
+    except OSError:
+        return False
 
 
 def _mark(path: Path) -> tuple[int, int] | None:

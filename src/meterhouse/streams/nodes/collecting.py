@@ -41,9 +41,11 @@ class CollectorParams(NodeParams):
         return _Collecting(self, site)
 
     def obstacles(self, services: Services) -> Sequence[Problem]:
-        """A secret may be missing."""
-        problem = None if self.secret is None else self.secret.obstacle(services)
-        return () if problem is None else (problem,)
+        """A secret may be missing, or a file be none that streams may read."""
+        found = [None if self.secret is None else self.secret.obstacle(services)]
+        if isinstance(file := self.settings.get("file"), str):
+            found.append(services.path_obstacle(file, place="url"))
+        return [problem for problem in found if problem is not None]
 
     def collector(self, services: Services) -> Collector:
         """Return what reads; nothing is connected yet."""
