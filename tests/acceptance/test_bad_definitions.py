@@ -42,9 +42,9 @@ def test_a_dangling_edge_and_a_lonely_node_are_both_listed(meterhouse: Meterhous
 
 
 def test_an_unknown_node_type_is_answered_with_those_that_exist(meterhouse: Meterhouse):
-    stream = document(COUNTER, node("S", "transforms/script_aggregate"), END)
+    stream = document(COUNTER, node("S", "transforms/encrypt"), END)
     said = refused_stream(meterhouse, stream)
-    assert 'unknown type "transforms/script_aggregate"' in said
+    assert 'unknown type "transforms/encrypt"' in said
     for name in ("readers/file", "transforms/meter", "writers/file"):
         assert name in said
 

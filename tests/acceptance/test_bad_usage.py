@@ -12,7 +12,7 @@ from meterhouse import bootstrap
 from meterhouse.app.running import EndedRun, run_stream
 from meterhouse.cli.exits import FAILED, exit_code
 from meterhouse.core.instant import parse_instant
-from meterhouse.sandbox import JavaScriptSandbox, SandboxLimits
+from meterhouse.sandbox import Sandbox, SandboxLimits
 from tests.acceptance import small
 from tests.acceptance.small import document, meter, node, reader, script
 from tests.cli.command import Meterhouse
@@ -132,7 +132,7 @@ def test_the_error_limit_ends_the_run_and_keeps_what_was_suspended(
 def run_with_limits(meterhouse: Meterhouse, limits: SandboxLimits) -> EndedRun:
     with bootstrap.open_installation(meterhouse.data) as house:
         means = house.means()
-        services = replace(means.services, scripts=JavaScriptSandbox(limits))
+        services = replace(means.services, scripts=Sandbox(limits))
         at = parse_instant(small.JANUARY)
         means = replace(means, services=services)
         return run_stream(house.ledger, small.STREAM, means=means, run_id="r", seed=1, at=at)

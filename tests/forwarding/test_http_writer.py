@@ -254,4 +254,4 @@ def test_a_run_says_that_the_secret_of_a_writer_is_missing(tmp_path: Path):
     stream = json.dumps(document(node("C", "readers/counter", max=1), writer))
     meterhouse.import_stream("-", given=stream)
     said = meterhouse("stream", "run", "Small").err
-    assert 'node "Hook".signing: names the secret "nobody"' in said
+    assert 'params.signing: names the secret "nobody"' in said
