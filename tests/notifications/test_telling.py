@@ -94,7 +94,7 @@ def test_a_run_of_data_correction_misses_no_file(receiver: Receiver, told: Told)
     [entry] = told.command.json("correction", "list")
     told.command.done("correction", "fix", entry["id"], "--set", "value=1")
     told.command.done("correction", "requeue", entry["id"])
-    told.command.done("correction", "run", STREAM)
+    told.command.done("correction", "reprocess", STREAM)
     assert _types(receiver) == ["stream_complete"]
 
 

@@ -193,7 +193,7 @@ def test(call: Call, group: GroupName) -> None:
 
 def _webhooks(uris: list[str], secrets: list[str]) -> list[dict[str, str]]:
     """Pair each webhook with what signs it."""
-    if len(secrets) not in (1, len(uris)):
+    if len(secrets) != len(uris) and (len(secrets) != 1 or not uris):
         message = f"There are {len(uris)} webhooks and {len(secrets)} secrets"
         raise WrongUsage(message, hint="give one --secret, or one for each --webhook")
     each = secrets * len(uris) if len(secrets) == 1 else secrets

@@ -5,6 +5,7 @@ What is told, and to whom it goes by which way, is in ``notice``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -16,6 +17,7 @@ from meterhouse.core.mail_server import ADDRESS
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.reading import Reading, missing_or_shown, shown
 from meterhouse.core.revision import revision_of
+from meterhouse.streams.http_address import shown_url
 from meterhouse.streams.nodes.http_writer import read_http_writer
 
 NAME_CHARS_MAX, DESCRIPTION_CHARS_MAX = 200, 1_000
@@ -167,6 +169,9 @@ def _webhooks(reading: Reading) -> tuple[tuple[str, str], ...]:
 
 def _uri_problems(uri: str) -> Sequence[Problem]:
     """A webhook is a writer of HTTP, and its address is judged as that of one."""
+    if "@" in re.split(r"[/?#]", uri.partition("://")[2], maxsplit=1)[0]:
+        hint = "leave them out: the signature tells who has sent it"
+        return [Problem("uri", f"is for {shown_url(uri)}, with a user name or password", hint)]
     reading = Reading({"uri": uri, "method": "POST"})
     params = read_http_writer(reading)
     if params is not None and params.request.references:
