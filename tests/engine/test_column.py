@@ -154,3 +154,12 @@ def test_texts_of_one_meter_are_joined_in_their_order() -> None:
     entries = pl.DataFrame({"m": [1, 1, 3], "e": ["a", "é", "c"]})
     assert joined_by_meter(entries).rows() == [(1, "aé"), (3, "c")]
     assert joined_by_meter(entries.clear()).rows() == []
+
+
+@pytest.mark.parametrize("name", _COLUMNS)
+@pytest.mark.parametrize("kept", [[True, False, True], [False] * 3, [True] * 3], ids=str)
+def test_a_mask_keeps_what_its_positions_name(name: str, kept: list[bool]) -> None:
+    column, mask = _COLUMNS[name], pl.Series(kept, dtype=pl.Boolean)
+    found = column.filter(mask)
+    assert found.kind is column.kind
+    assert found.to_values() == column.gather(mask.arg_true()).to_values()

@@ -136,7 +136,13 @@ class UsageBatch:
 
     def filter(self, mask: pl.Series) -> UsageBatch:
         """Return the records where ``mask`` (Boolean, no nulls) is true."""
-        return self if mask.all() else self.take(mask.arg_true())
+        if mask.all():
+            return self
+        if self._columns is None:
+            return self.take(mask.arg_true())
+        columns = {name: column.filter(mask) for name, column in self._columns.items()}
+        frame = self.origin_frame().filter(mask)
+        return UsageBatch(frame.height, _columns=columns, _origin_frame=frame)
 
     def with_columns(self, columns: Mapping[str, Column]) -> UsageBatch:
         """Return the same records with other fields."""
