@@ -291,6 +291,7 @@ def forward_means(
     *,
     credentials: Callable[[str], Credentials],
     own_urls: Sequence[str] = (),
+    served: bool = False,
     clock: Callable[[], Instant] = _now,
 ) -> ForwardMeans:
     """Return what forwarding records from the outbox needs; any thread may ask ``credentials``."""
@@ -298,11 +299,14 @@ def forward_means(
     from meterhouse.connectors.forwarders import ForwarderKinds, MailMeans
     from meterhouse.connectors.spooled_records import SpoolRecords
 
+    folders = _folders(directory, served=served)
     server = mail_server()
     # The operator has named it; streams may still not connect to it.
     mail = MailMeans(server, guard(own_urls=[] if server is None else [server.url]))
     return ForwardMeans(
-        forwarders=ForwarderKinds(guard(own_urls=own_urls), clock=clock, mail=mail),
+        forwarders=ForwarderKinds(
+            guard(own_urls=own_urls), clock=clock, mail=mail, folders=folders
+        ),
         records=SpoolRecords(directory),
         credentials=credentials,
         claim=_claim,

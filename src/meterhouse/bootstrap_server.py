@@ -106,7 +106,9 @@ def open_context(
             client_secrets=client_secrets,
             tables=tables_of(directory),
             limits=limits or Limits(),
-            forwarding=forward_means(directory, credentials=credentials, own_urls=urls),
+            forwarding=forward_means(
+                directory, credentials=credentials, own_urls=urls, served=True
+            ),
             mails=mail_server() is not None,
         )
     finally:

@@ -11,6 +11,7 @@ from meterhouse.config import HTTP_ALLOW_VARIABLE
 from tests.forwarding.house import Forwarding, forwarding
 from tests.forwarding.mailbox import Mailbox, serving_mail
 from tests.forwarding.receiver import Receiver
+from tests.forwarding.receiving import RECEIVERS
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +36,18 @@ def forwarding_to(tmp_path: Path) -> Iterator[Callable[[dict[str, Any]], Forward
     """Make a house whose stream forwards by a writer."""
     with ExitStack() as stack:
         yield lambda writer: stack.enter_context(forwarding(tmp_path, writer))
+
+
+@pytest.fixture(scope="session")
+def start_receiving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    """Starts the receiver of a kind once."""
+    started: dict[str, Any] = {}
+    with ExitStack() as stack:
+
+        def start(kind: str) -> Any:
+            if kind not in started:
+                folder = tmp_path_factory.mktemp(kind)
+                started[kind] = stack.enter_context(RECEIVERS[kind](folder))
+            return started[kind]
+
+        yield start

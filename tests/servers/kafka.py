@@ -15,13 +15,15 @@ def binary() -> Path:
 
 
 @contextmanager
-def kafka_server(folder: Path) -> Iterator[str]:
-    """The address of a broker that runs until the end of the block."""
+def kafka_server(folder: Path, *, gate: int | None = None) -> Iterator[str]:
+    """The address of a broker that runs until the end of the block; ``gate`` leads to it."""
     port = free_port()
     url = f"tcp://127.0.0.1:{port}"
+    # Clients go on to where the broker says that it is.
+    told = f"tcp://127.0.0.1:{gate or port}"
     command = [
         *(binary(), "broker", "--silent", "--storage-engine", "memory://tansu/"),
-        *("--listener-url", url, "--advertised-listener-url", url),
+        *("--listener-url", url, "--advertised-listener-url", told),
     ]
     with running(command, log=folder / "kafka.log", ready=lambda: listens(port)):
         yield f"127.0.0.1:{port}"

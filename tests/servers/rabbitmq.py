@@ -31,6 +31,7 @@ def rabbitmq_server(folder: Path) -> Iterator[str]:
     config = folder / "rabbitmq.conf"
     config.write_text(
         f"listeners.tcp.1 = 127.0.0.1:{port}\nvm_memory_high_watermark.absolute = 1GB\n"
+        "max_message_size = 1000000\n"
     )
     environment = {
         "HOME": str(folder),

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 
+from meterhouse.connectors.folders import ALL_FOLDERS, AllowedFolders
 from meterhouse.connectors.http.guard import Guard
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue
@@ -34,6 +37,7 @@ class ForwarderKinds:
 
     A new kind is a method that opens it, and a line in ``_kinds``. ``tls`` is what certificates are
     checked against; public authorities, unless given. ``mail`` sends to notification groups.
+    ``folders`` are where files of databases may lie.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class ForwarderKinds:
         clock: Callable[[], Instant],
         tls: ssl.SSLContext | None = None,
         mail: MailMeans | None = None,
+        folders: AllowedFolders = ALL_FOLDERS,
     ) -> None:
         from meterhouse.connectors.http.tokens import Tokens
 
@@ -51,11 +56,16 @@ class ForwarderKinds:
         self._tls = tls
         self._mail = mail or MailMeans(None, guard)
         self._tokens = Tokens()
+        self._folders = folders
         self._kinds: dict[str, _Open] = {
             "http": self._open_http,
             "email": self._open_email,
             WEBHOOK: self._open_http,
             EMAIL: self._open_notification_email,
+            "kafka": partial(self._open_broker, "kafka"),
+            "nats": partial(self._open_broker, "nats"),
+            "rabbitmq": partial(self._open_broker, "rabbitmq"),
+            "sql": self._open_sql,
         }
 
     def open(
@@ -97,3 +107,15 @@ class ForwarderKinds:
         return open_notification_email(
             mail.server, guard=mail.guard, clock=self._clock, tls=self._tls
         )
+
+    def _open_broker(
+        self, kind: str, settings: Mapping[str, JsonValue], credentials: CredentialsOf
+    ) -> Forwarder:
+        module = import_module(f"meterhouse.connectors.{kind}.forwarder")
+        return module.open_forwarder(settings, credentials, guard=self._guard)
+
+    def _open_sql(self, settings: Mapping[str, JsonValue], credentials: CredentialsOf) -> Forwarder:
+        from meterhouse.connectors.sql.forwarder import open_forwarder
+
+        guard, folders = self._guard, self._folders
+        return open_forwarder(settings, credentials, guard=guard, folders=folders)

@@ -70,12 +70,20 @@ def order_mark(record: Record, place: int) -> int:
     >>> order_mark({"meterId": "m"}, 1) == order_mark({"id": "m", "recordId": "r"}, 2)
     True
     """
+    key = order_key(record)
+    return place if key is None else crc32(f"{type(key).__name__} {key}".encode("utf-8", "replace"))
+
+
+def order_key(record: Record) -> JsonValue:
+    """Return what records share that have to stay in order; ``None`` where a record has nothing.
+
+    >>> order_key({"meterId": "m", "userId": "u"}), order_key({"id": "m", "recordId": "r"})
+    ('m', 'm')
+    """
     key = record.get("meterId")
     if key is None and "recordId" in record:
         key = record.get("id")
-    if key is None:
-        key = record.get("userId")
-    return place if key is None else crc32(f"{type(key).__name__} {key}".encode("utf-8", "replace"))
+    return record.get("userId") if key is None else key
 
 
 def idempotency_key(record: Record, *, run_id: str, node_id: str, place: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from meterhouse.connectors.broker import BrokerAccess
@@ -34,7 +35,11 @@ class LoopThread:
 
     def call(self, coroutine: Coroutine[Any, Any, Value]) -> Value:
         """Run a coroutine to its end."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+        return self.begin(coroutine).result()
+
+    def begin(self, coroutine: Coroutine[Any, Any, Value]) -> Future[Value]:
+        """Begin to run a coroutine; what it returns is told when it has ended."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def close(self) -> None:
         """End the thread, and with it whatever still waits in the loop."""

@@ -65,6 +65,10 @@ def connect(access: BrokerAccess, guard: Guard, *, virtual_host: str) -> Any:
     raise access.failed("RabbitMQ", said(error)) from error
 
 
+def _never() -> bool:
+    return False
+
+
 class Link:
     """A connection and the thread that serves it."""
 
@@ -100,8 +104,11 @@ class Link:
         """Why the connection is lost; ``None`` where it is not."""
         return self._trouble
 
-    def ask(self, question: Callable[[Any], Any]) -> Any:
-        """Do something with the connection, in its thread, and return what came of it."""
+    def ask(self, question: Callable[[Any], Any], *, given_up: Callable[[], bool] = _never) -> Any:
+        """Do something with the connection, in its thread, and return what came of it.
+
+        Raises ``TimeoutError`` where the caller gives up: then the connection is of no more use.
+        """
         answer: Future[Any] = Future()
 
         def answered() -> None:
@@ -115,15 +122,21 @@ class Link:
             try:
                 return answer.result(timeout=_TURN_SECONDS)
             except TimeoutError:
+                if given_up():
+                    raise
                 if not self._thread.is_alive() and not answer.done():
                     raise self._trouble or ConnectionError("the connection is closed") from None
 
     def close(self) -> None:
         """Close the connection and end the thread."""
+        self.leave()
+        self._thread.join()
+
+    def leave(self) -> None:
+        """Let the thread close the connection when it can, and do not wait for it."""
         self._ended.set()
         with suppress(Exception):  # It may be closed already.
             self._connection.add_callback_threadsafe(lambda: None)
-        self._thread.join()
 
 
 def _close(connection: Any) -> None:

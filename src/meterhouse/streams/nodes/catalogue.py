@@ -17,17 +17,21 @@ from meterhouse.streams.nodes import (
     http_reader,
     http_writer,
     kafka_reader,
+    kafka_writer,
     log,
     lookup,
     map,
     meter,
     nats_reader,
+    nats_writer,
     noop,
     rabbitmq_reader,
+    rabbitmq_writer,
     script,
     script_aggregate,
     split,
     sql_reader,
+    sql_writer,
     validate,
     xmap,
 )
@@ -61,6 +65,10 @@ _TYPES = (
     file_writer.TYPE,
     http_writer.TYPE,
     email_writer.TYPE,
+    kafka_writer.TYPE,
+    nats_writer.TYPE,
+    rabbitmq_writer.TYPE,
+    sql_writer.TYPE,
 )
 
 #: Every node type of ours, by name.

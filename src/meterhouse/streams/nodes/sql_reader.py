@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from decimal import Decimal
-from urllib.parse import parse_qsl, unquote
 
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.reading import Reading, missing_or_shown, shown
 from meterhouse.core.secret import SecretType
 from meterhouse.streams.nodes.broker import RECORDS_MAX
 from meterhouse.streams.nodes.collecting import RECORDS_MAX_DEFAULT, CollectorParams
+from meterhouse.streams.nodes.database_url import read_database_url
 from meterhouse.streams.nodes.node import NodeType
 from meterhouse.streams.nodes.wallet_entry import read_wallet_entry
 from meterhouse.streams.parameters import whole_number
 from meterhouse.streams.suspension import read_policy
 
 QUERY_CHARS_MAX = 100_000
-URL_CHARS_MAX = 2_000
 FETCH_SIZE, FETCH_SIZE_MAX = 1_000, 50_000
 TIE_MAX = 4
-#: Options of a URL that say how to talk to the server, and neither to which nor as whom.
-OPTIONS = ("sslmode", "channel_binding", "application_name", "charset", "driver")
 _FIELDS = (
     *("url", "secretsWalletEntry", "query", "watermark", "maxRecords", "fetchSize"),
     "suspenseManagement",
 )
-_OPTION = re.compile(r"[A-Za-z0-9 ._-]{1,100}")
-#: Databases that are files, whatever host is named: they would get round what is refused.
-_NO_SERVERS = frozenset({"sqlite", "duckdb", "chdb", "access", "shillelagh"})
-_EXAMPLE = "write it as postgresql://db.example.com:5432/billing or sqlite:///usage.db"
-_FILE = re.compile(r"(sqlite)(?:\+pysqlite)?:///([^?#\x00-\x1f]+)")
-_SERVER = re.compile(
-    r"(?P<driver>[a-z][a-z0-9_]*(?:\+[a-z][a-z0-9_]*)?)://(?:(?P<user>[^@/?#:]+)@)?"
-    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[1-9][0-9]{0,4}))?"
-    r"/(?P<database>[^/?#\s\\]+)(?:\?(?P<options>[^#\s]*))?"
-)
-_PASSWORD = re.compile(r"://[^@/?#:]*:[^@]*@|(?:password|passwd|pwd)\s*=|[?&]user=", re.I)
-_PORT_MAX = 65_535
 _SELECT = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(?:select|with)\b", re.I | re.DOTALL)
 #: What SQL keeps together: texts, quoted names and comments.
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -48,7 +32,7 @@ _COLON = re.compile(r"(?<!\\):")
 
 def _read(reading: Reading) -> CollectorParams | None:
     reading.only(_FIELDS, what="readers/sql node")
-    where = _read_url(reading)
+    where = read_database_url(reading)
     secret = read_wallet_entry(reading, (SecretType.BASIC,))
     columns, start = _read_watermark(reading)
     query = _read_query(reading, parameters(len(columns)))
@@ -69,57 +53,6 @@ def parameters(columns: int) -> list[str]:
     ['watermark', 'watermark_2']
     """
     return ["watermark", *(f"watermark_{number}" for number in range(2, columns + 1))]
-
-
-# ---------------------------------------------------------------- where
-
-
-def _read_url(reading: Reading) -> Mapping[str, JsonValue]:
-    text = reading.text("url", required=True)
-    if text is None:
-        return {}
-    if len(text) > URL_CHARS_MAX:
-        reading.fail("url", f"has {len(text)} characters", f"at most {URL_CHARS_MAX}")
-    elif _PASSWORD.search(text):
-        # It is shown nowhere: not in this message either.
-        hint = "take it out, and name a secret of type basic in secretsWalletEntry"
-        reading.fail("url", "has a password in it, which everybody could read", hint)
-    elif "${" in text or "@{" in text:
-        reading.fail("url", f"is {shown(text)}", "there is no record: no placeholders here")
-    elif (file := _FILE.fullmatch(text)) is not None:
-        return {"driver": file[1], "file": file[2]}
-    elif (found := _SERVER.fullmatch(text)) is None or _dialect(found) in _NO_SERVERS:
-        reading.fail("url", f"is {shown(text)}", _EXAMPLE)
-    elif found["port"] and int(found["port"]) > _PORT_MAX:
-        reading.fail("url", f"has the port {found['port']}", f"at most {_PORT_MAX}")
-    else:
-        return _server(reading, found)
-    return {}
-
-
-def _dialect(found: re.Match[str]) -> str:
-    return found["driver"].partition("+")[0]
-
-
-def _server(reading: Reading, found: re.Match[str]) -> Mapping[str, JsonValue]:
-    options = dict(parse_qsl(found["options"] or "", keep_blank_values=True))
-    for name, value in options.items():
-        if name not in OPTIONS:
-            known = ", ".join(OPTIONS)
-            reading.fail("url", f"has the option {shown(name)}", f"these may be given: {known}")
-        elif not _OPTION.fullmatch(value):
-            reading.fail("url", f"has {name}={value}", "use letters, digits, spaces and . _ -")
-    return {
-        "driver": found["driver"],
-        "user": unquote(found["user"]) if found["user"] else None,
-        "host": found["host"].strip("[]").lower(),
-        "port": int(found["port"]) if found["port"] else None,
-        "database": unquote(found["database"]),
-        "options": options,
-    }
-
-
-# ---------------------------------------------------------------- what
 
 
 def _read_query(reading: Reading, wanted: list[str]) -> str | None:

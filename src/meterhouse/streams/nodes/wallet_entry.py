@@ -6,7 +6,7 @@ has stored may not open, it does without.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from meterhouse.core.problem import MeterhouseError, Problem
@@ -34,14 +34,18 @@ class WalletEntry:
 
     def credentials(self, services: Services) -> Credentials:
         """Return the values of the secret. Raises ``MeterhouseError`` where there are none."""
-        name = shown(self.secret_id)
         if services.credentials is None:
             raise MeterhouseError(
-                f"The secret {name} is not opened here",
+                f"The secret {shown(self.secret_id)} is not opened here",
                 hint="Store the stream first: previews open secrets for stored streams only",
             )
+        return self.opened(services.credentials)
+
+    def opened(self, credentials_of: Callable[[str], Credentials]) -> Credentials:
+        """Return the same; ``credentials_of`` has the values of a secret by its id."""
+        name = shown(self.secret_id)
         try:
-            credentials = services.credentials(self.secret_id)
+            credentials = credentials_of(self.secret_id)
         except MeterhouseError as error:
             hint = error.hint or "Name one that `meterhouse secret list` shows"
             raise MeterhouseError(f"names the secret {name}: {error.args[0]}", hint=hint) from error
