@@ -10,10 +10,12 @@ import pytest
 
 from meterhouse.core.reading import Reading
 from meterhouse.streams.nodes.nats_writer import read_nats_writer
+from meterhouse.streams.ports import Accepted, ForwardItem, TryAgain
 from tests.acceptance.small import node
 from tests.forwarding.house import Forwarding, usage
 from tests.forwarding.receiving import Receiving
 from tests.forwarding.test_contract import CANARY, secret
+from tests.servers.kafka import kafka_server
 from tests.servers.nats import nats_server
 
 Make = Callable[[dict[str, Any]], Forwarding]
@@ -63,6 +65,22 @@ def test_kafka_without_the_topic_holds_the_lane_and_makes_none(
         house.clock.move(3_600)
     [waiting] = house.waiting
     assert "there is no topic nobody-made-this" in (waiting.error or "")
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
+def test_kafka_does_not_let_in_whom_it_does_not_know(
+    mechanism: str, tmp_path: Path, forwarding_to: Make
+):
+    with kafka_server(tmp_path, "--authentication") as address:
+        where = {"bootstrapServers": address, "topic": "t", "saslMechanism": mechanism}
+        entry = secret(tmp_path, "ann", CANARY)
+        house = forwarding_to(node("Out", "writers/kafka", **where, **entry))
+        house.run(usage(2, meters=1))
+        tally = house.deliver()
+        assert (tally.sent, tally.dead, len(tally.held)) == (0, 0, 1)
+        [waiting] = house.waiting
+        assert address in (waiting.error or "")
+        assert CANARY not in repr(waiting)
 
 
 # ---------------------------------------------------------------- NATS
@@ -183,7 +201,6 @@ def test_a_stop_ends_a_send_that_waits_for_a_silent_server(
     forwarder = means.forwarders.open(
         writer["type"].partition("/")[2], writer["params"], means.credentials
     )
-    from meterhouse.streams.ports import Accepted, ForwardItem, TryAgain
 
     def item(n: int) -> ForwardItem:
         return ForwardItem(f"k{n}", b'{"meterId":"m","n":%d}' % n)

@@ -21,6 +21,7 @@ class Gate:
         self.silent = False
         self._open = True
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._leading: list[threading.Thread] = []
         self._lock = threading.Lock()
 
     def shut(self) -> None:
@@ -50,6 +51,8 @@ class Gate:
             self._listening.close()
             thread.join()
             self.shut()
+            for leading in self._leading:
+                leading.join()
 
     def _serve(self) -> None:
         while True:
@@ -63,10 +66,18 @@ class Gate:
             server = socket.create_connection(("127.0.0.1", self.target))
             with self._lock:
                 self._pairs.append((client, server))
-            for source, sink, counted in ((client, server, True), (server, client, False)):
-                one_way = threading.Thread(target=self._lead, args=(source, sink, counted))
-                one_way.daemon = True
-                one_way.start()
+            self._leading = [thread for thread in self._leading if thread.is_alive()]
+            leading = threading.Thread(target=self._lead_both, args=(client, server), daemon=True)
+            leading.start()
+            self._leading.append(leading)
+
+    def _lead_both(self, client: socket.socket, server: socket.socket) -> None:
+        back = threading.Thread(target=self._lead, args=(server, client, False), daemon=True)
+        back.start()
+        self._lead(client, server, True)
+        back.join()
+        client.close()
+        server.close()
 
     def _lead(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:
         with suppress(OSError):
@@ -78,7 +89,3 @@ class Gate:
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-        if counted:
-            return
-        for end in (source, sink):
-            end.close()

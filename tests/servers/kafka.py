@@ -15,7 +15,7 @@ def binary() -> Path:
 
 
 @contextmanager
-def kafka_server(folder: Path, *, gate: int | None = None) -> Iterator[str]:
+def kafka_server(folder: Path, *options: str, gate: int | None = None) -> Iterator[str]:
     """The address of a broker that runs until the end of the block; ``gate`` leads to it."""
     port = free_port()
     url = f"tcp://127.0.0.1:{port}"
@@ -24,6 +24,7 @@ def kafka_server(folder: Path, *, gate: int | None = None) -> Iterator[str]:
     command = [
         *(binary(), "broker", "--silent", "--storage-engine", "memory://tansu/"),
         *("--listener-url", url, "--advertised-listener-url", told),
+        *options,
     ]
     with running(command, log=folder / "kafka.log", ready=lambda: listens(port)):
         yield f"127.0.0.1:{port}"
