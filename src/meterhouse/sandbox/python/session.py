@@ -33,7 +33,11 @@ _SLICE_RECORDS = 500
 _GRACE_SECONDS = 1.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: How the sandbox says that a limit was reached; no script can catch that.
-_LIMITS = {"feed time limit exceeded": "time", "memory limit exceeded": "memory"}
+_LIMITS = {
+    "feed time limit exceeded": "time",
+    "memory limit exceeded": "memory",
+    "the worker exceeded its memory limit": "memory",
+}
 _PACKAGE = "meterhouse.sandbox.python"
 #: What the functions around a script are called there.
 _MAKER, _SCRIPT = "_maker", "script"
@@ -153,7 +157,10 @@ class PythonSession:
         """End the worker. Closing twice does no harm; any other use after it is refused."""
         self._closed = True
         self._worker = None
-        self._open.close()
+        try:
+            self._open.close()
+        except RuntimeError:
+            pass  # The worker has ended itself at a limit; the pool is closed all the same.
 
     def _run(
         self, node_id: str, part: str, items: list[Any], metas: list[Any]
