@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from meterhouse.store.connection import StoreError
+from meterhouse.store.forwards import ForwardTable
 from tests.cli.command import Meterhouse
 from tests.forwarding.house import Forwarding, by_meter, usage, webhook
 from tests.forwarding.receiver import Receiver, Say
@@ -157,3 +159,25 @@ def test_a_run_by_command_forwards_at_its_end_and_says_what_waits(
     assert "The run is complete, but not all of its output was delivered: 1 records wait" in (
         ended.err
     )
+
+
+def test_progress_that_could_not_be_written_once_loses_no_dead_letter(
+    receiver: Receiver, forwarding_to: Make, monkeypatch: pytest.MonkeyPatch
+):
+    house = forwarding_to(webhook(receiver.url, lanes=2))
+    receiver.behave = lambda got: Say(400, b"odd") if got.record["n"] % 2 else Say()
+    house.run(usage(600, meters=2))
+    write, failures = ForwardTable.advance, [StoreError("the ledger is being written")]
+
+    def advance(ledger: ForwardTable, *given: Any, **more: Any) -> set[int]:
+        if failures:
+            raise failures.pop()
+        return write(ledger, *given, **more)
+
+    monkeypatch.setattr(ForwardTable, "advance", advance)
+    with pytest.raises(StoreError):
+        house.deliver()
+    house.deliver()
+    letters = Meterhouse(house.house.directory).json("dead-letter", "list", "--all")
+    assert {letter["record"]["n"] for letter in letters} == set(range(1, 600, 2))
+    assert {got.record["n"] for got in receiver.accepted} == set(range(0, 600, 2))

@@ -15,7 +15,7 @@ from meterhouse.core.json_text import parse_json
 from meterhouse.core.reading import Reading
 from meterhouse.streams.nodes.http_pages import next_link, origin
 from meterhouse.streams.nodes.http_reader import TYPE, HttpReaderParams
-from meterhouse.streams.nodes.http_seam import ordered
+from meterhouse.streams.nodes.http_seam import CursorSeam, Since, SinceSeam, ordered
 from meterhouse.streams.ports import Collecting, HttpAnswer, HttpRequest
 from meterhouse.streams.world import Services
 from tests.streams.twins import Files, Spools
@@ -150,3 +150,22 @@ def test_origins_are_equal_whatever_their_spelling():
     assert origin("https://A.example.com/x") == origin("HTTPS://a.example.com:443?y")
     assert origin("https://a.example.com") != origin("http://a.example.com")
     assert origin("https://a.example.com") != origin("https://a.example.com:8443")
+
+
+def test_what_did_not_come_again_before_a_run_ended_is_still_known():
+    seam = CursorSeam.read(None)
+    assert [seam.takes({"x": name})[0] for name in "ab"] == [True, True]
+    # The page shows new records first, and the run may take one only.
+    seam = CursorSeam.read(seam.to_json())
+    assert seam.takes({"x": "c"})[0]
+    seam = CursorSeam.read(seam.to_json())
+    assert [seam.takes({"x": name})[0] for name in "cdab"] == [False, True, False, False]
+
+
+def test_a_record_without_a_place_is_told_of_once():
+    since = Since("since", "t", 0)
+    seam = SinceSeam.read(since, None)
+    assert seam.takes({"x": "no place"})[0]
+    for _ in range(3):
+        seam = SinceSeam.read(since, seam.to_json())
+    assert not seam.takes({"x": "no place"})[0]

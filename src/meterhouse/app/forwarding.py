@@ -188,6 +188,7 @@ class _Watch:
         self.delivered: list[str] = []
         self._tally = Tally()
         self._looks = 0
+        self._collected: list[Collected] = []
         self._lost = False
 
     def _make(self, opened: Mapping[int, SpooledLanes]) -> list[Lane]:
@@ -268,12 +269,16 @@ class _Watch:
     def _write(self) -> None:
         """Write down how far the lanes have come, and hold the claim."""
         self._looks = 0
-        collected = [lane.collect() for lane in self._lanes]
-        progress = [item for part in collected for item in part.progress]
-        for item in progress:
+        # What a write that failed should have written down goes with the next one.
+        self._collected += [lane.collect() for lane in self._lanes]
+        latest = {
+            (item.entry_id, item.lane): item for part in self._collected for item in part.progress
+        }
+        for item in latest.values():
             self._done[item.entry_id][item.lane] = item.done
         finished = [id for id in self._unfinished if self._finished(id)]
-        advance = Advance(progress, [d for part in collected for d in part.dead], finished)
+        dead = [letter for part in self._collected for letter in part.dead]
+        advance = Advance(list(latest.values()), dead, finished)
         try:
             wanted = self._ledger.advance(
                 self._channel.no, self._claim, advance, at=self._means.clock()
@@ -281,6 +286,7 @@ class _Watch:
         except ConflictError:
             self._lost = True
             raise
+        collected, self._collected = self._collected, []
         self._noted(collected, finished, wanted)
 
     def _finished(self, id: int) -> bool:

@@ -69,6 +69,14 @@ class Known:
         """Return what the ledger keeps."""
         return dict(self.counts)
 
+    def with_left(self) -> dict[str, JsonValue]:
+        """Return the same with those that may still come again: the run may end before they do.
+
+        Where they would be too many, those that came in this run are kept.
+        """
+        both = self.counts + self.left
+        return dict(both if len(both) <= KNOWN_MAX else self.counts)
+
 
 def digest(item: JsonValue) -> str:
     """Return what a record is known by: equal ones have equal digests.
@@ -124,7 +132,7 @@ class SinceSeam:
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return what the ledger keeps."""
-        placeless = self._placeless.to_json()
+        placeless = self._placeless.with_left()
         return {"since": self.value, "known": self._at_top.to_json(), "placeless": placeless}
 
     def takes(self, item: JsonValue) -> tuple[bool, str]:
@@ -178,7 +186,7 @@ class CursorSeam:
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return what the ledger keeps."""
-        return {"cursor": self.cursor, "known": self._known.to_json()}
+        return {"cursor": self.cursor, "known": self._known.with_left()}
 
     def takes(self, item: JsonValue) -> tuple[bool, str]:
         """Whether a record is new. Raises ``TooManyAlike``."""
