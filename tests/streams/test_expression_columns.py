@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from meterhouse.core.expression import ExpressionError, evaluate, parse_expression
@@ -42,8 +42,14 @@ def by_columns(text: str, batch: UsageBatch) -> list[Any]:
     return found
 
 
+def texts_of_a(*texts: str) -> UsageBatch:
+    return UsageBatch.from_columns({"a": Column.from_values(texts)}, length=len(texts))
+
+
 @settings(max_examples=3_000, deadline=None)
 @given(EXPRESSIONS, batches())
+@example("0 in [text(0), round(a, a)]", texts_of_a("", ""))
+@example("lower(coalesce(round(a, a), 'X'))", texts_of_a("", "x"))
 def test_columns_give_what_rows_give_values_and_errors(text: str, batch: UsageBatch):
     assert by_columns(text, batch) == by_rows(text, batch)
 

@@ -134,7 +134,9 @@ def test_a_secret_of_the_wallet_lets_a_reader_in(meterhouse: Meterhouse, tmp_pat
         stream = document(node("Reader", "readers/nats", **reader), meter())
         small.set_up(meterhouse, stream)
         said = failing(meterhouse)
-        assert "uthorization" in said
+        # The server hangs up at once: its reason may be lost with the connection.
+        assert "uthorization" in said or "Connection reset" in said
+        assert "the secret" in said
         assert "s3cr3t-canary" not in said
         stream["nodes"][0]["params"]["secretsWalletEntry"] = entries[0]
         given = json.dumps(stream)

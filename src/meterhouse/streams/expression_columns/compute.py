@@ -252,6 +252,8 @@ class BatchEvaluation:
             made = kernel(operands)
             if made is None:
                 made = self._distinct(part, operands, len(self._batch))
+            elif not changing:
+                made = replace(made, constant=True)
         return made.with_unsure(*masks)
 
     def _distinct(self, part: Part, operands: Sequence[Vector], length: int) -> Vector:
