@@ -1,0 +1,160 @@
+"""What rating takes and gives: metered usage, and charges, each with how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from functools import reduce
+
+from meterhouse.core.instant import Instant
+from meterhouse.core.quantity import EXACT, ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class BillingPeriod:
+    """``[start, end)`` in a zone."""
+
+    start: Instant
+    end: Instant
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedValue:
+    """One entry of a breakdown: field values as canonical JSON texts, and its value."""
+
+    fields: Mapping[str, str]
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class MeteredUsage:
+    """A golden record as rating sees it. ``breakdowns`` by the fields that they group by."""
+
+    record_id: str
+    meter_type: str
+    category: str
+    user: str
+    unit: str
+    value: Decimal
+    period: BillingPeriod
+    breakdowns: Mapping[tuple[str, ...], tuple[GroupedValue, ...]] = field(default_factory=dict)
+    custom_fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageItem:
+    """A part of a metered record that is priced as one: all of it, or one entry of a breakdown.
+
+    ``fields`` is all that a price can match: canonical JSON texts by name. ``events`` are the
+    values of the single events, where they are known (percentages by event need them).
+    """
+
+    record_id: str
+    fields: Mapping[str, str]
+    quantity: Decimal
+    period: BillingPeriod
+    events: tuple[Decimal, ...] | None = None
+
+
+class ChargeKind(Enum):
+    """Why something is charged."""
+
+    USAGE = "usage"
+    FEE = "fee"  # a flat amount
+    TRUE_UP = "true_up"  # what a minimum commitment lacked
+    ADJUSTMENT = "adjustment"  # late usage of an earlier period, or a line by hand
+
+
+@dataclass(frozen=True, slots=True)
+class ChargePart:
+    """A step of the calculation: a tier, a cell of a matrix, a fee, a number of packages.
+
+    ``amount`` is exact. ``label`` says it to people: ``1,000 to 10,000``, ``gpt-4o input``.
+    """
+
+    label: str
+    quantity: Decimal
+    unit_price: Decimal | None
+    flat: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """What was taken off an amount, and why. ``amount`` is positive and rounded."""
+
+    name: str
+    kind: str  # "discount", "maximum", "credit"
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The metered record, or the part of one, that a charge is for."""
+
+    record_id: str
+    quantity: Decimal
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A priced line, before it has a number on an invoice.
+
+    ``quantity`` is usage as metered; ``billable`` what of it is charged (converted, without what is
+    included); ``exact`` is the unrounded amount before reductions, ``gross`` the rounded one, and
+    ``net`` is ``gross`` without the reductions. ``fields`` are those of ``line_by``.
+    """
+
+    sku: str
+    kind: ChargeKind
+    name: str
+    model: str
+    unit: str
+    fields: Mapping[str, str]
+    quantity: Decimal
+    billable: Decimal
+    per: Decimal
+    list_price: Decimal | None
+    parts: tuple[ChargePart, ...]
+    exact: Decimal
+    gross: Decimal
+    net: Decimal
+    tax: str | None
+    period: BillingPeriod
+    reductions: tuple[Reduction, ...] = ()
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unpriced:
+    """Usage that no price of the book is for, or several equally: it blocks issuing.
+
+    ``reason`` is ``no_price``, ``ambiguous`` (``skus`` says between which), ``no_value`` (a matrix
+    has no such cell) or ``no_breakdown`` (prices ask for fields that no breakdown has).
+    """
+
+    fields: Mapping[str, str]
+    quantity: Decimal
+    reason: str
+    skus: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """The outcome of rating: charges in the order of the book, and what is unpriced.
+
+    Conservation: quantities of charges and of what is unpriced add up to the metered usage.
+    """
+
+    charges: tuple[Charge, ...]
+    unpriced: tuple[Unpriced, ...] = ()
+
+    @property
+    def net(self) -> Decimal:
+        """The sum of all charges."""
+        return reduce(EXACT.add, (charge.net for charge in self.charges), ZERO)
