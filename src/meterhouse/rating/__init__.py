@@ -1,0 +1,1 @@
+"""Metered records and a price book become charges: see README.md."""
