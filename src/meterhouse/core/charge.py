@@ -31,7 +31,10 @@ class GroupedValue:
 
 @dataclass(frozen=True, slots=True)
 class MeteredUsage:
-    """A golden record as rating sees it. ``breakdowns`` by the fields that they group by."""
+    """A golden record as rating sees it. ``breakdowns`` by the fields that they group by.
+
+    ``events`` are the values of the single events, where they are known: they add up to ``value``.
+    """
 
     record_id: str
     meter_type: str
@@ -42,6 +45,7 @@ class MeteredUsage:
     period: BillingPeriod
     breakdowns: Mapping[tuple[str, ...], tuple[GroupedValue, ...]] = field(default_factory=dict)
     custom_fields: Mapping[str, str] = field(default_factory=dict)
+    events: tuple[Decimal, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ class UsageItem:
     """A part of a metered record that is priced as one: all of it, or one entry of a breakdown.
 
     ``fields`` is all that a price can match: canonical JSON texts by name. ``events`` are the
-    values of the single events, where they are known (percentages by event need them).
+    values of the single events, where they are known; otherwise an item counts as one event.
+    ``part`` are those of the fields that say which entry of a breakdown it is.
     """
 
     record_id: str
@@ -57,6 +62,7 @@ class UsageItem:
     quantity: Decimal
     period: BillingPeriod
     events: tuple[Decimal, ...] | None = None
+    part: Mapping[str, str] = field(default_factory=dict)
 
 
 class ChargeKind(Enum):

@@ -1,0 +1,56 @@
+"""Which fields a price asks of usage, and what of it does not depend on usage at all."""
+
+from __future__ import annotations
+
+from meterhouse.core.price_book import Flat, Matrix, Percentage, Price
+from meterhouse.rating.models import single_models
+
+#: Fields that every metered record has; groups and custom fields cannot take their names.
+RECORD_FIELDS = ("meter_type", "category", "user", "customer")
+#: What stands for a field that usage does not have.
+ABSENT = "null"
+
+
+def certain_fields(price: Price) -> tuple[str, ...]:
+    """Fields that must have one of certain values, in order of their names."""
+    return tuple(sorted(name for name, values in price.match.fields.items() if values))
+
+
+def dimensions(price: Price) -> tuple[str, ...]:
+    """Fields of all matrices of the price, each once."""
+    names: dict[str, None] = {}
+    for model in single_models(price.model):
+        if isinstance(model, Matrix):
+            names |= dict.fromkeys(model.dimensions)
+    return tuple(names)
+
+
+def asked_fields(price: Price) -> frozenset[str]:
+    """All fields that say where usage of the price goes."""
+    return frozenset((*certain_fields(price), *price.line_by, *dimensions(price)))
+
+
+def by_event(price: Price) -> bool:
+    """Whether single events are priced."""
+    return any(isinstance(model, Percentage) for model in single_models(price.model))
+
+
+def due_unused(price: Price) -> bool:
+    """Whether something is due for a period in which nothing is used.
+
+    Not where each combination of fields is a line: nobody knows which there would be.
+    """
+    if price.line_by:
+        return False
+    models = single_models(price.model)
+    return any(isinstance(model, Flat) and not model.only_if_used for model in models)
+
+
+def takes_usage(price: Price) -> bool:
+    """Whether the price is for usage.
+
+    A fee that names no usage is not: it would hide what no price is for.
+    """
+    if isinstance(price.model, Flat) and not price.model.only_if_used:
+        return bool(set(certain_fields(price)) - {"customer"})
+    return True

@@ -1,0 +1,131 @@
+"""Metered records become usage items: the record as one, or the entries of one breakdown.
+
+Which breakdown: of the prices that can be for the record, the group fields that they ask for; the
+breakdown with the fewest fields that has them all. What it does not cover is an item of its own,
+so that quantities are conserved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import reduce
+
+from meterhouse.core.charge import MeteredUsage, UsageItem
+from meterhouse.core.json_text import canonical_text
+from meterhouse.core.price_book import Price
+from meterhouse.core.quantity import EXACT, ZERO, number_text
+from meterhouse.rating.asked import RECORD_FIELDS, asked_fields, certain_fields, takes_usage
+from meterhouse.rating.fault import RatingError
+
+_NO_BREAKDOWN = "no_breakdown"
+_NO_PRICE = "no_price"
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How records of one kind are cut.
+
+    ``breakdown``: by which, if any. ``failed``: no breakdown has all the fields. ``unpriced`` is
+    why an item has no price, should it have none.
+    """
+
+    breakdown: tuple[str, ...] | None = None
+    failed: bool = False
+    unpriced: str = _NO_PRICE
+
+
+@dataclass(frozen=True, slots=True)
+class CutUsage:
+    """The items of a record, and why one without a price has none.
+
+    ``failed``: the record cannot be cut as its prices ask; the only item is all of it.
+    """
+
+    items: Sequence[UsageItem]
+    unpriced: str
+    failed: bool = False
+
+
+class Cutter:
+    """Cuts records for the prices of a book. Records of one kind are judged once."""
+
+    def __init__(self, prices: Sequence[Price], *, customer: str) -> None:
+        self._prices = [price for price in prices if takes_usage(price)]
+        self._customer = canonical_text(customer)
+        names = {name for price in self._prices for name in certain_fields(price)}
+        self._names = tuple(sorted(names))
+        self._cuts: dict[tuple[object, ...], Cut] = {}
+
+    def cut(self, usage: MeteredUsage) -> CutUsage:
+        """Return the items of a record. Their quantities add up to its value."""
+        fields = self._record_fields(usage)
+        groupings = tuple(usage.breakdowns)
+        kind = (*map(fields.get, self._names), groupings)
+        cut = self._cuts.get(kind)
+        if cut is None:
+            cut = self._cuts[kind] = _judged(self._prices, fields, groupings=groupings)
+        if cut.breakdown is None:
+            return CutUsage((_whole(usage, fields),), cut.unpriced, cut.failed)
+        items = list(_entries(usage, fields, breakdown=cut.breakdown))
+        if any(item.quantity < ZERO and not item.part for item in items):
+            # The entries are more than the whole, as those of a maximum are: they are no parts.
+            return CutUsage((_whole(usage, fields),), _NO_BREAKDOWN, failed=True)
+        return CutUsage(items, cut.unpriced)
+
+    def _record_fields(self, usage: MeteredUsage) -> Mapping[str, str]:
+        own = (usage.meter_type, usage.category, usage.user)
+        texts = (*map(canonical_text, own), self._customer)
+        return {**usage.custom_fields, **dict(zip(RECORD_FIELDS, texts, strict=True))}
+
+
+def _judged(
+    prices: Sequence[Price], fields: Mapping[str, str], *, groupings: Sequence[tuple[str, ...]]
+) -> Cut:
+    grouped = {name for grouping in groupings for name in grouping} - set(RECORD_FIELDS)
+    wanted: set[str] = set()
+    lacking = False
+    for price in prices:
+        known = [name for name in certain_fields(price) if name not in grouped]
+        if any(name in fields and fields[name] not in price.match.fields[name] for name in known):
+            continue
+        if any(name not in fields for name in known):
+            lacking = True
+            continue
+        wanted |= asked_fields(price) & grouped
+    unpriced = _NO_BREAKDOWN if lacking else _NO_PRICE
+    if not wanted:
+        return Cut(unpriced=unpriced)
+    having = [grouping for grouping in groupings if wanted <= set(grouping)]
+    if not having:
+        return Cut(failed=True, unpriced=_NO_BREAKDOWN)
+    return Cut(min(having, key=lambda grouping: (len(grouping), grouping)), unpriced=unpriced)
+
+
+def _whole(usage: MeteredUsage, fields: Mapping[str, str]) -> UsageItem:
+    if usage.events is not None and _sum(usage.events) != usage.value:
+        raise RatingError(
+            f"record {usage.record_id}: the value is {number_text(usage.value)}, its events add "
+            f"up to {number_text(_sum(usage.events))}",
+            hint="Give all events of the record, or none",
+        )
+    return UsageItem(usage.record_id, fields, usage.value, usage.period, usage.events)
+
+
+def _entries(
+    usage: MeteredUsage, fields: Mapping[str, str], *, breakdown: tuple[str, ...]
+) -> Iterator[UsageItem]:
+    entries = usage.breakdowns[breakdown]
+    for entry in entries:
+        # Fields of the record go before those of groups that are called the same.
+        own = {name: fields[name] for name in RECORD_FIELDS}
+        named = {**fields, **entry.fields, **own}
+        yield UsageItem(usage.record_id, named, entry.value, usage.period, part=entry.fields)
+    rest = EXACT.subtract(usage.value, _sum([entry.value for entry in entries]))
+    if rest:
+        yield UsageItem(usage.record_id, fields, rest, usage.period)
+
+
+def _sum(values: Sequence[Decimal]) -> Decimal:
+    return reduce(EXACT.add, values, ZERO)

@@ -1,0 +1,102 @@
+"""Usage items become lines: those of one price with the same ``line_by`` values.
+
+Conservation: the quantities of all lines and of what is unpriced add up to the metered usage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from meterhouse.core.charge import MeteredUsage, Unpriced, UsageItem
+from meterhouse.core.json_text import canonical_text
+from meterhouse.core.price_book import Price, PriceBook
+from meterhouse.core.quantity import EXACT, ZERO
+from meterhouse.rating.asked import ABSENT, asked_fields, due_unused
+from meterhouse.rating.items import Cutter
+from meterhouse.rating.matching import Matched, Matcher
+
+_LineKey = tuple[int, tuple[str, ...]]
+_UnpricedKey = tuple[tuple[tuple[str, str], ...], str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A price and the usage that it is for. Without usage: what is due all the same."""
+
+    price: Price
+    fields: Mapping[str, str]
+    items: Sequence[UsageItem] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """All lines in the order of the book, then of their fields; and what no line has."""
+
+    lines: Sequence[Line]
+    unpriced: tuple[Unpriced, ...]
+
+
+@dataclass(slots=True)
+class _Gathered:
+    lines: dict[_LineKey, list[UsageItem]] = field(default_factory=dict)
+    unpriced: dict[_UnpricedKey, list[UsageItem]] = field(default_factory=dict)
+
+
+def lines_of(book: PriceBook, usage: Sequence[MeteredUsage], *, customer: str) -> Lines:
+    """Give each item of the usage to its line."""
+    gathered = _gathered(book, usage, customer=customer)
+    unpriced = (_unpriced(key, gathered.unpriced[key]) for key in sorted(gathered.unpriced))
+    return Lines(list(_in_order(book, gathered, customer=customer)), tuple(unpriced))
+
+
+def _gathered(book: PriceBook, usage: Sequence[MeteredUsage], *, customer: str) -> _Gathered:
+    cutter, matcher = Cutter(book.prices, customer=customer), Matcher(book.prices)
+    shown = sorted({"meter_type"}.union(*map(asked_fields, book.prices)))
+    gathered = _Gathered()
+    for record in usage:
+        cut = cutter.cut(record)
+        for item in cut.items:
+            matched = Matched(unpriced=cut.unpriced) if cut.failed else matcher.match(item.fields)
+            if not matched.unpriced:
+                line_by = book.prices[matched.place].line_by
+                values = tuple([item.fields.get(name, ABSENT) for name in line_by])
+                gathered.lines.setdefault((matched.place, values), []).append(item)
+            elif item.quantity:
+                # Nothing used needs no price: a meter that nobody touched blocks no invoice.
+                reason = cut.unpriced if matched.unpriced == "no_price" else matched.unpriced
+                named = tuple((name, item.fields[name]) for name in shown if name in item.fields)
+                key = (named, reason, matched.skus)
+                gathered.unpriced.setdefault(key, []).append(item)
+    return gathered
+
+
+def _in_order(book: PriceBook, gathered: _Gathered, *, customer: str) -> Iterator[Line]:
+    values_of: dict[int, list[tuple[str, ...]]] = {}
+    for place, values in gathered.lines:
+        values_of.setdefault(place, []).append(values)
+    for place, price in enumerate(book.prices):
+        if place not in values_of and due_unused(price) and _is_for(price, customer):
+            yield Line(price, {})
+        for values in sorted(values_of.get(place, ())):
+            items = sorted(gathered.lines[place, values], key=_item_order)
+            yield Line(price, dict(zip(price.line_by, values, strict=True)), items)
+
+
+def _item_order(item: UsageItem) -> tuple[object, ...]:
+    """Time, then identity: the order in which usage comes changes nothing."""
+    return item.period.start, item.record_id, sorted(item.part.items())
+
+
+def _is_for(price: Price, customer: str) -> bool:
+    customers = price.match.fields.get("customer")
+    return not customers or canonical_text(customer) in customers
+
+
+def _unpriced(key: _UnpricedKey, items: Sequence[UsageItem]) -> Unpriced:
+    named, reason, skus = key
+    quantity = ZERO
+    for item in items:
+        quantity = EXACT.add(quantity, item.quantity)
+    records = tuple(sorted({item.record_id for item in items}))
+    return Unpriced(dict(named), quantity, reason, skus, records)

@@ -1,0 +1,91 @@
+"""Which price usage is for: the most specific; among equals the higher priority; no ties.
+
+Prices are indexed by the fields that they name and the first one's values, and each distinct
+combination of fields is decided once, so that a million items take as many look-ups.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from meterhouse.core.price_book import Matrix, Price
+from meterhouse.rating.asked import ABSENT, certain_fields, dimensions, takes_usage
+from meterhouse.rating.models import single_models
+from meterhouse.rating.models.matrix import cell_price
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The price at its place in the book, or why there is none.
+
+    ``skus``: between which prices it is ambiguous, or in which a value is missing.
+    """
+
+    place: int = -1
+    unpriced: str = ""
+    skus: tuple[str, ...] = ()
+
+
+class Matcher:
+    """Finds prices of a book. Equal combinations of fields are decided once."""
+
+    def __init__(self, prices: Sequence[Price]) -> None:
+        self._prices = prices
+        self._index: dict[tuple[str, ...], dict[str, list[int]]] = {}
+        names: set[str] = set()
+        for place, price in enumerate(prices):
+            if takes_usage(price):
+                certain = certain_fields(price)
+                names.update(certain, dimensions(price))
+                firsts = price.match.fields[certain[0]] if certain else (ABSENT,)
+                by_first = self._index.setdefault(certain, defaultdict(list))
+                for text in firsts:
+                    by_first[text].append(place)
+        #: The fields on which a decision depends.
+        self.names = tuple(sorted(names))
+        self._decided: dict[tuple[str | None, ...], Matched] = {}
+
+    def match(self, fields: Mapping[str, str]) -> Matched:
+        """Return the price for these fields."""
+        key = tuple(map(fields.get, self.names))
+        decided = self._decided.get(key)
+        if decided is None:
+            decided = self._decided[key] = self._decide(fields)
+        return decided
+
+    def _decide(self, fields: Mapping[str, str]) -> Matched:
+        found: list[int] = []
+        for certain, by_first in self._index.items():
+            first = fields.get(certain[0], "") if certain else ABSENT
+            found += (place for place in by_first.get(first, ()) if self._holds(place, fields))
+        if not found:
+            return Matched(unpriced="no_price")
+        ranks = {place: _rank(self._prices[place]) for place in found}
+        best = max(ranks.values())
+        winners = sorted(place for place in found if ranks[place] == best)
+        skus = tuple(self._prices[place].sku for place in winners)
+        if len(winners) > 1:
+            return Matched(unpriced="ambiguous", skus=skus)
+        if not _has_cells(self._prices[winners[0]], fields):
+            return Matched(unpriced="no_value", skus=skus)
+        return Matched(winners[0])
+
+    def _holds(self, place: int, fields: Mapping[str, str]) -> bool:
+        wanted = self._prices[place].match.fields
+        return all(not texts or fields.get(name) in texts for name, texts in wanted.items())
+
+
+def _rank(price: Price) -> tuple[int, int]:
+    return price.match.specificity, price.priority
+
+
+def _has_cells(price: Price, fields: Mapping[str, str]) -> bool:
+    """Whether each matrix of the price has a price for these fields."""
+    for model in single_models(price.model):
+        if isinstance(model, Matrix):
+            cell = [fields.get(name, ABSENT) for name in model.dimensions]
+            if cell_price(model, cell) is None:
+                return False
+    return True

@@ -1,0 +1,61 @@
+"""A share of an amount of money, and a fixed amount for each event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from meterhouse.core.price_book import Percentage
+from meterhouse.core.quantity import EXACT, ZERO, number_text
+from meterhouse.rating.measure import Measure, Part
+from meterhouse.rating.ratio import Ratio, ratio, total_of
+
+HUNDREDTH = Decimal("0.01")
+
+
+def percentage(model: Percentage, measure: Measure) -> tuple[Part, ...]:
+    """Charge each event that is not free: the share and the fixed amount, within the limits.
+
+    Events are free, in their order, until the free events or the free amount are used up, whichever
+    is first; of the event in which the free amount ends, only the rest is charged.
+    """
+    paid = list(_paid(model, measure))
+    amounts = [_event_amount(model, base) for base in paid]
+    noun = "event" if len(paid) == 1 else "events"
+    label = f"{number_text(model.percent)} % on {len(paid)} {noun}"
+    return (Part(label, total_of(amounts), total_of(paid), flat=model.fixed),)
+
+
+def _paid(model: Percentage, measure: Measure) -> Iterator[Ratio]:
+    """What of each event is charged; nothing for those that are free."""
+    free_left = measure.bound(model.free_amount)
+    for place, event in enumerate(measure.slices):
+        value = event.quantity
+        free = _free_part(model, place, value=value, left=free_left)
+        free_left = EXACT.subtract(free_left, free or ZERO)
+        if free is None or free < value:
+            yield measure.units(EXACT.subtract(value, free or ZERO))
+
+
+def _free_part(model: Percentage, place: int, *, value: Decimal, left: Decimal) -> Decimal | None:
+    """How much of an event is free; ``None``: none of it, were it 0."""
+    if model.free_events and place >= model.free_events:
+        return None
+    if model.free_amount:
+        return min(value, left)
+    return value if model.free_events else None
+
+
+def _event_amount(model: Percentage, base: Ratio) -> Ratio:
+    factor = EXACT.multiply(model.percent, HUNDREDTH)
+    share = ratio(EXACT.multiply(base.numerator, factor), base.denominator)
+    amount = share.plus(Ratio(model.fixed))
+    if model.maximum is not None and _above(amount, model.maximum):
+        amount = Ratio(model.maximum)
+    if model.minimum is not None and not _above(amount, model.minimum):
+        amount = Ratio(model.minimum)
+    return amount
+
+
+def _above(amount: Ratio, limit: Decimal) -> bool:
+    return amount.numerator > EXACT.multiply(limit, amount.denominator)
