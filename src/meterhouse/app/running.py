@@ -351,13 +351,14 @@ def _forward_after(
     waiting = []
     for item in ledger.pending():
         forward = item.entry.forward
-        if item.run_id != complete.id or forward is None or item.error is None:
+        reason = tally.held.get(item.id) or item.error
+        if item.run_id != complete.id or forward is None or reason is None:
             continue
         if forward.kind in NOTICE_KINDS:
-            text = f"a message of the {forward.node} waits: {item.error}"
+            text = f"a message of the {forward.node} waits: {reason}"
             means.services.log(complete.stream_name, "warning", text)
         else:
-            waiting.append(Undelivered(item, _waits(item)))
+            waiting.append(Undelivered(item, _waits(item, reason)))
     return tally, waiting
 
 
@@ -371,9 +372,9 @@ def _send_notices(ledger: Ledger, means: Means, error: MeterhouseError) -> None:
         error.add_note(f"what waits for delivery could not be sent: {second}")
 
 
-def _waits(pending: PendingDelivery) -> MeterhouseError:
+def _waits(pending: PendingDelivery, reason: str) -> MeterhouseError:
     left = pending.entry.records - pending.done
-    return DeliveryFailed(f"{left:,} records wait: {pending.error}")
+    return DeliveryFailed(f"{left:,} records wait: {reason}")
 
 
 def deliver(
