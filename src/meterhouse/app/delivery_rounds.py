@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from meterhouse.app.delivering import purge_delivered
 from meterhouse.app.forward_ports import Tally
 from meterhouse.app.forwarding import forward_due
 from meterhouse.app.ports import Ledger
@@ -25,9 +26,10 @@ class Delivered:
 
 
 def deliver_round(ledger: Ledger, means: Means) -> Delivered:
-    """Deliver files that wait, and forward what is due, once."""
+    """Deliver files that wait, and forward what is due, once; forget what was long delivered."""
     files, undelivered = deliver(ledger, delivery=means.delivery, clock=means.clock)
     tally = Tally() if means.forwarding is None else forward_due(ledger, means.forwarding)
+    purge_delivered(ledger, at=means.clock(), days=means.delivered_days)
     reasons = [f"output {item.pending.id} waits: {item.error}" for item in undelivered]
     return Delivered(files, tally, reasons + _reasons(tally.held))
 
