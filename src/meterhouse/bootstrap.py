@@ -25,6 +25,7 @@ from meterhouse.config import (
     KEY_FILE_VARIABLE,
     KEY_VARIABLE,
     data_directory,
+    delivered_days,
     files_allowed,
     home_directory,
     http_allowed,
@@ -268,7 +269,9 @@ def _means(
         check_path=folders.check_pattern,
     )
     delivery = FileDelivery(directory, home=home, folders=folders, places=places)
-    return Means(services, delivery, _lease(), living_processes, _now, Path.cwd())
+    means = Means(services, delivery, _lease(), living_processes, _now, Path.cwd())
+    days = delivered_days()
+    return means if days is None else replace(means, delivered_days=days)
 
 
 def served_means(

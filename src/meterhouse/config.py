@@ -25,6 +25,9 @@ FILES_ALLOW_VARIABLE = "METERHOUSE_FILES_ALLOW"
 #: The environment variable that limits one HTTP exchange of a stream, in seconds.
 HTTP_TIMEOUT_VARIABLE = "METERHOUSE_HTTP_TIMEOUT"
 HTTP_TIMEOUT_SECONDS, HTTP_TIMEOUT_SECONDS_MAX = 60, 3_600
+#: The environment variable that says for how many days delivered outputs are remembered.
+DELIVERED_DAYS_VARIABLE = "METERHOUSE_DELIVERED_DAYS"
+DELIVERED_DAYS_MAX = 3_660
 _DIGITS_MAX = 10
 #: The environment variables of the mail server that sends to notification groups.
 SMTP_HOST_VARIABLE, SMTP_FROM_VARIABLE = "METERHOUSE_SMTP_HOST", "METERHOUSE_SMTP_FROM"
@@ -102,12 +105,31 @@ def http_timeout(*, environment: Mapping[str, str] | None = None) -> int:
     """
     variables = os.environ if environment is None else environment
     text = variables.get(HTTP_TIMEOUT_VARIABLE) or str(HTTP_TIMEOUT_SECONDS)
-    seconds = int(text) if text.isascii() and text.isdecimal() else 0
-    if not 1 <= seconds <= HTTP_TIMEOUT_SECONDS_MAX:
-        problem = f'{HTTP_TIMEOUT_VARIABLE} is "{text}"'
-        hint = f"Use whole seconds from 1 to {HTTP_TIMEOUT_SECONDS_MAX}"
-        raise MeterhouseError(problem, hint=hint, code="configuration_invalid")
-    return seconds
+    return _whole(HTTP_TIMEOUT_VARIABLE, text, unit="seconds", most=HTTP_TIMEOUT_SECONDS_MAX)
+
+
+def delivered_days(*, environment: Mapping[str, str] | None = None) -> int | None:
+    """Return for how many days delivered outputs are remembered; ``None`` where it is unsaid.
+
+    >>> delivered_days(environment={})
+    >>> delivered_days(environment={"METERHOUSE_DELIVERED_DAYS": "7"})
+    7
+    """
+    variables = os.environ if environment is None else environment
+    text = variables.get(DELIVERED_DAYS_VARIABLE)
+    if not text:
+        return None
+    return _whole(DELIVERED_DAYS_VARIABLE, text, unit="days", most=DELIVERED_DAYS_MAX)
+
+
+def _whole(name: str, text: str, *, unit: str, most: int) -> int:
+    """Return the whole number of a variable, from 1 on."""
+    digits = text.isascii() and text.isdecimal() and len(text) < _DIGITS_MAX
+    number = int(text) if digits else 0
+    if not 1 <= number <= most:
+        hint = f"Use whole {unit} from 1 to {most}"
+        raise MeterhouseError(f'{name} is "{text}"', hint=hint, code="configuration_invalid")
+    return number
 
 
 def mail_server(*, environment: Mapping[str, str] | None = None) -> MailServer | None:

@@ -20,6 +20,7 @@ from obstore.store import S3Store
 
 from meterhouse import bootstrap
 from meterhouse.app.secrets import create_secret
+from meterhouse.streams.storage import FILE_BYTES_MAX
 from tests.acceptance.small import document, node, reader
 from tests.cli.command import Meterhouse
 from tests.servers.s3 import s3_server
@@ -187,6 +188,24 @@ def test_objects_are_read_once_moved_away_and_written_by_the_values_in_them(
     kept = b"".join(path.read_bytes() for path in house.data.rglob("*") if path.is_file())
     assert CANARY.encode() not in kept
     assert not list((house.data / "scratch").glob("*"))
+
+
+def test_an_output_that_is_too_large_for_s3_fails_the_run_before_anything_is_put(
+    house: Meterhouse, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+):
+    bucket.put("in/a.ndjson", LINES)
+    house.import_stream("-", given=json.dumps(stream(bucket, "s3://usage/out/{run}.ndjson")))
+    with monkeypatch.context() as patch:
+        patch.setitem(FILE_BYTES_MAX, "s3", len(LINES) - 1)
+        ended = house("stream", "run", "Small")
+    said = ended.err
+    assert ended.code == 1
+    assert f"has {len(LINES)} bytes, and its destination takes files of up to" in said
+    assert "name a field in the path of the writer" in said
+    assert house.json("delivery", "list") == []
+    assert list(bucket.objects()) == ["in/a.ndjson"]
+    assert not list((house.data / "spool").glob("*/*"))
+    assert counted(house.json("stream", "run", "Small")[0]) == 6
 
 
 def test_killed_between_upload_and_note_an_output_is_delivered_once(

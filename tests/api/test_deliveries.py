@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from meterhouse.api import Deliverer
+from meterhouse.api.metrics import Meters
+from meterhouse.app.forwarding import forward_due
 from meterhouse.config import HTTP_ALLOW_VARIABLE
+from meterhouse.core.instant import SECOND
 from tests.api.world import House, running
 from tests.forwarding.receiver import Fault, Got, Receiver, Say
 
@@ -117,6 +120,30 @@ def test_a_retry_ends_the_pause(house: House, receiver: Receiver, deliverer: Del
 
 def _refuse_even(got: Got) -> Say:
     return Say(400) if got.record["value"] % 2 == 0 else Say()
+
+
+def _watched(house: House) -> dict[str, float]:
+    text = house.http.get("/metrics").text
+    lines = [line.split() for line in text.splitlines() if not line.startswith("#")]
+    return {line[0].removeprefix("meterhouse_"): float(line[1]) for line in lines}
+
+
+def test_operators_see_what_waits_how_long_and_what_was_refused(house: House, receiver: Receiver):
+    run = _run(house, receiver, count=10)
+    with house.context.ledger() as ledger:
+        tallies, stored = ledger.tallies(), ledger.run(run)
+    assert stored is not None
+    assert stored.ended_at is not None
+    assert (tallies.pending, tallies.pending_since) == (1, stored.ended_at)
+    text = Meters().text(tallies, running=0, at=stored.ended_at + 90 * SECOND).decode()
+    assert "\nmeterhouse_outbox_oldest_seconds 90.0\n" in text
+    assert _watched(house)["outbox_pending"] == 1
+    receiver.behave = _refuse_even
+    with house.context.ledger() as ledger:
+        forward_due(ledger, house.context.forwarding)
+    found = _watched(house)
+    names = ("outbox_pending", "outbox_oldest_seconds", "dead_letters")
+    assert [found[name] for name in names] == [0, 0, 5]
 
 
 def test_dead_letters_are_listed_sent_again_and_dropped(

@@ -28,6 +28,8 @@ def test_metrics_are_read_by_the_parser_of_their_format(house: House):
     }
     assert samples["meterhouse_meters",] == 1
     assert samples["meterhouse_outbox_pending",] == 0
+    assert samples["meterhouse_outbox_oldest_seconds",] == 0
+    assert samples["meterhouse_dead_letters",] == 0
     assert samples["meterhouse_http_requests_total", *sorted(("POST", METERS, "201"))] == 1
     assert samples["meterhouse_http_requests_total", *sorted(("GET", "(none)", "404"))] == 1
 

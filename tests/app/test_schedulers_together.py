@@ -17,6 +17,8 @@ from tests.app.scheduled import FIVE, NOON, add_schedule, add_stream, scheduled
 
 STREAMS = ("One", "Two")
 INSTANTS = 25
+#: Kills of a scheduler, and as many more in the long suite.
+KILLS = [3, pytest.param(8, marks=pytest.mark.nightly)]
 
 #: Lives through the instants from the first given one on, and says which it has come to.
 WORKER = """
@@ -94,12 +96,13 @@ def test_two_schedulers_on_one_ledger_run_each_instant_once(directory: Path):
         assert (schedule.next_at, schedule.claimed) == (NOON + (INSTANTS + 1) * FIVE, None)
 
 
+@pytest.mark.parametrize("kills", KILLS)
 def test_a_scheduler_that_is_killed_again_and_again_skips_nothing_and_doubles_nothing(
-    directory: Path,
+    directory: Path, kills: int
 ):
     chance = random.Random(7)
     reached = 1
-    for _ in range(8):
+    for _ in range(kills):
         worker = start(directory, reached, 10**6)
         go(worker)
         time.sleep(chance.uniform(0, 0.12))

@@ -36,6 +36,18 @@ def spooled(folder, records=RECORDS, format="ndjson"):
     return spool.finish(format=format)
 
 
+def test_an_output_that_its_destination_does_not_take_is_refused(folder):
+    spool = folder.open("run-1", "node-1")
+    spool.write(RECORDS)
+    with pytest.raises(
+        OutputError, match=r"has [0-9]+ bytes, and .* files of up to 100\."
+    ) as error:
+        spool.finish(format="ndjson", bytes_max=100)
+    assert "name a field in the path" in (error.value.hint or "")
+    spool.discard()
+    assert folder.names() == []
+
+
 def test_records_are_lines_of_json(folder, tmp_path):
     name = spooled(folder)
 

@@ -67,7 +67,11 @@ def test_kafka_without_the_topic_holds_the_lane_and_makes_none(
     assert "there is no topic nobody-made-this" in (waiting.error or "")
 
 
-@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
+#: Each takes as long as a lane waits for a cluster.
+_MECHANISMS = ["PLAIN", pytest.param("SCRAM-SHA-256", marks=pytest.mark.nightly)]
+
+
+@pytest.mark.parametrize("mechanism", _MECHANISMS)
 def test_kafka_does_not_let_in_whom_it_does_not_know(
     mechanism: str, tmp_path: Path, forwarding_to: Make
 ):

@@ -16,7 +16,9 @@ from tests.forwarding.house import Forwarding, by_meter, usage
 from tests.forwarding.receiving import LONG, RECEIVERS, Got
 
 Make = Callable[[dict[str, Any]], Forwarding]
-KILLS = 10
+#: Kills of a deliverer, and as many more in the long suite; records for each, so that they last.
+KILLS = [2, pytest.param(10, marks=pytest.mark.nightly)]
+PER_KILL = 200
 CANARY = "s3cr3t-of-the-wrong-one"
 
 
@@ -66,19 +68,20 @@ def test_all_arrive_once_and_in_the_order_of_their_meter(
     assert len(got) == 400
 
 
+@pytest.mark.parametrize("kills", KILLS)
 def test_a_deliverer_that_is_killed_again_and_again_loses_nothing(
-    receiving: Any, forwarding_to: Make, tmp_path: Path
+    receiving: Any, forwarding_to: Make, tmp_path: Path, kills: int
 ):
     name = receiving.make()
     house = forwarding_to(writer(receiving, tmp_path, name, lanes=3))
-    records = usage(8_000, meters=9)
+    records = usage(PER_KILL * kills, meters=9)
     house.run(records)
     chance = random.Random(1)
     meterhouse = Meterhouse(tmp_path / "data")
-    for _ in range(KILLS):
+    for _ in range(kills):
         process: subprocess.Popen[str] = meterhouse.start("delivery", "run")
         receiving.at(
-            chance.randrange(20, 200), lambda p=process: p.send_signal(signal.SIGKILL), name
+            chance.randrange(20, 100), lambda p=process: p.send_signal(signal.SIGKILL), name
         )
         said = process.communicate()
         assert process.returncode == -signal.SIGKILL, said

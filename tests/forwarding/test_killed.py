@@ -18,14 +18,17 @@ from tests.forwarding.house import Forwarding, by_meter, usage, webhook
 from tests.forwarding.receiver import Got, Receiver, Say
 
 Make = Callable[[dict[str, Any]], Forwarding]
-KILLS = 20
+#: Kills of a deliverer, and as many more in the long suite; records for each, so that they last.
+KILLS = [3, pytest.param(20, marks=pytest.mark.nightly)]
+PER_KILL = 280
 
 
+@pytest.mark.parametrize("kills", KILLS)
 def test_a_deliverer_that_is_killed_again_and_again_loses_nothing(
-    receiver: Receiver, forwarding_to: Make, tmp_path: Path
+    receiver: Receiver, forwarding_to: Make, tmp_path: Path, kills: int
 ):
     house = forwarding_to(webhook(receiver.url, lanes=4))
-    records = usage(6_000, meters=9)
+    records = usage(PER_KILL * kills, meters=9)
     house.run(records)
     chance = random.Random(1)
     # So slow that the output outlives the kills; a killed one leaves records on their way.
@@ -39,7 +42,7 @@ def test_a_deliverer_that_is_killed_again_and_again_loses_nothing(
 
     receiver.behave = behave
     meterhouse = Meterhouse(tmp_path / "data")
-    for _ in range(KILLS):
+    for _ in range(kills):
         limit[0] = len(receiver.got) + chance.randrange(1, 250)
         pid.append(meterhouse.start("delivery", "run"))
         pid[-1].communicate()
@@ -53,7 +56,7 @@ def test_a_deliverer_that_is_killed_again_and_again_loses_nothing(
         keys[got.record["n"]].add(got.key)
     assert [n for n, own in keys.items() if len(own) != 1] == []
     # At most what was sent in a second, and what was on its way.
-    assert 0 < receiver.repeats() < KILLS * 2_000
+    assert 0 < receiver.repeats() < kills * 2_000
 
 
 def test_a_claim_is_for_one_process_until_it_is_given_back_or_lapses(

@@ -175,6 +175,22 @@ def test_an_output_that_is_dropped_is_forgotten_unless_it_was_delivered(
     assert ledger._database.value("SELECT count(*) FROM outbox") == 2
 
 
+def test_what_was_delivered_long_ago_is_forgotten_and_what_waits_is_not(
+    ledger: SqliteLedger, meters
+):
+    commit(ledger, RunResult(outbox=[OutboxEntry("w", f"spool-{n}", "/out") for n in range(5)]))
+    waiting, long_ago, just_now, *many = ledger.pending()
+    ledger.failed(waiting.id, "away", at=AT)
+    for output in (long_ago, *many):
+        ledger.delivered(output.id, at=AT)
+    ledger.delivered(just_now.id, at=AT + 5)
+    assert ledger.purge_delivered(before=AT, limit=2) == 0
+    assert ledger.purge_delivered(before=AT + 5, limit=1) == 1
+    assert ledger.purge_delivered(before=AT + 5, limit=9) == 2
+    kept = ledger._database.rows("SELECT id FROM outbox ORDER BY id")
+    assert kept == [(waiting.id,), (just_now.id,)]
+
+
 def test_suspended_records_come_back_as_they_were(ledger: SqliteLedger, meters):
     ended = a_run(status=RunStatus.COMPLETE, ended_at=AT + 4)
     record = {"n": 5, "t": "5", "d": Decimal("0.10"), "half": "\ud800"}

@@ -74,13 +74,15 @@ class Deliverer:
         context = self._context
         try:
             with context.ledger() as ledger:
-                forward_channel(
+                tally = forward_channel(
                     ledger,
                     channel,
                     claim,
                     means=context.forwarding,
                     stopping=self._ending.is_set,
                 )
+            for reason in tally.held.values() if tally.failed else ():
+                self._tell("error", "an output could not be forwarded", error=reason)
         except MeterhouseError as error:
             self._tell("error", "an output could not be forwarded", error=str(error))
         except Exception as error:

@@ -6,8 +6,13 @@ from typing import Any
 
 from meterhouse.app.listing import found
 from meterhouse.app.ports import Ledger, Outbox, Page, PendingDelivery
-from meterhouse.core.instant import instant_text
+from meterhouse.core.instant import DAY, Instant, instant_text
 from meterhouse.core.problem import ConflictError, NotFoundError
+
+#: For so many days the ledger remembers what it has delivered, unless it is told otherwise.
+DELIVERED_DAYS = 35
+#: So many outputs are forgotten in one transaction, and so many times in a round.
+_PORTION, _PORTIONS_MAX = 1_000, 10
 
 
 def find_undelivered(outbox: Outbox, id: int) -> PendingDelivery:
@@ -53,6 +58,22 @@ def drop(outbox: Outbox, id: int) -> PendingDelivery:
     pending = find_undelivered(outbox, id)
     outbox.drop(id)
     return pending
+
+
+def purge_delivered(outbox: Outbox, *, at: Instant, days: int = DELIVERED_DAYS) -> int:
+    """Forget outputs that were delivered so many days ago; returns how many.
+
+    Nothing else goes: outputs that wait, and dead letters, stay. After a long time without it,
+    several rounds do it bit by bit.
+    """
+    before = at - days * DAY
+    count = 0
+    for _ in range(_PORTIONS_MAX):
+        purged = outbox.purge_delivered(before=before, limit=_PORTION)
+        count += purged
+        if purged < _PORTION:
+            break
+    return count
 
 
 def undelivered_to_api(pending: PendingDelivery) -> dict[str, Any]:

@@ -42,13 +42,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Tallies:
-    """What is in the ledger, counted: runs by status, suspended records by reason."""
+    """What is in the ledger, counted: runs by status, suspended records by reason.
+
+    ``pending_since`` is when the run ended whose output has waited longest.
+    """
 
     runs: Mapping[str, int] = field(default_factory=dict)
     suspended: Mapping[str, int] = field(default_factory=dict)
     meters: int = 0
     meter_types: int = 0
     pending: int = 0
+    pending_since: Instant | None = None
+    dead_letters: int = 0
 
 
 class Health(Protocol):

@@ -158,8 +158,8 @@ class Forwards(Protocol):
         """Give a claim back; ``due_at`` is when the channel is due again, unless more has come."""
         ...
 
-    def next_forward_at(self) -> Instant | None:
-        """Return when the next channel is due; ``None`` where none waits."""
+    def next_forward_at(self, *, passed: Collection[int] = ()) -> Instant | None:
+        """Return when the next channel is due, none of ``passed``; ``None`` where none waits."""
         ...
 
     def wake_delivery(self, id: int) -> bool:
@@ -226,14 +226,24 @@ class SpooledRecords(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What a round of deliveries came to: records sent and refused, and what holds up the rest."""
+    """What a round of deliveries came to: records sent and refused, and what holds up the rest.
+
+    ``held`` has the reason by output. ``failed`` are the channels that could not be worked on: no
+    receiver is to blame.
+    """
 
     sent: int = 0
     dead: int = 0
     held: Mapping[int, str] = field(default_factory=dict)
+    failed: frozenset[int] = frozenset()
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(self.sent + other.sent, self.dead + other.dead, {**self.held, **other.held})
+        return Tally(
+            self.sent + other.sent,
+            self.dead + other.dead,
+            {**self.held, **other.held},
+            self.failed | other.failed,
+        )
 
 
 #: Lends a ledger to a thread.

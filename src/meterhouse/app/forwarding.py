@@ -10,7 +10,7 @@ given back, with the instant at which it is due again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -66,7 +66,10 @@ def _never() -> bool:
 def forward_due(
     ledger: Ledger, means: ForwardMeans, *, stopping: Callable[[], bool] = _never
 ) -> Tally:
-    """Deliver every channel that is due, each once. Returns what came of it."""
+    """Deliver every channel that is due, each once. Returns what came of it.
+
+    What goes wrong with one channel holds up no other: the tally says which failed, and why.
+    """
     tally = Tally()
     passed: set[int] = set()
     while not stopping():
@@ -76,7 +79,7 @@ def forward_due(
         channel, claim = claimed
         passed.add(channel.no)
         tally += forward_channel(ledger, channel, claim, means=means, stopping=stopping)
-        if channel.more:
+        if channel.more and channel.no not in tally.failed:
             passed.discard(channel.no)
     return tally
 
@@ -105,21 +108,32 @@ def forward_channel(
     """Deliver a channel that was claimed, as far as it goes now, and give it back."""
     opened: dict[int, SpooledLanes] = {}
     due_at: Instant | None = means.clock() + _REST
+    watch: _Watch | None = None
     try:
         _open(ledger, channel, means, opened)
         watch = _Watch(ledger, channel, claim, means, opened)
-        try:
-            tally = watch.run(stopping)
-        except KeyboardInterrupt:
-            due_at = 0
-            raise
+        watch.run(stopping)
         due_at = watch.due_at(stopped=stopping())
         means.records.forget(watch.delivered)
-        return tally
+        return watch.tally
+    except KeyboardInterrupt:
+        due_at = 0
+        raise
+    except MeterhouseError as error:
+        done = Tally() if watch is None else watch.tally
+        return done + _failed(channel, opened, error)
     finally:
         for lanes in opened.values():
             lanes.close()
         ledger.release_channel(channel, claim, due_at=due_at)
+
+
+def _failed(channel: Channel, opened: Collection[int], error: MeterhouseError) -> Tally:
+    """Return that a channel could not be worked on: its oldest output says so, or a broken one."""
+    ids = [entry.id for entry in channel.entries]
+    first = next((id for id in ids if id not in opened), next(iter(ids), None))
+    reason = "; ".join([str(error), *getattr(error, "__notes__", ())])
+    return Tally(held={} if first is None else {first: reason}, failed=frozenset({channel.no}))
 
 
 def _open(
@@ -186,7 +200,8 @@ class _Watch:
         self._lanes = self._make(opened)
         #: The spools of outputs that are done.
         self.delivered: list[str] = []
-        self._tally = Tally()
+        #: What has come of it so far.
+        self.tally = Tally()
         self._looks = 0
         self._collected: list[Collected] = []
         self._lost = False
@@ -215,7 +230,7 @@ class _Watch:
 
     # ------------------------------------------------------------ at work
 
-    def run(self, stopping: Callable[[], bool]) -> Tally:
+    def run(self, stopping: Callable[[], bool]) -> None:
         try:
             if self._lanes:
                 self._work(stopping)
@@ -224,7 +239,7 @@ class _Watch:
             raise
         self._write()
         held = dict(found for lane in self._lanes if (found := lane.trouble) is not None)
-        return self._tally + Tally(held=held)
+        self.tally += Tally(held=held)
 
     def _work(self, stopping: Callable[[], bool]) -> None:
         working: dict[Future[None], Lane] = {}
@@ -298,7 +313,7 @@ class _Watch:
     ) -> None:
         sent = sum(part.sent for part in collected)
         dead = sum(len(part.dead) for part in collected)
-        self._tally += Tally(sent, dead)
+        self.tally += Tally(sent, dead)
         for id in finished:
             spool = self._unfinished.pop(id).entry.spool
             self.delivered += [spool] if spool else []

@@ -459,6 +459,13 @@ class Outbox(Protocol):
         """Forget one that is pending; another id changes nothing."""
         ...
 
+    def purge_delivered(self, *, before: Instant, limit: int) -> int:
+        """Forget what was delivered before an instant; returns how many, up to ``limit``.
+
+        Fewer do not mean that there are no more, if the oldest ones were delivered late.
+        """
+        ...
+
 
 IdKind = Literal["run", "meter", "meter_type", "meter_key"]
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
+from meterhouse.app.delivering import DELIVERED_DAYS, purge_delivered
 from meterhouse.app.forward_ports import Tally
 from meterhouse.app.forwarding import ForwardMeans, forward_due
 from meterhouse.app.listing import found, take
@@ -78,6 +79,8 @@ class Means:
     directory: Path
     #: delivers records that leave one after another; ``None`` where somebody else does
     forwarding: ForwardMeans | None = None
+    #: for so many days the ledger remembers what was delivered
+    delivered_days: int = DELIVERED_DAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +334,7 @@ def _deliver_after(ledger: Ledger, complete: Run, means: Means, result: RunResul
         _tell_committed(ledger, complete, means, result)
         delivered, undelivered = deliver(ledger, delivery=means.delivery, clock=means.clock)
         forwarded, waiting = _forward_after(ledger, complete, means)
+        purge_delivered(ledger, at=means.clock(), days=means.delivered_days)
     except MeterhouseError as error:
         message = f"The run is complete, but its output could not be delivered: {error.args[0]}"
         return EndedRun(complete, error=DeliveryFailed(message, hint=error.hint or hint))
@@ -351,13 +355,14 @@ def _forward_after(
     waiting = []
     for item in ledger.pending():
         forward = item.entry.forward
-        if item.run_id != complete.id or forward is None or item.error is None:
+        reason = tally.held.get(item.id) or item.error
+        if item.run_id != complete.id or forward is None or reason is None:
             continue
         if forward.kind in NOTICE_KINDS:
-            text = f"a message of the {forward.node} waits: {item.error}"
+            text = f"a message of the {forward.node} waits: {reason}"
             means.services.log(complete.stream_name, "warning", text)
         else:
-            waiting.append(Undelivered(item, _waits(item)))
+            waiting.append(Undelivered(item, _waits(item, reason)))
     return tally, waiting
 
 
@@ -371,9 +376,9 @@ def _send_notices(ledger: Ledger, means: Means, error: MeterhouseError) -> None:
         error.add_note(f"what waits for delivery could not be sent: {second}")
 
 
-def _waits(pending: PendingDelivery) -> MeterhouseError:
+def _waits(pending: PendingDelivery, reason: str) -> MeterhouseError:
     left = pending.entry.records - pending.done
-    return DeliveryFailed(f"{left:,} records wait: {pending.error}")
+    return DeliveryFailed(f"{left:,} records wait: {reason}")
 
 
 def deliver(

@@ -109,8 +109,18 @@ class FileSpool:
             self._file.writelines(json_text(record).encode() + b"\n" for record in records)
             self._rest()
 
-    def finish(self, *, format: str, gzip: bool = False, formula_safe: bool = False) -> str:
-        """Bring the output into its format, make it durable and return its spool name."""
+    def finish(
+        self,
+        *,
+        format: str,
+        gzip: bool = False,
+        formula_safe: bool = False,
+        bytes_max: int | None = None,
+    ) -> str:
+        """Bring the output into its format, make it durable and return its spool name.
+
+        ``OutputError`` where it has more than ``bytes_max``.
+        """
         name = f"{self._stem}.{format}{'.gz' if gzip else ''}"
         target = self._data / name
         with writing(target):
@@ -125,6 +135,7 @@ class FileSpool:
                 self._convert(target, format, gzip=gzip, formula_safe=formula_safe)
                 self._part.unlink()
             sync_folder(target.parent)
+            _check_size(name, target.stat().st_size, bytes_max)
         return name
 
     def discard(self) -> None:
@@ -157,6 +168,15 @@ class FileSpool:
         with part.open("rb") as written:
             os.fsync(written.fileno())
         part.rename(target)
+
+
+def _check_size(name: str, size: int, bytes_max: int | None) -> None:
+    if bytes_max is not None and size > bytes_max:
+        raise OutputError(
+            f"{name} has {size:,} bytes, and its destination takes files of up to {bytes_max:,}",
+            hint="name a field in the path of the writer, as {payload.region}, so that each of its "
+            "values has a file of its own; or let the writer pack it (.gz, .parquet)",
+        )
 
 
 def remove_if_empty(folder: Path) -> None:

@@ -15,7 +15,7 @@ from meterhouse.app.forward_ports import (
     Undeliverable,
 )
 from meterhouse.core.instant import SECOND, Instant
-from meterhouse.core.json_text import parse_json
+from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.problem import ConflictError
 from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, Row, path_from_value, storable
@@ -97,10 +97,10 @@ class ForwardTable(Recorder):
         with self._database.write():
             self._database.execute(_SQL["release"], values)
 
-    def next_forward_at(self) -> Instant | None:
-        """Return when the next channel is due; ``None`` where none waits."""
+    def next_forward_at(self, *, passed: Collection[int] = ()) -> Instant | None:
+        """Return when the next channel is due, none of ``passed``; ``None`` where none waits."""
         with self._database.read():
-            return self._database.value(_SQL["next_due"])
+            return self._database.value(_SQL["next_due"], (json_text(sorted(passed)),))
 
     def wake_delivery(self, id: int) -> bool:
         """Let the next try of an output be now; ``False`` where it does not wait."""

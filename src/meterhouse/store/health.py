@@ -33,6 +33,8 @@ class HealthTable:
                 meters=self._database.value(_SQL["meters"]),
                 meter_types=self._database.value(_SQL["meter_types"]),
                 pending=self._database.value(_SQL["pending"]),
+                pending_since=self._database.value(_SQL["oldest_pending"]),
+                dead_letters=self._database.value(_SQL["dead_letters"]),
             )
 
     def check_writable(self) -> None:

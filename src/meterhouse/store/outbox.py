@@ -6,7 +6,7 @@ from typing import Any
 
 from meterhouse.app.ports import PendingDelivery
 from meterhouse.core.instant import Instant
-from meterhouse.core.json_text import parse_json
+from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, path_from_value, storable
 from meterhouse.store.sql_text import queries
@@ -37,6 +37,16 @@ class OutboxTable(Recorder):
         """Note a failed attempt; it stays pending."""
         with self._database.write():
             self._database.execute(_SQL["failed"], (at, storable(error), id))
+
+    def purge_delivered(self, *, before: Instant, limit: int) -> int:
+        """Forget what was delivered before an instant, of the oldest ones; returns how many."""
+        with self._database.read():
+            rows = self._database.rows(_SQL["delivered_before"], {"before": before, "limit": limit})
+        if not rows:
+            return 0  # Looking keeps nobody from writing.
+        with self._database.write():
+            ids = json_text([id for (id,) in rows])
+            return self._database.execute(_SQL["purge"], (ids,)).rowcount
 
     def drop(self, id: int) -> None:
         """Forget one that is pending; another id changes nothing."""

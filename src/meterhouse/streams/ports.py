@@ -197,10 +197,18 @@ class Spool(Protocol):
         """Append records, one line each."""
         ...
 
-    def finish(self, *, format: str, gzip: bool = False, formula_safe: bool = False) -> str:
+    def finish(
+        self,
+        *,
+        format: str,
+        gzip: bool = False,
+        formula_safe: bool = False,
+        bytes_max: int | None = None,
+    ) -> str:
         """Bring the output into its format, make it durable and return its spool name.
 
-        ``formula_safe``: no cell of CSV is a formula to a spreadsheet.
+        ``formula_safe``: no cell of CSV is a formula to a spreadsheet. ``OutputError`` where it has
+        more than ``bytes_max``.
         """
         ...
 

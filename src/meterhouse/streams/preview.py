@@ -123,7 +123,14 @@ class _NoSpool:
     def write(self, records: Sequence[Record]) -> None:
         pass
 
-    def finish(self, *, format: str, gzip: bool = False, formula_safe: bool = False) -> str:
+    def finish(
+        self,
+        *,
+        format: str,
+        gzip: bool = False,
+        formula_safe: bool = False,
+        bytes_max: int | None = None,
+    ) -> str:
         return ""
 
     def discard(self) -> None:

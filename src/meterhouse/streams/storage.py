@@ -23,6 +23,9 @@ SECRET_TYPES: dict[str, tuple[SecretType, ...]] = {
     "gs": (SecretType.BEARER,),
     "sftp": (SecretType.SSH_KEY, SecretType.BASIC),
 }
+#: The largest files that can be put in a place, or moved there. S3 gives an object a name that
+#: nobody else has, or copies it, in one request, which takes no more than 5 GiB.
+FILE_BYTES_MAX: dict[str, int] = {"s3": 5 << 30}
 #: Parameters that say how a place is reached, beside the path.
 STORAGE_FIELDS = (ENTRY, "endpoint", "region", "account", "hostKey")
 #: The schemes that each of them has a meaning for.

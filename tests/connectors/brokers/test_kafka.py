@@ -47,6 +47,42 @@ def test_several_topics_are_read_by_one_node(meterhouse: Meterhouse, kafka: Kafk
     assert small.values(meterhouse, key)["ann"] == 1 + 2
 
 
+def publish_together(kafka: Kafka, name: str, contents: list[bytes]) -> None:
+    """Publish messages in a transaction; a mark in the partition says that it is committed."""
+    from confluent_kafka import Producer
+
+    producer = Producer({"bootstrap.servers": kafka.address, "transactional.id": name})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    for content in contents:
+        producer.produce(name, content, partition=0)
+    producer.commit_transaction(30)
+
+
+def test_the_position_is_the_end_of_a_partition_also_behind_the_marks_of_transactions(
+    meterhouse: Meterhouse, kafka: Kafka
+):
+    name = new_name()
+    kafka.make(name)
+    key = set_up(meterhouse, kafka, name)
+    publish_together(kafka, name, messages(range(3)))
+    assert run(meterhouse)["in"] == 3
+    assert positions(meterhouse) == {f"{name}/0": 4}
+    kafka.publish(name, messages([3]))
+    assert run(meterhouse)["in"] == 1
+    assert (positions(meterhouse), metered(meterhouse, key)) == ({f"{name}/0": 5}, whole(range(4)))
+
+
+def test_a_run_that_finds_nothing_but_a_mark_goes_behind_it(meterhouse: Meterhouse, kafka: Kafka):
+    name = new_name()
+    kafka.make(name)
+    key = set_up(meterhouse, kafka, name, maxRecords=3)
+    publish_together(kafka, name, messages(range(3)))
+    assert (run(meterhouse)["in"], positions(meterhouse)) == (3, {f"{name}/0": 3})
+    assert (run(meterhouse)["in"], positions(meterhouse)) == (0, {f"{name}/0": 4})
+    assert metered(meterhouse, key) == whole(range(3))
+
+
 def test_latest_is_decided_by_the_first_run(meterhouse: Meterhouse, kafka: Kafka):
     name = new_name()
     kafka.make(name)

@@ -14,6 +14,8 @@ from tests.connectors.brokers.brokers import Broker
 from tests.connectors.brokers.consuming import POINTS, Plan, consume
 from tests.connectors.brokers.usage import messages, metered, new_name, run, set_up, whole
 
+#: Each point of a run once, and as many random moments; more in the long suite.
+KILLS = [2 * len(POINTS), pytest.param(100, marks=pytest.mark.nightly)]
 PER_RUN = 25
 PER_KILL = 40
 PATIENCE_SECONDS = 20.0
@@ -75,14 +77,8 @@ def check_kills(meterhouse: Meterhouse, broker: Broker, folder: Path, *, kills: 
     assert taken + in_the_end > sent + bad
 
 
+@pytest.mark.parametrize("kills", KILLS)
 def test_messages_are_metered_once_whenever_processes_are_killed(
-    meterhouse: Meterhouse, broker: Broker, tmp_path: Path
+    meterhouse: Meterhouse, broker: Broker, tmp_path: Path, kills: int
 ):
-    check_kills(meterhouse, broker, tmp_path, kills=20)
-
-
-@pytest.mark.nightly
-def test_messages_are_metered_once_through_a_hundred_kills(
-    meterhouse: Meterhouse, broker: Broker, tmp_path: Path
-):
-    check_kills(meterhouse, broker, tmp_path, kills=100)
+    check_kills(meterhouse, broker, tmp_path, kills=kills)

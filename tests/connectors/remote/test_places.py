@@ -166,6 +166,24 @@ def test_a_large_output_goes_up_in_parts(lab: Lab, monkeypatch: pytest.MonkeyPat
         )
 
 
+def test_what_s3_cannot_name_in_one_request_is_refused_before_anything_is_there(
+    s3: Lab, monkeypatch: pytest.MonkeyPatch
+):
+    s3.put("usage.ndjson", LINES)
+    [file] = listed(s3, "usage.ndjson")
+    monkeypatch.setattr(objects, "SINGLE_PUT_BYTES", 0)
+    monkeypatch.setitem(objects.FILE_BYTES_MAX, "s3", len(LINES) - 1)
+    with pytest.raises(OutputError, match="can be put there at once") as refused:
+        s3.delivery.deliver(spooled(s3), s3.uri("bill.ndjson"), storage=s3.storage)
+    assert "smaller files" in (refused.value.hint or "")
+    with pytest.raises(OutputError, match="can be put there at once") as refused:
+        s3.files.release(
+            file, AfterReading.MOVE, target=s3.uri("read/usage.ndjson"), options=s3.options
+        )
+    assert "leave files where they are" in (refused.value.hint or "")
+    assert s3.names() == ["usage.ndjson"]
+
+
 def test_of_twenty_writers_of_one_name_one_wins(lab: Lab):
     names = [spooled(lab, b'{"writer":%d}\n' % number) for number in range(20)]
     won: list[int] = []

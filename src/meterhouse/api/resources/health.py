@@ -55,5 +55,6 @@ def get_metrics(call: ThisCall) -> Response:
     """Give metrics in the format of Prometheus."""
     with call.context.ledger() as ledger:
         tallies = ledger.tallies()
-    text = call.request.app.state.meters.text(tallies, running=len(call.context.runs))
+    context, meters = call.context, call.request.app.state.meters
+    text = meters.text(tallies, running=len(context.runs), at=context.clock())
     return Response(text, headers={"Content-Type": _PROMETHEUS})

@@ -2,8 +2,10 @@
 
 Theory of operation. There is no consumer group: partitions are assigned by hand, one after the
 other, those with little first, so that each gets a fair share of what one run may take. A partition
-is read from its offset in the ledger up to its high watermark as it is when its turn comes. Offsets
-go to the broker after the commit and only for people and their monitors: they are never read.
+is read from its offset in the ledger up to its high watermark as it is when its turn comes. Where
+a partition ends, its position is its end and not the last message: what transactions leave behind
+has offsets too, and would look like lost messages once retention has removed it. Offsets go to the
+broker after the commit and only for people and their monitors: they are never read.
 """
 
 from __future__ import annotations
@@ -85,6 +87,9 @@ class KafkaCollector:
             if part.name not in wanted.positions:
                 yield Collected(None, -1, {part.name: part.start})
             for chunk, reached in self._read_part(part, share, wanted):
+                if chunk is None:
+                    yield Collected(None, -1, {part.name: reached})
+                    continue
                 room -= chunk.messages
                 yield Collected(chunk.closed(), chunk.source, {part.name: reached})
 
@@ -146,27 +151,40 @@ class KafkaCollector:
 
     def _read_part(
         self, part: _Part, share: int, wanted: Collecting
-    ) -> Iterator[tuple[MessageChunk, int]]:
-        """Yield the chunks of a partition, and the offset that each leads to."""
+    ) -> Iterator[tuple[MessageChunk | None, int]]:
+        """Yield the chunks of a partition, and the offset that each leads to.
+
+        None comes with the offset at which a partition ends, where that is not the last message.
+        """
         if part.start == part.high or not share:
             return
         messages_max = min(MESSAGES_MAX, wanted.chunk_records)
         place = self._kafka.TopicPartition(part.topic, part.partition, part.start)
         self._consumer.assign([place])
         chunk: MessageChunk | None = None
+        reached = part.start
         for message in self._messages(part, share):
+            if message.error() is not None:
+                end = message.offset()
+                break
             if chunk is None:
                 chunk = MessageChunk(wanted.number(f"kafka:{part.name}"), messages_max)
             chunk.add(message.offset(), message.value() or b"")
-            self._read[part.topic, part.partition] = message.offset() + 1
+            reached = self._read[part.topic, part.partition] = message.offset() + 1
             if chunk.full:
-                yield chunk, message.offset() + 1
+                yield chunk, reached
                 chunk = None
-        if chunk is not None:
-            yield chunk, self._read[part.topic, part.partition]
+        else:
+            end = reached
+        if chunk is not None or end > reached:
+            reached = self._read[part.topic, part.partition] = max(end, reached)
+            yield chunk, reached
 
     def _messages(self, part: _Part, share: int) -> Iterator[Any]:
-        """Yield messages up to what was there when the first of them came."""
+        """Yield messages up to what was there when the first of them came.
+
+        Where the partition ends before that, the last one says so, and at which offset.
+        """
         place = self._kafka.TopicPartition(part.topic, part.partition)
         end = part.high
         taken = 0
@@ -185,6 +203,7 @@ class KafkaCollector:
             for message in messages:
                 if message.error() is not None:
                     if self._at_end(part, message.error()):
+                        yield message
                         return
                     continue
                 if message.offset() >= end:

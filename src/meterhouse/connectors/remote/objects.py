@@ -19,7 +19,7 @@ from meterhouse.connectors.remote.azure import AzureContainer
 from meterhouse.connectors.remote.clouds import cloud_store, container_url
 from meterhouse.connectors.remote.place import ContentChanged, PlaceFault, RemoteFile
 from meterhouse.core.secret import Credentials
-from meterhouse.streams.storage import Location, Storage
+from meterhouse.streams.storage import FILE_BYTES_MAX, Location, Storage
 
 #: Larger files go up in parts, under another name first.
 SINGLE_PUT_BYTES = 32 << 20
@@ -99,8 +99,11 @@ class ObjectPlace:
     def create(self, key: str, content: Path, *, token: str) -> bool:
         """Put an object unless there is one: one request, or parts under another name first."""
         with self._faults(self._where.at(key).uri):
-            if content.stat().st_size <= SINGLE_PUT_BYTES:
+            size = content.stat().st_size
+            if size <= SINGLE_PUT_BYTES:
                 return self._put(key, content.read_bytes())
+            hint = "`meterhouse delivery drop` gives it up; let the writer write smaller files"
+            self._check_size(key, size, hint=hint)
             if self.find(key) is not None:
                 return False
             part = f"{key}.{token}.part"
@@ -119,6 +122,8 @@ class ObjectPlace:
 
     def copy(self, file: RemoteFile, key: str, *, token: str) -> bool:
         """Copy an object unless there is one of that name."""
+        hint = "let the reader leave files where they are, or delete them; this one was read"
+        self._check_size(key, file.size, hint=hint)
         with self._faults(self._where.at(key).uri):
             return self._copy(file.key, key)
 
@@ -132,6 +137,13 @@ class ObjectPlace:
                 obstore.delete(self._store, key)
             except FileNotFoundError:
                 pass
+
+    def _check_size(self, key: str, size: int, *, hint: str) -> None:
+        bytes_max = FILE_BYTES_MAX.get(self._where.scheme)
+        if bytes_max is not None and size > bytes_max:
+            uri = self._where.at(key).uri
+            message = f"{uri} would have {size:,} bytes, and {bytes_max:,} can be put there at once"
+            raise PlaceFault(message, hint=hint)
 
     def _put(self, key: str, content: bytes) -> bool:
         try:

@@ -78,7 +78,8 @@ UPDATE forward_channel SET
 WHERE no = :no AND holder = :holder
 
 -- name: next_due
-SELECT min(due_at) FROM forward_channel INDEXED BY forward_channel_due WHERE due_at IS NOT NULL
+SELECT min(due_at) FROM forward_channel INDEXED BY forward_channel_due
+WHERE due_at IS NOT NULL AND no NOT IN (SELECT value FROM json_each(?))
 
 -- name: wake
 UPDATE forward_channel SET due_at = 0, woken = 1

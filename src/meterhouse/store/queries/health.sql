@@ -10,6 +10,16 @@ SELECT count(*) FROM meter_type
 -- name: pending
 SELECT count(*) FROM outbox WHERE delivered_at IS NULL
 
+-- name: oldest_pending
+-- When the run ended whose output has waited longest.
+SELECT coalesce(run.ended_at, run.started_at)
+FROM outbox INDEXED BY outbox_pending
+JOIN run ON run.no = outbox.run_no
+WHERE outbox.delivered_at IS NULL ORDER BY outbox.id LIMIT 1
+
+-- name: dead_letters
+SELECT count(*) FROM dead_letter WHERE redriven_by IS NULL
+
 -- name: suspended
 SELECT reason, count(*) FROM suspense GROUP BY reason
 

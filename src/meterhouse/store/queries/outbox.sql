@@ -16,6 +16,17 @@ WHERE id = ? AND delivered_at IS NULL
 UPDATE outbox SET attempted_at = ?, attempts = attempts + 1, error = ?
 WHERE id = ? AND delivered_at IS NULL
 
+-- name: delivered_before
+-- Looks at the oldest ones only: what was delivered late among them waits for its time.
+SELECT id FROM (
+    SELECT id, delivered_at FROM outbox WHERE delivered_at IS NOT NULL ORDER BY id LIMIT :limit
+)
+WHERE delivered_at < :before
+
+-- name: purge
+DELETE FROM outbox
+WHERE id IN (SELECT value FROM json_each(?)) AND delivered_at IS NOT NULL
+
 -- name: drop
 DELETE FROM outbox WHERE id = ? AND delivered_at IS NULL
 

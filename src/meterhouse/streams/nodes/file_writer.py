@@ -28,6 +28,7 @@ from meterhouse.streams.output_name import OutputName
 from meterhouse.streams.ports import OutputError, Spool
 from meterhouse.streams.record import OutboxEntry, RunResult
 from meterhouse.streams.storage import (
+    FILE_BYTES_MAX,
     LOCAL,
     STORAGE_FIELDS,
     Storage,
@@ -182,10 +183,15 @@ class _FileWriter(NodeRun):
 
     def _finished(self, spool: Spool) -> str:
         params = self._params
-        if not params.gzip and not params.formula_safe:
+        place = location(params.name.path)
+        bytes_max = None if place is None else FILE_BYTES_MAX.get(place.scheme)
+        if not params.gzip and not params.formula_safe and bytes_max is None:
             return spool.finish(format=params.format)
         return spool.finish(
-            format=params.format, gzip=params.gzip, formula_safe=params.formula_safe
+            format=params.format,
+            gzip=params.gzip,
+            formula_safe=params.formula_safe,
+            bytes_max=bytes_max,
         )
 
     def discard(self) -> None:
