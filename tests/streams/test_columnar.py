@@ -118,3 +118,23 @@ def test_the_alarm_rings_where_a_node_needs_records(
     monkeypatch.setattr(UsageBatch, "rows", alarm("rows()"))
     with pytest.raises(AssertionError, match="columns were turned into records"):
         meterhouse("stream", "run", small.STREAM, "--at", small.JANUARY)
+
+
+@pytest.mark.parametrize("type_", ["xmap", "filter"])
+def test_a_suspended_record_is_whole_though_nothing_further_on_looks_at_it(
+    type_: str, tmp_path: Path
+):
+    path = tmp_path / "usage.parquet"
+    rows = {"user": ["ann", "bob"], "tokens": ["5", "many"], "note": ["a", "b"]}
+    pl.DataFrame(rows).write_parquet(path)
+    mappings = [
+        {"field": "userId", "expression": "user"},
+        {"field": "value", "expression": "tokens * 1.5" if type_ == "xmap" else "tokens"},
+    ]
+    xmap = node("Value", "transforms/xmap", mappings=mappings) | {"schemaVersion": 3}
+    first = [node("Some", "transforms/filter", condition="tokens > 1")] * (type_ == "filter")
+    house = Meterhouse(tmp_path / "data")
+    small.set_up(house, document(reader(path), *first, xmap, meter()))
+    assert house("stream", "run", small.STREAM, "--at", small.JANUARY).code == 0
+    [entry] = house.json("correction", "list")
+    assert entry["record"] == {"user": "bob", "tokens": "many", "note": "b"}

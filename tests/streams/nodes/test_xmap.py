@@ -135,7 +135,7 @@ def needed(*nodes: dict) -> set[str] | None:
 
 
 def test_only_what_is_named_or_kept_is_needed():
-    mapped = xmap(("value", "a * b.c"), ("y", "2"))
+    mapped = xmap(("value", "a == b.c"), ("y", "2"))
     organizer = node("m", "transforms/map", mappings=[{"v": "value"}, {"w": "other"}])
     assert needed(mapped, noop()) == {"a", "b", "b.c"}
     assert needed(mapped, node("w", "writers/file", path="x.ndjson")) == {"a", "b", "b.c"}
@@ -146,6 +146,12 @@ def test_only_what_is_named_or_kept_is_needed():
     assert needed(kept, organizer, writer) == {"a", "other"}
     assert needed(kept, writer) is None
     assert needed(xmap(("all", "payload")), noop()) is None
+
+
+def test_whole_records_are_needed_where_some_may_be_suspended():
+    assert needed(xmap(("value", "a * 2")), noop()) is None
+    discarded = xmap(("value", "a * 2"), suspenseManagement={"enabled": False})
+    assert needed(discarded, noop()) == {"a"}
 
 
 NAMES = st.sampled_from(["a", "b", "x", "c.p", "c.n.m", "d.q", "y"])

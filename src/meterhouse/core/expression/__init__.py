@@ -5,9 +5,17 @@ data (see ``syntax``), so that a compiler to columns can read it too. Nothing he
 streams or Data Correction.
 """
 
+from meterhouse.core.expression.certainty import always_decides, never_fails
 from meterhouse.core.expression.evaluation import evaluate
 from meterhouse.core.expression.fault import ExpressionError
 from meterhouse.core.expression.parser import parse_expression
 from meterhouse.core.expression.syntax import Expression
 
-__all__ = ["Expression", "ExpressionError", "evaluate", "parse_expression"]
+__all__ = [
+    "Expression",
+    "ExpressionError",
+    "always_decides",
+    "evaluate",
+    "never_fails",
+    "parse_expression",
+]

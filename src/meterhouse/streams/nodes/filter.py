@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from meterhouse.core.expression import Expression, ExpressionError
+from meterhouse.core.expression import Expression, ExpressionError, always_decides
 from meterhouse.core.expression.value import shown_value
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.reading import Reading
@@ -61,7 +61,12 @@ class FilterParams(NodeParams):
         return _Filter(self, site)
 
     def needs(self, after: Callable[[str], Needed]) -> Needed:
-        """The fields of the condition, and what is needed after it."""
+        """The fields of the condition, and what is needed after it.
+
+        Whole records where some may be suspended: people correct them.
+        """
+        if self.policy.enabled and not always_decides(self.condition):
+            return None
         ports = [after(port) for port in self.ports().names]
         return joined(record_fields(self.condition.fields), *ports)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from meterhouse.core.expression import Expression, ExpressionError, evaluate
+from meterhouse.core.expression import Expression, ExpressionError, evaluate, never_fails
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.core.reading import Reading, shown
@@ -73,7 +73,13 @@ class XmapParams(NodeParams):
         return _Xmap(self, site)
 
     def needs(self, after: Callable[[str], Needed]) -> Needed:
-        """The fields of all expressions, since any may fail, and those kept that are looked at."""
+        """The fields of all expressions, since any may fail, and those kept that are looked at.
+
+        Whole records where some may be suspended: people correct them.
+        """
+        certain = all(never_fails(mapping.expression) for mapping in self.mappings)
+        if self.policy.enabled and not certain:
+            return None
         named = [record_fields(mapping.expression.fields) for mapping in self.mappings]
         if not self.keeps:
             return joined(*named)
