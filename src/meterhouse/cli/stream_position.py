@@ -39,17 +39,19 @@ def list_(call: Call, stream: StreamName, *, node: SomeNodeOption = None) -> Non
 
 @command(app, 'meterhouse stream position reset "Botbot AI assist" --node Usage --part usage/3')
 def reset(call: Call, stream: StreamName, *, node: NodeOption, part: PartOption = None) -> None:
-    """Let a reader begin anew, where its startFrom says. Refused while the stream runs.
+    """Let a reader begin anew, as if it had never read. Refused while the stream runs.
 
-    What is there still and was metered before is metered a second time.
+    It begins where its parameters say: startFrom, watermark.start or since.start; else with all
+    that there is. What is there still and was metered before is metered a second time.
     """
-    from meterhouse.app.positions import reset_positions
+    from meterhouse.app.positions import begins_anew, reset_positions
 
     with call.opened() as house:
         parts = list(reset_positions(house.ledger, stream, node=node, part=part))
+        begins = begins_anew(house.ledger, stream, node=node)
     call.tell({"node": node, "parts": parts}, f"reset {', '.join(parts) or 'nothing'}")
     if parts:
-        note("the next run begins where startFrom of the node says")
+        note(f"the next run begins {begins}")
 
 
 def _row(entry: PositionEntry) -> list[Cell]:

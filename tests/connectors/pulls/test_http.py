@@ -285,7 +285,8 @@ def test_the_position_can_be_shown_and_reset(meterhouse: Meterhouse, api: Api):
     assert list(value["known"].values()) == [1]
     change(meterhouse, HTTP, **params(api, paging=CURSOR, cursorKept=True))
     assert "was read by since at until now, and the node says cursor" in failing(meterhouse)
-    meterhouse.done("stream", "position", "reset", small.STREAM, "--node", "Reader")
+    reset = meterhouse("stream", "position", "reset", small.STREAM, "--node", "Reader")
+    assert "the next run begins with the first page" in reset.err
     assert run(meterhouse) == 4
 
 

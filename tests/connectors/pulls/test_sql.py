@@ -155,7 +155,8 @@ def test_the_position_can_be_shown_and_reset(house: House):
     assert (position["node"], position["part"]) == ("Reader", "query")
     watermark = [{"type": "integer", "value": "3"}]
     assert position["value"] == {"columns": ["id"], "watermark": watermark, "taken": 3}
-    house.meterhouse.done("stream", "position", "reset", small.STREAM, "--node", "Reader")
+    reset = house.meterhouse("stream", "position", "reset", small.STREAM, "--node", "Reader")
+    assert "the next run begins at watermark.start of the node" in reset.err
     assert run(house.meterhouse) == 3
 
 
