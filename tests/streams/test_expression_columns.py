@@ -50,6 +50,7 @@ def texts_of_a(*texts: str) -> UsageBatch:
 @given(EXPRESSIONS, batches())
 @example("0 in [text(0), round(a, a)]", texts_of_a("", ""))
 @example("lower(coalesce(round(a, a), 'X'))", texts_of_a("", "x"))
+@example("if((b == 0 ? a : [1, '5']), 'x', round(a, a))", texts_of_a("", ""))
 def test_columns_give_what_rows_give_values_and_errors(text: str, batch: UsageBatch):
     assert by_columns(text, batch) == by_rows(text, batch)
 

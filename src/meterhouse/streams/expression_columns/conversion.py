@@ -111,7 +111,8 @@ def as_truth(vector: Vector) -> Vector:
     if vector.shape is Shape.JSON:
         texts = vector.data
         known = texts.is_in(["true", "false"]).fill_null(value=False)
-        made = Vector(Shape.BOOLEAN, (texts == "true").fill_null(value=False))
+        values = (texts == "true").fill_null(value=False)
+        made = Vector(Shape.BOOLEAN, values, constant=vector.constant)
         return made.with_unsure(vector.unsure, ~known)
     if vector.shape is not Shape.BOOLEAN:
         return LOST
