@@ -68,6 +68,15 @@ def test_types_of_quantities(dtype):
     assert_equal_to_lines(of_book, [dec(n) for n in (0, 1000, 1001, 12500)], dtype)
 
 
+@pytest.mark.parametrize("rare", ["0.25", "0.000000000000000001"])
+def test_digits_that_only_some_quantities_have(rare):
+    """Most are whole; the units are as many digits as the one that has most."""
+    quantities = [dec(number) for number in range(10, 1200)] + [dec(rare)]
+    of_book = book(price(Graduated(TIERS)))
+    column = assert_equal_to_lines(of_book, quantities, pl.Decimal(38, 18))
+    assert column.units.null_count() == 0
+
+
 def test_no_rows():
     column = rate_column(book(), price(PerUnit(dec(1))), pl.Series("q", [], dtype=pl.Int64))
     assert (len(column.minor), len(column.units)) == (0, 0)

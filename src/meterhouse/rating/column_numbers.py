@@ -27,11 +27,9 @@ class Numbers:
     high: int
 
     def outside(self, most: int) -> pl.Series | None:
-        """Mask what is less than 0 or has more than so many units; ``None``: nothing."""
+        """Mask what is less than 0 or has more than so many units, if anything is."""
         if self.low >= 0 and self.high <= most:
             return None
-        if most < 0:
-            return pl.repeat(True, len(self.units), dtype=pl.Boolean, eager=True)
         dtype = self.units.dtype
         within = pl.lit(self.units).is_between(
             pl.lit(0, dtype), pl.lit(min(most, self.high), dtype)
