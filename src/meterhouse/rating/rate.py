@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, DecimalException, localcontext
-from functools import reduce
+from decimal import Decimal
 
 from meterhouse.core.charge import (
     BillingPeriod,
@@ -16,17 +15,13 @@ from meterhouse.core.charge import (
     Source,
     UsageItem,
 )
-from meterhouse.core.currency import currency_digits
 from meterhouse.core.money import rounded
 from meterhouse.core.price_book import Flat, PerUnit, Price, PriceBook
-from meterhouse.core.quantity import EXACT, ZERO, number_text
-from meterhouse.rating.fault import RatingError
+from meterhouse.rating.amounts import amounts_of, digits_of
 from meterhouse.rating.lines import Line, lines_of
 from meterhouse.rating.measure import Part
-from meterhouse.rating.measuring import measured, metered_quantity
-from meterhouse.rating.models import model_name, priced
-from meterhouse.rating.ratio import Ratio, total_of
-from meterhouse.rating.reducing import reduced
+from meterhouse.rating.measuring import metered_quantity
+from meterhouse.rating.models import model_name
 
 
 def rate(
@@ -42,12 +37,7 @@ def rate(
     ``share``: how many days of how many are charged; prorated flat amounts depend on it. The order
     of the usage changes nothing. Raises ``RatingError`` where no right amount can be made.
     """
-    digits = currency_digits(book.currency)
-    if digits is None:
-        raise RatingError(
-            f"price book {book.id}: there is no currency {book.currency!r}",
-            hint="Give a code of ISO 4217, such as EUR",
-        )
+    digits = digits_of(book)
     found = lines_of(book, usage, customer=customer)
     charges = (
         _charge(book, line, digits=digits, period=period, share=share) for line in found.lines
@@ -58,32 +48,9 @@ def rate(
 def _charge(
     book: PriceBook, line: Line, *, digits: int, period: BillingPeriod, share: tuple[int, int]
 ) -> Charge:
-    try:
-        return _priced_line(book, line, digits=digits, period=period, share=share)
-    except DecimalException:
-        raise RatingError(
-            f"{_line_name(book, line)}: the amount has more digits than can be computed exactly; "
-            f"{_figures(line)}",
-            hint="Check the quantities and the prices: 80 digits are computed",
-        ) from None
-    except RatingError as error:
-        hint = error.hint
-        raise RatingError(f"{_line_name(book, line)}: {error.args[0]}", hint=hint) from None
-
-
-def _priced_line(
-    book: PriceBook, line: Line, *, digits: int, period: BillingPeriod, share: tuple[int, int]
-) -> Charge:
     price = line.price
-    measure = measured(line, share=share)
-    parts = priced(price.model, measure)
-    exact = total_of(part.amount for part in parts)
-    gross = _gross(book, parts, exact, digits=digits)
-    after = reduced(price, gross, digits=digits, mode=book.rounding)
-    if after.lacking:
-        lacking = Ratio(after.lacking)
-        parts = (*parts, Part("minimum", lacking, flat=after.lacking))
-        exact, gross = exact.plus(lacking), EXACT.add(gross, after.lacking)
+    amounts = amounts_of(book, line, digits=digits, share=share)
+    measure = amounts.measure
     return Charge(
         sku=price.sku,
         kind=ChargeKind.FEE if isinstance(price.model, Flat) else ChargeKind.USAGE,
@@ -95,22 +62,15 @@ def _priced_line(
         billable=measure.units(measure.quantity).shown(),
         per=price.per,
         list_price=_list_price(book, price),
-        parts=tuple(_shown_part(book, part) for part in parts),
-        exact=exact.shown(),
-        gross=gross,
-        net=after.net,
+        parts=tuple(_shown_part(book, part) for part in amounts.parts),
+        exact=amounts.exact.shown(),
+        gross=amounts.gross,
+        net=amounts.net,
         tax=price.tax,
         period=period,
-        reductions=after.reductions,
+        reductions=amounts.reductions,
         sources=tuple(map(_source, line.items)),
     )
-
-
-def _gross(book: PriceBook, parts: Sequence[Part], exact: Ratio, *, digits: int) -> Decimal:
-    if not book.round_tiers:
-        return exact.rounded(digits, book.rounding)
-    amounts = (part.amount.rounded(digits, book.rounding) for part in parts)
-    return reduce(EXACT.add, amounts, ZERO)
 
 
 def _list_price(book: PriceBook, price: Price) -> Decimal | None:
@@ -134,14 +94,3 @@ def _shown(book: PriceBook, price: Decimal) -> Decimal:
 
 def _source(item: UsageItem) -> Source:
     return Source(item.record_id, item.quantity, item.part)
-
-
-def _line_name(book: PriceBook, line: Line) -> str:
-    fields = "".join(f", {name} {text}" for name, text in line.fields.items())
-    return f"price book {book.id}, price {line.price.sku}{fields}"
-
-
-def _figures(line: Line) -> str:
-    with localcontext(prec=200):
-        total = sum((item.quantity for item in line.items), ZERO)
-    return f"the quantity is {number_text(total)} of {len(line.items)} usage items"
