@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from meterhouse.app.forward_ports import Claim
     from meterhouse.app.forwarding import ForwardMeans
     from meterhouse.app.ports import Lease, Ledger
+    from meterhouse.app.price_books import Document
     from meterhouse.app.running import Means
     from meterhouse.app.table_ports import TableFiles
     from meterhouse.connectors import AllowedFolders
@@ -95,6 +96,13 @@ def _folders(directory: Path, *, served: bool = False) -> AllowedFolders:
         return AllowedFolders(closed, working_folder(Path.cwd()), home=home)
     allowed = parse_folders(text, what=FILES_ALLOW_VARIABLE, home=home)
     return AllowedFolders(closed, tuple(allowed), home=home)
+
+
+def price_book_documents(text: str, *, what: str) -> list[Document]:
+    """Return the documents of price books in a file, which ``what`` names."""
+    from meterhouse.connectors.price_book_files import read_documents
+
+    return read_documents(text, what=what)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ VERBS = {
     ),
     "schedule": ("set", "show", "list", "remove", "enable", "disable"),
     "group": ("create", "update", "list", "show", "run", "delete"),
+    "price-book": ("create", "list", "show", "check", "delete"),
     "run": ("list", "show", "stop", "audit"),
     "record": ("list",),
     "correction": ("list", "show", "fix", "delete", "requeue", "reprocess", "purge"),

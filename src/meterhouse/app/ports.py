@@ -26,6 +26,7 @@ from meterhouse.app.diagnosis import Health
 from meterhouse.app.forward_ports import Forwards
 from meterhouse.app.idempotency import KeyedRequests
 from meterhouse.app.page import Page
+from meterhouse.app.price_book_ports import PriceBooks
 from meterhouse.app.stream_ports import (
     ALL_STREAMS,
     NotificationGroups,
@@ -503,6 +504,7 @@ class Ledger(
     Activities,
     KeyedRequests,
     Health,
+    PriceBooks,
     Protocol,
 ):
     """The whole ledger."""

@@ -33,6 +33,7 @@ NOUNS = {
     "group": ("group", "Streams that run one after another."),
     "notification": ("notification", "Who is told when streams fail, end, or find no file."),
     "table": ("table", "Look-up tables, which streams enrich records from."),
+    "price-book": ("price_book", "What usage costs: named prices, dated versions."),
     "run": ("run", "What runs did, node by node."),
     "record": ("record", "The golden and threshold records."),
     "correction": ("correction", "Suspended records: why, and what to do about them."),

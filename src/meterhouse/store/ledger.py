@@ -29,6 +29,7 @@ from meterhouse.store.notifications import NotificationTable
 from meterhouse.store.outbox import OutboxTable
 from meterhouse.store.positions import PositionTable
 from meterhouse.store.prefixes import PrefixTable
+from meterhouse.store.price_books import PriceBookTable
 from meterhouse.store.records import RecordTable
 from meterhouse.store.runs import RunTable
 from meterhouse.store.schedules import ScheduleTable
@@ -70,6 +71,7 @@ class SqliteLedger(
     ActivityTable,
     IdempotencyTable,
     HealthTable,
+    PriceBookTable,
 ):
     """The whole ledger: each part adds its methods, all share one connection."""
 
