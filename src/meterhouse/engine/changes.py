@@ -43,13 +43,15 @@ class StateChanges:
 
     ``buckets`` are whole (period and contents); ``deleted`` meters are gone; ``contents`` are new
     ones of meters whose period stays as it is or was written with ``buckets``; all were updated
-    at ``updated_at``.
+    at ``updated_at``. The buckets of event-time meters are their heads, which hold no contents.
     """
 
     buckets: list[Bucket] = field(default_factory=list)
     deleted: list[int] = field(default_factory=list)
     contents: Contents | None = None
     updated_at: Instant = 0
+    #: periods of event-time meters, whole; those of deleted meters are not here
+    periods: list[Bucket] = field(default_factory=list)
 
 
 def with_contents(
