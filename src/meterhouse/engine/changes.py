@@ -52,6 +52,8 @@ class StateChanges:
     updated_at: Instant = 0
     #: periods of event-time meters, whole; those of deleted meters are not here
     periods: list[Bucket] = field(default_factory=list)
+    #: the numbers of waiting adjustments that the run has taken downstream
+    released: list[int] = field(default_factory=list)
 
 
 def with_contents(

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import chain
 
 from meterhouse.core.instant import Instant
-from meterhouse.core.metered_record import MeteredRecord
+from meterhouse.core.metered_record import Kind, MeteredRecord
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.bucket import SLOT_FIRST, Bucket
@@ -77,6 +77,7 @@ class Metering:
         self._users: dict[str, list[Bucket]] = {}
         self._columns: ColumnExecutor | None = None
         self._contents: Contents | None = None
+        self._released: list[int] = []
         #: meters that columns have touched though they are no longer active
         self._retired: list[int] = []
 
@@ -105,6 +106,12 @@ class Metering:
         closings = self._events.closings(due, at)
         self._held |= {closing.head.meter.no: closing.head for closing in closings}
         return [(closing.bucket, partial(close, closing)) for closing in closings]
+
+    def released(self) -> list[MeteredRecord]:
+        """Return the adjustments that changes of single usage have made since the last run."""
+        due = [] if self._events is None else self._source.adjustments_due()
+        self._released = [no for no, _ in due]
+        return [MeteredRecord(Kind.ADJUSTMENT, "", 0, 0, text) for _, text in due]
 
     def adjustments(self) -> Iterator[MeteredRecord]:
         """Yield what restates closed periods, after the flush at the end of the run."""
@@ -167,6 +174,7 @@ class Metering:
             contents=self._contents,
             updated_at=self._at,
             periods=[] if self._events is None else self._events.changed(),
+            released=self._released,
         )
 
     def _flush(

@@ -107,6 +107,10 @@ class MeterSource(Protocol):
         """Return the touched periods of event-time meters, by ``Meter.no`` and start."""
         ...
 
+    def adjustments_due(self) -> Sequence[tuple[int, str]]:
+        """Return the adjustments that no run has taken downstream yet: numbers and texts."""
+        ...
+
 
 class State:
     """Meters and their buckets in memory: a ``MeterSource`` for notebooks and tests.
@@ -176,6 +180,10 @@ class State:
     def periods(self, places: Sequence[tuple[int, Instant]]) -> list[Bucket]:
         """Return copies of the touched periods at those places."""
         return [_copy(self._periods[place]) for place in places if place in self._periods]
+
+    def adjustments_due(self) -> list[tuple[int, str]]:
+        """Return nothing: every adjustment has left with its run."""
+        return []
 
     def all(self) -> Iterator[Bucket]:
         """Yield copies of all buckets, by end of period and meter id."""
