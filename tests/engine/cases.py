@@ -24,7 +24,7 @@ from meterhouse.core.schedule import ResetSchedule
 from meterhouse.core.threshold import Threshold
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Coded, Column, ColumnKind
-from meterhouse.engine.metering import Metering
+from meterhouse.engine.metering import Metering, StateChanges
 from meterhouse.engine.plan import Flush, MeterPlan
 from meterhouse.engine.source import State
 
@@ -304,6 +304,14 @@ def _coded(batch: UsageBatch) -> UsageBatch:
     return batch.with_columns(columns)
 
 
+def _usage(changes: StateChanges) -> list[str]:
+    """What is kept of single usage, in order of arrival."""
+    if changes.usage is None:
+        return []
+    ordered = changes.usage.sort("offset", "meter", maintain_order=True)
+    return [str(row) for row in ordered.select(sorted(ordered.columns)).iter_rows()]
+
+
 def play(
     case: Case, *, rows_max: int, whole: bool = False, windows: Sequence[int] = _WINDOWS
 ) -> list[str]:
@@ -344,7 +352,9 @@ def play(
             last = metering.scan(step.at + (DAY if number % 2 else 0))
         transcript += [f"{number} flush {record.text}" for record in last]
         transcript += [f"{number} adjustment {record.text}" for record in metering.adjustments()]
-        state = state.with_changes(metering.changes())
+        changes = metering.changes()
+        transcript += [f"{number} usage {line}" for line in _usage(changes)]
+        state = state.with_changes(changes)
     if state.has_event_meters():
         final = Metering(case.plan, state, at=case.steps[-1].at + 30 * DAY)
         return transcript + [f"final {record.text}" for record in final.scan()]

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 
+import polars as pl
+
 from meterhouse.core.instant import Instant
 from meterhouse.core.metered_record import Kind, MeteredRecord
 from meterhouse.core.problem import MeterhouseError
@@ -20,6 +22,7 @@ from meterhouse.engine.columns.executor import WINDOW_RECORDS_MAX, ColumnExecuto
 from meterhouse.engine.event_periods import EventPeriods
 from meterhouse.engine.flush import flush_expired, flush_now
 from meterhouse.engine.plan import USER_ID, Flush, MeterPlan
+from meterhouse.engine.retained import retained_columns, retained_rows, rule_text
 from meterhouse.engine.rows import Outcome, meter_rows, no_periods, user_id_text
 from meterhouse.engine.source import MeterSource, flush_order
 
@@ -78,6 +81,8 @@ class Metering:
         self._columns: ColumnExecutor | None = None
         self._contents: Contents | None = None
         self._released: list[int] = []
+        #: what event-time meters took, batch by batch
+        self._usage: list[pl.DataFrame] = []
         #: meters that columns have touched though they are no longer active
         self._retired: list[int] = []
 
@@ -135,7 +140,17 @@ class Metering:
             return self._meter_rows(batch, first)
         columns = self._in_columns()
         self._seen += len(batch)
-        return columns.meter(batch)
+        outcome = columns.meter(batch)
+        if (taken := columns.taken()) is not None:
+            by_rows = retained_rows(batch, outcome.events, self._plan) if outcome.events else None
+            self._retain(retained_columns(batch, taken, self._plan), by_rows)
+        return outcome
+
+    def _retain(self, *frames: pl.DataFrame | None) -> None:
+        """Keep what event-time meters took of a batch."""
+        there = [frame for frame in frames if frame is not None and frame.height]
+        if there:
+            self._usage.append(pl.concat(there).sort("position", maintain_order=True))
 
     def make_ready(self) -> None:
         """Get the meters as columns now: many records will come."""
@@ -174,8 +189,28 @@ class Metering:
             contents=self._contents,
             updated_at=self._at,
             periods=[] if self._events is None else self._events.changed(),
+            usage=self._kept_usage(),
+            usage_rules=[rule_text(rule) for rule in self._plan.rules],
             released=self._released,
         )
+
+    def _kept_usage(self) -> pl.DataFrame | None:
+        """What is kept of usage: that of meters which are gone is not."""
+        if self._events is None or not self._usage:
+            return None
+        places = {
+            "slot": list(self._events.buckets),
+            "meter": [bucket.meter.no for bucket in self._events.buckets.values()],
+            "start": [bucket.state.period.start for bucket in self._events.buckets.values()],
+        }
+        usage = pl.concat(self._usage).join(
+            pl.DataFrame(places, schema=dict.fromkeys(places, pl.Int64)),
+            on="slot",
+            how="left",
+            maintain_order="left",
+        )
+        gone = [no for no, head in self._events.heads.items() if head.deleted]
+        return usage.filter(~pl.col("meter").is_in(gone)).drop("slot", "position")
 
     def _flush(
         self,
@@ -208,6 +243,8 @@ class Metering:
             at=self._at,
         )
         self._thresholds += [(first + position, record) for position, record in folded.pushed()]
+        if folded.events:
+            self._retain(retained_rows(batch, folded.events, self._plan))
         return folded
 
     def _load(self, user_ids: set[str]) -> None:

@@ -36,6 +36,8 @@ class Outcome:
 
     metered: int = 0
     suspended: list[tuple[int, Reason]] = field(default_factory=list)
+    #: what event-time meters took: record, slot, rule, quantity and timestamp
+    events: list[tuple[int, int, int, Decimal, Instant]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -48,8 +50,6 @@ class Folded(Outcome):
 
     thresholds: list[MeteredRecord] = field(default_factory=list)
     threshold_positions: list[int] = field(default_factory=list)
-    #: what event-time meters took: record, slot, rule, quantity and timestamp
-    events: list[tuple[int, int, int, Decimal, Instant]] = field(default_factory=list)
 
     def pushed(self) -> list[tuple[int, MeteredRecord]]:
         """Return the threshold records with their positions."""

@@ -95,6 +95,8 @@ class ColumnExecutor:
         self._reached: dict[int, dict[str, Instant]] = {}
         self._restore_reached(meters.frame)
         self._events = events
+        #: what event-time meters took of the batch at hand
+        self._taken: pl.DataFrame | None = None
         self._slots = None if events is None else self._begin_slots(events, guided, meters)
         #: users that are metered row by row from now on
         self._handed: dict[str, list[Bucket]] = {}
@@ -148,7 +150,18 @@ class ColumnExecutor:
         instants = checked.instant
         if instants is None:
             instants = pl.repeat(self._at, length, dtype=pl.Int64, eager=True)
-        return slots.place(assigned, instants.fill_null(self._at), self._add_slots)
+        placed = slots.place(assigned, instants.fill_null(self._at), self._add_slots)
+        events = placed.filter(pl.col("t").is_not_null())
+        slot = self._no.gather(events["m"]).alias("slot")
+        self._taken = events.select("rule", "v", "t", position="q").with_columns(slot)
+        return placed.drop("t")
+
+    def taken(self) -> pl.DataFrame | None:
+        """Return what event-time meters took of the last batch, but for ``Outcome.events``.
+
+        It has ``position``, ``slot``, ``rule``, quantity ``v`` and timestamp ``t``.
+        """
+        return self._taken
 
     def _add_slots(self, buckets: list[Bucket]) -> int:
         """Give slots rows behind all others; returns the first."""
@@ -198,6 +211,8 @@ class ColumnExecutor:
         pushed = self._fold(assigned, assignment[1])
         outcome = _outcome(fault if mine is None else fault.set(mine, 0))
         if mine is not None:
+            if self._taken is not None:
+                self._taken = self._taken.filter(~mine.gather(self._taken["position"]))
             pushed += self._meter_handed(batch, mine, outcome)
         # Records of one position belong to one user, so they come from one of the two paths.
         pushed.sort(key=lambda pair: pair[0])
@@ -382,6 +397,7 @@ class ColumnExecutor:
         outcome.metered += inner.metered - len(there)
         outcome.suspended += [(there[place], reason) for place, reason in inner.suspended]
         outcome.suspended.sort(key=lambda pair: pair[0])
+        outcome.events += [(there[place], *rest) for place, *rest in inner.events]
         return [(there[place], record) for place, record in inner.pushed()]
 
 
