@@ -109,6 +109,8 @@ class Metered:
     suspended: Sequence[SuspendedRecord]
     metered: int
     state: State
+    #: what restates periods that had left, where the timestamps of records decide
+    adjustments: Sequence[Record] = ()
 
 
 def load(*sources: str | Path | Mapping[str, Any] | Sequence[Any]) -> Plan:
@@ -193,12 +195,14 @@ def meter(
     thresholds = [record.body for _, record in metering.thresholds()]
     whole = meter_plan.flush is Flush.STREAM_EXECUTION
     golden += [record.body for record in (metering.flush_all() if whole else metering.scan())]
+    adjustments = [record.body for record in metering.adjustments()]
     return Metered(
         golden=golden,
         thresholds=thresholds,
         suspended=_suspended(batch, outcome.suspended),
         metered=outcome.metered,
         state=state.with_changes(metering.changes()),
+        adjustments=adjustments,
     )
 
 

@@ -24,7 +24,7 @@ from meterhouse.core.schedule import ResetSchedule
 from meterhouse.core.threshold import Threshold
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Coded, Column, ColumnKind
-from meterhouse.engine.metering import Metering
+from meterhouse.engine.metering import Metering, StateChanges
 from meterhouse.engine.plan import Flush, MeterPlan
 from meterhouse.engine.source import State
 
@@ -97,7 +97,51 @@ def generate(seed: int) -> Case:
         records = [_record(style, at) for _ in range(random.randint(0, 30))]
         cuts = sorted(random.randint(0, len(records)) for _ in range(random.choice((0, 0, 1, 3))))
         steps.append(Step(at, plan, records, [0, *cuts, len(records)]))
+    return _by_event_time(Case(meters, plan, steps), seed)
+
+
+def _by_event_time(case: Case, seed: int) -> Case:
+    """Let the timestamps decide the periods of some meters, in every other case."""
+    random = Random(f"event {seed}")
+    if random.random() < 0.5:
+        return case
+    share = random.choice((0.5, 1))
+    meters = [m if random.random() > share else _event_meter(random, m) for m in case.meters]
+    if not any(meter.by_event_time for meter in meters):
+        return case
+    plan = replace(case.plan, flush=Flush.PERIOD_END)
+    steps = [
+        replace(s, plan=plan, records=[_retimed(random, r, s.at) for r in s.records])
+        for s in case.steps
+    ]
     return Case(meters, plan, steps)
+
+
+def _event_meter(random: Random, meter: Meter) -> Meter:
+    schedule = meter.reset_schedule
+    if schedule.hour == "*":
+        schedule = replace(schedule, hour="*/6")
+    grace = random.choice((0, 0, 1, DAY, 3 * DAY, 40 * DAY))
+    window = (meter.active_from, meter.active_to) if random.random() < 0.3 else (None, None)
+    active_from, active_to = window
+    return replace(
+        meter,
+        reset_schedule=schedule,
+        grace_period=grace,
+        active_from=active_from,
+        active_to=active_to,
+    )
+
+
+def _retimed(random: Random, record: Record, at: Instant) -> Record:
+    """Give a record another timestamp: bounds of periods and months long gone are among them."""
+    if random.random() < 0.4:
+        return record
+    earlier = random.choice((0, 1, 7, DAY, 3 * DAY, 20 * DAY, 46 * DAY, 100 * DAY, 3000 * DAY))
+    moment = at - earlier
+    if random.random() < 0.2:
+        moment -= moment % DAY
+    return {**record, "timestamp": random.choice((instant_text(moment), moment // 1000))}
 
 
 def with_changed_rules(case: Case, seed: int) -> Case:
@@ -260,6 +304,14 @@ def _coded(batch: UsageBatch) -> UsageBatch:
     return batch.with_columns(columns)
 
 
+def _usage(changes: StateChanges) -> list[str]:
+    """What is kept of single usage, in order of arrival."""
+    if changes.usage is None:
+        return []
+    ordered = changes.usage.sort("offset", "meter", maintain_order=True)
+    return [str(row) for row in ordered.select(sorted(ordered.columns)).iter_rows()]
+
+
 def play(
     case: Case, *, rows_max: int, whole: bool = False, windows: Sequence[int] = _WINDOWS
 ) -> list[str]:
@@ -299,7 +351,13 @@ def play(
         else:
             last = metering.scan(step.at + (DAY if number % 2 else 0))
         transcript += [f"{number} flush {record.text}" for record in last]
-        state = state.with_changes(metering.changes())
+        transcript += [f"{number} adjustment {record.text}" for record in metering.adjustments()]
+        changes = metering.changes()
+        transcript += [f"{number} usage {line}" for line in _usage(changes)]
+        state = state.with_changes(changes)
+    if state.has_event_meters():
+        final = Metering(case.plan, state, at=case.steps[-1].at + 30 * DAY)
+        return transcript + [f"final {record.text}" for record in final.scan()]
     ends = MeterPlan("key", case.plan.rules, Flush.STREAM_EXECUTION)
     final = Metering(ends, state, at=_START + 400 * DAY)
     return transcript + [f"final {record.text}" for record in final.flush_all()]

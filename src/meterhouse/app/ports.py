@@ -89,7 +89,8 @@ class RecordEntry:
     """A metered record in the ledger. ``text`` is the JSON object exactly as it left."""
 
     kind: str
-    run_id: str
+    #: none while an adjustment of single usage waits for the next run to take it downstream
+    run_id: str | None
     node_id: str
     text: str
 

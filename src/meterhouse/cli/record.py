@@ -17,12 +17,16 @@ from meterhouse.core.instant import parse_instant
 if TYPE_CHECKING:
     from meterhouse.app.ports import RecordEntry
 
-ABOUT = "Metered records: golden ones left at a reset, threshold ones at a threshold."
+ABOUT = (
+    "Metered records: golden ones left at a reset, threshold ones at a threshold, adjustments "
+    "restate a period that had left."
+)
 app = new_group(ABOUT)
 app.callback(help=ABOUT)(lambda: None)  # One command is a command; this makes it a group.
 
 KindOption = Annotated[
-    Literal["golden", "threshold"] | None, typer.Option("--kind", help="Only of this kind.")
+    Literal["golden", "threshold", "adjustment"] | None,
+    typer.Option("--kind", help="Only of this kind."),
 ]
 RunOption = Annotated[
     str | None,

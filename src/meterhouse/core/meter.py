@@ -59,6 +59,8 @@ class Meter:
     thresholds: tuple[Threshold, ...] = ()
     custom_fields: Mapping[str, Any] = field(default_factory=dict)
     delete_on_reset: bool = False
+    #: as of its type; where it is not ``None``, the timestamp of a record decides its period
+    grace_period: Instant | None = None
 
     @classmethod
     def of_type(
@@ -98,7 +100,17 @@ class Meter:
             own.get("thresholds", meter_type.thresholds),
             custom_fields,
             delete_on_reset,
+            meter_type.grace_period,
         )
+
+    @property
+    def by_event_time(self) -> bool:
+        """Whether the timestamp of a record decides its period."""
+        return self.grace_period is not None
+
+    def closes_at(self, end: Instant) -> Instant:
+        """Return when a period that ends at ``end`` closes."""
+        return end + (self.grace_period or 0)
 
     def active_at(self, instant: Instant) -> bool:
         """Whether usage of that instant may be counted: active from inclusive, to exclusive."""

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from meterhouse.core.aggregation import Aggregation
-from meterhouse.core.instant import Instant, instant_text, to_datetime
+from meterhouse.core.duration import duration_text, read_duration
+from meterhouse.core.instant import DAY, Instant, instant_text, to_datetime
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.reading import Reading, missing_or_shown
 from meterhouse.core.schedule import ResetSchedule
@@ -21,8 +22,12 @@ DEFAULT_CATEGORY = "DEFAULT"
 DEFAULT_TIMEZONE = "Etc/UTC"
 _WRITABLE = (
     "name description externalRef category unit aggregation resetSchedule timezone activeFrom "
-    "activeTo capacity thresholds"
+    "activeTo capacity thresholds periodAssignment gracePeriod"
 ).split()
+PROCESSING = "processing"
+EVENT = "event"
+#: How long a period may stay open after its end.
+GRACE_MAX: Instant = 400 * DAY
 #: Stands in for a capacity that is not known where percentages are read.
 _ANY_CAPACITY = Decimal(1)
 _READ_ONLY = ("id", "accountId", "numberOfMeters", "createdAt", "updatedAt")
@@ -47,6 +52,9 @@ class MeterType:
     active_to: Instant | None = None
     capacity: Decimal | None = None
     thresholds: tuple[Threshold, ...] = ()
+    #: How long periods stay open after their end, where the timestamp of a record decides its
+    #: period; ``None`` where a record counts in the period that is current when it is processed.
+    grace_period: Instant | None = None
 
     @classmethod
     def from_api(cls, body: object, *, id: str, at: Instant) -> MeterType:
@@ -74,6 +82,9 @@ class MeterType:
         if self.capacity is not None:
             body["capacity"] = self.capacity
         body["thresholds"] = [threshold.to_api() for threshold in self.thresholds]
+        if self.grace_period is not None:
+            body["periodAssignment"] = EVENT
+            body["gracePeriod"] = duration_text(self.grace_period)
         body["createdAt"] = definition_instant_text(self.created_at)
         body["updatedAt"] = definition_instant_text(self.updated_at)
         return body
@@ -95,6 +106,7 @@ def read_meter_type(
     schedule = _read_schedule(reading)
     capacity, thresholds = read_capacity_and_thresholds(reading)
     active_from, active_to = read_active_window(reading)
+    grace_period = _read_grace_period(reading)
     values = {
         "category": reading.text("category") or DEFAULT_CATEGORY,
         "description": reading.text("description", chars_max=DESCRIPTION_CHARS_MAX),
@@ -115,9 +127,31 @@ def read_meter_type(
         active_to=active_to,
         capacity=capacity,
         thresholds=thresholds,
+        grace_period=grace_period,
         **values,
     )
     return meter_type, []
+
+
+def _read_grace_period(reading: Reading) -> Instant | None:
+    """Read ``periodAssignment`` and ``gracePeriod``; ``None`` where periods follow processing."""
+    assignment, given = reading.text("periodAssignment"), reading.body.get("gracePeriod")
+    if assignment not in (None, PROCESSING, EVENT):
+        reading.fail("periodAssignment", f"is {assignment!r}", f'use "{PROCESSING}" or "{EVENT}"')
+        return None
+    if assignment != EVENT:
+        if given is not None and "periodAssignment" not in {p.place for p in reading.problems}:
+            hint = f'leave it out, or set "periodAssignment" to "{EVENT}"'
+            reading.fail("gracePeriod", "has no meaning where processing decides", hint)
+        return None
+    grace = 0 if given is None else read_duration(given) if isinstance(given, str) else None
+    if grace is None or grace > GRACE_MAX:
+        hint = (
+            f'use days, hours and minutes such as "P3D" or "PT12H", up to {GRACE_MAX // DAY} days'
+        )
+        reading.fail("gracePeriod", missing_or_shown(given), hint)
+        return None
+    return grace
 
 
 def read_active_window(reading: Reading) -> tuple[Instant | None, Instant | None]:

@@ -1,6 +1,7 @@
 """Metered records: what leaves a meter, with the field's own names in the field's own order.
 
-A *golden* record leaves at a reset, a *threshold* record when a threshold is reached. A record is
+A *golden* record leaves at a reset, a *threshold* record when a threshold is reached, and an
+*adjustment* record where usage of a period that has left came late or was changed. A record is
 its JSON text, written once: states hold canonical JSON texts, so that nothing is parsed to be
 written again.
 """
@@ -25,10 +26,11 @@ _NESTING_OWN = 6
 
 
 class Kind(Enum):
-    """The two kinds of metered records."""
+    """The kinds of metered records."""
 
     GOLDEN = "golden"
     THRESHOLD = "threshold"
+    ADJUSTMENT = "adjustment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,27 @@ def threshold_record(
     return _finished(Kind.THRESHOLD, meter, state, members, threshold.name)
 
 
+def adjustment_record(
+    meter: Meter,
+    state: MeterState,
+    *,
+    number: int,
+    previous: Decimal | None,
+    sections: Sequence[Section] = (),
+) -> MeteredRecord:
+    """Return the record that restates a period whose golden record has left.
+
+    ``number`` counts the adjustments of a period from 1; ``previous`` is the value that was told
+    before.
+    """
+    breakdowns = breakdowns_text(state, sections)
+    members = _members(meter, state, end=state.period.end, breakdowns=breakdowns)
+    adjusted = record_id(meter, state, Kind.GOLDEN)
+    members += f',"adjusts":"{adjusted}","adjustment":{number}'
+    members += f',"previousValue":{_value_text(previous)}'
+    return _finished(Kind.ADJUSTMENT, meter, state, members, str(number))
+
+
 def state_text(meter: Meter, state: MeterState, *, sections: Sequence[Section] = ()) -> str:
     """Return the record that would be sent now, without an identity of its own.
 
@@ -78,12 +101,16 @@ def state_text(meter: Meter, state: MeterState, *, sections: Sequence[Section] =
 
 
 def _finished(
-    kind: Kind, meter: Meter, state: MeterState, members: str, threshold: str
+    kind: Kind, meter: Meter, state: MeterState, members: str, name: str
 ) -> MeteredRecord:
-    name = f"{state.period.sequence}/{kind.value}/{threshold}"
-    record_id = str(uuid5(UUID(meter.id), name))
-    text = f'{{{members},"recordId":"{record_id}"}}'
-    return MeteredRecord(kind, record_id, meter.no, state.period.sequence, text)
+    id = record_id(meter, state, kind, name)
+    text = f'{{{members},"recordId":"{id}"}}'
+    return MeteredRecord(kind, id, meter.no, state.period.sequence, text)
+
+
+def record_id(meter: Meter, state: MeterState, kind: Kind, name: str = "") -> str:
+    """Return the id of a record; ``name`` is the threshold's, or the number of an adjustment."""
+    return str(uuid5(UUID(meter.id), f"{state.period.sequence}/{kind.value}/{name}"))
 
 
 def _members(meter: Meter, state: MeterState, *, end: Instant, breakdowns: str) -> str:

@@ -26,17 +26,43 @@ from meterhouse.core.threshold import Threshold
 SECTION_MARK = "\x1d"
 ENTRY_MARK = "\x1e"
 CELL_MARK = "\x1f"
+#: Numbers of slots begin here: no meter has such a number.
+SLOT_FIRST = 2**48
 
 
 @dataclass(slots=True)
 class Bucket:
-    """A meter and its state in the current period. ``changed`` marks what must be stored."""
+    """A meter and its state in a period. ``changed`` marks what must be stored.
+
+    ``slot`` numbers the periods of event-time meters in a run; such a period is ``closed`` when
+    its golden record has left, and has had so many ``adjustments``.
+    """
 
     meter: Meter
     state: MeterState
     changed: bool = False
     deleted: bool = False
+    slot: int = 0
+    closed: bool = False
+    adjustments: int = 0
+    #: value and number of records when the period was last told
+    told: Decimal | None = None
+    _told_count: int = 0
     _limits: list[tuple[Decimal, Threshold]] | None = field(default=None, repr=False)
+
+    @property
+    def no(self) -> int:
+        """The number by which a run knows it: the meter's, or that of the slot."""
+        return self.slot or self.meter.no
+
+    @property
+    def late(self) -> bool:
+        """Whether usage came after the golden record or the last adjustment."""
+        return self.closed and self.state.count != self._told_count
+
+    def remember(self) -> None:
+        """Note what has been told of the period."""
+        self.told, self._told_count = self.state.value, self.state.count
 
     @property
     def limits(self) -> list[tuple[Decimal, Threshold]]:

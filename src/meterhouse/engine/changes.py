@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -43,13 +43,22 @@ class StateChanges:
 
     ``buckets`` are whole (period and contents); ``deleted`` meters are gone; ``contents`` are new
     ones of meters whose period stays as it is or was written with ``buckets``; all were updated
-    at ``updated_at``.
+    at ``updated_at``. The buckets of event-time meters are their heads, which hold no contents.
     """
 
     buckets: list[Bucket] = field(default_factory=list)
     deleted: list[int] = field(default_factory=list)
     contents: Contents | None = None
     updated_at: Instant = 0
+    #: periods of event-time meters, whole; those of deleted meters are not here
+    periods: list[Bucket] = field(default_factory=list)
+    #: what is kept of the records that they took: the columns of ``retained.SCHEMA``, and the
+    #: ``meter`` and ``start`` of the period in the place of its slot; in order of arrival
+    usage: pl.DataFrame | None = None
+    #: what each rule of the plan folds, as text
+    usage_rules: Sequence[str] = ()
+    #: the numbers of waiting adjustments that the run has taken downstream
+    released: list[int] = field(default_factory=list)
 
 
 def with_contents(

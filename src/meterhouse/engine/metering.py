@@ -7,27 +7,44 @@ run commits; the snapshot itself is never changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
+
+import polars as pl
 
 from meterhouse.core.instant import Instant
-from meterhouse.core.metered_record import MeteredRecord
+from meterhouse.core.metered_record import Kind, MeteredRecord
+from meterhouse.core.problem import MeterhouseError
 from meterhouse.engine.batch import UsageBatch
-from meterhouse.engine.bucket import Bucket
+from meterhouse.engine.bucket import SLOT_FIRST, Bucket
 from meterhouse.engine.changes import Contents, StateChanges, with_contents
 from meterhouse.engine.columns.executor import WINDOW_RECORDS_MAX, ColumnExecutor
+from meterhouse.engine.event_periods import EventPeriods
 from meterhouse.engine.flush import flush_expired, flush_now
-from meterhouse.engine.plan import USER_ID, MeterPlan
-from meterhouse.engine.rows import Outcome, meter_rows, user_id_text
+from meterhouse.engine.plan import USER_ID, Flush, MeterPlan
+from meterhouse.engine.retained import retained_columns, retained_rows, rule_text
+from meterhouse.engine.rows import Outcome, meter_rows, no_periods, user_id_text
 from meterhouse.engine.source import MeterSource, flush_order
 
 #: Batches of up to this many records are metered row by row (engines: they cross at 2,500-4,000).
 ROWS_MAX = 2_000
 
 
+#: Ends a period: what ``Metering`` does when its turn comes.
+Flushing = Callable[[], MeteredRecord | None]
+
+
+class EventTimeFlush(MeterhouseError):
+    """A node that flushes at the end of each run has meters whose periods follow timestamps."""
+
+    code = "event_time_flush"
+
+
 class Metering:
     """The metering of one run.
 
-    In this order: ``scan``, ``meter`` for each batch, ``thresholds``, the flush, ``changes``.
-    Nothing may be metered after the flush at the end.
+    In this order: ``scan``, ``meter`` for each batch, ``thresholds``, the flush, ``adjustments``,
+    ``changes``. Nothing may be metered after the flush at the end.
     """
 
     def __init__(
@@ -51,9 +68,21 @@ class Metering:
         self._thresholds: list[tuple[int, MeteredRecord]] = []
         #: buckets in memory by meter number: they go before what the source says
         self._held: dict[int, Bucket] = {}
+        #: the periods of event-time meters; ``None`` where there are no such meters
+        self._events = EventPeriods(source) if source.has_event_meters() else None
+        if self._events is not None and plan.flush is Flush.STREAM_EXECUTION:
+            raise EventTimeFlush(
+                f"meters of key {plan.meter_key} follow the timestamps of records, but their node "
+                "flushes all meters at the end of each run",
+                hint=f'set flushType to "{Flush.PERIOD_END.value}", or use meter types with '
+                '"periodAssignment": "processing"',
+            )
         self._users: dict[str, list[Bucket]] = {}
         self._columns: ColumnExecutor | None = None
         self._contents: Contents | None = None
+        self._released: list[int] = []
+        #: what event-time meters took, batch by batch
+        self._usage: list[pl.DataFrame] = []
         #: meters that columns have touched though they are no longer active
         self._retired: list[int] = []
 
@@ -67,10 +96,33 @@ class Metering:
         touched += self._source.by_numbers([no for no in self._retired if no not in seen])
         seen |= {bucket.meter.no: bucket for bucket in touched}
         yield from self._flush(
-            seen.values(),
+            (bucket for bucket in seen.values() if not bucket.meter.by_event_time),
             due=lambda bucket: bucket.state.period.end <= instant,
             flush=lambda bucket: flush_expired(bucket, at=instant, sections=self._plan.sections),
+            closings=self._closings(instant),
         )
+
+    def _closings(self, at: Instant) -> list[tuple[Bucket, Flushing]]:
+        """What closes of event-time meters: their heads count as held from now on."""
+        if self._events is None:
+            return []
+        close = partial(self._events.close, sections=self._plan.sections)
+        due = (self._held.get(head.meter.no, head) for head in self._source.due_events(at))
+        closings = self._events.closings(due, at)
+        self._held |= {closing.head.meter.no: closing.head for closing in closings}
+        return [(closing.bucket, partial(close, closing)) for closing in closings]
+
+    def released(self) -> list[MeteredRecord]:
+        """Return the adjustments that changes of single usage have made since the last run."""
+        due = [] if self._events is None else self._source.adjustments_due()
+        self._released = [no for no, _ in due]
+        return [MeteredRecord(Kind.ADJUSTMENT, "", 0, 0, text) for _, text in due]
+
+    def adjustments(self) -> Iterator[MeteredRecord]:
+        """Yield what restates closed periods, after the flush at the end of the run."""
+        self._land_columns()
+        if self._events is not None:
+            yield from self._events.adjustments(sections=self._plan.sections)
 
     def flush_all(self) -> Iterator[MeteredRecord]:
         """Flush every meter whatever its period (stream execution)."""
@@ -88,7 +140,17 @@ class Metering:
             return self._meter_rows(batch, first)
         columns = self._in_columns()
         self._seen += len(batch)
-        return columns.meter(batch)
+        outcome = columns.meter(batch)
+        if (taken := columns.taken()) is not None:
+            by_rows = retained_rows(batch, outcome.events, self._plan) if outcome.events else None
+            self._retain(retained_columns(batch, taken, self._plan), by_rows)
+        return outcome
+
+    def _retain(self, *frames: pl.DataFrame | None) -> None:
+        """Keep what event-time meters took of a batch."""
+        there = [frame for frame in frames if frame is not None and frame.height]
+        if there:
+            self._usage.append(pl.concat(there).sort("position", maintain_order=True))
 
     def make_ready(self) -> None:
         """Get the meters as columns now: many records will come."""
@@ -97,11 +159,12 @@ class Metering:
     def _in_columns(self) -> ColumnExecutor:
         if self._columns is None:
             assert self._contents is None
-            held = self._held.values()
+            slots = {} if self._events is None else self._events.buckets
             self._columns = ColumnExecutor(
                 self._plan,
                 self._source,
-                held,
+                chain(self._held.values(), slots.values()),
+                self._events,
                 at=self._at,
                 window_records_max=self._window_records_max,
             )
@@ -125,7 +188,29 @@ class Metering:
             deleted=[bucket.meter.no for bucket in held if bucket.deleted],
             contents=self._contents,
             updated_at=self._at,
+            periods=[] if self._events is None else self._events.changed(),
+            usage=self._kept_usage(),
+            usage_rules=[rule_text(rule) for rule in self._plan.rules],
+            released=self._released,
         )
+
+    def _kept_usage(self) -> pl.DataFrame | None:
+        """What is kept of usage: that of meters which are gone is not."""
+        if self._events is None or not self._usage:
+            return None
+        places = {
+            "slot": list(self._events.buckets),
+            "meter": [bucket.meter.no for bucket in self._events.buckets.values()],
+            "start": [bucket.state.period.start for bucket in self._events.buckets.values()],
+        }
+        usage = pl.concat(self._usage).join(
+            pl.DataFrame(places, schema=dict.fromkeys(places, pl.Int64)),
+            on="slot",
+            how="left",
+            maintain_order="left",
+        )
+        gone = [no for no, head in self._events.heads.items() if head.deleted]
+        return usage.filter(~pl.col("meter").is_in(gone)).drop("slot", "position")
 
     def _flush(
         self,
@@ -133,23 +218,33 @@ class Metering:
         *,
         due: Callable[[Bucket], bool],
         flush: Callable[[Bucket], MeteredRecord | None],
+        closings: Iterable[tuple[Bucket, Flushing]] = (),
     ) -> Iterator[MeteredRecord]:
         self._land_columns()
         current = [self._held.get(bucket.meter.no, bucket) for bucket in buckets]
         ended = [bucket for bucket in current if not bucket.deleted and due(bucket)]
         self._take_contents(ended)
-        for bucket in sorted(ended, key=flush_order):
-            record = flush(bucket)
+        for bucket in ended:
             self._held[bucket.meter.no] = bucket
-            if record is not None:
+        steps = [(bucket, partial(flush, bucket)) for bucket in ended]
+        for _, step in sorted([*steps, *closings], key=lambda pair: flush_order(pair[0])):
+            if (record := step()) is not None:
                 yield record
 
     def _meter_rows(self, batch: UsageBatch, first: int) -> Outcome:
         records = batch.rows()
         users = {user_id_text(record.get(USER_ID)) for record in records}
         self._load({user for user in users if user is not None and user not in self._users})
-        folded = meter_rows(records, plan=self._plan, buckets=self._users, at=self._at)
+        folded = meter_rows(
+            records,
+            plan=self._plan,
+            buckets=self._users,
+            period_of=no_periods if self._events is None else self._events.at,
+            at=self._at,
+        )
         self._thresholds += [(first + position, record) for position, record in folded.pushed()]
+        if folded.events:
+            self._retain(retained_rows(batch, folded.events, self._plan))
         return folded
 
     def _load(self, user_ids: set[str]) -> None:
@@ -163,11 +258,20 @@ class Metering:
     def _land_columns(self) -> None:
         """End columnar folding; its results are contents until a flush needs them as buckets."""
         if self._columns is not None:
-            self._contents = self._columns.finish()
+            self._contents = self._without_slots(self._columns.finish())
             self._retired = self._columns.retired(self._contents.numbers)
             first = self._seen_by_rows
             self._thresholds += [(first + at, record) for at, record in self._columns.pushed()]
             self._columns = None
+
+    def _without_slots(self, contents: Contents) -> Contents:
+        """Give the periods of event-time meters their contents; return those of the others."""
+        if self._events is None or not (contents.numbers >= SLOT_FIRST).any():
+            return contents
+        whole = contents.whole()
+        slots = whole["no"] >= SLOT_FIRST
+        with_contents(self._events.buckets, whole.filter(slots), updated_at=self._at)
+        return Contents.of(whole.filter(~slots))
 
     def _take_contents(self, buckets: list[Bucket]) -> None:
         """Give buckets the contents that columns have folded for them."""

@@ -13,6 +13,7 @@ from meterhouse.core.meter_state import Section
 USER_ID = "userId"
 VALUE = "value"
 TIMESTAMP = "timestamp"
+IDENTITY = "id"
 
 
 class Flush(Enum):
@@ -33,6 +34,8 @@ class MeterPlan:
     rules: tuple[GuidingRule, ...]
     flush: Flush = Flush.PERIOD_END
     future_tolerance: Instant = 0
+    #: the field that names a record where single usage is kept
+    identity: str = IDENTITY
 
     @cached_property
     def sections(self) -> tuple[Section, ...]:

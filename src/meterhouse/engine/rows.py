@@ -6,7 +6,7 @@ which any columnar engine is slower. ``engine.columns`` must give the same resul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -23,6 +23,8 @@ from meterhouse.engine.plan import TIMESTAMP, USER_ID, VALUE, MeterPlan
 
 #: The buckets of each user, in order of ``Meter.no``.
 UserBuckets = Mapping[str, Sequence[Bucket]]
+#: The bucket of an event-time meter (by its head) that takes usage of an instant.
+PeriodOf = Callable[[Bucket, Instant], Bucket]
 
 
 @dataclass(slots=True)
@@ -34,6 +36,8 @@ class Outcome:
 
     metered: int = 0
     suspended: list[tuple[int, Reason]] = field(default_factory=list)
+    #: what event-time meters took: record, slot, rule, quantity and timestamp
+    events: list[tuple[int, int, int, Decimal, Instant]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -52,6 +56,11 @@ class Folded(Outcome):
         return list(zip(self.threshold_positions, self.thresholds, strict=True))
 
 
+def no_periods(head: Bucket, instant: Instant) -> Bucket:
+    """Stand in where there are no event-time meters."""
+    raise AssertionError(f"meter {head.meter.no} has periods by event time")
+
+
 @dataclass(frozen=True, slots=True)
 class _Usage:
     """A record that passed the checks."""
@@ -62,14 +71,30 @@ class _Usage:
     timestamp: Instant
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What is the same for all records of a batch."""
+
+    plan: MeterPlan
+    buckets: UserBuckets
+    period_of: PeriodOf
+    at: Instant
+
+
 def meter_rows(
-    records: Iterable[Record], *, plan: MeterPlan, buckets: UserBuckets, at: Instant
+    records: Iterable[Record],
+    *,
+    plan: MeterPlan,
+    buckets: UserBuckets,
+    period_of: PeriodOf,
+    at: Instant,
 ) -> Folded:
     """Meter records in their order; ``buckets`` are changed in place."""
     folded = Folded()
+    run = _Run(plan, buckets, period_of, at)
     for position, record in enumerate(records):
         usage = _check(record, at=at, tolerance=plan.future_tolerance)
-        reason = usage if isinstance(usage, Reason) else _take(usage, plan, buckets, at, folded)
+        reason = usage if isinstance(usage, Reason) else _take(usage, run, position, folded)
         crossed = len(folded.thresholds) - len(folded.threshold_positions)
         folded.threshold_positions += [position] * crossed
         if reason is None:
@@ -108,34 +133,38 @@ def _check(record: Record, *, at: Instant, tolerance: Instant) -> _Usage | Reaso
     return _Usage(record, user_id, amount, timestamp)
 
 
-def _take(
-    usage: _Usage, plan: MeterPlan, buckets: UserBuckets, at: Instant, folded: Folded
-) -> Reason | None:
+def _take(usage: _Usage, run: _Run, position: int, folded: Folded) -> Reason | None:
     """Let the first rule take the record that holds and has an active meter for the user."""
-    mine = buckets.get(usage.user_id, ())
+    mine = run.buckets.get(usage.user_id, ())
     inactive = False
-    for rule in plan.rules:
+    for number, rule in enumerate(run.plan.rules):
         if not rule.holds(usage.record):
             continue
         candidates = [bucket for bucket in mine if bucket.meter.category == rule.category]
         active = [bucket for bucket in candidates if bucket.meter.active_at(usage.timestamp)]
         if active:
-            return _fold(usage, rule, active, plan, at, folded)
+            periods = [
+                run.period_of(bucket, usage.timestamp) if bucket.meter.by_event_time else bucket
+                for bucket in active
+            ]
+            reason = _fold(usage, rule, periods, run, folded)
+            if reason is None:
+                folded.events += [
+                    (position, bucket.slot, number, usage.quantity, usage.timestamp)
+                    for bucket in periods
+                    if bucket.slot
+                ]
+            return reason
         inactive = inactive or bool(candidates)
     return Reason.OUTSIDE_ACTIVE_PERIOD if inactive else Reason.NO_METER_FOUND
 
 
 def _fold(
-    usage: _Usage,
-    rule: GuidingRule,
-    active: Sequence[Bucket],
-    plan: MeterPlan,
-    at: Instant,
-    folded: Folded,
+    usage: _Usage, rule: GuidingRule, active: Sequence[Bucket], run: _Run, folded: Folded
 ) -> Reason | None:
     """Fold the record into every active bucket, or into none where one would overflow."""
     keys = {section: _group_key(usage.record, section) for section in rule.group_by}
-    if any(_overflows(bucket, keys, usage.quantity) for bucket in active):
+    if any(overflows(bucket, keys, usage.quantity) for bucket in active):
         return Reason.VALUE_OUT_OF_RANGE
     carried = [
         (operation.carry, operation.field, canonical_text(value))
@@ -143,10 +172,10 @@ def _fold(
         if (value := field_value(usage.record, operation.field)) is not None
     ]
     for bucket in active:
-        _fold_into(bucket, usage.quantity, keys, carried)
-        bucket.state.updated_at = at
+        fold_into(bucket, usage.quantity, keys, carried)
+        bucket.state.updated_at = run.at
         bucket.changed = True
-        folded.thresholds += _cross(bucket, plan, at)
+        folded.thresholds += _cross(bucket, run.plan, run.at)
     return None
 
 
@@ -154,7 +183,7 @@ def _group_key(record: Record, section: Section) -> GroupKey:
     return tuple(canonical_text(field_value(record, name)) for name in section)
 
 
-def _overflows(bucket: Bucket, keys: Mapping[Section, GroupKey], amount: Decimal) -> bool:
+def overflows(bucket: Bucket, keys: Mapping[Section, GroupKey], amount: Decimal) -> bool:
     """Whether the bucket or one of its groups would leave the range of quantities."""
     if bucket.meter.aggregation is not Aggregation.SUM:
         return False
@@ -168,12 +197,13 @@ def _overflows(bucket: Bucket, keys: Mapping[Section, GroupKey], amount: Decimal
     return any(EXACT.add(total, amount).copy_abs() >= LIMIT for total in totals)
 
 
-def _fold_into(
+def fold_into(
     bucket: Bucket,
     amount: Decimal,
     keys: Mapping[Section, GroupKey],
     carried: Sequence[tuple[Carry, str, str]],
 ) -> None:
+    """Fold one record: its quantity, its group of each section, and what it carries."""
     state, aggregation = bucket.state, bucket.meter.aggregation
     state.value = aggregation.fold(state.value, amount)
     state.count += 1

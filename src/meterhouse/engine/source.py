@@ -12,6 +12,7 @@ import polars as pl
 from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.instant import Instant
 from meterhouse.core.meter import Meter
+from meterhouse.core.schedule import ResetSchedule
 from meterhouse.engine.bucket import Bucket, decode_state, encode_state, new_state
 from meterhouse.engine.changes import StateChanges, with_contents
 
@@ -38,6 +39,8 @@ class Profile:
     aggregation: Aggregation
     active_from: Instant | None = None
     active_to: Instant | None = None
+    #: schedule and time zone of periods that follow the timestamps of records
+    calendar: tuple[ResetSchedule, str] | None = None
     #: limits and names of the thresholds, ascending
     limits: tuple[tuple[Decimal, str], ...] = ()
 
@@ -45,7 +48,9 @@ class Profile:
     def of(cls, meter: Meter) -> Profile:
         """Return the profile of a meter."""
         limits = tuple((limit, threshold.name) for limit, threshold in meter.limits())
-        return cls(meter.category, meter.aggregation, meter.active_from, meter.active_to, limits)
+        calendar = (meter.reset_schedule, meter.timezone) if meter.by_event_time else None
+        window = (meter.active_from, meter.active_to)
+        return cls(meter.category, meter.aggregation, *window, calendar, limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,29 @@ class MeterSource(Protocol):
         """Return every meter as columns."""
         ...
 
+    def has_event_meters(self) -> bool:
+        """Whether any meter has periods that follow the timestamps of records.
+
+        ``expired`` and ``all`` leave such meters out.
+        """
+        ...
+
+    def due_events(self, at: Instant) -> Iterable[Bucket]:
+        """Return the event-time meters of which a period may close at ``at``."""
+        ...
+
+    def open_periods(self, numbers: Sequence[int]) -> Iterable[Bucket]:
+        """Return the touched periods of event-time meters that have not closed."""
+        ...
+
+    def periods(self, places: Sequence[tuple[int, Instant]]) -> Iterable[Bucket]:
+        """Return the touched periods of event-time meters, by ``Meter.no`` and start."""
+        ...
+
+    def adjustments_due(self) -> Sequence[tuple[int, str]]:
+        """Return the adjustments that no run has taken downstream yet: numbers and texts."""
+        ...
+
 
 class State:
     """Meters and their buckets in memory: a ``MeterSource`` for notebooks and tests.
@@ -91,8 +119,10 @@ class State:
     True
     """
 
-    def __init__(self, buckets: Iterable[Bucket] = ()) -> None:
+    def __init__(self, buckets: Iterable[Bucket] = (), periods: Iterable[Bucket] = ()) -> None:
         self._buckets = {bucket.meter.no: bucket for bucket in buckets}
+        #: touched periods of event-time meters
+        self._periods = {(b.meter.no, b.state.period.start): b for b in periods}
 
     @classmethod
     def from_meters(cls, meters: Iterable[Meter]) -> State:
@@ -114,7 +144,12 @@ class State:
         if changes.contents is not None:
             for part in changes.contents:
                 with_contents(buckets, part, updated_at=changes.updated_at)
-        return State(Bucket(bucket.meter, bucket.state) for bucket in buckets.values())
+        periods = self._periods | {
+            (bucket.meter.no, bucket.state.period.start): bucket for bucket in changes.periods
+        }
+        kept = (bucket for (no, _), bucket in periods.items() if no in buckets)
+        bare = (Bucket(bucket.meter, bucket.state) for bucket in buckets.values())
+        return State(bare, map(_copy, kept))
 
     def for_users(self, user_ids: Collection[str]) -> list[Bucket]:
         """Return copies of the buckets of those users."""
@@ -128,10 +163,33 @@ class State:
         """Yield copies of the buckets whose period has ended."""
         return (bucket for bucket in self.all() if bucket.state.period.end <= at)
 
+    def has_event_meters(self) -> bool:
+        """Whether any meter has periods that follow the timestamps of records."""
+        return any(bucket.meter.by_event_time for bucket in self._buckets.values())
+
+    def due_events(self, at: Instant) -> list[Bucket]:
+        """Return copies of all event-time meters."""
+        return [_copy(b) for b in self._buckets.values() if b.meter.by_event_time]
+
+    def open_periods(self, numbers: Sequence[int]) -> list[Bucket]:
+        """Return copies of the touched periods that have not closed."""
+        wanted = frozenset(numbers)
+        mine = (b for (no, _), b in self._periods.items() if no in wanted)
+        return [_copy(bucket) for bucket in mine if not bucket.closed]
+
+    def periods(self, places: Sequence[tuple[int, Instant]]) -> list[Bucket]:
+        """Return copies of the touched periods at those places."""
+        return [_copy(self._periods[place]) for place in places if place in self._periods]
+
+    def adjustments_due(self) -> list[tuple[int, str]]:
+        """Return nothing: every adjustment has left with its run."""
+        return []
+
     def all(self) -> Iterator[Bucket]:
         """Yield copies of all buckets, by end of period and meter id."""
         for bucket in sorted(self._buckets.values(), key=flush_order):
-            yield _copy(bucket)
+            if not bucket.meter.by_event_time:
+                yield _copy(bucket)
 
     def columns(self) -> MeterColumns:
         """Return every meter as columns."""
@@ -152,7 +210,7 @@ def columns_of(buckets: Iterable[Bucket]) -> MeterColumns:
         encoded = encode_state(bucket.state)
         contents = (encoded.value, encoded.count, encoded.volume, encoded.carry_first)
         rest = (encoded.carry_last, encoded.reached, encoded.groups)
-        rows.append((bucket.meter.no, bucket.meter.user_id, profile, *contents, *rest))
+        rows.append((bucket.no, bucket.meter.user_id, profile, *contents, *rest))
     frame = pl.DataFrame(rows, schema=METER_SCHEMA, orient="row")
     return MeterColumns(frame, list(profiles))
 
@@ -167,4 +225,4 @@ def _copy(bucket: Bucket) -> Bucket:
         updated_at=state.updated_at,
         aggregation=bucket.meter.aggregation,
     )
-    return Bucket(bucket.meter, decoded)
+    return Bucket(bucket.meter, decoded, closed=bucket.closed, adjustments=bucket.adjustments)

@@ -56,6 +56,13 @@ class Catalogue:
         """Make buckets of rows of the view ``bucket``."""
         return map(self._bucket_from_row, rows)
 
+    def periods(self, rows: Iterable[Row]) -> Iterator[Bucket]:
+        """Make buckets of rows of the view ``period_bucket``."""
+        for *row, closed, adjustments in rows:
+            bucket = self._bucket_from_row(tuple(row))
+            bucket.closed, bucket.adjustments = bool(closed), adjustments
+            yield bucket
+
     def _bucket_from_row(self, row: Row) -> Bucket:
         meter_type = self.version(row[6])
         *_, sequence, start_at, end_at, timezone, updated_at, contents = row
@@ -91,7 +98,7 @@ def meter_type_from_row(row: Row) -> MeterType:
     Equal rows are one type: a server is asked for the same ones all the time.
     """
     id, name, aggregation, schedule, created_at, updated_at, category, description, *rest = row
-    external_ref, unit, timezone, active_from, active_to, capacity, thresholds, *_ = rest
+    external_ref, unit, timezone, active_from, active_to, capacity, thresholds, grace, *_ = rest
     return MeterType(
         id,
         name,
@@ -108,6 +115,7 @@ def meter_type_from_row(row: Row) -> MeterType:
         active_to,
         None if capacity is None else Decimal(capacity),
         thresholds_from_text(thresholds),
+        grace,
     )
 
 

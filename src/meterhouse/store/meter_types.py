@@ -64,6 +64,7 @@ class MeterTypeTable(Recorder):
                     f"Meter type {meter_type.name!r} has meters: its aggregation cannot change"
                 )
                 raise ConflictError(message, hint="Create another meter type")
+            _refuse_other_periods(self._database, _by_no(self._database, no), meter_type, no=no)
             if new != tuple(inherited):
                 version += 1
                 self._database.execute(_SQL["insert_version"], (no, version, *new))
@@ -81,6 +82,23 @@ class MeterTypeTable(Recorder):
                 hint = "Delete its meters first"
                 raise ConflictError(f"Meter type {name!r} has {meters}", hint=hint)
             self._database.execute(_SQL["delete_type"], (no,))
+
+
+def _refuse_other_periods(
+    database: Database, before: MeterType, after: MeterType, *, no: int
+) -> None:
+    """Meters keep how their periods are assigned; event time knows one calendar only."""
+    names = []
+    if (before.grace_period is None) != (after.grace_period is None):
+        names.append("periodAssignment")
+    elif before.grace_period is not None:
+        names += ["gracePeriod"] * (before.grace_period != after.grace_period)
+        names += ["resetSchedule"] * (before.reset_schedule != after.reset_schedule)
+        names += ["timezone"] * (before.timezone != after.timezone)
+    if names and database.value(_SQL["has_meters"], (no,)):
+        listed = " and ".join(names)
+        message = f"Meter type {after.name!r} has meters: its {listed} cannot change"
+        raise ConflictError(message, hint="Create another meter type, or delete its meters first")
 
 
 def _by_no(database: Database, no: int) -> MeterType:
@@ -146,6 +164,7 @@ def _looked_up(meter_type: MeterType) -> tuple[Any, ...]:
         meter_type.category,
         json_text(meter_type.reset_schedule.to_api()),
         meter_type.timezone,
+        meter_type.grace_period,
     )
 
 

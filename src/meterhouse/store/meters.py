@@ -309,7 +309,9 @@ def _meter_row(no: int, id: str, new: NewMeter, key_no: int, type: _Type, at: In
 
 def _period_row(meter: Row, type: _Type, at: Instant) -> Row:
     no, _, key_no, *_ = meter
-    return (no, key_no, at, type.first_end, type.meter_type.timezone, at)
+    # Scans of meters by processing time pass those by event time by.
+    scanned = key_no if type.meter_type.grace_period is None else -key_no
+    return (no, scanned, at, type.first_end, type.meter_type.timezone, at)
 
 
 def _fields_text(fields: Mapping[str, Any] | None) -> str | None:

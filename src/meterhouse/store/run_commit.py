@@ -50,7 +50,7 @@ _PLACE_MAX = 2**63 - 1
 def commit(database: Database, run: Run, result: RunResult, *, run_no: int, stream_no: int) -> None:
     """Write all that a complete run leaves behind, except the run's own row."""
     for _, changes in result.states:
-        _write_changes(database, changes)
+        _write_changes(database, changes, run_no=run_no)
     _write_records(database, result.records, run_no=run_no)
     read = {file.path for file in result.consumed} | set(result.sources)
     # Where a record that came back was first read says nothing of what was read now.
@@ -101,9 +101,12 @@ def _replace_provisional(database: Database, reached: Mapping[str, int], *, stre
         database.execute_many(_SQL["replace_provisional"], rows)
 
 
-def _write_changes(database: Database, changes: StateChanges) -> None:
+def _write_changes(database: Database, changes: StateChanges, *, run_no: int) -> None:
     _write_buckets(database, changes.buckets)
     database.execute_many(_SQL["delete_meter"], zip(changes.deleted, strict=True))
+    write_periods(database, changes.periods)
+    database.execute_many(_SQL["release_adjustment"], zip(changes.released, strict=True))
+    database.execute_many(_SQL["give_run"], zip(repeat(run_no), changes.released))
     if changes.contents is not None:
         # The next part is made while one is written.
         for part in ahead(iter(changes.contents)):
@@ -124,6 +127,18 @@ def _write_buckets(database: Database, buckets: Sequence[Bucket]) -> None:
             filled.append((no, state.updated_at, contents))
     database.execute_many(_SQL["clear_contents"], empty)
     database.execute_many(_SQL["put_contents"], filled)
+
+
+def write_periods(database: Database, buckets: Iterable[Bucket]) -> None:
+    """Write periods of event-time meters, whole."""
+    database.execute_many(_SQL["put_period"], map(_event_row, buckets))
+
+
+def _event_row(bucket: Bucket) -> Row:
+    state, period = bucket.state, bucket.state.period
+    contents = contents_text(state, aggregation=bucket.meter.aggregation)
+    bounds = (bucket.meter.no, period.start, period.end, period.sequence)
+    return (*bounds, bucket.closed, bucket.adjustments, state.updated_at, contents)
 
 
 def _period_row(bucket: Bucket) -> Row:

@@ -7,6 +7,7 @@ it is open, the log file cannot be emptied.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from json import dumps
 from pathlib import Path
 
 import msgspec
@@ -176,6 +177,38 @@ class SnapshotMeters:
     def all(self) -> Iterator[Bucket]:
         """Yield every bucket, by end of period and then meter id."""
         return self.by_numbers(self._order("all", 0))
+
+    def has_event_meters(self) -> bool:
+        """Whether any meter has periods that follow the timestamps of records."""
+        with self._database.errors():
+            values = {"key_no": self._key_no}
+            return bool(self._database.value(_SQL["has_event_meters"], values))
+
+    def due_events(self, at: Instant) -> Iterator[Bucket]:
+        """Yield the event-time meters of which a period may close at ``at``."""
+        return self.by_numbers(self._order("due_events", at))
+
+    def open_periods(self, numbers: Sequence[int]) -> Iterator[Bucket]:
+        """Yield the touched periods of event-time meters that have not closed."""
+        return self._periods("open_periods", numbers)
+
+    def periods(self, places: Sequence[tuple[int, Instant]]) -> Iterator[Bucket]:
+        """Yield the touched periods of event-time meters, by ``Meter.no`` and start."""
+        return self._periods("periods", places)
+
+    def _periods(self, query: str, wanted: Sequence[object]) -> Iterator[Bucket]:
+        for start in range(0, len(wanted), _BUCKETS_AT_ONCE):
+            part = dumps(wanted[start : start + _BUCKETS_AT_ONCE])
+            with self._database.errors():
+                yield from self._catalogue.periods(self._database.rows(_SQL[query], (part,)))
+
+    def adjustments_due(self) -> list[tuple[int, str]]:
+        """Return the adjustments that no run has taken downstream yet: numbers and texts."""
+        with self._database.errors():
+            return [
+                (no, text)
+                for no, text in self._database.rows(_SQL["adjustments_due"], (self._key_no,))
+            ]
 
     def columns(self) -> MeterColumns:
         """Return every meter as columns."""

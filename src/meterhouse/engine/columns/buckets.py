@@ -94,6 +94,25 @@ class Buckets:
             last=self._plan.carried_last,
         )
 
+    def extend(self, meters: MeterColumns) -> None:
+        """Take more meters, behind the others; their aggregations are among those known."""
+        kinds = [KINDS.index(profile.aggregation) for profile in meters.profiles]
+        kind = pl.Series("kind", kinds, dtype=pl.Int8).gather(meters.frame["profile"])
+        self._stored = pl.concat([self._stored, meters.frame])
+        self.kind = pl.concat([self.kind, kind])
+        self.summed = None if self.summed is None else self.kind == _SUM
+        self.users = self._stored["user_id"]
+        value = meters.frame["value"].cast(QUANTITY)
+        volume = _volume(meters.frame["volume"], value)
+        if self.summed is not None:
+            volume = volume.set(kind != _SUM, ZERO)
+        self.value = pl.concat([self.value, value])
+        self.volume = pl.concat([self.volume, volume])
+        unloaded = pl.repeat(value=False, n=meters.frame.height, dtype=pl.Boolean, eager=True)
+        self._loaded = pl.concat([self._loaded, unloaded])
+        for table in (self._total, *self._tables):
+            table.make_room(self._stored.height)
+
     def numbers(self, batch: UsageBatch) -> dict[str, pl.Series]:
         """Return the numbers of each record's group fields, by field."""
         return {
@@ -102,9 +121,7 @@ class Buckets:
         }
 
     def _stored_volume(self) -> pl.Series:
-        given = self._stored["volume"].cast(QUANTITY)
-        plain = self.value.abs().fill_null(ZERO)
-        volume = given.zip_with(given.is_not_null(), plain)
+        volume = _volume(self._stored["volume"], self.value)
         return volume if self.summed is None else volume.set(~self.summed, ZERO)
 
     def before(self) -> Before:
@@ -301,6 +318,12 @@ class Buckets:
         tables = (self._total, *self._tables)
         merged = for_each(tables, lambda table: table.taken())
         return Encoding(tables, merged, kind=self.kind, volume=self.volume, foreign=self._foreign)
+
+
+def _volume(texts: pl.Series, value: pl.Series) -> pl.Series:
+    """Stored volumes; those that are not stored follow the value."""
+    given = texts.cast(QUANTITY)
+    return given.zip_with(given.is_not_null(), value.abs().fill_null(ZERO))
 
 
 def _narrowed(assigned: pl.DataFrame) -> pl.DataFrame:

@@ -44,17 +44,15 @@ class Limits:
 
     def __init__(self, profile: pl.Series, profiles: Sequence[Profile]) -> None:
         """``profile`` is each meter's profile, by row."""
-        width = max((len(p.limits) for p in profiles), default=0)
         #: for each rank the limit of each meter; null where there is none or it was reached
-        self._open: list[pl.Series] = []
-        for rank in range(width):
-            # A percentage's limit may need more digits than a quantity. It is rounded up: a
-            # quantity reaches such a limit exactly when it reaches the next one of 18 digits.
-            texts = [
-                _limit_text(p.limits[rank][0]) if rank < len(p.limits) else None for p in profiles
-            ]
-            limits = pl.Series(texts, dtype=pl.String).cast(QUANTITY)
-            self._open.append(limits.gather(profile))
+        self._open: list[pl.Series] = _limits(profile, profiles)
+
+    def extend(self, profile: pl.Series, profiles: Sequence[Profile]) -> None:
+        """Take more meters, behind the others; none has more limits than some meter before."""
+        added = _limits(profile, profiles)
+        nothing = pl.repeat(None, len(profile), dtype=QUANTITY, eager=True)
+        added += [nothing] * (len(self._open) - len(added))
+        self._open = [pl.concat(pair) for pair in zip(self._open, added, strict=True)]
 
     @property
     def any(self) -> bool:
@@ -150,6 +148,18 @@ class Limits:
             .otherwise(pl.max_horizontal(value, pl.col("top").cast(QUANTITY)))
         )
         return frame.filter(reachable >= pl.col("lowest"))["m"]
+
+
+def _limits(profile: pl.Series, profiles: Sequence[Profile]) -> list[pl.Series]:
+    """The limits of meters by rank; ``profile`` is each meter's profile."""
+    width = max((len(p.limits) for p in profiles), default=0)
+    by_rank = []
+    for rank in range(width):
+        # A percentage's limit may need more digits than a quantity. It is rounded up: a
+        # quantity reaches such a limit exactly when it reaches the next one of 18 digits.
+        texts = [_limit_text(p.limits[rank][0]) if rank < len(p.limits) else None for p in profiles]
+        by_rank.append(pl.Series(texts, dtype=pl.String).cast(QUANTITY).gather(profile))
+    return by_rank
 
 
 def _running(rows: pl.DataFrame, prior: pl.DataFrame) -> pl.DataFrame:

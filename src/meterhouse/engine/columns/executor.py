@@ -18,7 +18,7 @@ from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.meter_state import MeterState
 from meterhouse.core.metered_record import MeteredRecord, threshold_record
 from meterhouse.engine.batch import UsageBatch
-from meterhouse.engine.bucket import Bucket
+from meterhouse.engine.bucket import SLOT_FIRST, Bucket
 from meterhouse.engine.changes import Contents
 from meterhouse.engine.column import Column
 from meterhouse.engine.columns.buckets import Before, Buckets
@@ -28,10 +28,12 @@ from meterhouse.engine.columns.crossing import Crossing, Limits
 from meterhouse.engine.columns.encoding import Encoding
 from meterhouse.engine.columns.guide import Guide, Guided
 from meterhouse.engine.columns.range import may_overflow, surely_within, volume_max
+from meterhouse.engine.columns.slots import Slots
 from meterhouse.engine.columns.table import MOMENTS_MAX
 from meterhouse.engine.columns.window import Window
+from meterhouse.engine.event_periods import EventPeriods
 from meterhouse.engine.plan import MeterPlan
-from meterhouse.engine.rows import Outcome, meter_rows
+from meterhouse.engine.rows import Outcome, meter_rows, no_periods
 from meterhouse.engine.source import METER_SCHEMA, MeterColumns, MeterSource, columns_of
 from meterhouse.engine.together import together
 
@@ -65,19 +67,25 @@ class ColumnExecutor:
         plan: MeterPlan,
         source: MeterSource,
         held: Iterable[Bucket],
+        events: EventPeriods | None,
         *,
         at: Instant,
         window_records_max: int = WINDOW_RECORDS_MAX,
     ) -> None:
-        """``held`` buckets go before what ``source`` says of the same meters."""
+        """``held`` buckets go before what ``source`` says of the same meters.
+
+        ``events`` has the periods of event-time meters, where there are such meters.
+        """
         self._plan = plan
         self._source = source
         self._at = at
-        self._held = {bucket.meter.no: bucket for bucket in held}
+        self._held = {bucket.no: bucket for bucket in held}
         meters = _current(source.columns(), self._held)
         self._no = meters.frame["no"]
         self._buckets = Buckets(plan, meters)
-        self._guide = Guide(plan, meters=meters.frame, profiles=meters.profiles)
+        # The slots are behind the meters; records are guided to meters only.
+        guided = meters.frame.filter(self._no < SLOT_FIRST)
+        self._guide = Guide(plan, meters=guided, profiles=meters.profiles)
         self._limits = Limits(meters.frame["profile"], meters.profiles)
         self._names = [[name for _, name in profile.limits] for profile in meters.profiles]
         self._profile = meters.frame["profile"]
@@ -86,6 +94,10 @@ class ColumnExecutor:
         #: by meter row: the thresholds reached, those before the run included
         self._reached: dict[int, dict[str, Instant]] = {}
         self._restore_reached(meters.frame)
+        self._events = events
+        #: what event-time meters took of the batch at hand
+        self._taken: pl.DataFrame | None = None
+        self._slots = None if events is None else self._begin_slots(events, guided, meters)
         #: users that are metered row by row from now on
         self._handed: dict[str, list[Bucket]] = {}
         self._window = Window()
@@ -100,9 +112,10 @@ class ColumnExecutor:
         (checked, guided), values = together(
             lambda: self._check_and_guide(batch), lambda: BatchValues.of(batch, self._buckets)
         )
-        assigned = self._buckets.with_summands(
-            _assign(guided, checked.value, list(values.numbers.values()))
-        )
+        assigned = _assign(guided, checked.value, list(values.numbers.values()))
+        if self._slots is not None:
+            assigned = self._in_periods(self._slots, assigned, checked, len(batch))
+        assigned = self._buckets.with_summands(assigned)
         most = volume_max(assigned)
         if self._handed or not surely_within(most, self._window.volume_max, self._buckets.volume):
             outcome = self._meter_apart(batch, checked.user, guided.fault, (assigned, values))
@@ -114,6 +127,55 @@ class ColumnExecutor:
                 self._settle()
         self._seen += len(batch)
         return outcome
+
+    def _begin_slots(
+        self, events: EventPeriods, guided: pl.DataFrame, meters: MeterColumns
+    ) -> Slots:
+        slots = Slots(
+            events,
+            profile=guided["profile"],
+            profiles=meters.profiles,
+            heads_of=self._by_rows,
+        )
+        rows = {no: row for row, no in enumerate(self._no.to_list())} if events.buckets else {}
+        for no, bucket in events.buckets.items():
+            if bucket.meter.no in rows:
+                slots.know(rows[bucket.meter.no], bucket.state.period.start, rows[no])
+        return slots
+
+    def _in_periods(
+        self, slots: Slots, assigned: pl.DataFrame, checked: Checked, length: int
+    ) -> pl.DataFrame:
+        """Put the periods of event-time meters in the place of the meters."""
+        instants = checked.instant
+        if instants is None:
+            instants = pl.repeat(self._at, length, dtype=pl.Int64, eager=True)
+        placed = slots.place(assigned, instants.fill_null(self._at), self._add_slots)
+        events = placed.filter(pl.col("t").is_not_null())
+        slot = self._no.gather(events["m"]).alias("slot")
+        self._taken = events.select("rule", "v", "t", position="q").with_columns(slot)
+        return placed.drop("t")
+
+    def taken(self) -> pl.DataFrame | None:
+        """Return what event-time meters took of the last batch, but for ``Outcome.events``.
+
+        It has ``position``, ``slot``, ``rule``, quantity ``v`` and timestamp ``t``.
+        """
+        return self._taken
+
+    def _add_slots(self, buckets: list[Bucket]) -> int:
+        """Give slots rows behind all others; returns the first."""
+        first = len(self._no)
+        self._held |= {bucket.no: bucket for bucket in buckets}
+        more = columns_of(buckets)
+        moved = more.frame["profile"] + len(self._names)
+        self._no = pl.concat([self._no, more.frame["no"]])
+        self._profile = pl.concat([self._profile, moved])
+        self._names += [[name for _, name in profile.limits] for profile in more.profiles]
+        self._buckets.extend(more)
+        self._limits.extend(more.frame["profile"], more.profiles)
+        self._restore_reached(more.frame.with_columns(profile=moved), first=first)
+        return first
 
     def pushed(self) -> list[tuple[int, MeteredRecord]]:
         """Return the threshold records since this was last asked, in order of arrival.
@@ -149,6 +211,8 @@ class ColumnExecutor:
         pushed = self._fold(assigned, assignment[1])
         outcome = _outcome(fault if mine is None else fault.set(mine, 0))
         if mine is not None:
+            if self._taken is not None:
+                self._taken = self._taken.filter(~mine.gather(self._taken["position"]))
             pushed += self._meter_handed(batch, mine, outcome)
         # Records of one position belong to one user, so they come from one of the two paths.
         pushed.sort(key=lambda pair: pair[0])
@@ -185,7 +249,9 @@ class ColumnExecutor:
             {"m": list(self._reached), "reached": list(map(json_text, self._reached.values()))},
             schema={"m": pl.Int64, "reached": pl.String},
         )
+        # What periods of handed users hold is in them already.
         handed = [b for buckets in self._handed.values() for b in buckets if b.changed]
+        handed = [bucket for bucket in handed if not bucket.meter.by_event_time]
         apart = columns_of(sorted(handed, key=lambda bucket: bucket.meter.no))
         schema = {name: METER_SCHEMA[name] for name in CONTENTS}
 
@@ -238,6 +304,10 @@ class ColumnExecutor:
     ) -> list[tuple[int, MeteredRecord]]:
         """Make the threshold records: each shows the state after the record that crossed."""
         buckets = self._by_rows(pl.Series([c.m for c in crossings], dtype=pl.UInt32).unique())
+        if self._slots is not None:
+            # The rows of slots are not in the order of their meters.
+            order = {m: bucket.meter.no for m, bucket in buckets.items()}
+            crossings = sorted(crossings, key=lambda c: (c.q, order[c.m], c.rank))
         states: dict[tuple[int, int], MeterState] = {}
         texts: dict[tuple[int, int], str] = {}
         for moments in _moments(crossings):
@@ -264,10 +334,13 @@ class ColumnExecutor:
         row_of = dict(zip(self._no.gather(rows).to_list(), rows.to_list(), strict=True))
         missing = [no for no in row_of if no not in self._held]
         found = {row_of[b.meter.no]: b for b in self._source.by_numbers(missing)}
+        # There is one head of each event-time meter.
+        self._held |= {b.meter.no: b for b in found.values() if b.meter.by_event_time}
         return found | {row: self._held[no] for no, row in row_of.items() if no in self._held}
 
-    def _restore_reached(self, frame: pl.DataFrame) -> None:
-        known = frame.select(pl.int_range(pl.len()).alias("m"), "reached", "profile")
+    def _restore_reached(self, frame: pl.DataFrame, *, first: int = 0) -> None:
+        rows = pl.int_range(first, first + pl.len()).alias("m")
+        known = frame.select(rows, "reached", "profile")
         for m, text, profile in known.drop_nulls("reached").iter_rows():
             self._reached[m] = parse_json(text)
             for rank, name in enumerate(self._names[profile]):
@@ -291,7 +364,14 @@ class ColumnExecutor:
         for m, state in zip(rows.to_list(), states, strict=True):
             bucket = buckets[m]
             state.reached = dict(self._reached.pop(m, {}))
-            mine = Bucket(bucket.meter, state, changed=state.count != bucket.state.count)
+            if bucket.slot:
+                if state.count != bucket.state.count:
+                    bucket.changed, state.updated_at = True, self._at
+                bucket.state = state
+                continue
+            mine = bucket
+            if not bucket.meter.by_event_time:
+                mine = Bucket(bucket.meter, state, changed=state.count != bucket.state.count)
             self._handed.setdefault(bucket.meter.user_id, []).append(mine)
         self._buckets.forget(rows)
 
@@ -310,10 +390,14 @@ class ColumnExecutor:
         positions = mine.arg_true()
         there = positions.to_list()
         rows = batch.take(positions).rows()
-        inner = meter_rows(rows, plan=self._plan, buckets=self._handed, at=self._at)
+        period_of = no_periods if self._events is None else self._events.at
+        inner = meter_rows(
+            rows, plan=self._plan, buckets=self._handed, period_of=period_of, at=self._at
+        )
         outcome.metered += inner.metered - len(there)
         outcome.suspended += [(there[place], reason) for place, reason in inner.suspended]
         outcome.suspended.sort(key=lambda pair: pair[0])
+        outcome.events += [(there[place], *rest) for place, *rest in inner.events]
         return [(there[place], record) for place, record in inner.pushed()]
 
 

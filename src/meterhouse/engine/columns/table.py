@@ -128,8 +128,8 @@ class Table:
         self.measures = measures
         self.first = list(first)
         self.last = list(last)
-        meter_bits = max(meters.bit_length(), MOMENT_BITS)
-        self._bits = (_KEY_BITS - meter_bits) // len(section) if section else 0
+        self._meter_bits = max(meters.bit_length(), MOMENT_BITS)
+        self._bits = (_KEY_BITS - self._meter_bits) // len(section) if section else 0
         self._packed = bool(section)
         self._partials: list[pl.DataFrame] = []
         self._rows = 0
@@ -154,6 +154,11 @@ class Table:
         """The field of each column of carried values."""
         first = {f"f{place}": name for place, name in enumerate(self.first)}
         return first | {f"l{place}": name for place, name in enumerate(self.last)}
+
+    def make_room(self, meters: int) -> None:
+        """Let there be so many meters from now on."""
+        if self._packed and meters.bit_length() > self._meter_bits:
+            self._widen()
 
     def keyed(self, rows: pl.LazyFrame, numbers: Sequence[str]) -> pl.LazyFrame:
         """Add the key columns to records; ``numbers`` are the columns of the group numbers."""

@@ -1,5 +1,5 @@
 -- name: by_id
-SELECT * FROM bucket WHERE id = ?
+SELECT * FROM listed_bucket WHERE id = ?
 
 -- name: by_numbers
 SELECT * FROM bucket WHERE no IN (SELECT value FROM json_each(?))
@@ -11,37 +11,37 @@ SELECT * FROM bucket WHERE key_no = ? AND user_id IN (SELECT value FROM json_eac
 -- A plus sign keeps the planner from choosing another index.
 
 -- name: page_by_user
-SELECT * FROM bucket
+SELECT * FROM listed_bucket
 WHERE no > :after AND user_id = :user_id
     AND (:type_no IS NULL OR +type_no = :type_no) AND (:key_no IS NULL OR +key_no = :key_no)
 ORDER BY no LIMIT :limit
 
 -- name: page_by_type
-SELECT * FROM bucket WHERE no > :after AND type_no = :type_no ORDER BY no LIMIT :limit
+SELECT * FROM listed_bucket WHERE no > :after AND type_no = :type_no ORDER BY no LIMIT :limit
 
 -- name: page_by_key_type
-SELECT * FROM bucket WHERE no > :after AND key_no = :key_no AND type_no = :type_no
+SELECT * FROM listed_bucket WHERE no > :after AND key_no = :key_no AND type_no = :type_no
 ORDER BY no LIMIT :limit
 
 -- name: page_by_prefix
 -- By user; the last one of the page before is :user, its meter :after.
-SELECT * FROM bucket
+SELECT * FROM listed_bucket
 WHERE user_id >= :prefix AND user_id < :beyond AND (user_id, no) > (:user, :after)
     AND (:type_no IS NULL OR +type_no = :type_no)
 ORDER BY user_id, no LIMIT :limit
 
 -- name: page_by_key_prefix
 -- The same within a meter key, where a user has one meter of each type.
-SELECT * FROM bucket
+SELECT * FROM listed_bucket
 WHERE key_no = :key_no AND user_id >= :prefix AND user_id < :beyond
     AND (user_id, type_no) > (:user, :after) AND (:type_no IS NULL OR +type_no = :type_no)
 ORDER BY user_id, type_no LIMIT :limit
 
 -- name: page_by_key
-SELECT * FROM bucket WHERE no > :after AND key_no = :key_no ORDER BY no LIMIT :limit
+SELECT * FROM listed_bucket WHERE no > :after AND key_no = :key_no ORDER BY no LIMIT :limit
 
 -- name: page
-SELECT * FROM bucket WHERE no > :after ORDER BY no LIMIT :limit
+SELECT * FROM listed_bucket WHERE no > :after ORDER BY no LIMIT :limit
 
 -- name: key_no
 SELECT no FROM meter_key WHERE key = ?

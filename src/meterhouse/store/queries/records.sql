@@ -1,13 +1,13 @@
 -- name: page
 SELECT record.kind, run.id, record.node_id, record.text, record.no
 FROM metered_record AS record
-JOIN run ON run.no = record.run_no
+LEFT JOIN run ON run.no = record.run_no
 WHERE record.no > :after ORDER BY record.no LIMIT :limit
 
 -- name: page_of_kind
 SELECT record.kind, run.id, record.node_id, record.text, record.no
 FROM metered_record AS record
-JOIN run ON run.no = record.run_no
+LEFT JOIN run ON run.no = record.run_no
 WHERE record.no > :after AND record.kind = :kind ORDER BY record.no LIMIT :limit
 
 -- name: page_of_run

@@ -11,6 +11,20 @@ SET updated_at = excluded.updated_at, contents = excluded.contents
 -- name: clear_contents
 DELETE FROM meter_contents WHERE meter_no = ?
 
+-- name: put_period
+INSERT INTO event_period (
+    meter_no, start_at, end_at, sequence, key_no, closed, adjustments, updated_at, contents
+) SELECT ?1, ?2, ?3, ?4, key_no, ?5, ?6, ?7, ?8 FROM meter WHERE no = ?1
+ON CONFLICT (meter_no, start_at) DO UPDATE
+SET closed = excluded.closed, adjustments = excluded.adjustments,
+    updated_at = excluded.updated_at, contents = excluded.contents
+
+-- name: release_adjustment
+DELETE FROM adjustment_due WHERE record_no = ?
+
+-- name: give_run
+UPDATE metered_record SET run_no = ? WHERE no = ?
+
 -- name: delete_meter
 DELETE FROM meter WHERE no = ?
 

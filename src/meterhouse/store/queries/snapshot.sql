@@ -28,6 +28,55 @@ JOIN meter ON meter.no = meter_period.meter_no
 WHERE meter_period.key_no = :key_no
 ORDER BY meter_period.end_at, meter.id
 
+-- name: has_event_meters
+SELECT EXISTS (SELECT 1 FROM meter_period WHERE key_no = -:key_no)
+
+-- name: due_events
+-- Event-time meters of which a period closes; not those that are over and hold nothing open,
+-- unless they are to be deleted.
+SELECT meter_period.meter_no
+FROM meter_period
+JOIN meter ON meter.no = meter_period.meter_no
+JOIN meter_type ON meter_type.no = meter.type_no
+JOIN meter_type_version AS version ON version.no = meter.version_no
+WHERE meter_period.key_no = -:key_no AND meter_period.end_at <= :at
+    AND meter_period.end_at + meter_type.grace <= :at
+    AND (
+        meter.delete_on_reset
+        OR coalesce(
+            iif(json_type(meter.own, '$.activeTo') IS NULL,
+                version.active_to, meter.own ->> '$.activeTo'),
+            9223372036854775807
+        ) > :at
+        OR EXISTS (
+            SELECT 1 FROM event_period WHERE event_period.meter_no = meter.no AND closed = 0
+        )
+    )
+UNION
+SELECT event_period.meter_no
+FROM event_period
+JOIN meter ON meter.no = event_period.meter_no
+JOIN meter_type ON meter_type.no = meter.type_no
+WHERE event_period.key_no = :key_no AND event_period.closed = 0 AND event_period.end_at <= :at
+    AND event_period.end_at + meter_type.grace <= :at
+
+-- name: open_periods
+SELECT * FROM period_bucket
+WHERE no IN (SELECT value FROM json_each(?)) AND closed = 0
+
+-- name: periods
+-- Of a JSON list of [meter number, start].
+SELECT period_bucket.*
+FROM json_each(?) AS place
+CROSS JOIN period_bucket
+    ON period_bucket.no = place.value ->> 0 AND period_bucket.start_at = place.value ->> 1
+
+-- name: adjustments_due
+SELECT record.no, record.text
+FROM adjustment_due
+JOIN metered_record AS record ON record.no = adjustment_due.record_no
+WHERE adjustment_due.key_no = ? ORDER BY record.no
+
 -- name: identity_columns
 -- Whole columns as three texts: many times fewer objects than rows. The order of the inner
 -- query is the order of all three.

@@ -134,7 +134,9 @@ class _Meter(NodeRun):
         self._offset = 0
 
     def start(self) -> Iterator[Outputs]:
-        return self._pages(self._metering.scan(), RESET, into=self._golden_first)
+        # They are in the ledger already: what waits for a run is only their way downstream.
+        yield from self._pages(self._metering.released(), RESET, into=[])
+        yield from self._pages(self._metering.scan(), RESET, into=self._golden_first)
 
     def take(self, batch: UsageBatch) -> Outputs:
         outcome = self._metering.meter(batch)
@@ -162,6 +164,7 @@ class _Meter(NodeRun):
         else:
             golden = self._metering.scan(self._site.world.facts.end_at)
         yield from self._pages(golden, RESET, into=self._golden_last)
+        yield from self._pages(self._metering.adjustments(), RESET, into=self._golden_last)
 
     def commit(self, result: RunResult) -> None:
         emitted = (*self._golden_first, *self._thresholds, *self._golden_last)
