@@ -128,10 +128,9 @@ def _summed(frame: pl.DataFrame, *, keys: Sequence[str], quantity: str) -> pl.Da
             f"the quantities of the column {quantity!r} add up to more than 38 digits",
             hint="Rate metered records with rate()",
         )
-    total = pl.col(quantity)
-    if values.dtype.is_integer():
-        total = total.cast(pl.Int128)
-    return frame.group_by(keys, maintain_order=True).agg(total.sum())
+    wide = values.cast(pl.Int128) if values.dtype.is_integer() else values
+    numbered = frame.select(keys).with_columns(wide.alias(quantity))
+    return numbered.group_by(keys, maintain_order=True).sum()
 
 
 def _singles(
