@@ -151,8 +151,8 @@ def test_cells_without_a_price_are_unpriced():
     rating = rated(price(model, "tokens"), usage)
     assert [int(charge.quantity) for charge in rating.charges] == [5]
     assert [(one.quantity, one.fields.get("model"), one.skus) for one in rating.unpriced] == [
-        (4, '"haiku"', ("tokens",)),
         (2, None, ("tokens",)),
+        (4, '"haiku"', ("tokens",)),
     ]
 
 

@@ -123,14 +123,12 @@ def _extremes(units: pl.Series) -> tuple[int, int]:
 def _shortened(units: pl.Series, scale: int) -> tuple[pl.Series, int]:
     """Leave out the zeros that all numbers end in: found in some, then looked for in all."""
     zeros, some = scale, units.head(_SAMPLE)
-    while zeros:
+    while True:
         zeros = _common_zeros(some, zeros)
-        rest = units % pl.Series([10**zeros], dtype=units.dtype)
-        some = units.filter(rest != 0).head(_SAMPLE)
+        ending = pl.Series([10**zeros], dtype=units.dtype)
+        some = units.filter(units % ending != 0).head(_SAMPLE)
         if not len(some):
-            break
-    short = units // pl.Series([10**zeros], dtype=units.dtype) if zeros else units
-    return short, scale - zeros
+            return (units // ending if zeros else units), scale - zeros
 
 
 def _common_zeros(units: pl.Series, most: int) -> int:

@@ -32,7 +32,7 @@ from meterhouse.rating.pieces import pieces_of
 from meterhouse.rating.ratio import Ratio, ratio
 
 _ANY_PERIOD = BillingPeriod(0, 0, "UTC")
-_ROW = "__row"
+_ROW = "row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,32 @@ def rate_frame(
     whose quantity is their sum; lines are in the order in which they first occur. Adds ``minor``:
     net amounts in the currency's smallest units.
     """
-    lines = _summed(frame, keys=[*keys, sku], quantity=quantity) if keys else frame
+    # Columns are known by their places: names of users never reach an expression.
+    names = {f"k{place}": name for place, name in enumerate([*keys, sku])}
+    columns = [frame[name].alias(place) for place, name in names.items()]
+    lines = pl.DataFrame([*columns, frame[quantity].alias("quantity")])
+    if keys:
+        lines = _summed(lines, list(names))
+    minor = _minor_amounts(book, lines, sku=f"k{len(keys)}")
+    if not keys:
+        return frame.with_columns(minor)
+    return lines.rename({**names, "quantity": quantity}).with_columns(minor)
+
+
+def _summed(lines: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    quantities = lines["quantity"]
+    if not sum_fits(quantities):
+        raise RatingError(
+            "the quantities add up to more than 38 digits",
+            hint="Rate metered records with rate()",
+        )
+    total = pl.col("quantity")
+    if quantities.dtype.is_integer():
+        total = total.cast(pl.Int128)
+    return lines.group_by(keys, maintain_order=True).agg(total.sum())
+
+
+def _minor_amounts(book: PriceBook, lines: pl.DataFrame, *, sku: str) -> pl.Series:
     prices = {price.sku: price for price in book.prices}
     rows = [pl.Series(_ROW, [], dtype=pl.UInt32)]
     minor = [pl.Series("minor", [], dtype=pl.Int128)]
@@ -114,23 +139,10 @@ def rate_frame(
                 f"price book {book.id} has no price {name!r}",
                 hint=f"It has: {', '.join(sorted(prices))}",
             )
-        rated = rate_column(book, prices[name], part[quantity])
+        rated = rate_column(book, prices[name], part["quantity"])
         rows.append(part[_ROW])
         minor.append(rated.minor.cast(pl.Int128).alias("minor"))
-    amounts = pl.DataFrame([pl.concat(rows), pl.concat(minor)]).sort(_ROW)
-    return lines.with_columns(amounts["minor"])
-
-
-def _summed(frame: pl.DataFrame, *, keys: Sequence[str], quantity: str) -> pl.DataFrame:
-    values = frame[quantity]
-    if not sum_fits(values):
-        raise RatingError(
-            f"the quantities of the column {quantity!r} add up to more than 38 digits",
-            hint="Rate metered records with rate()",
-        )
-    wide = values.cast(pl.Int128) if values.dtype.is_integer() else values
-    numbered = frame.select(keys).with_columns(wide.alias(quantity))
-    return numbered.group_by(keys, maintain_order=True).sum()
+    return pl.DataFrame([pl.concat(rows), pl.concat(minor)]).sort(_ROW)["minor"]
 
 
 def _singles(
