@@ -1,7 +1,7 @@
 """What rating costs: a million golden records at graduated prices, beside a hand-written loop.
 
 Both get the quantities and give amounts rounded to cents, each record a line of its own, and must
-give the same. The loop is plain ``decimal``: the tiers unrolled into tuples, no objects, no breakdown.
+give the same. The loop is plain ``decimal``: tiers as tuples, no objects, no breakdown.
 ``rate()`` through metered records, which also matches prices and says how each amount came about,
 is timed on a tenth of them.
 """
