@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 from meterhouse.core.json_text import parse_json
 from meterhouse.core.quantity import ZERO, number_text
@@ -19,6 +20,7 @@ def grouped_text(number: Decimal) -> str:
     return f"{int(whole):,}{point}{fraction}"
 
 
+@lru_cache(maxsize=4096)
 def range_text(above: Decimal, up_to: Decimal | None) -> str:
     """Write the range of a tier.
 
