@@ -77,6 +77,12 @@ def test_digits_that_only_some_quantities_have(rare):
     assert column.units.null_count() == 0
 
 
+def test_a_thousand_tiers():
+    tiers = [tier(bound * 7, "0.001", bound % 3) for bound in range(1, 1000)]
+    of_book = book(price(Graduated((*tiers, tier(None, "0.0005")))))
+    assert_equal_to_lines(of_book, [dec(n * 97) for n in range(80)], pl.Int64)
+
+
 def test_no_rows():
     column = rate_column(book(), price(PerUnit(dec(1))), pl.Series("q", [], dtype=pl.Int64))
     assert (len(column.minor), len(column.units)) == (0, 0)

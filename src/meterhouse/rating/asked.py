@@ -44,13 +44,3 @@ def due_unused(price: Price) -> bool:
         return False
     models = single_models(price.model)
     return any(isinstance(model, Flat) and not model.only_if_used for model in models)
-
-
-def takes_usage(price: Price) -> bool:
-    """Whether the price is for usage.
-
-    A fee that names no usage is not: it would hide what no price is for.
-    """
-    if isinstance(price.model, Flat) and not price.model.only_if_used:
-        return bool(set(certain_fields(price)) - {"customer"})
-    return True

@@ -15,8 +15,9 @@ from functools import reduce
 from meterhouse.core.charge import MeteredUsage, UsageItem
 from meterhouse.core.json_text import canonical_text
 from meterhouse.core.price_book import Price
+from meterhouse.core.price_book_lint import is_fee
 from meterhouse.core.quantity import EXACT, ZERO, number_text
-from meterhouse.rating.asked import RECORD_FIELDS, asked_fields, certain_fields, takes_usage
+from meterhouse.rating.asked import RECORD_FIELDS, asked_fields, certain_fields
 from meterhouse.rating.fault import RatingError
 
 _NO_BREAKDOWN = "no_breakdown"
@@ -52,7 +53,7 @@ class Cutter:
     """Cuts records for the prices of a book. Records of one kind are judged once."""
 
     def __init__(self, prices: Sequence[Price], *, customer: str) -> None:
-        self._prices = [price for price in prices if takes_usage(price)]
+        self._prices = [price for price in prices if not is_fee(price)]
         self._customer = canonical_text(customer)
         names = {name for price in self._prices for name in certain_fields(price)}
         self._names = tuple(sorted(names))

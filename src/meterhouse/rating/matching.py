@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from meterhouse.core.price_book import Matrix, Price
-from meterhouse.rating.asked import ABSENT, certain_fields, dimensions, takes_usage
+from meterhouse.core.price_book_lint import is_fee
+from meterhouse.rating.asked import ABSENT, certain_fields, dimensions
 from meterhouse.rating.models import single_models
 from meterhouse.rating.models.matrix import cell_price
 
@@ -36,7 +37,7 @@ class Matcher:
         self._index: dict[tuple[str, ...], dict[str, list[int]]] = {}
         names: set[str] = set()
         for place, price in enumerate(prices):
-            if takes_usage(price):
+            if not is_fee(price):
                 certain = certain_fields(price)
                 names.update(certain, dimensions(price))
                 firsts = price.match.fields[certain[0]] if certain else (ABSENT,)

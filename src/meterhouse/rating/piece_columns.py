@@ -54,21 +54,23 @@ def computed(pieces: Pieces, numbers: Numbers, rounder: Rounder) -> tuple[pl.Ser
     reached = pieces.below(numbers.high)
     narrow = numbers.high <= most_of(reached, rounder, limit=INT64_MAX)
     dtype = pl.Int64 if narrow else pl.Int128
-    frame = pl.DataFrame({"q": numbers.units.cast(dtype)})
-    exact = frame.select(_exact(reached, dtype).alias("units"))
-    made = exact.select(rounder.rounded(pl.col("units"), dtype).alias("minor"))
-    return exact["units"], made["minor"]
+    quantities = pl.DataFrame({"q": numbers.units.cast(dtype)})
+    charged = quantities.select(_charged(reached, dtype).alias("x"))["x"]
+    units = _cost(reached, charged)
+    minor = pl.DataFrame({"units": units}).select(rounder.rounded(pl.col("units"), dtype))
+    return units, minor.to_series().alias("minor")
 
 
-def _exact(pieces: Pieces, dtype: type[pl.Int64 | pl.Int128]) -> pl.Expr:
-    x = _charged(pieces, dtype)
-    constant = pl.lit(pieces.pieces[0].constant, dtype)
-    slope = pl.lit(pieces.pieces[0].slope, dtype)
-    for piece in pieces.pieces[1:]:
-        inside = x > pl.lit(piece.above, dtype)
-        constant = pl.when(inside).then(pl.lit(piece.constant, dtype)).otherwise(constant)
-        slope = pl.when(inside).then(pl.lit(piece.slope, dtype)).otherwise(slope)
-    return constant + slope * x
+def _cost(pieces: Pieces, charged: pl.Series) -> pl.Series:
+    """Constant and slope of the piece that holds each number: a search for bounds below it."""
+    dtype = charged.dtype
+    constants = pl.Series([one.constant for one in pieces.pieces], dtype=dtype)
+    slopes = pl.Series([one.slope for one in pieces.pieces], dtype=dtype)
+    if len(pieces.pieces) == 1:
+        return charged * slopes + constants
+    bounds = pl.Series([one.above for one in pieces.pieces[1:]], dtype=dtype)
+    held = bounds.search_sorted(charged, side="left")
+    return constants.gather(held) + slopes.gather(held) * charged
 
 
 def _charged(pieces: Pieces, dtype: type[pl.Int64 | pl.Int128]) -> pl.Expr:

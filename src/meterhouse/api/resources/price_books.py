@@ -59,8 +59,11 @@ SCHEMAS: dict[str, Schema] = {
     "PriceBookPage": page("priceBooks", whole(_VERSION)),
     "PriceBookCheck": whole(
         {
-            "id": nullable(TEXT), "version": nullable(TEXT), "hash": nullable(TEXT),
-            "problems": array(_FINDING), "warnings": array(_FINDING),
+            "id": nullable(TEXT),
+            "version": nullable(TEXT),
+            "hash": nullable(TEXT),
+            "problems": array(_FINDING),
+            "warnings": array(_FINDING),
         }
     ),
 }
