@@ -4,7 +4,9 @@ import pytest
 
 from meterhouse.core.charge import ChargeKind
 from meterhouse.core.price_book import Flat, Graduated, Hybrid, Included, Matrix, PerUnit
+from meterhouse.core.price_book_reading import read_price_book
 from meterhouse.rating import RatingError
+from tests.core.price_books import EXAMPLE
 from tests.rating.books import book, charged, dec, price, rated, tier, used
 
 ONE, TWO, THREE = (PerUnit(dec(number)) for number in (1, 2, 3))
@@ -61,6 +63,16 @@ def test_any_value_and_the_missing_one_hold():
     of_book = book(price(ONE, match={"region": "*"}))
     usage = used(1, "a", custom_fields={"region": "EU"}), used(2, "b")
     assert quantities(rated(of_book, *usage)) == {("calls",): 3}
+
+
+def test_null_is_the_missing_value():
+    of_book = book(
+        price(ONE, "none", match={"region": None}),
+        price(TWO, "eu", match={"region": ["eu", None, 5]}, priority=1),
+    )
+    usage = used(1, "a"), used(2, "b", breakdowns={"region": [(["eu"], 1), ([None], 1)]})
+    assert quantities(rated(of_book, *usage)) == {("eu",): 3}
+    assert quantities(rated(book(of_book.prices[0]), *usage)) == {("none",): 2, "no_price": 1}
 
 
 def test_custom_fields_and_the_customer_match():
@@ -121,6 +133,23 @@ def test_no_breakdown_has_all_fields():
     of_book = book(price(ONE, "a", match={"model": "opus"}), price(TWO, "b", match={"app": "x"}))
     usage = used(9, breakdowns={"model": [(["opus"], 9)], "app": [(["x"], 9)]})
     assert quantities(rated(of_book, usage)) == {"no_breakdown": 9}
+
+
+def test_a_price_book_as_it_is_written():
+    """The example of price books, read from its document."""
+    tokens = [
+        ("gpt-4o", "input", 834567),
+        ("gpt-4o", "cached", 400000),
+        ("gpt-4o", "output", 98765),
+    ]
+    entries = [(("ai", model, kind), quantity) for model, kind, quantity in tokens]
+    usage = (
+        used(150000, "a", custom_fields={"service": "message", "component": "aura-groot"}),
+        used(1333332, "b", breakdowns={"service,model,token_type": entries}),
+    )
+    rating = rated(read_price_book(EXAMPLE), *usage)
+    assert rating.unpriced == ()
+    assert [str(charge.net) for charge in rating.charges] == ["355.00", "3.57"]
 
 
 def test_a_field_that_no_breakdown_has():

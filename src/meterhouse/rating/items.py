@@ -17,7 +17,7 @@ from meterhouse.core.json_text import canonical_text
 from meterhouse.core.price_book import Price
 from meterhouse.core.price_book_lint import is_fee
 from meterhouse.core.quantity import EXACT, ZERO, number_text
-from meterhouse.rating.asked import RECORD_FIELDS, asked_fields, certain_fields
+from meterhouse.rating.asked import ABSENT, RECORD_FIELDS, asked_fields, certain_fields
 from meterhouse.rating.fault import RatingError
 
 _NO_BREAKDOWN = "no_breakdown"
@@ -89,10 +89,10 @@ def _judged(
     lacking = False
     for price in prices:
         known = [name for name in certain_fields(price) if name not in grouped]
-        if any(name in fields and fields[name] not in price.match.fields[name] for name in known):
-            continue
-        if any(name not in fields for name in known):
-            lacking = True
+        failing = [n for n in known if fields.get(n, ABSENT) not in price.match.fields[n]]
+        if failing:
+            # Only a field that the usage lacks is in the way: say so, should nothing else fit.
+            lacking |= not any(name in fields for name in failing)
             continue
         wanted |= asked_fields(price) & grouped
     unpriced = _NO_BREAKDOWN if lacking else _NO_PRICE

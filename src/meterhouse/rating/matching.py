@@ -59,7 +59,7 @@ class Matcher:
     def _decide(self, fields: Mapping[str, str]) -> Matched:
         found: list[int] = []
         for certain, by_first in self._index.items():
-            first = fields.get(certain[0], "") if certain else ABSENT
+            first = fields.get(certain[0], ABSENT) if certain else ABSENT
             found += (place for place in by_first.get(first, ()) if self._holds(place, fields))
         if not found:
             return Matched(unpriced="no_price")
@@ -75,7 +75,7 @@ class Matcher:
 
     def _holds(self, place: int, fields: Mapping[str, str]) -> bool:
         wanted = self._prices[place].match.fields
-        return all(not texts or fields.get(name) in texts for name, texts in wanted.items())
+        return all(not texts or fields.get(name, ABSENT) in texts for name, texts in wanted.items())
 
 
 def _rank(price: Price) -> tuple[int, int]:
