@@ -4,6 +4,7 @@ Use: python -m bench [--records 10000000] [--rounds 5] [--data bench/data] [--me
      python -m bench --server [--meters 1000000]
      python -m bench --forwarding
      python -m bench --columnar [--records 10000000] [--rounds 3]
+     python -m bench --documents [--rounds 3] [--rows 200000] [--invoices 10000]
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 
 import polars as pl
 
-from bench import columnar, digest, forwarding, generate, meterhouse_run, server
+from bench import columnar, digest, documents, forwarding, generate, meterhouse_run, server
 from bench.measure import Measured, Summary, measure, summary
 
 _HERE = Path(__file__).resolve().parent
@@ -273,6 +274,9 @@ def main() -> None:
     parser.add_argument("--server", action="store_true", help="the server instead")
     parser.add_argument("--forwarding", action="store_true", help="a backlog over HTTP instead")
     parser.add_argument("--columnar", action="store_true", help="what nodes before the meter cost")
+    parser.add_argument("--documents", action="store_true", help="invoices as files instead")
+    parser.add_argument("--rows", type=int, default=documents.ROWS, help="of the one workbook")
+    parser.add_argument("--invoices", type=int, default=documents.INVOICES, help="small ones")
     parser.add_argument("--meters", type=int, default=_METERS, help="how many the server has")
     args = parser.parse_args()
     bench = Bench(args.data.resolve(), _SIZE_NAMES[args.records])
@@ -287,6 +291,11 @@ def main() -> None:
         elif args.columnar:
             kept = "RESULTS-columnar.md"
             text = _columnar(bench, min(args.rounds, 3))
+        elif args.documents:
+            kept = "RESULTS-documents.md"
+            sizes = {"rows": args.rows, "invoices": args.invoices}
+            whole = sizes == {"rows": documents.ROWS, "invoices": documents.INVOICES}
+            text = documents.run(rounds=min(args.rounds, 3), **sizes, log=_log)
         elif args.memory:
             kept, whole = "RESULTS-memory.md", True
             text = _memory(bench, min(args.rounds, 2))

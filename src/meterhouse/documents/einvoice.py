@@ -196,10 +196,11 @@ def _preceding(invoice: Invoice) -> list[dict[str, Any]]:
 
 
 def _ship_to(invoice: Invoice) -> dict[str, Any]:
-    """Where an Intra-Community supply went: the country of the buyer."""
+    """Where an Intra-Community supply went: the buyer's address."""
     if all(tax.category != "K" for tax in invoice.taxes):
         return {}
-    return {"BG-13": {"country_code": invoice.buyer.address.country}}
+    party = _party(invoice, invoice.buyer)
+    return {"BG-13": {name: text for name, text in party.items() if "identifier" not in name}}
 
 
 def _party(invoice: Invoice, party: Party) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """An invoice as rows of FOCUS 1.2, the FinOps format of cost and usage.
 
-A row is a charge: one for each line, one for each tax, one for each credit. What all rows bill is
-what the invoice asks for: the sum of ``BilledCost`` is the payable amount, negative in a credit note.
+A row is a charge: one for each line, for each tax and for each credit. All rows together bill what
+the invoice asks for: the sum of ``BilledCost`` is the payable amount, below 0 in a credit note.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ _WIDTHS = (26, 30, 17, 12, 16, 20)
 #: Columns of labels and values at the right of the header.
 _RIGHT = 3
 _BARS_MAX = 15
+_ROW_PIXELS = 20
 #: A hidden column: what the bars of the chart are called.
 _LABELS = 7
 
@@ -30,7 +31,6 @@ def write_front(
     styles = page.styles
     page.widths(*_WIDTHS)
     page.sheet.set_column(_LABELS, _LABELS, 30, None, {"hidden": True})
-    page.sheet.print_area(0, 0, 1_048_575, len(_WIDTHS) - 1)
     title = title_of(invoice)
     page.row(
         [
@@ -47,7 +47,8 @@ def write_front(
     _write_header(page, invoice)
     first, last = _write_summary(page, invoice, lines)
     _write_footer(page, invoice, sums_of(invoice), table=table)
-    _insert_chart(page, book, first=first, last=last)
+    below = _insert_chart(page, book, first=first, last=last)
+    page.sheet.print_area(0, 0, below, len(_WIDTHS) - 1)
 
 
 def _section(page: Page, *titles: tuple[int, str]) -> None:
@@ -179,10 +180,10 @@ def _sum_row(page: Page, label: str, formula: str, value: Decimal, *, style: str
     )
 
 
-def _insert_chart(page: Page, book: Any, *, first: int, last: int) -> None:
-    """Show the amounts of the components as bars, below everything."""
+def _insert_chart(page: Page, book: Any, *, first: int, last: int) -> int:
+    """Show the amounts of the components as bars, below everything; returns the last row."""
     if last < first:
-        return
+        return page.next
     last = min(last, first + _BARS_MAX - 1)
     chart = book.add_chart({"type": "bar"})
     chart.add_series(
@@ -200,5 +201,7 @@ def _insert_chart(page: Page, book: Any, *, first: int, last: int) -> None:
     chart.show_hidden_data()
     chart.set_y_axis({"reverse": True, "num_font": {"size": 8}})
     chart.set_x_axis({"visible": False, "major_gridlines": {"visible": False}})
-    chart.set_size({"width": 860, "height": 120 + 34 * (last - first + 1)})
+    height = 120 + 34 * (last - first + 1)
+    chart.set_size({"width": 860, "height": height})
     page.sheet.insert_chart(page.next + 1, 0, chart)
+    return page.next + 2 + height // _ROW_PIXELS

@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from meterhouse.core.quantity import fraction_digits, number_text
+from meterhouse.core.quantity import EXACT, fraction_digits, number_text
 from meterhouse.documents.plain_text import xml_text
 
 #: A sheet has 2**20 rows; beyond them a table goes on in the next.
@@ -95,6 +95,16 @@ def cell_text(value: str) -> str:
     text = xml_text(value[:_TEXT_CHARS_MAX])
     # What looks so is taken for formatted text, and written as it is.
     return f"{text} " if text.startswith("<r>") and text.endswith("</r>") else text
+
+
+def plain_number(value: Decimal) -> Decimal | int:
+    """Return a number so that equal ones are written the same: 5, not 5.00.
+
+    >>> plain_number(Decimal("5.00")), plain_number(Decimal("0.50"))
+    (5, Decimal('0.5'))
+    """
+    whole = value.to_integral_value()
+    return int(whole) if whole == value else value.normalize(EXACT)
 
 
 def is_too_long(value: Decimal | None) -> bool:
@@ -193,7 +203,7 @@ class Page:
 
     def _write(self, place: int, value: Any, style: Any) -> None:
         if isinstance(value, Formula):
-            self.sheet.write_formula(self.next, place, value.text, style, value.value)
+            self.sheet.write_formula(self.next, place, value.text, style, plain_number(value.value))
         elif value is None or value == "":
             self.sheet.write_blank(self.next, place, None, style)
         elif isinstance(value, str):
@@ -201,7 +211,7 @@ class Page:
         elif isinstance(value, date):
             self.sheet.write_datetime(self.next, place, value, style)
         else:
-            self.sheet.write_number(self.next, place, value, style)
+            self.sheet.write_number(self.next, place, plain_number(value), style)
 
     def skip(self) -> None:
         """Leave a row empty."""
@@ -284,7 +294,7 @@ class Page:
         number = value(item)
         if number is not None:
             shown = format_of(number) if format_of is not None else style
-            self.sheet.write_number(row, place, number, shown)
+            self.sheet.write_number(row, place, plain_number(number), shown)
 
     def _put_date(
         self, place: int, value: Callable[[Any], date | None], row: int, item: Any
