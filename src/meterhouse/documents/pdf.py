@@ -149,9 +149,7 @@ def _data(invoice: Invoice) -> dict[str, Any]:
             "buyer": party_lines(invoice.buyer),
             "details": _details(invoice),
             "currency": invoice.currency,
-            "summary": [
-                _summed(invoice, group) for group in grouped(lines, "component", "service")
-            ],
+            "summary": _summary(invoice, lines),
             "footing": list(_footing(invoice)),
             "payable": {"label": said, "amount": f"{payable} {invoice.currency}"},
             "notes": [f"{tax_label(tax)}: {tax.reason}" for tax in invoice.taxes if tax.reason],

@@ -80,6 +80,8 @@ def field_text(fields: Mapping[str, str], name: str) -> str:
     value = fields.get(name, "")
     if value == "null":
         return ""
+    if len(value) > 1 and "\\" not in value and value[0] == value[-1] == '"':
+        return value[1:-1]
     if value.startswith('"'):
         try:
             return str(json.loads(value))
