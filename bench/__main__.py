@@ -5,6 +5,7 @@ Use: python -m bench [--records 10000000] [--rounds 5] [--data bench/data] [--me
      python -m bench --forwarding
      python -m bench --columnar [--records 10000000] [--rounds 3]
      python -m bench --rating
+     python -m bench --documents [--rounds 3] [--rows 200000] [--invoices 10000]
 """
 
 from __future__ import annotations
@@ -24,7 +25,16 @@ from pathlib import Path
 
 import polars as pl
 
-from bench import columnar, digest, forwarding, generate, meterhouse_run, rating, server
+from bench import (
+    columnar,
+    digest,
+    documents,
+    forwarding,
+    generate,
+    meterhouse_run,
+    rating,
+    server,
+)
 from bench.measure import Measured, Summary, measure, summary
 
 _HERE = Path(__file__).resolve().parent
@@ -275,6 +285,9 @@ def main() -> None:
     parser.add_argument("--forwarding", action="store_true", help="a backlog over HTTP instead")
     parser.add_argument("--columnar", action="store_true", help="what nodes before the meter cost")
     parser.add_argument("--rating", action="store_true", help="rating a million golden records")
+    parser.add_argument("--documents", action="store_true", help="invoices as files instead")
+    parser.add_argument("--rows", type=int, default=documents.ROWS, help="of the one workbook")
+    parser.add_argument("--invoices", type=int, default=documents.INVOICES, help="small ones")
     parser.add_argument("--meters", type=int, default=_METERS, help="how many the server has")
     args = parser.parse_args()
     bench = Bench(args.data.resolve(), _SIZE_NAMES[args.records])
@@ -292,6 +305,11 @@ def main() -> None:
         elif args.rating:
             kept, whole = "RESULTS-rating.md", True
             text = rating.run(rounds=args.rounds, log=_log)
+        elif args.documents:
+            kept = "RESULTS-documents.md"
+            sizes = {"rows": args.rows, "invoices": args.invoices}
+            whole = sizes == {"rows": documents.ROWS, "invoices": documents.INVOICES}
+            text = documents.run(rounds=min(args.rounds, 3), **sizes, log=_log)
         elif args.memory:
             kept, whole = "RESULTS-memory.md", True
             text = _memory(bench, min(args.rounds, 2))

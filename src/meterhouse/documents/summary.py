@@ -1,0 +1,129 @@
+"""The sums that documents show beside those of the invoice: per component, per kind, by day.
+
+Each is an exact sum of lines; none is rounded, and the last is always what the invoice says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from meterhouse.core.charge import ChargeKind
+from meterhouse.core.invoice import Invoice, InvoiceKind, InvoiceLine
+from meterhouse.core.quantity import EXACT, ZERO
+from meterhouse.documents.shown_line import ShownLine, field_text, shown_lines, total
+
+_OTHERS = "others"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lines that have something in common: what they are for, how much, and what it costs.
+
+    ``unit`` is empty and ``quantity`` nothing where the lines count different things.
+    """
+
+    names: tuple[str, ...]
+    quantity: Decimal | None
+    unit: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """How the lines of an invoice come to their sum.
+
+    ``charges`` - ``discounts`` + ``commitments`` + ``adjustments`` = ``lines`` of the totals.
+    Unless the invoice says how many ``requests`` there were, they are what is counted, tokens left
+    out.
+    """
+
+    requests: Decimal
+    charges: Decimal
+    discounts: Decimal
+    commitments: Decimal
+    adjustments: Decimal
+
+
+def title_of(invoice: Invoice) -> str:
+    """What the document is: ``Invoice`` or ``Credit note``."""
+    return "Credit note" if invoice.kind is InvoiceKind.CREDIT_NOTE else "Invoice"
+
+
+def grouped(lines: Iterable[ShownLine], *names: str) -> list[Group]:
+    """Add lines up that have the same values of these columns, in the order of the lines."""
+    groups: dict[tuple[str, ...], list[InvoiceLine]] = {}
+    for shown in lines:
+        groups.setdefault(tuple(getattr(shown, name) for name in names), []).append(shown.line)
+    return [_group(key, members) for key, members in groups.items()]
+
+
+def _group(names: tuple[str, ...], lines: Sequence[InvoiceLine]) -> Group:
+    used = [line.charge for line in lines if line.charge.kind is not ChargeKind.TRUE_UP]
+    units = {charge.unit for charge in used}
+    alike = len(units) == 1
+    return Group(
+        names,
+        total([charge.quantity for charge in used]) if alike else None,
+        units.pop() if alike else "",
+        total([line.net for line in lines]),
+    )
+
+
+def discount_of(line: InvoiceLine) -> Decimal:
+    """What discounts took off a line, those of the whole invoice included."""
+    return _reduced(line, maximum=False)
+
+
+def maximum_of(line: InvoiceLine) -> Decimal:
+    """What maxima took off a line."""
+    return _reduced(line, maximum=True)
+
+
+def _reduced(line: InvoiceLine, *, maximum: bool) -> Decimal:
+    both = (*line.charge.reductions, *line.shares)
+    return total([one.amount for one in both if (one.kind == "maximum") is maximum])
+
+
+def sums_of(invoice: Invoice) -> Sums:
+    """Work out how the lines come to their sum."""
+    gross = dict.fromkeys(ChargeKind, ZERO)
+    discounts = maxima = requests = ZERO
+    for shown in shown_lines(invoice):
+        line, charge = shown.line, shown.line.charge
+        gross[charge.kind] = EXACT.add(gross[charge.kind], charge.gross)
+        discounts = EXACT.add(discounts, discount_of(line))
+        maxima = EXACT.add(maxima, maximum_of(line))
+        if charge.kind is ChargeKind.USAGE and not shown.is_tokens:
+            requests = EXACT.add(requests, charge.quantity)
+    return Sums(
+        requests=requests if invoice.requests is None else invoice.requests,
+        charges=EXACT.add(gross[ChargeKind.USAGE], gross[ChargeKind.FEE]),
+        discounts=discounts,
+        commitments=EXACT.subtract(gross[ChargeKind.TRUE_UP], maxima),
+        adjustments=gross[ChargeKind.ADJUSTMENT],
+    )
+
+
+def by_day(invoice: Invoice, series_max: int) -> tuple[list[str], dict[date, list[Decimal]]]:
+    """Return the usage of each day by component: names of the components, sums by day.
+
+    The components with the most usage have a series each, all others one together.
+    """
+    sums: dict[str, Decimal] = {}
+    for window in invoice.windows:
+        name = field_text(window.fields, "component") or field_text(window.fields, "meter_type")
+        sums[name] = EXACT.add(sums.get(name, ZERO), window.quantity)
+    names = sorted(sums, key=lambda name: (-sums[name], name))
+    if len(names) > series_max:
+        names = [*names[: series_max - 1], _OTHERS]
+    places = {name: place for place, name in enumerate(names)}
+    days: dict[date, list[Decimal]] = {}
+    for window in sorted(invoice.windows, key=lambda window: window.start):
+        name = field_text(window.fields, "component") or field_text(window.fields, "meter_type")
+        row = days.setdefault(window.start, [ZERO] * len(names))
+        place = places.get(name, len(names) - 1)
+        row[place] = EXACT.add(row[place], window.quantity)
+    return names, days

@@ -1,0 +1,1 @@
+"""An invoice as an XLSX workbook: pages, and what each sheet shows."""

@@ -1,0 +1,316 @@
+"""The sheets behind the first one: each is a table, or several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+from meterhouse.core.charge import Charge, ChargeKind, Source
+from meterhouse.core.instant import instant_text
+from meterhouse.core.invoice import Invoice, InvoiceLine
+from meterhouse.core.money import rounded_ratio
+from meterhouse.core.quantity import EXACT, number_text
+from meterhouse.documents.shown_line import (
+    ShownLine,
+    field_text,
+    fields_text,
+    parts_text,
+    total,
+    unit_cost,
+)
+from meterhouse.documents.summary import by_day, discount_of, grouped, maximum_of
+from meterhouse.documents.workbook.page import ROWS_MAX, Column, Page, Table, column_letter
+
+_SERIES_MAX = 6
+_CHART_COLORS = ("#1F3A5F", "#4F81BD", "#9BBB59", "#F0A030", "#8064A2", "#A0A8B4")
+
+
+def _charge(item: ShownLine) -> Charge:
+    return item.line.charge
+
+
+def write_components(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -> Table:
+    """Write all lines, with how each was calculated. Other sheets add this one up."""
+    currency, digits = invoice.currency, invoice.currency_digits
+    columns = [
+        Column("Line", 6, "text", lambda it: it.line.id),
+        Column("Kind", 12, "text", lambda it: _charge(it).kind.value),
+        Column("Component", 22, "text", lambda it: it.component),
+        Column("Service", 20, "text", lambda it: it.service),
+        Column("Service/app", 20, "text", lambda it: it.user),
+        Column("Preset", 13, "text", lambda it: it.preset),
+        Column("Model", 13, "text", lambda it: it.model),
+        Column("Unit", 10, "text", lambda it: _charge(it).unit),
+        Column("Queries", 14, "quantity", lambda it: _charge(it).quantity),
+        Column("Billable", 14, "quantity", lambda it: _charge(it).billable),
+        Column("Pricing model", 14, "text", lambda it: _charge(it).model),
+        Column("Unit cost", 13, "price", lambda it: unit_cost(it.line)),
+        Column("List price", 11, "price", lambda it: _charge(it).list_price),
+        Column("Per", 10, "quantity", lambda it: _charge(it).per),
+        Column("Calculation", 44, "wrapped", lambda it: parts_text(it.line, digits)),
+        Column(f"Gross ({currency})", 14, "amount", lambda it: _charge(it).gross),
+        Column(f"Discounts ({currency})", 14, "amount", lambda it: discount_of(it.line)),
+        Column(f"Over maximum ({currency})", 14, "amount", lambda it: maximum_of(it.line)),
+        Column(f"Amount ({currency})", 14, "amount", lambda it: it.line.net),
+        Column("Tax", 6, "text", lambda it: it.line.tax_category),
+        Column("Tax %", 8, "quantity", lambda it: it.line.tax_rate),
+        Column("SKU", 26, "text", lambda it: _charge(it).sku),
+        Column("Exact amount", 18, "exact", lambda it: number_text(_charge(it).exact)),
+    ]
+    table = page.table(columns, lines, fixed=3)
+    amounts = {
+        f"Gross ({currency})": total([it.line.charge.gross for it in lines]),
+        f"Discounts ({currency})": total([discount_of(it.line) for it in lines]),
+        f"Over maximum ({currency})": total([maximum_of(it.line) for it in lines]),
+        f"Amount ({currency})": invoice.totals.lines,
+    }
+    page.sums(table, amounts, dict.fromkeys(amounts, page.styles.amount("sum")))
+    return table
+
+
+def write_services(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -> None:
+    """Write what each service or app came to, and its share."""
+    whole = invoice.totals.lines
+    groups = grouped(lines, "user", "brand", "channel")
+    amount = f"Amount ({invoice.currency})"
+    columns = [
+        Column("App/channel", 34, "text", lambda it: it.names[0] or "(none)"),
+        Column("Brand", 18, "text", lambda it: it.names[1]),
+        Column("Contact channel", 18, "text", lambda it: it.names[2]),
+        Column("Queries", 16, "quantity", lambda it: it.quantity),
+        Column("Unit", 12, "text", lambda it: it.unit),
+        Column(amount, 16, "amount", lambda it: it.amount),
+        Column("Share", 10, "share", lambda it: _share(it.amount, whole)),
+    ]
+    table = page.table(columns, groups)
+    page.sums(table, {amount: whole}, {amount: page.styles.amount("sum")})
+
+
+def _share(part: Decimal, whole: Decimal) -> Decimal | None:
+    return rounded_ratio(part, whole, 6) if whole > 0 else None
+
+
+def write_daily(page: Page, invoice: Invoice, book: Any) -> None:
+    """Write usage by day, once per component and service, once as the chart shows it."""
+    windows = sorted(invoice.windows, key=lambda it: (it.start, sorted(it.fields.items())))
+    columns = [
+        Column("Day", 12, "date", lambda it: it.start),
+        Column("Component", 24, "text", lambda it: _component(it.fields)),
+        Column("Service/app", 24, "text", lambda it: field_text(it.fields, "app")),
+        Column("Queries", 16, "quantity", lambda it: it.quantity),
+    ]
+    names, days = by_day(invoice, _SERIES_MAX)
+    if not windows:
+        page.table(columns, [])
+        return
+    place = len(columns) + 1
+    _write_both(page, columns, windows, days=days, names=names)
+    chart = book.add_chart({"type": "column", "subtype": "stacked"})
+    last = len(days) + 1
+    for at, name in enumerate(names):
+        letter = column_letter(place + 1 + at)
+        day = column_letter(place)
+        chart.add_series(
+            {
+                "name": name[:200] or "usage",
+                "categories": f"=Daily!${day}$2:${day}${last}",
+                "values": f"=Daily!${letter}$2:${letter}${last}",
+                "fill": {"color": _CHART_COLORS[at]},
+                "gap": 40,
+            }
+        )
+    chart.set_title({"name": "Usage by day", "name_font": {"size": 12, "color": "#1F3A5F"}})
+    chart.set_x_axis({"date_axis": True, "num_format": "d mmm", "num_font": {"size": 8}})
+    chart.set_y_axis(
+        {"num_format": "#,##0", "major_gridlines": {"visible": True, "line": {"color": "#D8DEE8"}}}
+    )
+    chart.set_legend({"position": "bottom"})
+    chart.set_size({"width": 760, "height": 360})
+    page.sheet.insert_chart(1, place + len(names) + 2, chart)
+
+
+def _component(fields: Any) -> str:
+    return field_text(fields, "component") or field_text(fields, "meter_type")
+
+
+def _write_both(
+    page: Page,
+    columns: Sequence[Column],
+    windows: Sequence[Any],
+    *,
+    days: dict[date, list[Decimal]],
+    names: Sequence[str],
+) -> None:
+    """Write two tables side by side, row by row: windows, and the sums of days."""
+    rows = list(days.items())
+    padded = [*windows, *[None] * (len(rows) - len(windows))]
+    paired = [(it, rows[at] if at < len(rows) else None) for at, it in enumerate(padded)]
+    left = [
+        Column(one.title, one.width, one.kind, lambda it, one=one: it[0] and one.value(it[0]))
+        for one in columns
+    ]
+    gap = Column("", 3, "text", lambda it: "")
+    right = [Column("By day", 12, "date", lambda it: it[1] and it[1][0])]
+    right += [
+        Column(name or "usage", 16, "quantity", lambda it, at=at: it[1] and it[1][1][at])
+        for at, name in enumerate(names)
+    ]
+    page.table([*left, gap, *right], paired, others=1 + len(right))
+
+
+def write_tokens(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -> None:
+    """Write usage of language models: a row per model, preset and app; kinds of tokens beside."""
+    groups: dict[tuple[str, str, str], list[ShownLine]] = {}
+    for shown in lines:
+        if shown.is_tokens:
+            groups.setdefault((shown.model, shown.preset, shown.user), []).append(shown)
+    amount = f"Amount ({invoice.currency})"
+    kinds = sorted({shown.token_type for shown in lines if shown.is_tokens}, key=_token_order)
+    columns = [
+        Column("Model", 22, "text", lambda it: it[0][0]),
+        Column("Preset", 20, "text", lambda it: it[0][1]),
+        Column("App", 24, "text", lambda it: it[0][2]),
+    ]
+    for kind in kinds:
+        columns += [
+            Column(f"{kind} tokens", 16, "quantity", lambda it, kind=kind: _tokens(it[1], kind)),
+            Column(
+                f"{kind}, price per 1M",
+                14,
+                "price",
+                lambda it, kind=kind: _per_million(it[1], kind),
+            ),
+        ]
+    columns.append(Column(amount, 16, "amount", lambda it: total([one.line.net for one in it[1]])))
+    table = page.table(columns, list(groups.items()))
+    whole = total([one.line.net for members in groups.values() for one in members])
+    page.sums(table, {amount: whole}, {amount: page.styles.amount("sum")})
+
+
+def _token_order(kind: str) -> tuple[int, str]:
+    known = ["input", "cached", "output"]
+    return (known.index(kind) if kind in known else len(known), kind)
+
+
+def _tokens(lines: Sequence[ShownLine], kind: str) -> Decimal | None:
+    found = [one.line.charge.quantity for one in lines if one.token_type == kind]
+    return total(found) if found else None
+
+
+def _per_million(lines: Sequence[ShownLine], kind: str) -> Decimal | None:
+    """The list price of a million tokens, where all lines have the same."""
+    charges = [one.line.charge for one in lines if one.token_type == kind]
+    prices = {
+        rounded_ratio(EXACT.scaleb(charge.list_price, 6), charge.per, 12).normalize(EXACT)
+        for charge in charges
+        if charge.list_price is not None
+    }
+    return prices.pop() if len(prices) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Adjustment:
+    kind: str
+    name: str
+    reference: str
+    reason: str
+    author: str
+    amount: Decimal
+
+
+def _adjustments(invoice: Invoice) -> Iterator[_Adjustment]:
+    for line in invoice.lines:
+        if line.charge.kind in (ChargeKind.ADJUSTMENT, ChargeKind.TRUE_UP):
+            yield _adjusted(line)
+        for reduction in (*line.charge.reductions, *line.shares):
+            taken = reduction.amount.copy_negate()
+            yield _Adjustment(reduction.kind, reduction.name, f"line {line.id}", "", "", taken)
+    for credit in invoice.credits:
+        kind = "prepaid credit" if credit.paid else "credit"
+        taken = credit.amount.copy_negate()
+        yield _Adjustment(kind, credit.name, f"grant {credit.grant}", "", "", taken)
+
+
+def _adjusted(line: InvoiceLine) -> _Adjustment:
+    kind = "true-up" if line.charge.kind is ChargeKind.TRUE_UP else "adjustment"
+    corrects = f", corrects {line.corrects}" if line.corrects else ""
+    return _Adjustment(
+        kind, line.charge.name, f"line {line.id}{corrects}", line.reason, line.author, line.net
+    )
+
+
+def write_adjustments(page: Page, invoice: Invoice) -> None:
+    """Write what is not plain usage: late usage, true-ups, reductions, credits, lines by hand."""
+    columns = [
+        Column("Kind", 16, "text", lambda it: it.kind),
+        Column("Name", 40, "text", lambda it: it.name),
+        Column("For", 44, "text", lambda it: it.reference),
+        Column("Reason", 40, "wrapped", lambda it: it.reason),
+        Column("Author", 22, "text", lambda it: it.author),
+        Column(f"Amount ({invoice.currency})", 16, "amount", lambda it: it.amount),
+    ]
+    page.table(columns, list(_adjustments(invoice)))
+
+
+def write_exceptions(page: Page, invoice: Invoice) -> None:
+    """Write what a reviewer should know: unpriced usage first, as it blocks issuing."""
+    unpriced = [
+        (f"unpriced: {one.reason}", _unpriced_text(one), one.quantity) for one in invoice.unpriced
+    ]
+    others = [(code, text, None) for code, text in invoice.exceptions]
+    columns = [
+        Column("Code", 28, "text", lambda it: it[0]),
+        Column("What", 90, "wrapped", lambda it: it[1]),
+        Column("Quantity", 16, "quantity", lambda it: it[2]),
+    ]
+    page.table(columns, unpriced + others)
+    if not unpriced and not others:
+        page.row([(0, "none", page.styles.style("label"))])
+
+
+def _unpriced_text(one: Any) -> str:
+    between = f"; between {', '.join(one.skus)}" if one.skus else ""
+    return f"{fields_text(one.fields)}{between}"
+
+
+def write_metadata(page: Page, invoice: Invoice) -> None:
+    """Write where all this comes from: books, the program, its runs and checks."""
+    rows = [
+        ("Invoice id", invoice.id),
+        ("Period start (UTC)", instant_text(invoice.period.start)),
+        ("Period end (UTC)", instant_text(invoice.period.end)),
+    ]
+    for book in invoice.books:
+        rows.append((f"Price book {book.id}", f"version {book.version}, SHA-256 {book.hash}"))
+    rows += sorted(invoice.metadata.items())
+    columns = [
+        Column("Name", 34, "text", lambda it: it[0]),
+        Column("Value", 110, "wrapped", lambda it: it[1]),
+    ]
+    page.table(columns, rows)
+
+
+def write_usage(pages: Iterator[Page], invoice: Invoice) -> None:
+    """Write the record behind each part of each line; beyond a sheet's rows in the next sheet."""
+    pairs = iter([(line, source) for line in invoice.lines for source in line.charge.sources])
+    columns = [
+        Column("Line", 6, "text", lambda it: it[0].id),
+        Column("SKU", 26, "text", lambda it: it[0].charge.sku),
+        Column("Record", 38, "text", lambda it: it[1].record_id),
+        Column("Quantity", 18, "quantity", lambda it: it[1].quantity),
+        Column("Unit", 10, "text", lambda it: it[0].charge.unit),
+        Column("Fields", 60, "text", _source_fields),
+    ]
+    while True:
+        rows = list(islice(pairs, ROWS_MAX))
+        next(pages).table(columns, rows)
+        if len(rows) < ROWS_MAX:
+            return
+
+
+def _source_fields(pair: tuple[InvoiceLine, Source]) -> str:
+    return fields_text(pair[1].fields)
