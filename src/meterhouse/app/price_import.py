@@ -18,9 +18,9 @@ FORMATS = ("litellm", "litellm-history", "genai-prices")
 class PriceImport:
     """What is wanted of a file.
 
-    ``models``: names or patterns (``gpt-4o*``); none: all. In genai-prices a name may also
-    be what a provider's answers call the model. ``at``: one book, of the prices then; without it a dated file
-    makes a version for each change. ``begin``: the first day of that one book.
+    ``models``: names or patterns (``gpt-4o*``); none: all. In genai-prices a name may also be what
+    a provider's answers call the model. ``at``: one book, of the prices then; without it a dated
+    file makes a version for each change. ``begin``: the first day of that one book.
     """
 
     format: str

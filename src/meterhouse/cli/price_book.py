@@ -105,7 +105,8 @@ def create(call: Call, *, file: BookFile) -> None:
 def _tell_created(call: Call, made: Iterable[tuple[BookVersion, bool]]) -> None:
     for about, is_new in made:
         done = "created" if is_new else "as before:"
-        text = f"{done} price book {about.id}, version {about.version}, {_count(about.prices, 'price')}"
+        prices = _count(about.prices, "price")
+        text = f"{done} price book {about.id}, version {about.version}, {prices}"
         call.tell(about.to_api() | {"new": is_new}, text)
 
 
