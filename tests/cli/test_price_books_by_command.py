@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance import small
+from tests.acceptance.small import document, meter, node, script
 from tests.cli.command import EXAMPLES, Meterhouse
 
 BOOK = EXAMPLES / "billing" / "liceo-es.yaml"
+PUSH = 'await push({userId: ["ann", "bob"][payload.value % 2], value: payload.value});'
 PRICES = {"gpt": {"input_cost_per_token": "2.5e-06", "output_cost_per_image": "0.04"}}
 
 
@@ -81,3 +84,24 @@ def test_a_wrong_option_is_told(meterhouse: Meterhouse, option, value, message):
     flat = [word for pair in words.items() for word in pair]
     failed = meterhouse("price-book", "import-llm-prices", *flat)
     assert (failed.code, message in failed.err) == (2, True)
+
+
+def test_usage_without_a_price_is_told(meterhouse: Meterhouse, tmp_path: Path):
+    path = tmp_path / "book.json"
+    price = {"sku": "a", "model": "per_unit", "price": 1, "match": {"tier": "gold"}}
+    book = {"id": "b", "version": "1", "currency": "EUR", "valid": {"from": "2026-01-01"}}
+    path.write_text(json.dumps(book | {"prices": [price]}))
+    check = ("price-book", "check", "--file", path, "--usage")
+    assert "usage: there are no golden records (run a stream first)" in meterhouse.done(*check).out
+    small.set_up(
+        meterhouse, document(node("Count", "readers/counter", max=6), script(PUSH), meter())
+    )
+    small.run(meterhouse)
+    small.run(meterhouse, at=small.FEBRUARY)
+    [found] = meterhouse.json(*check)
+    assert found["problems"] == []
+    assert found["warnings"]
+    assert all("is unpriced: " in warning for warning in found["warnings"])
+    price["match"] = {}
+    path.write_text(json.dumps(book | {"prices": [price]}))
+    assert meterhouse.json(*check)[0]["warnings"] == []

@@ -42,6 +42,9 @@ BookOption = Annotated[
 CustomerOption = Annotated[
     str | None, typer.Option("--customer", metavar="C", help="Only those for this customer.")
 ]
+UsageOption = Annotated[
+    bool, typer.Option("--usage", help="Also tell which golden records of the ledger are unpriced.")
+]
 SourceOption = Annotated[
     bool, typer.Option("--source", help="The document as it was written, with its comments.")
 ]
@@ -141,17 +144,23 @@ def show(
         call.write(shown_book(found))
 
 
-@command(app, "meterhouse price-book check --file prices.yaml")
-def check(call: Call, *, file: BookFile) -> None:
+@command(
+    app,
+    "meterhouse price-book check --file prices.yaml",
+    "meterhouse price-book check --file prices.yaml --usage",
+)
+def check(call: Call, *, file: BookFile, usage: UsageOption = False) -> None:
     """Say what is wrong or strange in price books, without storing them.
 
     Exit code 1 where something is wrong; warnings are no error.
     """
-    from meterhouse.app.price_books import check_price_books
+    from meterhouse.app.price_books import check_price_books, check_usage
 
     documents = _documents(file)
     with call.opened() as house:
         checked = check_price_books(house.ledger, documents)
+        if usage:
+            checked = check_usage(house.ledger, checked)
     for item in checked:
         if call.as_json:
             write_json(_checked(item))
