@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from meterhouse.app.forwarding import ForwardMeans
     from meterhouse.app.ports import Lease, Ledger
     from meterhouse.app.price_books import Document
+    from meterhouse.app.price_import import ImportedPrices, PriceImport
     from meterhouse.app.running import Means
     from meterhouse.app.table_ports import TableFiles
     from meterhouse.connectors import AllowedFolders
@@ -103,6 +104,13 @@ def price_book_documents(text: str, *, what: str) -> list[Document]:
     from meterhouse.connectors.price_book_files import read_documents
 
     return read_documents(text, what=what)
+
+
+def imported_llm_prices(text: str, wanted: PriceImport, *, what: str) -> ImportedPrices:
+    """Return the price books that a published table of prices becomes; ``what`` names its file."""
+    from meterhouse.connectors.llm_prices import import_llm_prices
+
+    return import_llm_prices(text, wanted, what=what)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ VERBS = {
     ),
     "schedule": ("set", "show", "list", "remove", "enable", "disable"),
     "group": ("create", "update", "list", "show", "run", "delete"),
-    "price-book": ("create", "list", "show", "check", "delete"),
+    "price-book": ("create", "list", "show", "check", "import-llm-prices", "delete"),
     "run": ("list", "show", "stop", "audit"),
     "record": ("list",),
     "correction": ("list", "show", "fix", "delete", "requeue", "reprocess", "purge"),

@@ -8,11 +8,13 @@ counts. What is in force never comes back once a later version has begun.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 
 from meterhouse.app.listing import found
+from meterhouse.app.ports import Ledger
 from meterhouse.app.price_book_ports import BookDraft, BookVersion, PriceBooks, StoredBook
+from meterhouse.app.price_check import UsageSeen, unpriced_warnings
 from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import parse_json
 from meterhouse.core.price_book import PriceBook
@@ -75,13 +77,24 @@ def check_price_books(books: PriceBooks, documents: Sequence[Document]) -> list[
     return [
         item
         if item.book is None
-        else Checked(
-            item.document,
-            item.book,
-            Lint(item.lint.problems, (*item.lint.warnings, *_beside(books, item.book, read))),
-        )
+        else replace(item, lint=_with(item.lint, _beside(books, item.book, read)))
         for item in checked
     ]
+
+
+def check_usage(ledger: Ledger, checked: Sequence[Checked]) -> list[Checked]:
+    """Add what of the golden records of the ledger each book has no price for."""
+    seen = UsageSeen(ledger, ledger)
+    return [
+        item
+        if item.book is None
+        else replace(item, lint=_with(item.lint, unpriced_warnings(item.book, seen)))
+        for item in checked
+    ]
+
+
+def _with(lint: Lint, warnings: tuple[Problem, ...]) -> Lint:
+    return Lint(lint.problems, (*lint.warnings, *warnings))
 
 
 def _beside(books: PriceBooks, book: PriceBook, given: Sequence[PriceBook]) -> tuple[Problem, ...]:
