@@ -14,7 +14,7 @@ from meterhouse.app.ports import Ledger, Page
 from meterhouse.app.provisioning import find_meter
 from meterhouse.app.usage_ports import Amendment, Remetered, UsageEntry
 from meterhouse.core.instant import Instant, instant_text, read_timestamp
-from meterhouse.core.json_text import JsonValue, canonical_text
+from meterhouse.core.json_text import JsonValue, canonical_text, parse_json
 from meterhouse.core.meter import Meter
 from meterhouse.core.period_calendar import PeriodCalendar, calendar_of
 from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError, Problem
@@ -62,14 +62,20 @@ class WindowTotal:
     value: Decimal
     records: int
 
-    def to_api(self) -> dict[str, Any]:
-        """Return the API's object; the group is beside it."""
-        return {
+    def to_api(self, group_by: str | None) -> dict[str, Any]:
+        """Return the API's object; ``group_by`` is the field of the group."""
+        body: dict[str, Any] = {
             "windowStart": instant_text(self.start),
             "windowEnd": instant_text(self.end),
             "value": self.value,
             "records": self.records,
         }
+        return body if group_by is None else body | {"fields": {group_by: self.group_value}}
+
+    @property
+    def group_value(self) -> JsonValue:
+        """The value of the field by which it is grouped."""
+        return None if self.group is None else parse_json(self.group)
 
 
 @dataclass(frozen=True, slots=True)

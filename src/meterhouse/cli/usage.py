@@ -203,10 +203,7 @@ def _totals(bucket: Bucket, group_by: str | None) -> Listing[WindowTotal]:
         return [*bounds, *group, total.value, unit, total.records, zone]
 
     def text(total: WindowTotal) -> str:
-        body = total.to_api()
-        if group_by is not None:
-            body["fields"] = {group_by: parse_json(total.group or "null")}
-        return json_text(body)
+        return json_text(total.to_api(group_by))
 
     heads = ["Window start", "Window end", *([] if group_by is None else [group_by])]
     return Listing(

@@ -25,6 +25,7 @@ from meterhouse.api.resources import (
     stream_versions,
     streams,
     tokens,
+    usage,
     usage_audit,
 )
 
@@ -45,6 +46,7 @@ RESOURCES = (
     sessions.resource,
     usage_audit.resource,
     records.resource,
+    usage.resource,
     corrections.resource,
     deliveries.resource,
     dead_letters.resource,
