@@ -27,6 +27,7 @@ VERBS = {
     "group": ("create", "update", "list", "show", "run", "delete"),
     "run": ("list", "show", "stop", "audit"),
     "record": ("list",),
+    "usage": ("list", "void", "amend", "query"),
     "correction": ("list", "show", "fix", "delete", "requeue", "reprocess", "purge"),
     "delivery": ("list", "drop"),
     "inspect": (),

@@ -157,7 +157,7 @@ def void_usage(call: ThisCall) -> Response:
     guard=needs("update:meters"),
     body=Body(
         ref("AmendUsage"),
-        examples={"call": {"meter": "METER", "identity": "call-17", "set": {"value": 12.5}}},
+        examples={"call": {"meter": "METER", "identity": "call-17", "set": {"value": 12}}},
     ),
     answers=one("Its periods are metered again", "Remetered"),
     refusals=(404, 409),
