@@ -28,6 +28,7 @@ VERBS = {
     "price-book": ("create", "list", "show", "check", "import-llm-prices", "delete"),
     "run": ("list", "show", "stop", "audit"),
     "record": ("list",),
+    "usage": ("list", "void", "amend", "query"),
     "correction": ("list", "show", "fix", "delete", "requeue", "reprocess", "purge"),
     "delivery": ("list", "drop"),
     "inspect": (),

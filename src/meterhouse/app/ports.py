@@ -39,6 +39,7 @@ from meterhouse.app.stream_ports import (
     UsageAudit,
 )
 from meterhouse.app.table_ports import Tables
+from meterhouse.app.usage_ports import Usage
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.meter import MeterPatch, NewMeter
@@ -493,6 +494,7 @@ class Ledger(
     Positions,
     Sessions,
     UsageAudit,
+    Usage,
     Records,
     Corrections,
     Outbox,

@@ -27,7 +27,7 @@ _WRITABLE = (
 PROCESSING = "processing"
 EVENT = "event"
 #: How long a period may stay open after its end.
-GRACE_MAX: Instant = 400 * DAY
+GRACE_MAX: Instant = 1_000 * DAY
 #: Stands in for a capacity that is not known where percentages are read.
 _ANY_CAPACITY = Decimal(1)
 _READ_ONLY = ("id", "accountId", "numberOfMeters", "createdAt", "updatedAt")

@@ -111,6 +111,12 @@ class RetainedRecord:
             for section in sections
         }
 
+    def names(self) -> list[str]:
+        """All fields that the rule folds."""
+        rule = parse_json(self.rule)
+        grouped = [name for section in rule["groupBy"] for name in section]
+        return list(dict.fromkeys([*grouped, *rule["carryFirst"], *rule["carryLast"]]))
+
     def carried(self) -> list[tuple[Carry, str, str]]:
         """The fields that it carries."""
         rule = parse_json(self.rule)

@@ -40,6 +40,7 @@ from meterhouse.store.signing_keys import SigningKeyTable
 from meterhouse.store.stream_groups import StreamGroupTable
 from meterhouse.store.stream_versions import StreamVersionTable
 from meterhouse.store.streams import StreamTable
+from meterhouse.store.usage import UsageTable
 from meterhouse.store.usage_audit import UsageAuditTable
 
 FILE_NAME = "ledger.sqlite"
@@ -57,6 +58,7 @@ class SqliteLedger(
     PositionTable,
     SessionTable,
     UsageAuditTable,
+    UsageTable,
     RecordTable,
     CorrectionTable,
     OutboxTable,

@@ -151,13 +151,18 @@ class MeterTable(Recorder):
             row = _known(self._database, id)
             no, _, key_no, *_ = row
             note.detail |= _told(next(Catalogue(self._database).buckets([row])))
-            for name, run_id, *lease in self._database.rows(_SQL["running_with_key"], (key_no,)):
-                if self._dead(Lease(*lease)):
-                    continue
-                message = f"Stream {name!r} is using the meter (run {run_id})"
-                hint = "Wait for its end; if its machine is gone, `stream run --take-over` ends it"
-                raise ConflictError(message, hint=hint)
+            refuse_running(self._database, key_no, self._dead)
             self._database.execute(_SQL["delete_meter"], (no,))
+
+
+def refuse_running(database: Database, key_no: int, dead: Callable[[Lease], bool]) -> None:
+    """Refuse while a stream with the meter key runs."""
+    for name, run_id, *lease in database.rows(_SQL["running_with_key"], (key_no,)):
+        if dead(Lease(*lease)):
+            continue
+        message = f"Stream {name!r} is using the meter (run {run_id})"
+        hint = "Wait for its end; if its machine is gone, `stream run --take-over` ends it"
+        raise ConflictError(message, hint=hint)
 
 
 def _told(bucket: Bucket) -> dict[str, JsonValue]:

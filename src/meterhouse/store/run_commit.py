@@ -16,8 +16,10 @@ from meterhouse.engine.bucket import Bucket
 from meterhouse.engine.metering import StateChanges
 from meterhouse.store.connection import Database, IntegrityError, Row, path_value, storable
 from meterhouse.store.contents import contents_column, contents_text
+from meterhouse.store.periods import write_periods
 from meterhouse.store.positions import put_positions
 from meterhouse.store.sql_text import queries
+from meterhouse.store.usage import write_usage
 from meterhouse.streams.ahead import ahead
 from meterhouse.streams.record import (
     SESSION_LIFETIME,
@@ -105,6 +107,7 @@ def _write_changes(database: Database, changes: StateChanges, *, run_no: int) ->
     _write_buckets(database, changes.buckets)
     database.execute_many(_SQL["delete_meter"], zip(changes.deleted, strict=True))
     write_periods(database, changes.periods)
+    write_usage(database, changes, run_no=run_no)
     database.execute_many(_SQL["release_adjustment"], zip(changes.released, strict=True))
     database.execute_many(_SQL["give_run"], zip(repeat(run_no), changes.released))
     if changes.contents is not None:
@@ -127,18 +130,6 @@ def _write_buckets(database: Database, buckets: Sequence[Bucket]) -> None:
             filled.append((no, state.updated_at, contents))
     database.execute_many(_SQL["clear_contents"], empty)
     database.execute_many(_SQL["put_contents"], filled)
-
-
-def write_periods(database: Database, buckets: Iterable[Bucket]) -> None:
-    """Write periods of event-time meters, whole."""
-    database.execute_many(_SQL["put_period"], map(_event_row, buckets))
-
-
-def _event_row(bucket: Bucket) -> Row:
-    state, period = bucket.state, bucket.state.period
-    contents = contents_text(state, aggregation=bucket.meter.aggregation)
-    bounds = (bucket.meter.no, period.start, period.end, period.sequence)
-    return (*bounds, bucket.closed, bucket.adjustments, state.updated_at, contents)
 
 
 def _period_row(bucket: Bucket) -> Row:

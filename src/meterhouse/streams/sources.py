@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -43,6 +45,19 @@ class Sources:
     def names(self) -> list[str]:
         """Return the names of what was read in this run, in the order in which it was read."""
         return [source for source in self._sources if isinstance(source, str)]
+
+    def identities(self, origins: pl.DataFrame) -> pl.Series:
+        """Return ``name:place`` of where records were first read, by ``source`` and ``offset``."""
+        known = [source if isinstance(source, str) else None for source in self._sources]
+        frame = pl.DataFrame(
+            [pl.Series("name", known, dtype=pl.String).gather(origins["source"]), origins["offset"]]
+        )
+        texts = frame.select(pl.format("{}:{}", "name", "offset").alias("text"))["text"]
+        returned = texts.is_null().arg_true()
+        if returned.is_empty():
+            return texts
+        places = [self.place(origin) for origin in origins.select(pl.all().gather(returned)).rows()]
+        return texts.scatter(returned, [f"{place.source}:{place.offset}" for place in places])
 
     def place(self, origin: tuple[int, int]) -> Place:
         """Return where a record of that origin was first read."""

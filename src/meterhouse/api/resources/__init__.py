@@ -26,6 +26,7 @@ from meterhouse.api.resources import (
     stream_versions,
     streams,
     tokens,
+    usage,
     usage_audit,
 )
 
@@ -47,6 +48,7 @@ RESOURCES = (
     sessions.resource,
     usage_audit.resource,
     records.resource,
+    usage.resource,
     corrections.resource,
     deliveries.resource,
     dead_letters.resource,

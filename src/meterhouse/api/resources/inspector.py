@@ -36,7 +36,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "MeterTypeOverview": whole(
         {**meter_types.SCHEMAS["MeterType"]["properties"], "streams": array(_USE)},
-        optional=("capacity",),
+        optional=("capacity", "periodAssignment", "gracePeriod"),
     ),
     "Overview": whole(
         {

@@ -62,6 +62,8 @@ _MEMBERS: dict[str, Schema] = {
     "activeTo": nullable(INSTANT),
     "capacity": nullable(_POSITIVE),
     "thresholds": nullable(array(ref("Threshold"), items_max=20)),
+    "periodAssignment": nullable({"type": "string", "enum": ["processing", "event"]}),
+    "gracePeriod": nullable({**TEXT, "examples": ["P3D"]}),
 }
 #: A body may be copied from an answer: what cannot be set is let pass.
 _IGNORED = dict.fromkeys(("id", "accountId", "numberOfMeters", "createdAt", "updatedAt"), ANYTHING)
@@ -110,11 +112,13 @@ SCHEMAS: dict[str, Schema] = {
             "activeTo": nullable(TEXT),
             "capacity": {"type": "number"},
             "thresholds": array(ref("ThresholdShown")),
+            "periodAssignment": {"type": "string", "enum": ["event"]},
+            "gracePeriod": TEXT,
             "createdAt": TEXT,
             "updatedAt": TEXT,
             "numberOfMeters": COUNT,
         },
-        optional=("capacity",),
+        optional=("capacity", "periodAssignment", "gracePeriod"),
     ),
     "MeterTypes": whole({"meterTypes": array(ref("MeterType"))}),
 }

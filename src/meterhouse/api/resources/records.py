@@ -1,4 +1,4 @@
-"""Metered records: golden and threshold records, exactly as they left."""
+"""Metered records: golden, threshold and adjustment records, exactly as they left."""
 
 from __future__ import annotations
 
@@ -10,19 +10,28 @@ from meterhouse.api.answer import text_answer
 from meterhouse.api.call import ThisCall
 from meterhouse.api.operation import Resource, needs, one
 from meterhouse.api.resources.meters import RECORD_MEMBERS, Limit
-from meterhouse.api.schemas import TEXT, Schema, page, ref, whole
+from meterhouse.api.schemas import COUNT, NUMBER, TEXT, Schema, page, ref, whole
 from meterhouse.app.running import find_run
 from meterhouse.core.json_text import json_text
 from meterhouse.core.metered_record import Kind
 
 SCHEMAS: dict[str, Schema] = {
     "MeteredRecord": whole(
-        {**RECORD_MEMBERS, "thresholdReached": ref("ThresholdShown"), "recordId": TEXT},
-        optional=("capacity", "thresholdReached"),
+        {
+            **RECORD_MEMBERS,
+            "thresholdReached": ref("ThresholdShown"),
+            "adjusts": {**TEXT, "description": "The golden record that an adjustment restates"},
+            "adjustment": COUNT,
+            "previousValue": NUMBER,
+            "recordId": TEXT,
+        },
+        optional=("capacity", "thresholdReached", "adjusts", "adjustment", "previousValue"),
     ),
     "RecordPage": page("records", ref("MeteredRecord")),
 }
-resource = Resource("Records", about="The golden and threshold records", schemas=SCHEMAS)
+resource = Resource(
+    "Records", about="The golden, threshold and adjustment records", schemas=SCHEMAS
+)
 
 
 @resource.get(

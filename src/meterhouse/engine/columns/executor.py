@@ -397,7 +397,10 @@ class ColumnExecutor:
         outcome.metered += inner.metered - len(there)
         outcome.suspended += [(there[place], reason) for place, reason in inner.suspended]
         outcome.suspended.sort(key=lambda pair: pair[0])
-        outcome.events += [(there[place], *rest) for place, *rest in inner.events]
+        outcome.events += [
+            (there[place], slot, rule, amount, instant)
+            for place, slot, rule, amount, instant in inner.events
+        ]
         return [(there[place], record) for place, record in inner.pushed()]
 
 

@@ -23,7 +23,7 @@ from meterhouse.core.reading import Reading, missing_or_shown, shown
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.metering import Metering
-from meterhouse.engine.plan import TIMESTAMP, USER_ID, VALUE, Flush, MeterPlan
+from meterhouse.engine.plan import IDENTITY, TIMESTAMP, USER_ID, VALUE, Flush, MeterPlan
 from meterhouse.streams.nodes.node import NodeParams, NodeRun, NodeSite, NodeType, Outputs, Ports
 from meterhouse.streams.parameters import fixed_outputs
 from meterhouse.streams.record import Emitted, RunResult
@@ -79,9 +79,10 @@ def read_plan(reading: Reading, *, meter_key: str = "") -> MeterPlan | None:
         known = " or ".join(flush.value for flush in Flush)
         reading.fail("flushType", f"is {shown(text)}", f"use {known}")
     tolerance = _read_tolerance(reading)
+    identity = reading.text("identity") or IDENTITY
     if problems or flush is None or tolerance is None:
         return None
-    return MeterPlan(meter_key, rules, flush, tolerance)
+    return MeterPlan(meter_key, rules, flush, tolerance, identity)
 
 
 def _read_tolerance(reading: Reading) -> Instant | None:
@@ -169,7 +170,19 @@ class _Meter(NodeRun):
     def commit(self, result: RunResult) -> None:
         emitted = (*self._golden_first, *self._thresholds, *self._golden_last)
         result.records += [Emitted(self._site.id, record) for record in emitted]
-        result.states.append((self._site.id, self._metering.changes()))
+        changes = self._metering.changes()
+        if changes.usage is not None:
+            changes.usage = self._identified(changes.usage)
+        result.states.append((self._site.id, changes))
+
+    def _identified(self, usage: pl.DataFrame) -> pl.DataFrame:
+        """Name the records that have no identity of their own by where they were read."""
+        nameless = usage["identity"].is_null().arg_true()
+        if nameless.is_empty():
+            return usage
+        origins = usage.select(pl.col("source", "offset").gather(nameless))
+        names = self._site.world.sources.identities(origins)
+        return usage.with_columns(identity=usage["identity"].clone().scatter(nameless, names))
 
     def _pages(
         self, records: Iterable[MeteredRecord], port: str, *, into: list[MeteredRecord]

@@ -1,0 +1,65 @@
+-- name: rule_no
+SELECT no FROM usage_rule WHERE text = ?
+
+-- name: insert_rule
+INSERT INTO usage_rule (text) VALUES (?) RETURNING no
+
+-- name: insert_usage
+INSERT INTO metered_usage (
+    meter_no, start_at, identity, timestamp, value, rule_no, fields, metered_at, run_no
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_amended
+-- It takes the place of the one that it replaces, in order of arrival too.
+INSERT INTO metered_usage (
+    meter_no, start_at, identity, timestamp, value, rule_no, fields, metered_at, arrival
+)
+SELECT meter_no, ?2, identity, ?3, ?4, rule_no, ?5, ?6, coalesce(arrival, no)
+FROM metered_usage WHERE no = ?1
+RETURNING no
+
+-- name: void
+UPDATE metered_usage SET voided_at = ?, replaced_by = ? WHERE no = ?
+
+-- name: replaced_by
+UPDATE metered_usage SET replaced_by = ? WHERE no = ?
+
+-- name: of_identity
+SELECT usage.no, usage.start_at, usage.timestamp, usage.value, usage_rule.text, usage.fields,
+    usage.voided_at
+FROM metered_usage AS usage
+JOIN usage_rule ON usage_rule.no = usage.rule_no
+WHERE usage.meter_no = ? AND usage.identity = ? ORDER BY usage.no
+
+-- name: of_period
+SELECT usage.value, usage_rule.text, usage.fields
+FROM metered_usage AS usage
+JOIN usage_rule ON usage_rule.no = usage.rule_no
+WHERE usage.meter_no = ? AND usage.start_at = ? AND usage.voided_at IS NULL
+ORDER BY coalesce(usage.arrival, usage.no), usage.no
+
+-- name: page
+SELECT
+    usage.identity, usage.timestamp, usage.value, usage.fields, usage.start_at,
+    usage.metered_at, usage.voided_at, replacement.timestamp, replacement.value, usage.no
+FROM metered_usage AS usage
+JOIN meter ON meter.no = usage.meter_no
+LEFT JOIN metered_usage AS replacement ON replacement.no = usage.replaced_by
+WHERE meter.id = :meter_id AND usage.no > :after
+    AND (:identity IS NULL OR usage.identity = :identity)
+    AND (:void OR usage.voided_at IS NULL)
+    AND (:since IS NULL OR usage.timestamp >= :since)
+    AND (:until IS NULL OR usage.timestamp < :until)
+ORDER BY usage.no LIMIT :limit
+
+-- name: bucket
+SELECT * FROM bucket WHERE id = ?
+
+-- name: period
+SELECT * FROM period_bucket WHERE no = ? AND start_at = ?
+
+-- name: insert_record
+INSERT INTO metered_record (record_id, kind, node_id, text) VALUES (?, ?, ?, ?) RETURNING no
+
+-- name: insert_due
+INSERT INTO adjustment_due (record_no, key_no) VALUES (?, ?)
