@@ -20,10 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meterhouse.config import (
+    ARCHIVE_VARIABLE,
     FILES_ALLOW_VARIABLE,
     HTTP_ALLOW_VARIABLE,
     KEY_FILE_VARIABLE,
     KEY_VARIABLE,
+    archive_place,
+    archive_storage,
     data_directory,
     delivered_days,
     files_allowed,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
         Sealer,
         TokenAuthority,
     )
+    from meterhouse.app.archive_ports import ArchiveStore, LinkSigner
     from meterhouse.app.diagnosis import Finding
     from meterhouse.app.forward_ports import Claim
     from meterhouse.app.forwarding import ForwardMeans
@@ -60,6 +64,8 @@ if TYPE_CHECKING:
 
     Lend = Callable[..., AbstractContextManager[Ledger]]
 
+#: The folder of the data directory that has the archive of invoices, unless another is named.
+ARCHIVE_FOLDER = "archive"
 #: Seeds stay below this, so that any JSON reader keeps them exact.
 _SEED_LIMIT = 2**53
 
@@ -219,6 +225,14 @@ class Installation:
     def client_secrets(self) -> ClientSecretHasher:
         """Return what makes, hashes and compares client secrets."""
         return client_secrets_of(lambda: nullcontext(self.ledger), self.sealer())
+
+    def archive(self) -> ArchiveStore:
+        """Return the archive of invoices."""
+        return archive_of(self.directory, credentials=self.credentials)
+
+    def links(self) -> LinkSigner:
+        """Return what makes and knows links to downloads."""
+        return links_of(lambda: nullcontext(self.ledger), self.sealer())
 
     def authority(self, public_urls: Sequence[str]) -> TokenAuthority:
         """Return what issues and checks tokens for a service; its first URL is the issuer."""
@@ -383,6 +397,38 @@ def authority_of(lend: Lend, sealer: Sealer, *, public_urls: Sequence[str]) -> T
     from meterhouse.security import Authority
 
     return Authority(lend, sealer, public_urls=public_urls, new_id=new_id)
+
+
+def archive_of(directory: Path, *, credentials: Callable[[str], Credentials]) -> ArchiveStore:
+    """Return the archive of invoices: as configured, else a folder of the data directory."""
+    from meterhouse.connectors.archive_store import FolderArchive, RemoteArchive
+    from meterhouse.core.problem import DefinitionError
+    from meterhouse.core.reading import Reading
+    from meterhouse.streams.storage import STORAGE_FIELDS, is_remote, read_location, read_storage
+
+    place = archive_place()
+    if place is None:
+        return FolderArchive(directory / ARCHIVE_FOLDER)
+    given = archive_storage()
+    reading = Reading(given, known=STORAGE_FIELDS, what="archive")
+    where = read_location(reading, ARCHIVE_VARIABLE, place)
+    storage = read_storage(reading, place, where)
+    if reading.problems:
+        raise DefinitionError(reading.problems, what=f"The archive ({ARCHIVE_VARIABLE})")
+    if where is None:
+        assert not is_remote(place)
+        return FolderArchive(Path(place))
+    from meterhouse.connectors.remote import RemotePlaces
+
+    places = RemotePlaces(guard(), credentials=credentials, home=home_directory())
+    return RemoteArchive(places, where, storage)
+
+
+def links_of(lend: Lend, sealer: Sealer) -> LinkSigner:
+    """Return what makes and knows links to downloads; ``lend`` gives a thread its ledger."""
+    from meterhouse.security import LinkKey, LinkTokens
+
+    return LinkTokens(LinkKey(lend, sealer, secrets.token_bytes))
 
 
 @contextmanager

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meterhouse.bootstrap import (
+    archive_of,
     authority_of,
     client_secrets_of,
     forward_means,
     http_client,
+    links_of,
     new_id,
     new_seed,
     sealer_of,
@@ -110,6 +112,8 @@ def open_context(
                 directory, credentials=credentials, own_urls=urls, served=True
             ),
             mails=mail_server() is not None,
+            archive=archive_of(directory, credentials=credentials),
+            links=links_of(pool.ledger, sealer),
         )
     finally:
         http.close()

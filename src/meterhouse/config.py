@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
+from meterhouse.core.json_text import JsonValue
 from meterhouse.core.mail_server import ADDRESS, HOST, PORT_MAX, SECURITY, MailServer
 from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
 
@@ -35,6 +36,9 @@ SMTP_PORT_VARIABLE, SMTP_SECURITY_VARIABLE = "METERHOUSE_SMTP_PORT", "METERHOUSE
 SMTP_USER_VARIABLE = "METERHOUSE_SMTP_USER"
 SMTP_PASSWORD_VARIABLE = "METERHOUSE_SMTP_PASSWORD"  # noqa: S105 (its name)
 SMTP_PASSWORD_FILE_VARIABLE = "METERHOUSE_SMTP_PASSWORD_FILE"  # noqa: S105 (its name)
+#: The environment variables of the archive of invoices: where it is, and how that is reached.
+ARCHIVE_VARIABLE = "METERHOUSE_ARCHIVE"
+_ARCHIVE_FIELDS = ("endpoint", "region", "account")
 
 
 def data_directory(given: Path | None, *, environment: Mapping[str, str] | None = None) -> Path:
@@ -193,6 +197,35 @@ def _login_problems(user: str | None, password: str | None, security: str) -> li
         said = "is none, and a password would be sent in the open"
         return [Problem(SMTP_SECURITY_VARIABLE, said, hint)]
     return []
+
+
+def archive_place(*, environment: Mapping[str, str] | None = None) -> str | None:
+    """Return where the archive of invoices is: a folder, or a path with a scheme.
+
+    >>> archive_place(environment={"METERHOUSE_ARCHIVE": "s3://invoices"})
+    's3://invoices'
+    """
+    variables = os.environ if environment is None else environment
+    return variables.get(ARCHIVE_VARIABLE) or None
+
+
+def archive_storage(*, environment: Mapping[str, str] | None = None) -> dict[str, JsonValue]:
+    """Return how the archive is reached, with the names that parameters of a writer have.
+
+    ``METERHOUSE_ARCHIVE_SECRET`` is the id of a secret of the wallet; ``..._ENDPOINT``,
+    ``..._REGION`` and ``..._ACCOUNT`` are what they say.
+
+    >>> archive_storage(environment={"METERHOUSE_ARCHIVE_REGION": "eu-west-1"})
+    {'region': 'eu-west-1'}
+    """
+    variables = os.environ if environment is None else environment
+    names = {name: f"{ARCHIVE_VARIABLE}_{name.upper()}" for name in _ARCHIVE_FIELDS}
+    given: dict[str, JsonValue] = {
+        name: variables[variable] for name, variable in names.items() if variables.get(variable)
+    }
+    if secret := variables.get(f"{ARCHIVE_VARIABLE}_SECRET"):
+        given["secretsWalletEntry"] = {"secretId": secret}
+    return given
 
 
 def keep_freed_memory() -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from meterhouse.api.authority import Authority
 from meterhouse.api.run_threads import RunThreads
 from meterhouse.app.access_ports import Acting, ClientSecretHasher, Sealer
+from meterhouse.app.archive_ports import ArchiveStore, LinkSigner
 from meterhouse.app.forwarding import ForwardMeans
 from meterhouse.app.ports import Lease, Ledger
 from meterhouse.app.running import Means
@@ -43,7 +44,7 @@ class Context:
     ``ledger`` lends a ledger to one thread. ``public_url`` is where clients find this server,
     without a slash at its end. ``log`` takes one line of JSON. ``sealer`` seals secrets;
     ``client_secrets`` makes and hashes those of applications; ``tables`` keeps rows of look-ups.
-    ``forwarding`` delivers outputs.
+    ``forwarding`` delivers outputs. ``archive`` keeps files of invoices, ``links`` opens them.
     """
 
     ledger: Callable[..., AbstractContextManager[Ledger]]
@@ -63,6 +64,8 @@ class Context:
     client_secrets: ClientSecretHasher
     tables: TableFiles
     forwarding: ForwardMeans
+    archive: ArchiveStore
+    links: LinkSigner
     #: a mail server is configured
     mails: bool = False
     limits: Limits = field(default_factory=Limits)

@@ -35,6 +35,7 @@ _ITEM = re.compile(r"(?:item|line) (\d+)(?:: |$)")
 
 #: code -> status. What is not here goes by its class.
 _BY_CODE = {
+    "archive_failed": 503,
     "body_too_large": 413,
     "cursor_invalid": 400,
     "disk_full": 503,
@@ -43,6 +44,7 @@ _BY_CODE = {
     "idempotency_key_reused": 422,
     "json_malformed": 400,
     "ledger_busy": 503,
+    "link_expired": 410,
     "node_package_broken": 500,
     "media_type_unsupported": 415,
     "method_not_allowed": 405,

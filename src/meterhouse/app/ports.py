@@ -21,6 +21,7 @@ from meterhouse.app.access_ports import (
 )
 from meterhouse.app.access_ports import Sealer as Sealer
 from meterhouse.app.access_ports import TokenAuthority as TokenAuthority
+from meterhouse.app.archive_ports import InvoiceHistory
 from meterhouse.app.correction_ports import Corrections
 from meterhouse.app.diagnosis import Health
 from meterhouse.app.forward_ports import Forwards
@@ -506,6 +507,7 @@ class Ledger(
     SigningKeys,
     Activities,
     KeyedRequests,
+    InvoiceHistory,
     Health,
     PriceBooks,
     Protocol,

@@ -40,6 +40,7 @@ NOUNS = {
     "correction": ("correction", "Suspended records: why, and what to do about them."),
     "delivery": ("delivery", "Outputs that wait for delivery, and giving one up."),
     "dead-letter": ("dead_letter", "Records that a receiver refused, and sending them again."),
+    "invoice": ("invoice_archive", "Files of invoices: download them, link to them; the history."),
     "inspect": ("inspection", "The meters of one meter key as they stand."),
     "secret": ("secret", "Credentials that nodes of streams use, sealed."),
     "access": ("access", "Applications: programs that may use the API, and their scopes."),

@@ -18,6 +18,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "tables": _ALL,
     "runs": ("read",),
     "records": ("read",),
+    "invoices": ("read",),
     "audit": ("read",),
     "metrics": ("read",),
     "corrections": ("read", "update", "delete"),

@@ -2,6 +2,7 @@
 
 from meterhouse.security.client_secrets import ClientSecrets, Pepper
 from meterhouse.security.envelope import Envelope, SealError
+from meterhouse.security.link_tokens import LinkKey, LinkTokens
 from meterhouse.security.tokens import Authority
 from meterhouse.security.wallet_key import FILE_NAME as WALLET_FILE
 from meterhouse.security.wallet_key import KeyFile, WalletKeyError, WalletKeys, given_keys, key_file
@@ -11,6 +12,8 @@ __all__ = [
     "ClientSecrets",
     "Envelope",
     "KeyFile",
+    "LinkKey",
+    "LinkTokens",
     "Pepper",
     "SealError",
     "WALLET_FILE",

@@ -21,6 +21,7 @@ from meterhouse.store.dead_letters import DeadLetterTable
 from meterhouse.store.forwards import ForwardTable
 from meterhouse.store.health import HealthTable
 from meterhouse.store.idempotency import IdempotencyTable
+from meterhouse.store.invoice_history import InvoiceHistoryTable
 from meterhouse.store.lookup_tables import LookupTableTable
 from meterhouse.store.meter_types import MeterTypeTable
 from meterhouse.store.meters import MeterTable
@@ -72,6 +73,7 @@ class SqliteLedger(
     SigningKeyTable,
     ActivityTable,
     IdempotencyTable,
+    InvoiceHistoryTable,
     HealthTable,
     PriceBookTable,
 ):
