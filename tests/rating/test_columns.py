@@ -6,7 +6,7 @@ from random import Random
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meterhouse.core.money import Rounding
@@ -49,6 +49,7 @@ def compare_generated(seed, rows):
     assert_equal_to_lines(any_book(chance, one), quantities, pl.Decimal(38, 18))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_columns_are_lines(seed):
     compare_generated(seed, 5)

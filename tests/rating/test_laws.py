@@ -6,7 +6,7 @@ from functools import reduce
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meterhouse.core.currency import currency_digits
@@ -63,6 +63,7 @@ def test_100_000_cases_agree_with_the_oracle(block):
         compare_with_the_oracle(100 * block + seed)
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_graduated_tiers_meet_at_their_bounds(seed):
     """Without flat amounts nothing jumps: a little more costs a little more."""
@@ -74,6 +75,7 @@ def test_graduated_tiers_meet_at_their_bounds(seed):
         assert 0 <= step <= Fraction(little) * Fraction(greatest)
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_at_a_bound_the_next_flat_amount_is_not_due(seed):
     tiers = cases.tiers(Random(seed))
@@ -83,6 +85,7 @@ def test_at_a_bound_the_next_flat_amount_is_not_due(seed):
             assert exact(model(tiers), one.up_to) == exact(cut, one.up_to)
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_graduated_costs_never_fall(seed):
     chance = Random(seed)
@@ -92,6 +95,7 @@ def test_graduated_costs_never_fall(seed):
     assert costs == sorted(costs)
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_slices_of_a_period_add_up_to_the_whole(seed):
     """Billing what is new each time (cost of all so far less what was billed) bills the whole."""
@@ -106,6 +110,7 @@ def test_slices_of_a_period_add_up_to_the_whole(seed):
     assert whole(billed) == Fraction(rated(of_book, *usage).net)
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_a_line_is_rounded_once(seed):
     """At most half of the smallest unit is between the exact and the rounded amount."""
@@ -151,6 +156,7 @@ def test_big_amounts_present():
     assert str(tiny.exact) == "99999999.999999999999999999999999999999"
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_the_order_of_usage_changes_nothing(seed):
     chance = Random(seed)
@@ -166,6 +172,7 @@ def test_the_order_of_usage_changes_nothing(seed):
     assert rated(of_book, *usage) == rated(of_book, *shuffled)
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_quantities_are_conserved(seed):
     chance = Random(seed)
