@@ -16,10 +16,12 @@ from meterhouse.core.party import Address, Party
 from meterhouse.core.price_book import Commitment, Discount, DiscountKind
 from meterhouse.documents.einvoice import NotAnEInvoice, cii_bytes, terms, ubl_bytes
 from meterhouse.documents.focus import focus_rows
+from meterhouse.documents.plain_text import xml_text
 from meterhouse.documents.summary import sums_of
 from meterhouse.documents.workbook.render import xlsx_bytes
 from meterhouse.rating.giving_back import given_back
 from meterhouse.rating.invoicing import invoiced
+from tests.documents.hostile import hostile_texts
 from tests.documents.samples import (
     a_charge,
     a_line,
@@ -31,6 +33,7 @@ from tests.rating.charged import AT, OCTOBER, book, used
 from tests.rating.test_credits import grant
 
 facturx = pytest.importorskip("facturx", reason="factur-x is not installed")
+lxml = pytest.importorskip("lxml.etree", reason="lxml is not installed")
 saxonche = pytest.importorskip("saxonche", reason="the Schematron processor is not installed")
 
 D = Decimal
@@ -251,6 +254,22 @@ def test_a_credit_note_is_381_and_names_its_invoice():
 def test_prices_per_million_stay_readable():
     token = terms(discounted_invoice())["BG-25"][2]
     assert (token["BT-146"], token["BT-149"]) == ("2.5", "1000000")
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_texts_of_users_are_texts_in_the_xml(kind, failures):
+    texts = [text for text in hostile_texts(60) if text.strip()]
+    lines = [
+        a_line(a_charge("1", "1", name=text, sku=text, app=text), reason=text) for text in texts
+    ]
+    buyer = Party('<b> & "Söhne" ]]>', Address("ES", texts[0], texts[1]), "ESA87654321")
+    made = WRITERS[kind](an_invoice(lines, buyer=buyer, reference=texts[2]))
+    shown = set(lxml.fromstring(made).itertext())
+    assert {xml_text(text).replace("\r", "\n") for text in texts} <= {
+        text.replace("\r", "\n") for text in shown
+    }
+    assert '<b> & "Söhne" ]]>' in shown
+    assert failures(kind, made) == []
 
 
 def test_all_that_is_missing_is_listed_at_once():
