@@ -229,7 +229,7 @@ def recalculated(folder, made: dict[str, bytes]) -> dict[str, bytes]:
         [*command, *(str(folder / f"{name}.xlsx") for name in made)],
         check=True,
         capture_output=True,
-        timeout=120,
+        timeout=300,
     )
     return {name: (folder / "made" / f"{name}.xlsx").read_bytes() for name in made}
 
