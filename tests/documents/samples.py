@@ -105,7 +105,7 @@ def a_line(
         net=net,
         tax_category=category,
         tax_rate=D(rate),
-        book="liceo-es",
+        book="ab" * 32,
         shares=tuple(shares),
         **changes,
     )

@@ -1,3 +1,4 @@
+import io
 import random
 import re
 from dataclasses import replace
@@ -5,12 +6,22 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from meterhouse.core.charge import ChargeKind, Reduction
 from meterhouse.core.invoice import CreditUse, InvoiceKind
+from meterhouse.core.invoice_text import invoice_text, read_invoice
 from meterhouse.core.party import Address, Party
+from meterhouse.core.price_book import Commitment, Discount, DiscountKind
 from meterhouse.documents.einvoice import NotAnEInvoice, cii_bytes, terms, ubl_bytes
+from meterhouse.documents.focus import focus_rows
+from meterhouse.documents.plain_text import xml_text
+from meterhouse.documents.summary import sums_of
+from meterhouse.documents.workbook.render import xlsx_bytes
+from meterhouse.rating.giving_back import given_back
+from meterhouse.rating.invoicing import invoiced
+from tests.documents.hostile import hostile_texts
 from tests.documents.samples import (
     a_charge,
     a_line,
@@ -18,8 +29,11 @@ from tests.documents.samples import (
     discounted_invoice,
     worked_invoice,
 )
+from tests.rating.charged import AT, OCTOBER, book, used
+from tests.rating.test_credits import grant
 
 facturx = pytest.importorskip("facturx", reason="factur-x is not installed")
+lxml = pytest.importorskip("lxml.etree", reason="lxml is not installed")
 saxonche = pytest.importorskip("saxonche", reason="the Schematron processor is not installed")
 
 D = Decimal
@@ -117,7 +131,50 @@ def made_by_chance(seed: int):
     return an_invoice(lines, credits=credits)
 
 
+def rated_sums(**changes):
+    """Sums as rating makes them: a discount of the book, commitments, both kinds of credit."""
+    charges = [used("message", "184230", "0.0021"), used("nlpaas", "52311", "0.0035")]
+    priced = book(
+        discounts=(Discount(DiscountKind.PERCENTAGE, D(10), "Partner"),),
+        commitments=(
+            Commitment(maximum=D("500.00"), name="Cap"),
+            Commitment(minimum=D("300.00"), skus=("nlpaas",), name="Minimum of NLP"),
+        ),
+    )
+    grants = [grant("welcome", "40", paid=False), grant("pack", "100")]
+    return invoiced(priced, charges, **{"period": OCTOBER, "at": AT, "grants": grants} | changes)
+
+
+def rated(sums=None, **changes):
+    sums = sums or rated_sums()
+    parts = {"taxes": sums.taxes, "totals": sums.totals, "credits": sums.credits}
+    return replace(worked_invoice(), lines=sums.lines, **parts | changes)
+
+
+def owed_back():
+    """More was billed too much before than is billed now, discounts of those lines among it."""
+    late = replace(
+        used("message", "184230", "0.0021"),
+        gross=D("-500.00"),
+        net=D("-450.00"),
+        exact=D("-500.00"),
+        kind=ChargeKind.ADJUSTMENT,
+        reductions=(Reduction("Partner", "discount", D("-50.00")),),
+    )
+    sums = invoiced(
+        book(),
+        [used("nlpaas", "52311", "0.0035")],
+        period=OCTOBER,
+        at=AT,
+        adjustments=[(late, "LICEO-2026-000031", book())],
+    )
+    corrected = ("LICEO-2026-000031", date(2026, 10, 2))
+    return rated(given_back(sums), kind=InvoiceKind.CREDIT_NOTE, corrects=corrected)
+
+
 CASES = {
+    "rated": rated,
+    "owed back": owed_back,
     "worked": worked_invoice,
     "discounted": discounted_invoice,
     "credit note": credit_note,
@@ -164,10 +221,27 @@ def test_each_line_is_price_times_quantity_without_its_allowances(case):
     for line in terms(CASES[case]())["BG-25"]:
         quantity, price, per = (D(line[term]) for term in ("BT-129", "BT-146", "BT-149"))
         taken = sum((D(one["amount"]) for one in line["BG-27"]), D(0))
+        taken -= sum((D(one["amount"]) for one in line["BG-28"]), D(0))
         assert price >= 0
         difference = quantity / per * price - taken - D(line["BT-131"])
         assert abs(difference) <= D("0.5"), line
         assert abs(difference) <= D("0.005") or CASES[case]().currency_digits == 0
+
+
+@pytest.mark.parametrize("case", [rated, owed_back, worked_invoice, credit_note])
+def test_all_formats_of_what_rating_made_add_up_to_the_same(case):
+    invoice = case()
+    payable = invoice.totals.payable
+    assert payable > 0
+    billed = sum(D(row["BilledCost"]) for row in focus_rows(invoice))
+    assert billed == (-payable if invoice.kind is InvoiceKind.CREDIT_NOTE else payable)
+    front = openpyxl.load_workbook(io.BytesIO(xlsx_bytes(invoice)), data_only=True)["Invoice"]
+    shown = [row for row in front.iter_rows(values_only=True) if str(row[3]).startswith("Amount ")]
+    assert D(str(shown[0][5])) == payable == value_of(ubl_bytes(invoice), "PayableAmount")
+    sums = sums_of(invoice)
+    parts = sums.charges - sums.discounts + sums.commitments + sums.adjustments
+    assert parts == invoice.totals.lines
+    assert read_invoice(invoice_text(invoice)) == invoice
 
 
 def test_a_credit_note_is_381_and_names_its_invoice():
@@ -180,6 +254,22 @@ def test_a_credit_note_is_381_and_names_its_invoice():
 def test_prices_per_million_stay_readable():
     token = terms(discounted_invoice())["BG-25"][2]
     assert (token["BT-146"], token["BT-149"]) == ("2.5", "1000000")
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_texts_of_users_are_texts_in_the_xml(kind, failures):
+    texts = [text for text in hostile_texts(60) if text.strip()]
+    lines = [
+        a_line(a_charge("1", "1", name=text, sku=text, app=text), reason=text) for text in texts
+    ]
+    buyer = Party('<b> & "Söhne" ]]>', Address("ES", texts[0], texts[1]), "ESA87654321")
+    made = WRITERS[kind](an_invoice(lines, buyer=buyer, reference=texts[2]))
+    shown = set(lxml.fromstring(made).itertext())
+    assert {xml_text(text).replace("\r", "\n") for text in texts} <= {
+        text.replace("\r", "\n") for text in shown
+    }
+    assert '<b> & "Söhne" ]]>' in shown
+    assert failures(kind, made) == []
 
 
 def test_all_that_is_missing_is_listed_at_once():

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from meterhouse.core.invoice import InvoiceStatus
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.documents.einvoice import cii_bytes
 from meterhouse.documents.pdf import facturx_bytes, pdf_bytes
@@ -62,6 +63,13 @@ def test_letters_that_the_fonts_do_not_have_are_refused():
     with pytest.raises(MeterhouseError, match="Latin, Greek and Cyrillic"):
         pdf_bytes(worked_invoice(buyer=replace(BUYER, name="株式会社")))
     pdf_bytes(worked_invoice(buyer=replace(BUYER, name="Ωmega Łódź Газ, “GmbH” €")))
+
+
+def test_a_draft_without_lines_can_be_seen():
+    draft = InvoiceStatus.DRAFT
+    made = an_invoice([], status=draft, number=None, issue_date=None, due_date=None)
+    text = text_of(pdf_bytes(made))
+    assert "DRAFT" in text and "asks for no payment" in text
 
 
 def test_a_long_invoice_ends_where_people_stop_reading(monkeypatch):

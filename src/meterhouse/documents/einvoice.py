@@ -273,19 +273,24 @@ def _line(invoice: Invoice, shown: ShownLine, digits: int) -> dict[str, Any]:
         **_rate("BT-152", line.tax_category, line.tax_rate),
         "BT-153": xml_text(charge.name or charge.sku),
         "BT-155": xml_text(charge.sku),
-        "BG-27": [_line_allowance(one, digits) for one in reductions],
+        "BG-27": [_allowance(one, digits) for one in reductions if one.amount > ZERO],
+        "BG-28": [_charge(one, digits) for one in reductions if one.amount < ZERO],
         "BG-32": [{"BT-160": name, "BT-161": xml_text(text)} for name, text in attributes if text],
         "BT-130": "C62",
         **_price(line, digits),
     }
 
 
-def _line_allowance(reduction: Reduction, digits: int) -> dict[str, Any]:
-    return {
-        "amount": amount_text(reduction.amount, digits),
-        "reason": xml_text(reduction.name) or reduction.kind,
-        "reason_code": _DISCOUNT,
-    }
+def _allowance(reduction: Reduction, digits: int) -> dict[str, Any]:
+    reason = xml_text(reduction.name) or reduction.kind
+    amount = amount_text(reduction.amount, digits)
+    return {"amount": amount, "reason": reason, "reason_code": _DISCOUNT}
+
+
+def _charge(reduction: Reduction, digits: int) -> dict[str, Any]:
+    """A reduction that is taken back, as credit notes of sums below zero have them."""
+    reason = xml_text(reduction.name) or reduction.kind
+    return {"amount": amount_text(reduction.amount.copy_negate(), digits), "reason": reason}
 
 
 def _price(line: InvoiceLine, digits: int) -> dict[str, str]:

@@ -163,7 +163,7 @@ def _line_row(invoice: Invoice, shown: ShownLine) -> Row:
     category, subcategory = _SUBCATEGORIES.get(shown.service, _OTHER)
     cost = _signed(invoice, line.net)
     period = charge.period
-    books = {book.id: book.version for book in invoice.books}
+    book = next((one for one in invoice.books if line.book in (one.hash, one.id)), None)
     row = _common(invoice) | {
         "BilledCost": cost,
         "EffectiveCost": cost,
@@ -182,7 +182,7 @@ def _line_row(invoice: Invoice, shown: ShownLine) -> Row:
         "RegionId": field_text(charge.fields, "country"),
         "RegionName": field_text(charge.fields, "country"),
         "SkuId": charge.sku,
-        "SkuPriceId": f"{line.book}:{charge.sku}",
+        "SkuPriceId": f"{book.id if book else line.book}:{charge.sku}",
         "SkuMeter": _meter(shown),
         "SubAccountId": shown.app_id or shown.app or shown.channel,
         "SubAccountName": shown.app or shown.channel,
@@ -190,7 +190,7 @@ def _line_row(invoice: Invoice, shown: ShownLine) -> Row:
         "Tags": json_text(_tags(charge.fields)),
         "x_ExactCost": number_text(charge.exact),
         "x_LineId": line.id,
-        "x_PriceBookVersion": books.get(line.book, line.book),
+        "x_PriceBookVersion": book.version if book else line.book,
         "x_PricingModel": charge.model,
         "x_TaxCategory": line.tax_category,
         "x_TaxRate": number_text(line.tax_rate),

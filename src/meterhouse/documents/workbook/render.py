@@ -7,12 +7,13 @@ from io import BytesIO
 from typing import Any
 
 from meterhouse.core.invoice import Invoice
+from meterhouse.core.problem import MeterhouseError
 from meterhouse.documents.header import document_moment
 from meterhouse.documents.plain_text import xml_text
 from meterhouse.documents.shown_line import shown_lines
 from meterhouse.documents.summary import title_of
 from meterhouse.documents.workbook.front import write_front
-from meterhouse.documents.workbook.page import Page, Styles
+from meterhouse.documents.workbook.page import ROWS_MAX, Page, Styles
 from meterhouse.documents.workbook.tables import (
     write_adjustments,
     write_components,
@@ -32,6 +33,12 @@ def xlsx_bytes(invoice: Invoice, *, detail: bool = False) -> bytes:
     """Write an invoice as a workbook; ``detail`` adds a row for each record behind the lines."""
     from xlsxwriter import Workbook
 
+    if max(len(invoice.lines), len(invoice.windows)) > ROWS_MAX:
+        raise MeterhouseError(
+            f"The invoice has {len(invoice.lines):,} lines, and a sheet {ROWS_MAX:,} rows",
+            hint="Use the format csv or json, or fewer fields in line_by.",
+            code="too_many_rows",
+        )
     rows = len(invoice.lines) + len(invoice.windows)
     if detail:
         rows += sum(len(line.charge.sources) for line in invoice.lines)
