@@ -98,7 +98,7 @@ def test_a_killed_writer_leaves_whole_files_only(tmp_path: Path, delay: float) -
     command = [sys.executable, "-c", WORKER, str(tmp_path)]
     for first in (0, 1_000):
         worker = subprocess.Popen([*command, str(first)])
-        while not (tmp_path / "many").is_dir():
+        while not list(tmp_path.glob("many/[0-9]*.bin")):
             time.sleep(0.001)
         time.sleep(delay)
         worker.send_signal(signal.SIGKILL)
