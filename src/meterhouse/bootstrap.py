@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,11 +34,13 @@ from meterhouse.config import (
     home_directory,
     http_allowed,
     http_timeout,
+    invoice_formats,
     mail_server,
     secrets_key,
     secrets_key_file,
 )
 from meterhouse.core.instant import Instant
+from meterhouse.core.problem import MeterhouseError
 from meterhouse.processes import is_dead, living_processes, this_host, this_process, this_user
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
         TokenAuthority,
     )
     from meterhouse.app.archive_ports import ArchiveStore, LinkSigner
+    from meterhouse.app.billing_files import FileMeans
     from meterhouse.app.diagnosis import Finding
     from meterhouse.app.forward_ports import Claim
     from meterhouse.app.forwarding import ForwardMeans
@@ -58,6 +62,7 @@ if TYPE_CHECKING:
     from meterhouse.app.table_ports import TableFiles
     from meterhouse.connectors import AllowedFolders
     from meterhouse.connectors.http import Guard, HttpClient
+    from meterhouse.core.invoice import Invoice
     from meterhouse.core.secret import Credentials
     from meterhouse.security import KeyFile
     from meterhouse.streams.world import Progress
@@ -68,6 +73,8 @@ if TYPE_CHECKING:
 ARCHIVE_FOLDER = "archive"
 #: Seeds stay below this, so that any JSON reader keeps them exact.
 _SEED_LIMIT = 2**53
+#: What the formats of invoices import, by the extra that installs it.
+_EXTRA_LIBRARIES = {"pdf": "typst", "einvoice": "facturx"}
 
 
 def _unseen(*_: object) -> None:
@@ -222,6 +229,18 @@ class Installation:
         with _key_file(self.directory).changed():
             return reseal_all(self.ledger, sealer)
 
+    def software(self) -> dict[str, str]:
+        """Return what invoices say of the program that made them."""
+        return software()
+
+    def invoice_formats(self, given: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Return the formats that files of invoices are made in: those given, else the usual."""
+        return checked_formats(given)
+
+    def file_means(self) -> FileMeans:
+        """Return what making files of invoices needs."""
+        return file_means(self.archive(), actor=this_user())
+
     def client_secrets(self) -> ClientSecretHasher:
         """Return what makes, hashes and compares client secrets."""
         return client_secrets_of(lambda: nullcontext(self.ledger), self.sealer())
@@ -251,6 +270,47 @@ def new_id() -> str:
     digits = os.urandom(16).hex()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def software() -> dict[str, str]:
+    """Return what invoices say of the program that made them."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return {"software": f"meterhouse {version('meterhouse')}"}
+    except PackageNotFoundError:
+        return {"software": "meterhouse"}
+
+
+def checked_formats(given: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Return formats of invoices, those configured unless some are given.
+
+    ``NotFoundError`` where there is none such, and an error where its library is missing.
+    """
+    from meterhouse.documents import format_named
+
+    formats = [format_named(name) for name in dict.fromkeys(given or invoice_formats())]
+    for format in formats:
+        for extra in filter(None, format.extra.split(",")):
+            library = _EXTRA_LIBRARIES.get(extra)
+            if library is not None and find_spec(library) is None:
+                message = f"The format {format.name} needs a library that is not installed"
+                hint = f"Install it: pip install 'meterhouse[{extra}]'"
+                raise MeterhouseError(message, hint=hint, code="extra_missing")
+    return tuple(format.name for format in formats)
+
+
+def file_means(archive: ArchiveStore, *, actor: str) -> FileMeans:
+    """Return what making files of invoices needs."""
+    from meterhouse.app.archiving import Document
+    from meterhouse.app.billing_files import FileMeans
+    from meterhouse.documents import format_named
+
+    def render(name: str, invoice: Invoice) -> Document:
+        format = format_named(name)
+        return Document(format.suffix.removeprefix("."), format.media_type, format.render(invoice))
+
+    return FileMeans(render, archive, _now, actor)
 
 
 def new_seed() -> int:

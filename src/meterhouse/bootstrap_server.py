@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 from meterhouse.bootstrap import (
     archive_of,
     authority_of,
+    checked_formats,
     client_secrets_of,
+    file_means,
     forward_means,
     http_client,
     links_of,
@@ -25,6 +27,7 @@ from meterhouse.bootstrap import (
     new_seed,
     sealer_of,
     served_means,
+    software,
     tables_of,
 )
 from meterhouse.config import data_directory, mail_server
@@ -111,6 +114,11 @@ def open_context(
             forwarding=forward_means(
                 directory, credentials=credentials, own_urls=urls, served=True
             ),
+            file_means=lambda actor: file_means(
+                archive_of(directory, credentials=credentials), actor=actor
+            ),
+            invoice_formats=checked_formats(),
+            software=software(),
             mails=mail_server() is not None,
             archive=archive_of(directory, credentials=credentials),
             links=links_of(pool.ledger, sealer),

@@ -30,6 +30,9 @@ HTTP_TIMEOUT_SECONDS, HTTP_TIMEOUT_SECONDS_MAX = 60, 3_600
 DELIVERED_DAYS_VARIABLE = "METERHOUSE_DELIVERED_DAYS"
 DELIVERED_DAYS_MAX = 3_660
 _DIGITS_MAX = 10
+#: The environment variable that names the formats of files of invoices.
+INVOICE_FORMATS_VARIABLE = "METERHOUSE_INVOICE_FORMATS"
+INVOICE_FORMATS = ("xlsx", "json", "csv", "focus")
 #: The environment variables of the mail server that sends to notification groups.
 SMTP_HOST_VARIABLE, SMTP_FROM_VARIABLE = "METERHOUSE_SMTP_HOST", "METERHOUSE_SMTP_FROM"
 SMTP_PORT_VARIABLE, SMTP_SECURITY_VARIABLE = "METERHOUSE_SMTP_PORT", "METERHOUSE_SMTP_SECURITY"
@@ -82,6 +85,17 @@ def secrets_key_file(*, environment: Mapping[str, str] | None = None) -> Path | 
     variables = os.environ if environment is None else environment
     named = variables.get(KEY_FILE_VARIABLE)
     return Path(named) if named else None
+
+
+def invoice_formats(*, environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Return the formats that files of invoices are made in, with commas between them.
+
+    >>> invoice_formats(environment={"METERHOUSE_INVOICE_FORMATS": "xlsx, pdf"})
+    ('xlsx', 'pdf')
+    """
+    variables = os.environ if environment is None else environment
+    given = variables.get(INVOICE_FORMATS_VARIABLE, "").split(",")
+    return tuple(name.strip() for name in given if name.strip()) or INVOICE_FORMATS
 
 
 def http_allowed(*, environment: Mapping[str, str] | None = None) -> str:

@@ -57,7 +57,9 @@ def test_a_route_without_a_guard_answers_nobody(house: House):
 
 
 def _ask(house: House, operation: Operation, headers: dict[str, str]) -> httpx.Response:
-    path = operation.path.format(id="1", meter_key="k", version="1", type="t", format="f")
+    path = operation.path.format(
+        id="1", meter_key="k", version="1", type="t", format="f", line="1", token="t"
+    )
     return httpx.request(operation.method, house.url + path, headers=headers)
 
 

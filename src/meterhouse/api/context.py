@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,6 +11,7 @@ from meterhouse.api.authority import Authority
 from meterhouse.api.run_threads import RunThreads
 from meterhouse.app.access_ports import Acting, ClientSecretHasher, Sealer
 from meterhouse.app.archive_ports import ArchiveStore, LinkSigner
+from meterhouse.app.billing_files import FileMeans
 from meterhouse.app.forwarding import ForwardMeans
 from meterhouse.app.ports import Lease, Ledger
 from meterhouse.app.running import Means
@@ -66,6 +67,12 @@ class Context:
     forwarding: ForwardMeans
     archive: ArchiveStore
     links: LinkSigner
+    #: what making files of invoices needs, for who asks
+    file_means: Callable[[str], FileMeans]
+    #: the formats that files of invoices are made in
+    invoice_formats: tuple[str, ...] = ()
+    #: what invoices say of the program
+    software: Mapping[str, str] = field(default_factory=dict)
     #: a mail server is configured
     mails: bool = False
     limits: Limits = field(default_factory=Limits)

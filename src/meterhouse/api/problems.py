@@ -42,6 +42,7 @@ _BY_CODE = {
     "draining": 503,
     "idempotency_key_invalid": 400,
     "idempotency_key_reused": 422,
+    "invoice_blocked": 409,
     "json_malformed": 400,
     "ledger_busy": 503,
     "link_expired": 410,

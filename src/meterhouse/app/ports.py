@@ -22,6 +22,7 @@ from meterhouse.app.access_ports import (
 from meterhouse.app.access_ports import Sealer as Sealer
 from meterhouse.app.access_ports import TokenAuthority as TokenAuthority
 from meterhouse.app.archive_ports import InvoiceHistory
+from meterhouse.app.billing_ports import Billing
 from meterhouse.app.correction_ports import Corrections
 from meterhouse.app.diagnosis import Health
 from meterhouse.app.forward_ports import Forwards
@@ -505,6 +506,7 @@ class Ledger(
     Secrets,
     Applications,
     SigningKeys,
+    Billing,
     Activities,
     KeyedRequests,
     InvoiceHistory,

@@ -9,6 +9,7 @@ from threading import Lock
 from meterhouse.app.ports import Lease
 from meterhouse.store.activities import ActivityTable
 from meterhouse.store.applications import ApplicationTable
+from meterhouse.store.billing_records import BillingRecordTable
 from meterhouse.store.connection import (
     BUSY_SECONDS,
     CACHE_KIB,
@@ -17,11 +18,16 @@ from meterhouse.store.connection import (
     check_version,
 )
 from meterhouse.store.corrections import CorrectionTable
+from meterhouse.store.credits import CreditTable
+from meterhouse.store.customers import CustomerTable
 from meterhouse.store.dead_letters import DeadLetterTable
 from meterhouse.store.forwards import ForwardTable
 from meterhouse.store.health import HealthTable
 from meterhouse.store.idempotency import IdempotencyTable
 from meterhouse.store.invoice_history import InvoiceHistoryTable
+from meterhouse.store.invoices import InvoiceTable
+from meterhouse.store.invoices_issued import IssuedInvoiceTable
+from meterhouse.store.issuers import IssuerTable
 from meterhouse.store.lookup_tables import LookupTableTable
 from meterhouse.store.meter_types import MeterTypeTable
 from meterhouse.store.meters import MeterTable
@@ -71,6 +77,12 @@ class SqliteLedger(
     SecretTable,
     ApplicationTable,
     SigningKeyTable,
+    IssuerTable,
+    CustomerTable,
+    BillingRecordTable,
+    InvoiceTable,
+    IssuedInvoiceTable,
+    CreditTable,
     ActivityTable,
     IdempotencyTable,
     InvoiceHistoryTable,

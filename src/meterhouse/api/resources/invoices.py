@@ -1,0 +1,406 @@
+"""Invoices: drafts of billing runs, issued invoices, credit notes."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import Query, Response
+
+from meterhouse.api.answer import answer, no_content
+from meterhouse.api.call import Call, ThisCall
+from meterhouse.api.etag import tagged_unless_known
+from meterhouse.api.idempotency import Ids, once
+from meterhouse.api.operation import (
+    IDEMPOTENCY_KEY,
+    IF_NONE_MATCH,
+    Body,
+    Given,
+    Resource,
+    needs,
+    one,
+    one_unless_known,
+)
+from meterhouse.api.resources.credits import AMOUNT
+from meterhouse.api.resources.meters import Limit
+from meterhouse.api.schemas import (
+    COUNT,
+    FREE_OBJECT,
+    NAME,
+    TEXT,
+    Schema,
+    array,
+    closed,
+    nullable,
+    page,
+    ref,
+    whole,
+)
+from meterhouse.app import billing_issuing
+from meterhouse.app.billing_explaining import explain_line
+from meterhouse.app.billing_files import finish_files
+from meterhouse.app.billing_issuing import credit_note_id, find_invoice, head_shown
+from meterhouse.app.billing_periods import read_days
+from meterhouse.app.billing_ports import InvoiceHead
+from meterhouse.app.ports import Ledger
+from meterhouse.core.instant import instant_text
+from meterhouse.core.invoice import InvoiceKind, InvoiceStatus
+from meterhouse.core.json_text import JsonValue, parse_json
+from meterhouse.core.problem import DefinitionError
+from meterhouse.core.quantity import number_text
+from meterhouse.core.reading import Reading
+from meterhouse.core.revision import revision_of
+
+PATH = "/v1/invoices"
+_STATUS: Schema = {"type": "string", "enum": [status.value for status in InvoiceStatus]}
+_KIND: Schema = {"type": "string", "enum": [kind.value for kind in InvoiceKind]}
+_HEAD: dict[str, Schema] = {
+    "id": TEXT,
+    "kind": _KIND,
+    "status": _STATUS,
+    "number": nullable(TEXT),
+    "customer": TEXT,
+    "issuer": TEXT,
+    "periodStart": TEXT,
+    "periodEnd": TEXT,
+    "issueDate": nullable(TEXT),
+    "currency": TEXT,
+    **dict.fromkeys(("net", "tax", "total", "payable"), AMOUNT),
+    "corrects": {**nullable(TEXT), "description": "The id of the invoice that a note takes back"},
+    "unpriced": {**COUNT, "description": "Kinds of usage that no price is for"},
+    "exceptions": COUNT,
+    "createdAt": TEXT,
+    "issuedAt": nullable(TEXT),
+}
+_BY_HAND = whole(
+    {
+        "id": TEXT,
+        "name": TEXT,
+        "amount": AMOUNT,
+        "reason": TEXT,
+        "author": TEXT,
+        "at": TEXT,
+        "tax": nullable(TEXT),
+    }
+)
+_FILE = whole({"format": TEXT, "name": TEXT, "size": COUNT, "sha256": TEXT, "archivedAt": TEXT})
+_DAY: Schema = {**TEXT, "format": "date", "examples": ["2026-11-03"]}
+_REASON: Schema = {**NAME, "maxLength": billing_issuing.TEXT_CHARS_MAX}
+SCHEMAS: dict[str, Schema] = {
+    "InvoiceHead": whole(_HEAD),
+    "Invoice": whole(
+        {
+            **_HEAD,
+            "document": {**FREE_OBJECT, "description": "The invoice, as its JSON file has it"},
+            "manualLines": array(_BY_HAND),
+            "files": array(_FILE),
+        }
+    ),
+    "InvoicePage": page("invoices", ref("InvoiceHead")),
+    "IssueInvoice": closed({"issueDate": nullable(_DAY)}),
+    "TakeInvoiceBack": closed(
+        {"reason": _REASON, "issueDate": nullable(_DAY)}, required=("reason",)
+    ),
+    "CorrectInvoice": closed({"reason": _REASON}, required=("reason",)),
+    "CorrectedInvoice": whole({"creditNote": ref("Invoice"), "draft": ref("Invoice")}),
+    "NewInvoiceLine": closed(
+        {
+            "amount": {**AMOUNT, "description": "May be below 0", "examples": ["-25.00"]},
+            "reason": _REASON,
+            "name": {**TEXT, "maxLength": billing_issuing.TEXT_CHARS_MAX},
+            "tax": nullable(NAME),
+        },
+        required=("amount", "reason"),
+    ),
+    "LineExplanation": {**FREE_OBJECT, "description": "Price, calculation, records, runs, input"},
+}
+_ETAG = {"ETag": "Of the invoice as it is"}
+_OF_ID = {"id": "$response.body#/id"}
+_LINKS = {
+    "read": {"operationId": "get_invoice", "parameters": _OF_ID},
+    "credit": {"operationId": "credit_invoice", "parameters": _OF_ID},
+}
+resource = Resource("Invoices", about="Drafts, invoices and credit notes", schemas=SCHEMAS)
+
+
+@resource.get(
+    PATH,
+    guard=needs("read:invoices"),
+    answers=one("Invoices", "InvoicePage", headers={"Link": "The next page"}),
+    refusals=(404,),
+)
+def list_invoices(
+    call: ThisCall,
+    customer: Annotated[str | None, Query(description="Only of this customer")] = None,
+    status: Annotated[InvoiceStatus | None, Query(description="Only with this status")] = None,
+    kind: Annotated[InvoiceKind | None, Query(description="Only of this kind")] = None,
+    period: Annotated[str | None, Query(description="Only of this month, as 2026-10")] = None,
+    limit: Limit = 100,
+    cursor: Annotated[str | None, Query()] = None,
+) -> Response:
+    """List drafts, invoices and credit notes, in the order in which they were made."""
+    cursors = call.cursors(
+        customer=customer,
+        status=None if status is None else status.value,
+        kind=None if kind is None else kind.value,
+        period=period,
+    )
+    after = cursors.after(cursor)
+    since, until = (None, None) if period is None else read_days(period).around()
+    with call.context.ledger() as ledger:
+        found = ledger.invoices(
+            customer=customer,
+            status=status,
+            kind=kind,
+            since=since,
+            until=until,
+            limit=limit,
+            after=after,
+        )
+    body = {
+        "invoices": [head_shown(head) for head in found.items],
+        "next_cursor": cursors.cursor(found.next_cursor),
+    }
+    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+
+
+@resource.get(
+    PATH + "/{id}",
+    guard=needs("read:invoices"),
+    headers=(IF_NONE_MATCH,),
+    answers=one_unless_known("The invoice", "Invoice", headers=_ETAG),
+    refusals=(404,),
+)
+def get_invoice(call: ThisCall, id: str) -> Response:
+    """Read an invoice by its id or number: its document, lines by hand, and files."""
+    with call.context.ledger() as ledger:
+        shown = invoice_shown(ledger, find_invoice(ledger, id))
+    return tagged_unless_known(call, shown, revision_of(shown))
+
+
+def invoice_shown(ledger: Ledger, head: InvoiceHead) -> dict[str, Any]:
+    """Return the API's object of an invoice."""
+    manual = [
+        {
+            "id": line.id,
+            "name": line.name,
+            "amount": number_text(line.amount),
+            "reason": line.reason,
+            "author": line.author,
+            "at": instant_text(line.at),
+            "tax": line.tax,
+        }
+        for line in ledger.manual_lines(head.id)
+    ]
+    files = [
+        {
+            "format": file.format,
+            "name": file.name,
+            "size": file.size,
+            "sha256": file.sha256,
+            "archivedAt": instant_text(file.archived_at),
+        }
+        for file in ledger.files_of(head.id)
+    ]
+    document = parse_json(head.text, nesting_max=200)
+    return head_shown(head) | {"document": document, "manualLines": manual, "files": files}
+
+
+def _shown(ledger: Ledger, id: str) -> dict[str, Any]:
+    return invoice_shown(ledger, find_invoice(ledger, id))
+
+
+@resource.post(
+    PATH + "/{id}/issue",
+    guard=needs("issue:invoices"),
+    body=Body(ref("IssueInvoice"), required=False, examples={"dated": {"issueDate": "2026-11-03"}}),
+    headers=(IDEMPOTENCY_KEY,),
+    answers={200: Given("The invoice", ref("Invoice"))},
+    refusals=(404, 409),
+    links=_LINKS,
+)
+def issue_invoice(call: ThisCall, id: str) -> Response:
+    """Issue a draft: it gets the next number of its series, and never changes again."""
+    day = _day(call.optional_json(), known=("issueDate",))
+
+    def effect(ids: Ids) -> Response:
+        with call.context.ledger() as ledger:
+            head = find_invoice(ledger, id)
+            if not (ids.repeatable and head.status is InvoiceStatus.ISSUED):
+                billing_issuing.issue_invoice(
+                    ledger,
+                    head.id,
+                    formats=call.context.invoice_formats,
+                    at=call.context.clock(),
+                    issue_date=day,
+                )
+            _finish(call, ledger)
+            return answer(_shown(ledger, head.id))
+
+    return once(call, effect)
+
+
+@resource.post(
+    PATH + "/{id}/void",
+    guard=needs("write:invoices"),
+    answers={200: Given("The draft, void", ref("Invoice"))},
+    refusals=(404, 409),
+)
+def void_invoice(call: ThisCall, id: str) -> Response:
+    """Drop a draft. Its records can be drafted again."""
+    with call.context.ledger() as ledger:
+        head = find_invoice(ledger, id)
+        ledger.void_draft(head.id)
+        return answer(_shown(ledger, head.id))
+
+
+@resource.post(
+    PATH + "/{id}/credit",
+    guard=needs("issue:invoices"),
+    body=Body(ref("TakeInvoiceBack"), examples={"mistake": {"reason": "Wrong customer"}}),
+    headers=(IDEMPOTENCY_KEY,),
+    answers={201: Given("The credit note", ref("Invoice"), headers={"Location": "Its path"})},
+    refusals=(404, 409),
+    links={"read": {"operationId": "get_invoice", "parameters": _OF_ID}},
+)
+def credit_invoice(call: ThisCall, id: str) -> Response:
+    """Take an issued invoice back by a credit note over all of it."""
+    body = call.json()
+    reason, day = _reason(body), _day(body, known=("reason", "issueDate"))
+
+    def effect(ids: Ids) -> Response:
+        with call.context.ledger() as ledger:
+            note = _credit(call, ledger, id, reason=reason, day=day, repeatable=ids.repeatable)
+            _finish(call, ledger)
+            shown = _shown(ledger, note)
+        return answer(shown, status=201, headers={"Location": f"{PATH}/{note}"})
+
+    return once(call, effect)
+
+
+def _credit(
+    call: Call, ledger: Ledger, id: str, *, reason: str, day: date | None, repeatable: bool
+) -> str:
+    """Make the credit note of an invoice, unless the same request has made it; return its id."""
+    head = find_invoice(ledger, id)
+    note = credit_note_id(head.id)
+    if repeatable and ledger.invoice(note) is not None:
+        return note
+    billing_issuing.credit_invoice(
+        ledger,
+        head.id,
+        reason=reason,
+        formats=call.context.invoice_formats,
+        at=call.context.clock(),
+        issue_date=day,
+    )
+    return note
+
+
+@resource.post(
+    PATH + "/{id}/correct",
+    guard=needs("issue:invoices"),
+    body=Body(ref("CorrectInvoice"), examples={"price": {"reason": "The price of October"}}),
+    headers=(IDEMPOTENCY_KEY,),
+    answers={201: Given("The credit note and the new draft", ref("CorrectedInvoice"))},
+    refusals=(404, 409),
+)
+def correct_invoice(call: ThisCall, id: str) -> Response:
+    """Take an issued invoice back and draft its period anew, by the books as they are now."""
+    body = call.json()
+    reason = _reason(body)
+    _day(body, known=("reason",))
+
+    def effect(ids: Ids) -> Response:
+        context = call.context
+        with context.ledger() as ledger:
+            note = _credit(call, ledger, id, reason=reason, day=None, repeatable=ids.repeatable)
+            head = find_invoice(ledger, id)
+            draft = billing_issuing.redraft(ledger, head, at=context.clock())
+            _finish(call, ledger)
+            shown = {"creditNote": _shown(ledger, note), "draft": _shown(ledger, draft.id)}
+        return answer(shown, status=201)
+
+    return once(call, effect)
+
+
+@resource.post(
+    PATH + "/{id}/lines",
+    guard=needs("write:invoices"),
+    body=Body(
+        ref("NewInvoiceLine"), examples={"goodwill": {"amount": "-25.00", "reason": "Goodwill"}}
+    ),
+    headers=(IDEMPOTENCY_KEY,),
+    answers={201: Given("The draft with the line", ref("Invoice"))},
+    refusals=(404, 409),
+)
+def add_invoice_line(call: ThisCall, id: str) -> Response:
+    """Add a line to a draft by hand. It stays when the draft is made anew."""
+    body = call.json()
+
+    def effect(ids: Ids) -> Response:
+        context = call.context
+        line_id = ids()
+        with context.ledger() as ledger:
+            head = find_invoice(ledger, id)
+            known = {line.id for line in ledger.manual_lines(head.id)} if ids.repeatable else set()
+            if line_id not in known:
+                line = billing_issuing.read_line(
+                    body, id=line_id, author=call.client_id, at=context.clock()
+                )
+                billing_issuing.add_line(ledger, head.id, line, at=context.clock())
+            return answer(_shown(ledger, head.id), status=201)
+
+    return once(call, effect)
+
+
+@resource.delete(
+    PATH + "/{id}/lines/{line}",
+    guard=needs("write:invoices"),
+    answers={204: Given("The draft is made anew without it")},
+    refusals=(404, 409),
+)
+def remove_invoice_line(call: ThisCall, id: str, line: str) -> Response:
+    """Take a line by hand off a draft; `line` is its id among `manualLines`."""
+    with call.context.ledger() as ledger:
+        billing_issuing.remove_line(ledger, id, line, at=call.context.clock())
+    return no_content()
+
+
+@resource.get(
+    PATH + "/{id}/lines/{line}/explanation",
+    guard=needs("read:invoices"),
+    answers=one("How the line came about", "LineExplanation"),
+    refusals=(404,),
+)
+def explain_invoice_line(call: ThisCall, id: str, line: str) -> Response:
+    """Show how a line came about: its price, its calculation, its records and their input."""
+    with call.context.ledger() as ledger:
+        return answer(explain_line(ledger, id, line))
+
+
+def _finish(call: Call, ledger: Ledger) -> None:
+    """Make files that were asked for, of whatever request; what fails is tried again later."""
+    finish_files(ledger, call.context.file_means(call.client_id))
+
+
+def _reason(body: JsonValue) -> str:
+    reading = Reading(body)
+    reason = reading.text("reason", required=True, chars_max=billing_issuing.TEXT_CHARS_MAX)
+    if reading.problems:
+        raise DefinitionError(reading.problems, what="The request")
+    return reason or ""
+
+
+def _day(body: JsonValue, *, known: tuple[str, ...]) -> date | None:
+    reading = Reading(body, known=known, what="request")
+    given = reading.body.get("issueDate")
+    day = None
+    if given is not None:
+        try:
+            day = date.fromisoformat(given)
+        except (TypeError, ValueError):
+            reading.fail("issueDate", f"is {given!r}, not a day", "write it such as 2026-11-03")
+    if reading.problems:
+        raise DefinitionError(reading.problems, what="The request")
+    return day

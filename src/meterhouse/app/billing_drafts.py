@@ -1,0 +1,220 @@
+"""Drafts: rating what was gathered, and making an invoice of it that nobody has issued yet.
+
+The same records, price book, credits and lines by hand make the same draft, byte for byte: it has
+the id that its customer, its period and the invoices before it give it, and no clock is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID, uuid5
+
+from meterhouse.app.billing_books import book_and_period, book_used, used_book
+from meterhouse.app.billing_parties import find_customer, find_issuer
+from meterhouse.app.billing_periods import Days
+from meterhouse.app.billing_ports import Draft, InvoiceHead, ManualLine
+from meterhouse.app.billing_usage import Gathered, gather
+from meterhouse.app.listing import take
+from meterhouse.app.ports import Ledger
+from meterhouse.app.price_books import mark_used
+from meterhouse.core.charge import BillingPeriod, Charge, ChargeKind, Unpriced
+from meterhouse.core.currency import currency_digits
+from meterhouse.core.instant import Instant
+from meterhouse.core.invoice import Invoice, InvoiceKind, InvoiceStatus
+from meterhouse.core.invoice_text import read_invoice
+from meterhouse.core.party import Customer
+from meterhouse.core.price_book import PriceBook
+from meterhouse.core.problem import ConflictError, MeterhouseError
+from meterhouse.core.quantity import ZERO
+from meterhouse.rating import difference, rate
+from meterhouse.rating.invoicing import InvoiceSums, Late, LineByHand, invoiced
+
+_NAMESPACE = UUID("3f0f2c52-6a0e-5c0e-9d0b-8f6f0c2a7d14")
+#: The SKU and the model of lines by hand.
+BY_HAND = "by-hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """What became of a customer in a billing run: a draft, or why there is none."""
+
+    customer: str
+    invoice: Invoice | None
+    error: MeterhouseError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _LateLines:
+    lines: tuple[Late, ...]
+    books: tuple[PriceBook, ...]
+    unpriced: tuple[Unpriced, ...]
+
+
+def draft_all(
+    ledger: Ledger,
+    customers: Sequence[str] | None,
+    *,
+    days: Days,
+    at: Instant,
+    metadata: dict[str, str] | None = None,
+    stored: bool = True,
+) -> list[Drafted]:
+    """Draft the invoices of customers, of all where none are named; each is told of.
+
+    What is wrong with one customer's books keeps nobody else from theirs. Not ``stored``: a
+    preview, which changes nothing.
+    """
+    chosen = customers
+    if chosen is None:
+        chosen = [customer.id for customer in take(ledger.customers, limit=None)]
+    drafted = []
+    for id in dict.fromkeys(chosen):
+        try:
+            draft = prepare(ledger, find_customer(ledger, id), days=days, metadata=metadata)
+            if stored:
+                keep(ledger, draft, at=at)
+        except MeterhouseError as error:
+            drafted.append(Drafted(id, None, error))
+        else:
+            drafted.append(Drafted(id, draft.invoice))
+    return drafted
+
+
+def keep(ledger: Ledger, draft: Draft, *, at: Instant) -> None:
+    """Store a draft in place of the one before; its price books are used from now on."""
+    for book in draft.invoice.books:
+        mark_used(ledger, book.id, book.version, at=at)
+    ledger.put_draft(draft, at=at)
+
+
+def prepare(
+    ledger: Ledger, customer: Customer, *, days: Days, metadata: dict[str, str] | None = None
+) -> Draft:
+    """Return the draft of a customer's period. An error in any record leaves no draft at all."""
+    book, period = book_and_period(ledger, customer, days)
+    _refuse_billed(ledger, customer, period)
+    gathered = gather(ledger, customer.id, period=period)
+    id = _draft_id(ledger, customer, period)
+    rating = rate(book, gathered.usage, period=period, customer=customer.id)
+    late = _late_lines(ledger, gathered, customer)
+    sums = invoiced(
+        book,
+        rating.charges,
+        period=period,
+        grants=list(take_grants(ledger, customer)),
+        at=period.end,
+        adjustments=late.lines,
+        manual=[_by_hand(line, period) for line in _manual_lines(ledger, id)],
+    )
+    issuer = find_issuer(ledger, customer.issuer)
+    digits = currency_digits(book.currency)
+    assert digits is not None, "a price book has a currency that there is"
+    invoice = Invoice(
+        id=id,
+        kind=InvoiceKind.INVOICE,
+        status=InvoiceStatus.DRAFT,
+        customer=customer.id,
+        seller=issuer.party,
+        buyer=customer.party,
+        period=period,
+        currency=book.currency,
+        currency_digits=digits,
+        invoicing_model=book.invoicing_model,
+        lines=sums.lines,
+        taxes=sums.taxes,
+        totals=sums.totals,
+        books=tuple(dict.fromkeys(book_used(one) for one in (book, *late.books))),
+        reference=customer.reference,
+        language=customer.language,
+        credits=sums.credits,
+        unpriced=(*rating.unpriced, *late.unpriced),
+        exceptions=(*gathered.exceptions, *_owed(sums)),
+        metadata=_metadata(gathered, metadata),
+    )
+    corrects = [(no, one.corrects.id) for one in gathered.late for no in one.records]
+    return Draft(
+        invoice, issuer.id, (*gathered.records, *(no for no, _ in corrects)), tuple(corrects)
+    )
+
+
+def take_grants(ledger: Ledger, customer: Customer):
+    """Return the prepaid credit of a customer."""
+    return take(
+        lambda *, limit, after: ledger.grants(customer=customer.id, limit=limit, after=after),
+        limit=None,
+    )
+
+
+def _refuse_billed(ledger: Ledger, customer: Customer, period: BillingPeriod) -> None:
+    for head in ledger.invoices_of(customer.id):
+        if head.status is InvoiceStatus.ISSUED and _overlap(head, period):
+            message = f"Invoice {head.number} bills this period of {customer.id!r} already"
+            raise ConflictError(message, hint=f"`invoice correct {head.number}` replaces it")
+
+
+def _overlap(head: InvoiceHead, period: BillingPeriod) -> bool:
+    return head.start < period.end and period.start < head.end
+
+
+def _draft_id(ledger: Ledger, customer: Customer, period: BillingPeriod) -> str:
+    before = ledger.count_settled(customer.id, start=period.start, end=period.end)
+    return str(uuid5(_NAMESPACE, f"{customer.id}/{period.start}/{period.end}/{before}"))
+
+
+def _manual_lines(ledger: Ledger, id: str) -> Sequence[ManualLine]:
+    return ledger.manual_lines(id)
+
+
+def _by_hand(line: ManualLine, period: BillingPeriod) -> LineByHand:
+    one = Decimal(1)
+    charge = Charge(
+        sku=BY_HAND,
+        kind=ChargeKind.ADJUSTMENT,
+        name=line.name,
+        model=BY_HAND,
+        unit="",
+        fields={},
+        quantity=one,
+        billable=one,
+        per=one,
+        list_price=line.amount,
+        parts=(),
+        exact=line.amount,
+        gross=line.amount,
+        net=line.amount,
+        tax=line.tax,
+        period=period,
+    )
+    return LineByHand(charge, line.author, line.reason)
+
+
+def _late_lines(ledger: Ledger, gathered: Gathered, customer: Customer) -> _LateLines:
+    """Rate late usage as the difference to what its period was billed, at the book of then."""
+    lines: list[Late] = []
+    books: list[PriceBook] = []
+    unpriced: list[Unpriced] = []
+    for late in gathered.late:
+        original = read_invoice(late.corrects.text)
+        book = used_book(ledger, original.books[0])
+        rating = difference(
+            book, late.before, late.after, period=original.period, customer=customer.id
+        )
+        lines += [(charge, late.corrects.number, book) for charge in rating.charges]
+        unpriced += rating.unpriced
+        books.append(book)
+    return _LateLines(tuple(lines), tuple(books), tuple(unpriced))
+
+
+def _owed(sums: InvoiceSums) -> list[tuple[str, str]]:
+    if sums.owed_back == ZERO:
+        return []
+    text = "the total is below 0, which no invoice may be: add a line by hand, or wait for usage"
+    return [("negative_total", text)]
+
+
+def _metadata(gathered: Gathered, more: dict[str, str] | None) -> dict[str, str]:
+    late = sum(len(one.records) for one in gathered.late)
+    counts = {"records": str(len(gathered.records)), "lateRecords": str(late)}
+    return {**(more or {}), **counts, "runs": " ".join(gathered.runs)}

@@ -1,0 +1,149 @@
+"""Explaining a line of an invoice: its price, its calculation, its records and what made them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from meterhouse.app.billing_issuing import find_invoice
+from meterhouse.app.billing_ports import BillableRecord, RunInput
+from meterhouse.app.ports import Ledger
+from meterhouse.core.charge import Charge, Reduction, Source
+from meterhouse.core.instant import Instant, instant_text, parse_instant
+from meterhouse.core.invoice import BookUsed, Invoice, InvoiceLine
+from meterhouse.core.invoice_text import read_invoice
+from meterhouse.core.json_text import parse_json
+from meterhouse.core.money import amount_text
+from meterhouse.core.problem import NotFoundError
+from meterhouse.core.quantity import number_text
+
+#: Records hold other objects as deep as records may nest, and some levels of their own.
+_NESTING_MAX = 200
+
+
+def explain_line(ledger: Ledger, reference: str, line_id: str) -> dict[str, Any]:
+    """Return how a line came about: from its amount to the input of the runs that metered it."""
+    head = find_invoice(ledger, reference)
+    invoice = read_invoice(head.text)
+    line = next((line for line in invoice.lines if line.id == line_id), None)
+    if line is None:
+        hint = f"it has lines 1 to {len(invoice.lines)}" if invoice.lines else "it has no lines"
+        raise NotFoundError(f"The invoice has no line {line_id!r}", hint=hint)
+    ledger.index_billable()
+    return {
+        "invoice": head.id,
+        "number": head.number,
+        "status": head.status.value,
+        "line": line.id,
+        **_amounts(line, invoice),
+        "price": _price(ledger, line, invoice),
+        "records": [_source(ledger, source) for source in line.charge.sources],
+    }
+
+
+def _amounts(line: InvoiceLine, invoice: Invoice) -> dict[str, Any]:
+    charge, digits = line.charge, invoice.currency_digits
+    return {
+        "name": charge.name or charge.sku,
+        "kind": charge.kind.value,
+        "corrects": line.corrects,
+        "author": line.author,
+        "reason": line.reason,
+        "fields": {name: parse_json(text) for name, text in charge.fields.items()},
+        "quantity": number_text(charge.quantity),
+        "billable": number_text(charge.billable),
+        "unit": charge.unit,
+        "parts": _parts(charge, digits),
+        "exact": amount_text(charge.exact, digits),
+        "gross": amount_text(charge.gross, digits),
+        "reductions": [_reduction(one, digits) for one in (*charge.reductions, *line.shares)],
+        "net": amount_text(line.net, digits),
+        "currency": invoice.currency,
+        "taxCategory": line.tax_category,
+        "taxRate": number_text(line.tax_rate),
+    }
+
+
+def _parts(charge: Charge, digits: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": part.label,
+            "quantity": number_text(part.quantity),
+            "unitPrice": None if part.unit_price is None else number_text(part.unit_price),
+            "flat": amount_text(part.flat, digits),
+            "amount": amount_text(part.amount, digits),
+        }
+        for part in charge.parts
+    ]
+
+
+def _reduction(one: Reduction, digits: int) -> dict[str, Any]:
+    return {"name": one.name, "kind": one.kind, "amount": amount_text(one.amount, digits)}
+
+
+def _price(ledger: Ledger, line: InvoiceLine, invoice: Invoice) -> dict[str, Any]:
+    """Return where the price stands, with what its document says of it."""
+    charge = line.charge
+    used = next((book for book in invoice.books if book.hash == line.book), None)
+    return {
+        "sku": charge.sku,
+        "model": charge.model,
+        "listPrice": None if charge.list_price is None else number_text(charge.list_price),
+        "per": number_text(charge.per),
+        "book": None if used is None else used.id,
+        "version": None if used is None else used.version,
+        "hash": line.book,
+        "document": None if used is None else _document(ledger, used, charge.sku),
+    }
+
+
+def _document(ledger: Ledger, used: BookUsed, sku: str) -> Any:
+    stored = ledger.price_book(used.id, used.version)
+    prices = [] if stored is None else parse_json(stored.document).get("prices", [])
+    return next((price for price in prices if price.get("sku") == sku), None)
+
+
+def _source(ledger: Ledger, source: Source) -> dict[str, Any]:
+    shown_source: dict[str, Any] = {
+        "recordId": source.record_id,
+        "quantity": number_text(source.quantity),
+        "fields": {name: parse_json(text) for name, text in source.fields.items()},
+    }
+    record = ledger.billable_record(source.record_id)
+    return shown_source if record is None else shown_source | _record(ledger, record)
+
+
+def _record(ledger: Ledger, record: BillableRecord) -> dict[str, Any]:
+    """Return what a record says of itself, the run that let it out, and the runs that fed it."""
+    body = parse_json(record.text, nesting_max=_NESTING_MAX)
+    fed = ledger.runs_that_fed(record.record_id, start=_instant(body["periodStart"]))
+    return {
+        "user": record.user,
+        "meter": body["id"],
+        "meterType": body["meterTypeName"],
+        "value": number_text(body["value"]),
+        "periodStart": body["periodStart"],
+        "periodEnd": body["periodEnd"],
+        "adjusts": record.adjusts,
+        "madeBy": _run(ledger, record.run_id),
+        "fedBy": [
+            _run(ledger, run_id) | {"inputs": [_input(one) for one in ledger.inputs_of_run(run_id)]}
+            for run_id in fed
+        ],
+    }
+
+
+def _run(ledger: Ledger, run_id: str) -> dict[str, Any]:
+    run = ledger.run(run_id)
+    if run is None:
+        return {"run": run_id}
+    return {"run": run_id, "stream": run.stream_name, "at": instant_text(run.at)}
+
+
+def _input(one: RunInput) -> dict[str, Any]:
+    return {"node": one.node, "name": one.name, "detail": one.detail}
+
+
+def _instant(text: str) -> Instant:
+    instant = parse_instant(text)
+    assert instant is not None, "records are written with instants"
+    return instant

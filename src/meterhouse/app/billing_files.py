@@ -1,0 +1,93 @@
+"""Files of issued invoices: rendered from the stored text and put in the archive.
+
+Issuing lists the files in its transaction; making them comes after it. Whoever makes files makes
+all that are wanted, so that a process that was killed leaves nothing undone: the same text gives
+the same bytes, what is in the archive already stays, and what could not be made is tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from meterhouse.app.archive_ports import ArchiveStore
+from meterhouse.app.archiving import Document, archive, filed
+from meterhouse.app.billing_issuing import find_invoice
+from meterhouse.app.billing_ports import FileMade, FilesWanted, InvoiceHead
+from meterhouse.app.ports import Ledger
+from meterhouse.core.instant import Instant
+from meterhouse.core.invoice import Invoice, InvoiceStatus
+from meterhouse.core.invoice_text import read_invoice
+from meterhouse.core.problem import ConflictError, MeterhouseError
+
+#: So many invoices are read at once.
+_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class FileMeans:
+    """What making files needs: formats by name, the archive, the clock, and who asks."""
+
+    render: Callable[[str, Invoice], Document]
+    store: ArchiveStore
+    clock: Callable[[], Instant]
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What came of making the files of one invoice."""
+
+    invoice: InvoiceHead
+    files: tuple[FileMade, ...] = ()
+    error: MeterhouseError | None = None
+
+
+def finish_files(ledger: Ledger, means: FileMeans) -> list[Finished]:
+    """Make all files that are wanted and not there; what fails keeps no other from being made."""
+    finished: list[Finished] = []
+    tried: set[tuple[str, int]] = set()
+    while True:
+        wanted = [
+            one
+            for one in ledger.files_wanted(limit=len(tried) + _AT_ONCE)
+            if (one.invoice_id, one.version) not in tried
+        ]
+        if not wanted:
+            return finished
+        tried |= {(one.invoice_id, one.version) for one in wanted}
+        finished += [_finish(ledger, one, means) for one in wanted]
+
+
+def _finish(ledger: Ledger, wanted: FilesWanted, means: FileMeans) -> Finished:
+    head = find_invoice(ledger, wanted.invoice_id)
+    invoice = read_invoice(head.text)
+    at = means.clock()
+    try:
+        documents = [means.render(format, invoice) for format in wanted.formats]
+        where = filed(invoice, issuer=head.issuer, version=wanted.version)
+        put = archive(ledger, means.store, where, documents, at=at, actor=means.actor)
+    except MeterhouseError as error:
+        return Finished(head, error=error)
+    made = tuple(
+        FileMade(format, file.name, file.size, file.sha256, at)
+        for format, file in zip(wanted.formats, put, strict=True)
+    )
+    ledger.files_made(wanted, made)
+    return Finished(head, made)
+
+
+def render_invoice(
+    ledger: Ledger, reference: str, means: FileMeans, *, formats: tuple[str, ...]
+) -> Finished:
+    """Make files of an issued invoice, also in formats that it has not; raises what went wrong."""
+    head = find_invoice(ledger, reference)
+    if head.status not in (InvoiceStatus.ISSUED, InvoiceStatus.CORRECTED):
+        message = f"Invoice {head.id} is {head.status.value}: it has no files"
+        raise ConflictError(message, hint="`invoice issue` makes them")
+    ledger.want_files(head.id, formats)
+    mine = [one for one in finish_files(ledger, means) if one.invoice.id == head.id]
+    for one in mine:
+        if one.error is not None:
+            raise one.error
+    return Finished(head, tuple(ledger.files_of(head.id)))

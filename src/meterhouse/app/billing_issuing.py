@@ -1,0 +1,259 @@
+"""Issuing, voiding, crediting and correcting invoices.
+
+Theory of operation. What is issued was drafted before: issuing rates nothing. One transaction gives
+the number, claims the records, draws the credits and lists the files to be made; whoever comes
+next makes them. An issued invoice never changes: a credit note takes it back, all of it, and its
+records can be billed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from meterhouse.app.billing_books import used_book
+from meterhouse.app.billing_drafts import keep, prepare
+from meterhouse.app.billing_parties import find_customer, find_issuer
+from meterhouse.app.billing_periods import Days, day_of
+from meterhouse.app.billing_ports import InvoiceHead, Invoices, ManualLine, Numbering
+from meterhouse.app.ports import Ledger
+from meterhouse.core.charge import Unpriced
+from meterhouse.core.instant import Instant, instant_text
+from meterhouse.core.invoice import Invoice, InvoiceKind, InvoiceStatus
+from meterhouse.core.invoice_text import read_invoice
+from meterhouse.core.json_text import JsonValue
+from meterhouse.core.money import amount_text, rounded
+from meterhouse.core.party_reading import TEXT_CHARS_MAX, Numbered, number_of, series_of
+from meterhouse.core.problem import DefinitionError, NotFoundError, Problem
+from meterhouse.core.quantity import ZERO, number_from_text, number_text
+from meterhouse.core.reading import Reading, missing_or_shown
+from meterhouse.rating.taxing import tax_named
+
+_NAMESPACE = UUID("6c1d3a0e-54d1-5c39-8a9c-0f4b3a1c2d5e")
+_REMEDIES = {
+    "no_price": "add a price for it to a new version of the price book, and draft again",
+    "ambiguous": "give one of these prices a higher priority, and draft again",
+    "no_value": "add the value to the matrix, or a default, and draft again",
+    "no_breakdown": "have the meter group by these fields, or price it without them",
+}
+
+
+LINE_FIELDS = ("amount", "reason", "name", "tax")
+
+
+class InvoiceBlocked(DefinitionError):
+    """A draft cannot be issued as it is; ``problems`` says everything that is in the way."""
+
+    code = "invoice_blocked"
+
+
+def find_invoice(invoices: Invoices, reference: str) -> InvoiceHead:
+    """Return an invoice by id or number, or by the first characters of its id."""
+    head = invoices.invoice(reference)
+    if head is None:
+        hint = "`invoice list` shows those that exist"
+        raise NotFoundError(f"There is no invoice {reference!r}", hint=hint)
+    return head
+
+
+def stored_invoice(head: InvoiceHead) -> Invoice:
+    """Return the invoice of a head, with the status that it has by now."""
+    return replace(read_invoice(head.text), status=head.status)
+
+
+def head_shown(head: InvoiceHead) -> dict[str, Any]:
+    """Return the API's object of an invoice in a list."""
+    invoice = read_invoice(head.text)
+    digits = invoice.currency_digits
+    return {
+        "id": head.id,
+        "kind": head.kind.value,
+        "status": head.status.value,
+        "number": head.number,
+        "customer": head.customer,
+        "issuer": head.issuer,
+        "periodStart": instant_text(head.start),
+        "periodEnd": instant_text(head.end),
+        "issueDate": None if invoice.issue_date is None else invoice.issue_date.isoformat(),
+        "currency": invoice.currency,
+        "net": amount_text(invoice.totals.net, digits),
+        "tax": amount_text(invoice.totals.tax, digits),
+        "total": amount_text(invoice.totals.total, digits),
+        "payable": amount_text(invoice.totals.payable, digits),
+        "corrects": head.corrects,
+        "unpriced": len(invoice.unpriced),
+        "exceptions": len(invoice.exceptions),
+        "createdAt": instant_text(head.created_at),
+        "issuedAt": None if head.issued_at is None else instant_text(head.issued_at),
+    }
+
+
+def blocked_by(invoice: Invoice) -> list[Problem]:
+    """Return what keeps a draft from being issued."""
+    problems = [_unpriced(usage) for usage in invoice.unpriced]
+    if invoice.totals.total < ZERO:
+        hint = "add a line by hand that brings it to 0, or wait for usage of the next period"
+        total = number_text(invoice.totals.total)
+        problems.append(Problem("total", f"is {total} {invoice.currency}", hint))
+    return problems
+
+
+def _unpriced(usage: Unpriced) -> Problem:
+    fields = ", ".join(f"{name} {text}" for name, text in sorted(usage.fields.items()))
+    prices = f" ({', '.join(usage.skus)})" if usage.skus else ""
+    message = f"{number_text(usage.quantity)} of {fields or 'usage'} is unpriced: {usage.reason}"
+    return Problem("usage", message + prices, _REMEDIES.get(usage.reason, "draft again"))
+
+
+def issue_invoice(
+    ledger: Ledger,
+    reference: str,
+    *,
+    formats: Sequence[str],
+    at: Instant,
+    issue_date: date | None = None,
+) -> Invoice:
+    """Issue a draft. Without a date, that of ``at`` in the zone of the period."""
+    head = find_invoice(ledger, reference)
+
+    def make(present: InvoiceHead) -> tuple[Numbering, Callable[[Numbered], Invoice]]:
+        invoice = read_invoice(present.text)
+        if problems := blocked_by(invoice):
+            raise InvoiceBlocked(problems, what=f"The draft of {present.customer!r}")
+        return _numbering(ledger, present, invoice, at=at, issue_date=issue_date)
+
+    return ledger.issue_invoice(head.id, make=make, formats=formats, at=at)
+
+
+def credit_invoice(
+    ledger: Ledger,
+    reference: str,
+    *,
+    reason: str,
+    formats: Sequence[str],
+    at: Instant,
+    issue_date: date | None = None,
+) -> Invoice:
+    """Take an issued invoice back by a credit note over all of it; returns the note."""
+    head = find_invoice(ledger, reference)
+    id = credit_note_id(head.id)
+
+    def make(present: InvoiceHead) -> tuple[Numbering, Callable[[Numbered], Invoice]]:
+        original = read_invoice(present.text)
+        assert original.number is not None and original.issue_date is not None
+        note = replace(
+            original,
+            id=id,
+            kind=InvoiceKind.CREDIT_NOTE,
+            corrects=(original.number, original.issue_date),
+            exceptions=(),
+            metadata={**original.metadata, "reason": reason},
+        )
+        return _numbering(ledger, present, note, at=at, issue_date=issue_date)
+
+    return ledger.issue_credit_note(id, of=head.id, make=make, formats=formats, at=at)
+
+
+def credit_note_id(invoice_id: str) -> str:
+    """Return the id of the credit note that takes an invoice back: there is one at most."""
+    return str(uuid5(_NAMESPACE, invoice_id))
+
+
+def correct_invoice(
+    ledger: Ledger,
+    reference: str,
+    *,
+    reason: str,
+    formats: Sequence[str],
+    at: Instant,
+    metadata: dict[str, str] | None = None,
+) -> tuple[Invoice, Invoice]:
+    """Take an issued invoice back and draft its period anew; returns credit note and draft."""
+    head = find_invoice(ledger, reference)
+    note = credit_invoice(ledger, reference, reason=reason, formats=formats, at=at)
+    period = note.period
+    days = Days(day_of(period.start, period.timezone), day_of(period.end, period.timezone))
+    draft = prepare(ledger, find_customer(ledger, head.customer), days=days, metadata=metadata)
+    keep(ledger, draft, at=at)
+    return note, draft.invoice
+
+
+def read_line(body: JsonValue, *, id: str, author: str, at: Instant) -> ManualLine:
+    """Read a line by hand. Raises ``DefinitionError`` listing every problem."""
+    reading = Reading(body, known=LINE_FIELDS, what="line")
+    given = reading.body.get("amount")
+    amount = number_from_text(given) if isinstance(given, str) else None
+    if amount is None or not amount:
+        hint = 'write it as text, such as "-25.00"'
+        reading.fail("amount", missing_or_shown(given), hint)
+    reason = reading.text("reason", required=True, chars_max=TEXT_CHARS_MAX) or ""
+    name = reading.text("name", chars_max=TEXT_CHARS_MAX) or reason
+    tax = reading.text("tax", chars_max=TEXT_CHARS_MAX)
+    if reading.problems:
+        raise DefinitionError(reading.problems, what="The line")
+    assert amount is not None
+    return ManualLine(id, name, amount, reason, author, at, tax)
+
+
+def add_line(ledger: Ledger, reference: str, line: ManualLine, *, at: Instant) -> Invoice:
+    """Add a line to a draft, and draft it again with it; returns the draft."""
+    head = find_invoice(ledger, reference)
+    _check_line(ledger, read_invoice(head.text), line)
+    ledger.add_manual_line(head.id, line)
+    return redraft(ledger, head, at=at)
+
+
+def _check_line(ledger: Ledger, draft: Invoice, line: ManualLine) -> None:
+    """Refuse a line that the draft cannot have, before it is kept."""
+    digits = draft.currency_digits
+    if rounded(line.amount, digits) != line.amount:
+        hint = f"{draft.currency} has {digits} digits after the point"
+        fault = Problem("amount", f"is {number_text(line.amount)}", hint)
+        raise DefinitionError([fault], what="The line")
+    tax_named(used_book(ledger, draft.books[0]), line.tax)
+
+
+def remove_line(ledger: Ledger, reference: str, line_id: str, *, at: Instant) -> Invoice:
+    """Take a line by hand off a draft, and draft it again without it; returns the draft."""
+    head = find_invoice(ledger, reference)
+    ledger.remove_manual_line(head.id, line_id)
+    return redraft(ledger, head, at=at)
+
+
+def redraft(ledger: Ledger, head: InvoiceHead, *, at: Instant) -> Invoice:
+    """Draft a customer's period again; returns the draft."""
+    present = read_invoice(head.text)
+    period = present.period
+    days = Days(day_of(period.start, period.timezone), day_of(period.end, period.timezone))
+    kept = {
+        n: v for n, v in present.metadata.items() if n not in ("records", "lateRecords", "runs")
+    }
+    draft = prepare(ledger, find_customer(ledger, head.customer), days=days, metadata=kept)
+    keep(ledger, draft, at=at)
+    return draft.invoice
+
+
+def _numbering(
+    ledger: Ledger, head: InvoiceHead, document: Invoice, *, at: Instant, issue_date: date | None
+) -> tuple[Numbering, Callable[[Numbered], Invoice]]:
+    """Return how a document is numbered, and what it is once it has its number."""
+    issuer = find_issuer(ledger, head.issuer)
+    credit_note = document.kind is InvoiceKind.CREDIT_NOTE
+    issued = issue_date or day_of(at, document.period.timezone)
+    due = None if credit_note else issued + timedelta(days=issuer.payment_days)
+    known = {"customer": head.customer, "issue_date": issued, "credit_note": credit_note}
+
+    def finish(numbered: Numbered) -> Invoice:
+        return replace(
+            document,
+            status=InvoiceStatus.ISSUED,
+            number=numbered.number,
+            issue_date=issued,
+            due_date=due,
+        )
+
+    series = series_of(issuer, **known)
+    return Numbering(series, lambda sequence: number_of(issuer, sequence, **known)), finish

@@ -1,0 +1,234 @@
+"""Gathering: the metered records that an invoice is made of.
+
+Theory of operation. A billing period takes the golden records whose own periods end within it. An
+adjustment restates a record: the last one counts, whatever came before. What belongs to a period
+that was billed already is late, and is rated as a difference: what that period was billed for
+before, and what it comes to with the late records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from meterhouse.app.billing_ports import BillableRecord, InvoiceHead
+from meterhouse.app.ports import Ledger
+from meterhouse.core.charge import BillingPeriod, GroupedValue, MeteredUsage
+from meterhouse.core.instant import instant_text, parse_instant
+from meterhouse.core.invoice import InvoiceStatus
+from meterhouse.core.json_text import canonical_text, parse_json
+from meterhouse.core.problem import MeterhouseError
+
+#: Records hold other objects as deep as records may nest, and some levels of their own.
+_NESTING_MAX = 200
+
+
+class RecordUnreadable(MeterhouseError):
+    """A metered record is not as records are written."""
+
+    code = "record_unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class LateUsage:
+    """Usage of a period that is billed: as it was billed, and as it is now."""
+
+    corrects: InvoiceHead
+    before: tuple[MeteredUsage, ...]
+    after: tuple[MeteredUsage, ...]
+    records: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a period has to bill for a customer. ``exceptions`` are for whoever reviews it."""
+
+    usage: tuple[MeteredUsage, ...]
+    records: tuple[int, ...]
+    late: tuple[LateUsage, ...]
+    runs: tuple[str, ...]
+    exceptions: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotBilled:
+    """Golden records of users whom no customer has."""
+
+    users: Sequence[tuple[str, int]]
+
+    @property
+    def records(self) -> int:
+        """How many records they are."""
+        return sum(count for _, count in self.users)
+
+
+def gather(ledger: Ledger, customer_id: str, *, period: BillingPeriod) -> Gathered:
+    """Return what is to be billed to a customer for a period; nothing that is billed already."""
+    ledger.index_billable()
+    known = ledger.billable_records(customer_id, after=None, until=period.end)
+    categories = Categories(ledger)
+    unbilled = [record for record in known if record.billed is None]
+    current = [record for record in unbilled if record.period_end > period.start]
+    earlier = [record for record in unbilled if record.period_end <= period.start]
+    issued = [
+        head
+        for head in ledger.invoices_of(customer_id)
+        if head.status is InvoiceStatus.ISSUED and head.end <= period.start
+    ]
+    late = [one for head in issued if (one := _late(head, earlier, known, categories)) is not None]
+    taken = {no for one in late for no in one.records}
+    forgotten = [record for record in earlier if record.no not in taken]
+    usage = restated(current, categories)
+    return Gathered(
+        usage=usage,
+        records=tuple(record.no for record in current),
+        late=tuple(late),
+        runs=tuple(
+            sorted({r.run_id for r in unbilled if r.period_end > period.start or r.no in taken})
+        ),
+        exceptions=(*_forgotten(forgotten), *_across(usage, period), *categories.exceptions()),
+    )
+
+
+def gather_all(
+    ledger: Ledger, customer_id: str, *, period: BillingPeriod
+) -> tuple[MeteredUsage, ...]:
+    """Return the usage of a period as it is now, billed or not."""
+    ledger.index_billable()
+    records = ledger.billable_records(customer_id, after=period.start, until=period.end)
+    return restated(records, Categories(ledger))
+
+
+def not_billed(ledger: Ledger, *, period: BillingPeriod) -> NotBilled:
+    """Return the golden records of a period whose users no customer has."""
+    ledger.index_billable()
+    return NotBilled(ledger.records_of_nobody(after=period.start, until=period.end))
+
+
+def _late(
+    head: InvoiceHead,
+    earlier: Iterable[BillableRecord],
+    known: Iterable[BillableRecord],
+    categories: Categories,
+) -> LateUsage | None:
+    """Return what is late of the period of an invoice; ``None`` where nothing is."""
+    late = [record for record in earlier if head.start < record.period_end <= head.end]
+    if not late:
+        return None
+    billed = [
+        record
+        for record in known
+        if record.billed is not None and head.start < record.period_end <= head.end
+    ]
+    return LateUsage(
+        corrects=head,
+        before=restated(billed, categories),
+        after=restated([*billed, *late], categories),
+        records=tuple(record.no for record in late),
+    )
+
+
+def restated(records: Iterable[BillableRecord], categories: Categories) -> tuple[MeteredUsage, ...]:
+    """Return the usage that records say, each as the last adjustment of it has it."""
+    last: dict[str, BillableRecord] = {}
+    for record in sorted(records, key=lambda record: record.no):
+        last[record.adjusts or record.record_id] = record
+    ordered = sorted(last.values(), key=lambda record: (record.user, record.no))
+    return tuple(_usage(record, categories) for record in ordered)
+
+
+def _usage(record: BillableRecord, categories: Categories) -> MeteredUsage:
+    """Return the usage of a record. One that cannot be read ends the draft: nothing is skipped."""
+    try:
+        return usage_of(parse_json(record.text, nesting_max=_NESTING_MAX), categories)
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+        message = f"Record {record.record_id} of user {record.user!r} cannot be read: {error}"
+        raise RecordUnreadable(message, hint="Put the ledger back from a backup") from error
+
+
+class Categories:
+    """The categories of meter types, each looked up once."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._known: dict[str, str | None] = {}
+
+    def of(self, record: Mapping[str, Any]) -> str:
+        """Return the category of a record's meter type; an empty text where it is gone."""
+        id = record["meterTypeId"]
+        if id not in self._known:
+            meter_type = self._ledger.meter_type(id)
+            self._known[id] = None if meter_type is None else meter_type.category
+        return self._known[id] or ""
+
+    def exceptions(self) -> list[tuple[str, str]]:
+        """Return one exception for each meter type that was deleted."""
+        gone = sorted(id for id, category in self._known.items() if category is None)
+        return [
+            ("meter_type_gone", f"meter type {id} was deleted: its category is not known any more")
+            for id in gone
+        ]
+
+
+def usage_of(record: Mapping[str, Any], categories: Categories) -> MeteredUsage:
+    """Return a golden record as rating sees it."""
+    start, end = parse_instant(record["periodStart"]), parse_instant(record["periodEnd"])
+    assert start is not None and end is not None, "records are written with instants"
+    breakdowns = {}
+    for section in record["groupBreakdowns"]:
+        groups = section["groups"]
+        if groups:
+            breakdowns[tuple(groups[0]["fields"])] = tuple(map(_entry, groups))
+    return MeteredUsage(
+        record_id=record["recordId"],
+        meter_type=record["meterTypeName"],
+        category=categories.of(record),
+        user=record["userId"],
+        unit=record["unit"],
+        value=Decimal(record["value"]),
+        period=BillingPeriod(start, end, record["timezone"]),
+        breakdowns=breakdowns,
+        custom_fields=_texts(record["customFields"]),
+    )
+
+
+def _entry(group: Mapping[str, Any]) -> GroupedValue:
+    return GroupedValue(_texts(group["fields"]), Decimal(group["value"]))
+
+
+def _texts(fields: Mapping[str, Any]) -> dict[str, str]:
+    return {name: canonical_text(value) for name, value in fields.items()}
+
+
+def _forgotten(records: Sequence[BillableRecord]) -> list[tuple[str, str]]:
+    """Tell of usage of earlier periods that no invoice was issued for."""
+    used = [
+        record for record in records if parse_json(record.text, nesting_max=_NESTING_MAX)["value"]
+    ]
+    if not used:
+        return []
+    ends = sorted({instant_text(record.period_end)[:10] for record in used})
+    few = ", ".join(ends[:3]) + (" ..." if len(ends) > 3 else "")
+    text = (
+        f"unbilled usage of earlier periods ({_counted(len(used))}, ending {few}) is not on this "
+        "invoice: draft those periods"
+    )
+    return [("earlier_unbilled", text)]
+
+
+def _across(usage: Sequence[MeteredUsage], period: BillingPeriod) -> list[tuple[str, str]]:
+    """Tell of records whose periods began before the billing period."""
+    count = sum(1 for one in usage if one.period.start < period.start)
+    if not count:
+        return []
+    text = (
+        f"usage from before the billing period ({_counted(count)}) is billed as a whole: meters "
+        f"reset by another schedule or time zone than the price book's ({period.timezone})"
+    )
+    return [("period_overlaps", text)]
+
+
+def _counted(records: int) -> str:
+    return "1 record" if records == 1 else f"{records} records"

@@ -1,0 +1,69 @@
+"""How a line of an invoice is explained on a terminal: from the amount to the input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from meterhouse.cli.output import Cell, columns, one_line, write_pairs, write_table, write_text
+
+_RUNS_SHOWN = 10
+
+
+def write_explanation(line: Mapping[str, Any]) -> None:
+    """Write how a line came about."""
+    price = line["price"]
+    per = "" if price["per"] == "1" else f" per {price['per']}"
+    pairs: dict[str, Cell] = {
+        "Line": f"{line['line']} of {line['number'] or line['invoice']}: {line['name']}",
+        "Kind": line["kind"],
+        "Corrects": line["corrects"],
+        "By hand": f"{line['reason']} ({line['author']})" if line["author"] else "",
+        "Usage": one_line(line["fields"]) if line["fields"] else "",
+        "Quantity": f"{line['quantity']} {line['unit']}".strip(),
+        "Billable": line["billable"],
+        "Price": f"{price['sku']} ({price['model']})",
+        "List price": "" if price["listPrice"] is None else f"{price['listPrice']}{per}",
+        "Price book": f"{price['book']} {price['version']}" if price["book"] else "",
+        "Hash": price["hash"],
+        "Exact": line["exact"],
+        "Rounded": line["gross"],
+        "Net": f"{line['net']} {line['currency']}",
+        "Tax": f"{line['taxCategory']} {line['taxRate']} %",
+    }
+    write_pairs({name: value for name, value in pairs.items() if value})
+    if price["document"] is not None:
+        write_text(f"\nThe price book says: {one_line(price['document'])}")
+    _write_steps(line)
+    for record in line["records"]:
+        _write_record(record)
+
+
+def _write_steps(line: Mapping[str, Any]) -> None:
+    if line["parts"]:
+        write_text("\nCalculation:")
+        rows: list[list[Cell]] = [
+            [part["label"], part["quantity"], part["unitPrice"], part["flat"], part["amount"]]
+            for part in line["parts"]
+        ]
+        write_table(columns("Step", "#Quantity", "?#Unit price", "?#Flat", "#Amount"), rows)
+    for reduction in line["reductions"]:
+        write_text(f"less {reduction['amount']}: {reduction['name'] or reduction['kind']}")
+
+
+def _write_record(record: Mapping[str, Any]) -> None:
+    fields = f" where {one_line(record['fields'])}" if record["fields"] else ""
+    write_text(f"\nRecord {record['recordId']}: {record['quantity']}{fields}")
+    if "user" not in record:
+        return
+    about = f"{record['meterType']} of user {record['user']}"
+    write_text(f"  {about}, {record['periodStart']} to {record['periodEnd']}")
+    if record["adjusts"]:
+        write_text(f"  adjusts record {record['adjusts']}")
+    made = record["madeBy"]
+    write_text(f"  made by run {made['run']} of {made.get('stream')} at {made.get('at')}")
+    for run in record["fedBy"][:_RUNS_SHOWN]:
+        for one in run["inputs"]:
+            write_text(f"  input {one['name']} ({one['detail']}), read by run {run['run']}")
+    if len(record["fedBy"]) > _RUNS_SHOWN:
+        write_text(f"  ... and {len(record['fedBy']) - _RUNS_SHOWN} more runs (see --json)")

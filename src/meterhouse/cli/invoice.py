@@ -1,0 +1,579 @@
+"""``meterhouse invoice``: drafting, issuing, correcting and explaining invoices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from meterhouse.cli.arguments import file_name, read_text
+from meterhouse.cli.command import Call, command
+from meterhouse.cli.exits import WrongUsage
+from meterhouse.cli.invoice_archive import register
+from meterhouse.cli.options import new_group
+from meterhouse.cli.output import Cell, Listing, columns, note, write_table, write_text
+from meterhouse.core.instant import instant_text
+from meterhouse.core.json_text import json_text
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from meterhouse.app.billing_drafts import Drafted
+    from meterhouse.app.billing_periods import Days
+    from meterhouse.app.billing_ports import InvoiceHead
+    from meterhouse.app.billing_what_if import WhatIf
+    from meterhouse.bootstrap import Installation
+    from meterhouse.core.price_book import PriceBook
+
+app = new_group("Invoices: from golden records to issued invoices, and every cent explained.")
+register(app)
+
+Reference = Annotated[
+    str, typer.Argument(metavar="ID", help="The invoice: its number, or its id or part of it.")
+]
+References = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ID...]", help="Drafts: their ids, or the beginnings of them."),
+]
+CustomersOption = Annotated[
+    list[str] | None,
+    typer.Option("--customer", metavar="C", help="Whose; may be given several times."),
+]
+CustomerOption = Annotated[
+    str | None, typer.Option("--customer", metavar="C", help="Only of this customer.")
+]
+EveryOption = Annotated[bool, typer.Option("--all", help="All customers.")]
+MonthOption = Annotated[
+    str | None, typer.Option("--period", metavar="M", help="The month, such as 2026-10.")
+]
+FromOption = Annotated[
+    str | None, typer.Option("--from", metavar="D", help="The first day, such as 2026-10-01.")
+]
+ToOption = Annotated[
+    str | None, typer.Option("--to", metavar="D", help="The day after the last one.")
+]
+DateOption = Annotated[
+    str | None,
+    typer.Option("--issue-date", metavar="D", help="Default: today in the period's time zone."),
+]
+StatusOption = Annotated[
+    str | None,
+    typer.Option("--status", metavar="S", help="One of draft, issued, corrected, void."),
+]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="R", help="Why.")]
+FormatOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        metavar="F",
+        help="Files to make; may be given several times. Default: all usual.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodOptions:
+    """The period that is billed."""
+
+    month: MonthOption = None
+    first: FromOption = None
+    end: ToOption = None
+
+    def days(self) -> Days:
+        """Return the days that were asked for."""
+        from meterhouse.app.billing_periods import read_days
+
+        return read_days(self.month, first=self.first, end=self.end)
+
+
+@command(
+    app,
+    "meterhouse invoice preview --customer es --period 2026-10",
+    "meterhouse invoice preview --customer es --from 2026-10-01 --to 2026-10-16",
+)
+def preview(
+    call: Call,
+    *,
+    customer: CustomersOption = None,
+    every: EveryOption = False,
+    period: PeriodOptions,
+) -> None:
+    """Show what invoices would say. Nothing is stored."""
+    _draft(call, customer, every, period, stored=False)
+
+
+@command(
+    app,
+    "meterhouse invoice draft --customer es --period 2026-10",
+    "meterhouse invoice draft --all --period 2026-10",
+)
+def draft(
+    call: Call,
+    *,
+    customer: CustomersOption = None,
+    every: EveryOption = False,
+    period: PeriodOptions,
+) -> None:
+    """Draft invoices of a period, in place of the drafts there were; as often as wanted."""
+    _draft(call, customer, every, period, stored=True)
+
+
+def _draft(
+    call: Call, customer: list[str] | None, every: bool, period: PeriodOptions, *, stored: bool
+) -> None:
+    from meterhouse.app.billing_drafts import draft_all
+    from meterhouse.app.billing_usage import not_billed
+
+    if bool(customer) == every:
+        hint = "such as --customer es, or --all for every customer"
+        raise WrongUsage("Say whose invoices, and once", hint=hint)
+    days = period.days()
+    with call.opened() as house:
+        drafted = draft_all(
+            house.ledger,
+            None if every else customer,
+            days=days,
+            at=house.clock(),
+            metadata=house.software(),
+            stored=stored,
+        )
+        nobody = not_billed(house.ledger, period=_known_period(drafted, days))
+    _write_drafted(call, drafted)
+    from meterhouse.cli.invoice_view import tell_not_billed
+
+    tell_not_billed(nobody.records, len(nobody.users))
+    _raise_first([one.error for one in drafted])
+
+
+def _known_period(drafted: list[Drafted], days: Days) -> Any:
+    """Return the period in the zone of the first draft; in UTC where there is none."""
+    made = [one.invoice.period for one in drafted if one.invoice is not None]
+    return made[0] if made else days.in_zone("Etc/UTC")
+
+
+def _write_drafted(call: Call, drafted: list[Drafted]) -> None:
+    from meterhouse.cli.invoice_view import write_invoice
+    from meterhouse.core.invoice_text import invoice_text
+
+    for place, one in enumerate(drafted):
+        if one.invoice is None:
+            note(f"no draft for customer {one.customer}: {one.error}")
+        elif call.as_json:
+            write_text(invoice_text(one.invoice))
+        else:
+            if place:
+                write_text()
+            write_invoice(one.invoice)
+
+
+def _raise_first(errors: list[Any]) -> None:
+    failed = [error for error in errors if error is not None]
+    if failed:
+        if len(failed) > 1:
+            note(f"{len(failed)} failed; the first of them:")
+        raise failed[0]
+
+
+@command(app, "meterhouse invoice list --status draft", lists=True)
+def list_(
+    call: Call,
+    *,
+    customer: CustomerOption = None,
+    status: StatusOption = None,
+    period: MonthOption = None,
+) -> None:
+    """List drafts, invoices and credit notes, in the order in which they were made."""
+    from meterhouse.app.billing_periods import read_days
+    from meterhouse.app.listing import take
+
+    wanted = _status(status)
+    days = None if period is None else read_days(period).around()
+    since, until = days or (None, None)
+    with call.opened() as house:
+        list_of = partial(
+            house.ledger.invoices, customer=customer, status=wanted, since=since, until=until
+        )
+        call.show(take(list_of, limit=call.limit), LISTING)
+
+
+@command(app, "meterhouse invoice show LICEO-2026-000001")
+def show(call: Call, reference: Reference) -> None:
+    """Show an invoice: its lines, taxes and totals, and what a reviewer should know."""
+    from meterhouse.app.billing_issuing import find_invoice, stored_invoice
+    from meterhouse.cli.invoice_view import write_invoice
+
+    with call.opened() as house:
+        head = find_invoice(house.ledger, reference)
+        manual = house.ledger.manual_lines(head.id)
+        files = house.ledger.files_of(head.id)
+    if call.as_json:
+        write_text(head.text)
+    else:
+        write_invoice(stored_invoice(head), manual=manual, files=files)
+
+
+@command(
+    app,
+    "meterhouse invoice issue 3f0f2c52",
+    "meterhouse invoice issue --all --period 2026-10 --issue-date 2026-11-03",
+)
+def issue(
+    call: Call,
+    references: References = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="All drafts of the period.")] = False,
+    period: MonthOption = None,
+    issue_date: DateOption = None,
+    format_: FormatOption = None,
+) -> None:
+    """Issue drafts: each gets its number, and its files are made and archived."""
+    from meterhouse.app.billing_issuing import issue_invoice
+
+    if bool(references) == every or every != (period is not None):
+        hint = "give ids of drafts, or --all with --period 2026-10"
+        raise WrongUsage("Say which drafts are to be issued", hint=hint)
+    day = _day(issue_date)
+    with call.opened() as house:
+        formats = house.invoice_formats(format_)
+        chosen = references or _drafts(house, period)
+        errors = []
+        for reference in chosen:
+            issued, error = _attempt(
+                partial(
+                    issue_invoice,
+                    house.ledger,
+                    reference,
+                    formats=formats,
+                    at=house.clock(),
+                    issue_date=day,
+                )
+            )
+            errors.append(error)
+            if issued is not None:
+                _tell_issued(call, issued)
+            else:
+                note(f"not issued: {reference}")
+        _finish_files(house)
+    _raise_first(errors)
+
+
+def _attempt(act: Any) -> tuple[Any, Any]:
+    """Do something for one of many; what refuses it is for the end."""
+    from meterhouse.core.problem import MeterhouseError
+
+    try:
+        return act(), None
+    except MeterhouseError as error:
+        return None, error
+
+
+def _drafts(house: Installation, period: str | None) -> list[str]:
+    from meterhouse.app.billing_periods import read_days
+    from meterhouse.app.listing import take
+    from meterhouse.core.invoice import InvoiceStatus
+
+    since, until = read_days(period).around()
+    list_of = partial(house.ledger.invoices, status=InvoiceStatus.DRAFT, since=since, until=until)
+    return [head.id for head in take(list_of, limit=None)]
+
+
+def _tell_issued(call: Call, invoice: Any) -> None:
+    from meterhouse.core.invoice_text import invoice_text
+    from meterhouse.core.money import amount_text
+
+    if call.as_json:
+        write_text(invoice_text(invoice))
+        return
+    total = amount_text(invoice.totals.total, invoice.currency_digits)
+    what = "issued" if invoice.corrects is None else f"credited {invoice.corrects[0]} by"
+    write_text(f"{what} {invoice.number} to {invoice.customer}: {total} {invoice.currency}")
+
+
+def _finish_files(house: Installation) -> None:
+    """Make files that were asked for, of whatever process, and say where they are."""
+    from meterhouse.app.billing_files import finish_files
+
+    for one in finish_files(house.ledger, house.file_means()):
+        for file in one.files:
+            note(f"archived {file.name}")
+        if one.error is not None:
+            note(f"files of {one.invoice.number} are not made yet: {one.error}")
+
+
+@command(
+    app,
+    "meterhouse invoice render LICEO-2026-000001",
+    "meterhouse invoice render LICEO-2026-000001 --format pdf --format ubl",
+)
+def render(call: Call, reference: Reference, *, format_: FormatOption = None) -> None:
+    """Make the files of an issued invoice, also in more formats than it has."""
+    from meterhouse.app.billing_files import render_invoice
+
+    with call.opened() as house:
+        formats = house.invoice_formats(format_)
+        rendered = render_invoice(house.ledger, reference, house.file_means(), formats=formats)
+    call.show(rendered.files, FILES)
+
+
+@command(app, "meterhouse invoice void 3f0f2c52")
+def void(call: Call, reference: Reference) -> None:
+    """Drop a draft. Its records can be drafted again."""
+    from meterhouse.app.billing_issuing import find_invoice
+
+    with call.opened() as house:
+        head = find_invoice(house.ledger, reference)
+        house.ledger.void_draft(head.id)
+    call.tell({"id": head.id, "status": "void"}, f"void: the draft {head.id} of {head.customer}")
+
+
+@command(app, "meterhouse invoice credit LICEO-2026-000001 --reason 'Wrong customer'")
+def credit(
+    call: Call, reference: Reference, *, reason: ReasonOption, issue_date: DateOption = None
+) -> None:
+    """Take an issued invoice back by a credit note over all of it."""
+    from meterhouse.app.billing_issuing import credit_invoice
+
+    day = _day(issue_date)
+    with call.opened() as house:
+        credit_note = credit_invoice(
+            house.ledger,
+            reference,
+            reason=reason,
+            formats=house.invoice_formats(None),
+            at=house.clock(),
+            issue_date=day,
+        )
+        _tell_issued(call, credit_note)
+        _finish_files(house)
+
+
+@command(app, "meterhouse invoice correct LICEO-2026-000001 --reason 'Price of October'")
+def correct(call: Call, reference: Reference, *, reason: ReasonOption) -> None:
+    """Take an issued invoice back and draft its period anew, by the books as they are now."""
+    from meterhouse.app.billing_issuing import correct_invoice
+    from meterhouse.cli.invoice_view import write_invoice
+    from meterhouse.core.invoice_text import invoice_text
+
+    with call.opened() as house:
+        credit_note, draft = correct_invoice(
+            house.ledger,
+            reference,
+            reason=reason,
+            formats=house.invoice_formats(None),
+            at=house.clock(),
+            metadata=house.software(),
+        )
+        _tell_issued(call, credit_note)
+        if call.as_json:
+            write_text(invoice_text(draft))
+        else:
+            write_text()
+            write_invoice(draft)
+        _finish_files(house)
+
+
+@command(app, "meterhouse invoice add-line 3f0f --amount -25 --reason 'Goodwill' --name Discount")
+def add_line(
+    call: Call,
+    reference: Reference,
+    *,
+    amount: Annotated[str, typer.Option("--amount", metavar="A", help="May be below 0.")],
+    reason: ReasonOption,
+    name: Annotated[str, typer.Option("--name", metavar="N", help="What the line says.")] = "",
+    tax: Annotated[
+        str | None,
+        typer.Option("--tax", metavar="T", help="A tax of the book. Default: its first."),
+    ] = None,
+) -> None:
+    """Add a line to a draft by hand. It stays when the draft is made anew."""
+    from meterhouse.app.billing_issuing import add_line as add
+    from meterhouse.app.billing_issuing import read_line
+
+    with call.opened() as house:
+        line = read_line(
+            {"amount": amount, "reason": reason, "name": name, "tax": tax},
+            id=house.new_id(),
+            author=house.user(),
+            at=house.clock(),
+        )
+        draft = add(house.ledger, reference, line, at=house.clock())
+        manual = house.ledger.manual_lines(draft.id)
+    _write_draft(call, draft, manual)
+
+
+@command(app, "meterhouse invoice remove-line 3f0f 7c1e")
+def remove_line(
+    call: Call,
+    reference: Reference,
+    line: Annotated[str, typer.Argument(metavar="LINE", help="The id of the line by hand.")],
+) -> None:
+    """Take a line by hand off a draft."""
+    from meterhouse.app.billing_issuing import remove_line as remove
+
+    with call.opened() as house:
+        draft = remove(house.ledger, reference, line, at=house.clock())
+        manual = house.ledger.manual_lines(draft.id)
+    _write_draft(call, draft, manual)
+
+
+def _write_draft(call: Call, draft: Any, manual: Any) -> None:
+    from meterhouse.cli.invoice_view import write_invoice
+    from meterhouse.core.invoice_text import invoice_text
+
+    if call.as_json:
+        write_text(invoice_text(draft))
+    else:
+        write_invoice(draft, manual=manual)
+
+
+@command(app, "meterhouse invoice explain LICEO-2026-000001 --line 1")
+def explain(
+    call: Call,
+    reference: Reference,
+    *,
+    line: Annotated[str, typer.Option("--line", metavar="N", help="The number of the line.")],
+) -> None:
+    """Show how a line came about: its price, its calculation, its records and their input."""
+    from meterhouse.app.billing_explaining import explain_line
+    from meterhouse.cli.explanation_view import write_explanation
+
+    with call.opened() as house:
+        explained = explain_line(house.ledger, reference, line)
+    if call.as_json:
+        call.write(explained)
+    else:
+        write_explanation(explained)
+
+
+@command(
+    app,
+    "meterhouse invoice what-if --book dearer.yaml --period 2026-10",
+    "meterhouse invoice what-if --book liceo-es@2026-11-01.1 --period 2026-10 --customer es",
+)
+def what_if(
+    call: Call,
+    *,
+    book: Annotated[
+        str,
+        typer.Option("--book", metavar="B", help="A file of a price book, or ID@VERSION."),
+    ],
+    customer: CustomersOption = None,
+    period: PeriodOptions,
+) -> None:
+    """Rate past usage by another price book, beside what it costs now. Nothing is stored."""
+    from meterhouse.app.billing_what_if import total_of, what_if
+
+    days = period.days()
+    with call.opened() as house:
+        rated = what_if(house.ledger, _other_book(house, book), days=days, customers=customer)
+    if call.as_json:
+        call.show(rated, WHAT_IF)
+    elif rated:
+        write_table(WHAT_IF.columns, [_what_if_row(one) for one in (*rated, *total_of(rated))])
+    else:
+        note("no customers")
+
+
+def _other_book(house: Installation, given: str) -> PriceBook:
+    """Return a book of a file, or a stored version."""
+    from meterhouse.app.price_books import find_version
+    from meterhouse.bootstrap import price_book_documents
+    from meterhouse.core.price_book_reading import read_price_book
+
+    if "@" in given and not Path(given).exists():
+        id, _, version = given.partition("@")
+        return find_version(house.ledger, id, version)
+    documents = price_book_documents(read_text(given), what=file_name(given))
+    if len(documents) != 1:
+        raise WrongUsage(f"--book: {given} has {len(documents)} books", hint="give one of them")
+    return read_price_book(documents[0].body)
+
+
+@command(app, "meterhouse invoice unbilled --period 2026-10")
+def unbilled(call: Call, *, period: PeriodOptions) -> None:
+    """List users whose golden records of a period no customer pays for."""
+    from meterhouse.app.billing_usage import not_billed
+
+    with call.opened() as house:
+        found = not_billed(house.ledger, period=period.days().in_zone("Etc/UTC"))
+    call.show(found.users, UNBILLED)
+
+
+def _status(text: str | None) -> Any:
+    from meterhouse.core.invoice import InvoiceStatus
+
+    if text is None:
+        return None
+    known = {status.value: status for status in InvoiceStatus}
+    if text not in known:
+        hint = f"one of {', '.join(known)}"
+        raise WrongUsage(f"--status: there is no status {text!r}", hint=hint)
+    return known[text]
+
+
+def _day(text: str | None) -> date | None:
+    from datetime import date
+
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise WrongUsage(f"--issue-date: {text!r} is no day", hint="such as 2026-11-03") from None
+
+
+def _row(head: InvoiceHead) -> list[Cell]:
+    from meterhouse.core.invoice_text import read_invoice
+    from meterhouse.core.money import amount_text
+
+    invoice = read_invoice(head.text)
+    total = amount_text(invoice.totals.total, invoice.currency_digits)
+    kind = "credit note" if head.kind.value == "credit_note" else "invoice"
+    row: list[Cell] = [head.number, kind, head.status.value, head.customer]
+    period = f"{instant_text(head.start)[:10]} to {instant_text(head.end)[:10]}"
+    return [*row, period, total, invoice.currency, head.id]
+
+
+def _to_json(head: InvoiceHead) -> str:
+    from meterhouse.app.billing_issuing import head_shown
+
+    return json_text(head_shown(head))
+
+
+def _what_if_row(one: WhatIf) -> list[Cell]:
+    shown = one.to_api()
+    amounts = [shown[name] for name in ("now", "then", "difference")]
+    return [one.customer or "in all", one.currency, *amounts, one.unpriced or None]
+
+
+WHAT_IF = Listing(
+    "customers",
+    columns("Customer", "Currency", "#Now", "#Then", "#Difference", "?#Unpriced"),
+    _what_if_row,
+    lambda one: json_text(one.to_api()),
+)
+LISTING = Listing(
+    "invoices",
+    columns(
+        *("?Number", "Kind", "Status", "Customer", "?Period (UTC)", "#Total", "Currency", "@Id"),
+    ),
+    _row,
+    _to_json,
+)
+FILES = Listing(
+    "files",
+    columns("Format", "Name", "#Bytes", "SHA-256"),
+    lambda file: [file.format, file.name, file.size, file.sha256],
+    lambda file: json_text(
+        {"format": file.format, "name": file.name, "size": file.size, "sha256": file.sha256}
+    ),
+)
+UNBILLED = Listing(
+    "users with unbilled records",
+    columns("User", "#Records"),
+    lambda item: [item[0], item[1]],
+    lambda item: json_text({"user": item[0], "records": item[1]}),
+)

@@ -1,0 +1,36 @@
+"""Reading files of issuers and customers: JSON, a list, NDJSON, or YAML."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meterhouse.cli.arguments import file_name, read_text
+
+if TYPE_CHECKING:
+    from meterhouse.app.definitions import Item
+
+_YAML = (".yaml", ".yml")
+
+PartyFileOption = Annotated[
+    str,
+    typer.Option(
+        "--file",
+        metavar="F",
+        help="One object, a list or NDJSON; YAML where it ends in .yaml; - is standard input.",
+    ),
+]
+
+
+def read_bodies(file: str) -> list[Item]:
+    """Return the objects of a file, numbers as written."""
+    from meterhouse.app.definitions import Item, read_items
+
+    text = read_text(file)
+    if not file.endswith(_YAML):
+        return read_items(text, what=file_name(file))
+    from meterhouse.bootstrap import price_book_documents
+
+    found = price_book_documents(text, what=file_name(file))
+    return [Item(document.place, document.body) for document in found]

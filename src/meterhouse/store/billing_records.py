@@ -1,0 +1,85 @@
+"""Golden records and adjustments in the ledger, by customer and period."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from meterhouse.app.billing_ports import BillableRecord, RunInput
+from meterhouse.core.instant import Instant, instant_text, parse_instant
+from meterhouse.store.connection import Database, Row, path_from_value
+from meterhouse.store.sql_text import queries
+
+_SQL = queries("billing_records")
+#: So many records are taken up in one transaction.
+_INDEXED_AT_ONCE = 100_000
+
+
+class BillingRecordTable:
+    """The part of the ledger that finds what can be billed."""
+
+    _database: Database
+
+    def index_billable(self) -> None:
+        """Take up the records that runs have made since."""
+        while True:
+            with self._database.read():
+                if self._database.value(_SQL["until"]) is None:
+                    return
+            with self._database.write():
+                after = self._database.value(_SQL["until"])
+                if after is None:
+                    return  # another process was faster
+                newest = self._database.value(_SQL["newest"])
+                until = min(newest, after + _INDEXED_AT_ONCE)
+                self._database.execute(_SQL["index"], {"after": after, "until": until})
+                self._database.execute(_SQL["move_until"], (until,))
+
+    def billable_records(
+        self, customer_id: str, *, after: Instant | None, until: Instant
+    ) -> list[BillableRecord]:
+        """Return records of a customer's users whose periods end in ``(after, until]``."""
+        values = {
+            "customer": customer_id,
+            "after": "" if after is None else instant_text(after),
+            "until": instant_text(until),
+        }
+        with self._database.read():
+            return [_record(row) for row in self._database.rows(_SQL["of_customer"], values)]
+
+    def billable_record(self, record_id: str) -> BillableRecord | None:
+        """Return one record."""
+        with self._database.read():
+            row = self._database.row(_SQL["one"], (record_id,))
+        return None if row is None else _record(row)
+
+    def records_of_nobody(self, *, after: Instant, until: Instant) -> Sequence[tuple[str, int]]:
+        """Return users whom no customer has, with their numbers of records in a period."""
+        values = {"after": instant_text(after), "until": instant_text(until)}
+        with self._database.read():
+            return [(user, count) for user, count in self._database.rows(_SQL["of_nobody"], values)]
+
+    def runs_that_fed(self, record_id: str, *, start: Instant) -> list[str]:
+        """Return runs whose input a record has: of its stream, from the start of its period on."""
+        with self._database.read():
+            rows = self._database.rows(_SQL["fed"], {"record_id": record_id, "start": start})
+        return [id for (id,) in rows]
+
+    def inputs_of_run(self, run_id: str) -> list[RunInput]:
+        """Return what a run has read, as far as the ledger still knows it."""
+        with self._database.read():
+            files = self._database.rows(_SQL["files_of_run"], (run_id,))
+            positions = self._database.rows(_SQL["positions_of_run"], (run_id,))
+        return [
+            *(
+                RunInput(node, path_from_value(path), f"{size} bytes")
+                for node, path, size, _ in files
+            ),
+            *(RunInput(node, part, value) for node, part, value in positions),
+        ]
+
+
+def _record(row: Row) -> BillableRecord:
+    no, record_id, user, period_end, text, run_id, adjusts, billed = row
+    end = parse_instant(period_end)
+    assert end is not None, "records are written with instants"
+    return BillableRecord(no, record_id, user, end, text, run_id, adjusts, billed)

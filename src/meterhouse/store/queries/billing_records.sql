@@ -1,0 +1,71 @@
+-- name: until
+SELECT record_no FROM billable_until WHERE record_no < (SELECT max(no) FROM metered_record)
+
+-- name: index
+INSERT INTO billable_record (record_no, record_id, user_id, period_end, adjusts)
+SELECT
+    no, json_extract(text, '$.recordId'), json_extract(text, '$.userId'),
+    json_extract(text, '$.periodEnd'), json_extract(text, '$.adjusts')
+FROM metered_record
+WHERE no > :after AND no <= :until AND kind IN ('golden', 'adjustment')
+
+-- name: move_until
+UPDATE billable_until SET record_no = ?
+
+-- name: newest
+SELECT max(no) FROM metered_record
+
+-- name: of_customer
+-- By user and period, then in the order in which they left: the last one of a period is how it is.
+SELECT
+    billable.record_no, billable.record_id, billable.user_id, billable.period_end, record.text,
+    run.id, billable.adjusts, invoice.id
+FROM customer
+CROSS JOIN customer_user AS pays ON pays.customer_no = customer.no
+CROSS JOIN billable_record AS billable ON billable.user_id = pays.user_id
+CROSS JOIN metered_record AS record ON record.no = billable.record_no
+CROSS JOIN run ON run.no = record.run_no
+LEFT JOIN billed_record AS billed ON billed.record_no = billable.record_no
+LEFT JOIN invoice ON invoice.no = billed.invoice_no
+WHERE customer.id = :customer AND billable.period_end > :after AND billable.period_end <= :until
+ORDER BY billable.record_no
+
+-- name: one
+SELECT
+    billable.record_no, billable.record_id, billable.user_id, billable.period_end, record.text,
+    run.id, billable.adjusts, invoice.id
+FROM billable_record AS billable
+JOIN metered_record AS record ON record.no = billable.record_no
+JOIN run ON run.no = record.run_no
+LEFT JOIN billed_record AS billed ON billed.record_no = billable.record_no
+LEFT JOIN invoice ON invoice.no = billed.invoice_no
+WHERE billable.record_id = ?
+
+-- name: of_nobody
+SELECT billable.user_id, count(*)
+FROM billable_record AS billable
+LEFT JOIN customer_user AS pays ON pays.user_id = billable.user_id
+WHERE billable.period_end > :after AND billable.period_end <= :until AND pays.user_id IS NULL
+GROUP BY billable.user_id ORDER BY billable.user_id
+
+-- name: files_of_run
+SELECT node_id, path, size, modified_ns FROM consumed_file
+WHERE run_no = (SELECT no FROM run WHERE id = ?)
+ORDER BY node_id, path
+
+-- name: positions_of_run
+SELECT node_id, part, value FROM input_position
+WHERE run_no = (SELECT no FROM run WHERE id = ?)
+ORDER BY node_id, part
+
+-- name: fed
+SELECT id FROM (
+    SELECT run.id, run.no
+    FROM billable_record AS billable
+    JOIN metered_record AS record ON record.no = billable.record_no
+    JOIN run AS made ON made.no = record.run_no
+    JOIN run ON run.stream_id = made.stream_id AND run.no <= made.no
+    WHERE billable.record_id = :record_id AND run.status = 'complete' AND run.at >= :start
+    ORDER BY run.no DESC LIMIT 1000
+)
+ORDER BY no

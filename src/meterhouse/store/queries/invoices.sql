@@ -1,0 +1,157 @@
+-- name: find
+-- By id, by number, then by the first characters of the id. Two rows: several are meant.
+SELECT no FROM (
+    SELECT 1 AS rank, no FROM invoice WHERE id = :reference
+    UNION ALL SELECT 2, no FROM invoice WHERE number = :reference
+    UNION ALL SELECT 3, no FROM invoice
+    WHERE length(:reference) >= 4 AND substr(id, 1, length(:reference)) = :reference
+)
+ORDER BY rank, no LIMIT 2
+
+-- name: heads
+SELECT
+    invoice.id, invoice.kind, invoice.status, customer.id, issuer.id, invoice.period_start,
+    invoice.period_end, invoice.number, original.id, invoice.body, invoice.created_at,
+    invoice.issued_at, invoice.no
+FROM invoice
+CROSS JOIN customer ON customer.no = invoice.customer_no
+CROSS JOIN issuer ON issuer.no = invoice.issuer_no
+LEFT JOIN invoice AS original ON original.no = invoice.corrects_no
+WHERE invoice.no > :after
+    AND (:customer IS NULL OR customer.id = :customer)
+    AND (:status IS NULL OR invoice.status = :status)
+    AND (:kind IS NULL OR invoice.kind = :kind)
+    AND (:since IS NULL OR invoice.period_start >= :since)
+    AND (:until IS NULL OR invoice.period_end <= :until)
+ORDER BY invoice.no LIMIT :limit
+
+-- name: head
+SELECT
+    invoice.id, invoice.kind, invoice.status, customer.id, issuer.id, invoice.period_start,
+    invoice.period_end, invoice.number, original.id, invoice.body, invoice.created_at,
+    invoice.issued_at, invoice.no, invoice.customer_no, invoice.issuer_no
+FROM invoice
+CROSS JOIN customer ON customer.no = invoice.customer_no
+CROSS JOIN issuer ON issuer.no = invoice.issuer_no
+LEFT JOIN invoice AS original ON original.no = invoice.corrects_no
+WHERE invoice.no = ?
+
+-- name: of_customer
+SELECT
+    invoice.id, invoice.kind, invoice.status, customer.id, issuer.id, invoice.period_start,
+    invoice.period_end, invoice.number, NULL, invoice.body, invoice.created_at,
+    invoice.issued_at, invoice.no
+FROM customer
+CROSS JOIN invoice ON invoice.customer_no = customer.no
+CROSS JOIN issuer ON issuer.no = invoice.issuer_no
+WHERE customer.id = ? AND invoice.kind = 'invoice' AND invoice.status <> 'void'
+ORDER BY invoice.period_start, invoice.no
+
+-- name: count_settled
+SELECT count(*) FROM invoice JOIN customer ON customer.no = invoice.customer_no
+WHERE customer.id = ? AND invoice.period_start = ? AND invoice.period_end = ?
+    AND invoice.kind = 'invoice' AND invoice.status <> 'draft'
+
+-- name: insert
+INSERT INTO invoice (
+    id, kind, status, customer_no, issuer_no, period_start, period_end, series, sequence, number,
+    corrects_no, body, created_at, issued_at
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+RETURNING no
+
+-- name: update_draft
+UPDATE invoice SET issuer_no = ?, body = ? WHERE no = ? AND status = 'draft'
+
+-- name: set_status
+UPDATE invoice SET status = ? WHERE no = ?
+
+-- name: issue
+UPDATE invoice
+SET status = 'issued', series = ?, sequence = ?, number = ?, body = ?, issued_at = ?
+WHERE no = ?
+
+-- name: last_sequence
+SELECT coalesce(max(sequence), 0) FROM invoice WHERE issuer_no = ? AND series = ?
+
+-- name: number_taken
+SELECT id FROM invoice WHERE issuer_no = ? AND number = ?
+
+-- name: records_of
+SELECT record_no, (SELECT id FROM invoice WHERE no = corrects_no) FROM invoice_record
+WHERE invoice_no = ? ORDER BY record_no
+
+-- name: clear_records
+DELETE FROM invoice_record WHERE invoice_no = ?
+
+-- name: insert_record
+INSERT INTO invoice_record (invoice_no, record_no, corrects_no)
+VALUES (?, ?, (SELECT no FROM invoice WHERE id = ?))
+
+-- name: billed_of
+SELECT billable.record_id, billed.invoice_no
+FROM invoice_record AS made_of
+CROSS JOIN billed_record AS billed ON billed.record_no = made_of.record_no
+CROSS JOIN billable_record AS billable ON billable.record_no = made_of.record_no
+WHERE made_of.invoice_no = ? LIMIT 1
+
+-- name: claim
+INSERT INTO billed_record (record_no, invoice_no)
+SELECT record_no, invoice_no FROM invoice_record WHERE invoice_no = ?
+
+-- name: release
+DELETE FROM billed_record WHERE invoice_no = ?
+
+-- name: overlapping
+SELECT other.number FROM invoice AS other
+JOIN invoice AS ours ON ours.no = ?
+WHERE other.customer_no = ours.customer_no AND other.no <> ours.no AND other.kind = 'invoice'
+    AND other.status = 'issued'
+    AND other.period_start < ours.period_end AND other.period_end > ours.period_start
+LIMIT 1
+
+-- name: stale_correction
+SELECT other.number FROM invoice_record AS made_of
+JOIN invoice AS other ON other.no = made_of.corrects_no
+WHERE made_of.invoice_no = ? AND other.status <> 'issued' LIMIT 1
+
+-- name: manual_lines
+SELECT id, name, amount, reason, author, added_at, tax FROM manual_line
+WHERE invoice_no = ? ORDER BY no
+
+-- name: insert_manual_line
+INSERT INTO manual_line (id, name, amount, reason, author, added_at, tax, invoice_no)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: delete_manual_line
+DELETE FROM manual_line WHERE invoice_no = ? AND id = ? RETURNING no
+
+-- name: want_file
+INSERT INTO invoice_file (invoice_no, version, format) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
+
+-- name: file_version
+-- The version that files wanted now belong to: the newest, unless it is in the archive already.
+SELECT coalesce(max(version + (archived_at IS NOT NULL)), 1) FROM invoice_file
+WHERE invoice_no = ?
+
+-- name: file_formats
+SELECT DISTINCT format FROM invoice_file WHERE invoice_no = ? ORDER BY format
+
+-- name: files_wanted
+SELECT invoice.id, invoice_file.version, json_group_array(invoice_file.format ORDER BY format)
+FROM invoice_file
+CROSS JOIN invoice ON invoice.no = invoice_file.invoice_no
+WHERE invoice_file.archived_at IS NULL
+GROUP BY invoice_file.invoice_no, invoice_file.version
+ORDER BY invoice_file.invoice_no, invoice_file.version LIMIT ?
+
+-- name: file_made
+UPDATE invoice_file SET name = ?, size = ?, sha256 = ?, archived_at = ?
+WHERE invoice_no = (SELECT no FROM invoice WHERE id = ?) AND version = ? AND format = ?
+    AND archived_at IS NULL
+
+-- name: files_of
+SELECT format, name, size, sha256, archived_at FROM invoice_file
+WHERE invoice_no = :no AND archived_at IS NOT NULL AND version = (
+    SELECT max(version) FROM invoice_file WHERE invoice_no = :no AND archived_at IS NOT NULL
+)
+ORDER BY format

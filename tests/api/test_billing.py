@@ -1,0 +1,191 @@
+"""Billing over HTTP: from a customer to an issued invoice, and back."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.world import House
+from tests.cli.billing import CUSTOMER, ISSUER, OCTOBER, WORKED, Business, book
+from tests.cli.command import Meterhouse
+
+ISSUERS, CUSTOMERS, INVOICES, RUNS = (
+    "/v1/issuers",
+    "/v1/customers",
+    "/v1/invoices",
+    "/v1/billing-runs",
+)
+
+
+@pytest.fixture
+def metered(house: House, tmp_path: Path) -> House:
+    """Spain's usage of October is metered, and there is a price book."""
+    business = Business(Meterhouse(house.directory), tmp_path)
+    business.meter(["ES", "FR"], rows=WORKED)
+    path = business.file("book.json", book())
+    business.run.done("price-book", "create", "--file", path)
+    return house
+
+
+def post(house: House, path: str, body: Any = None, *, status: int = 201, **headers: str) -> Any:
+    answer = house.http.post(path, json={} if body is None else body, headers=headers)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+@pytest.fixture
+def selling(metered: House) -> House:
+    """And there are an issuer and a customer."""
+    post(metered, ISSUERS, ISSUER)
+    post(metered, CUSTOMERS, CUSTOMER)
+    return metered
+
+
+def drafted(house: House) -> str:
+    """Draft Spain's October; the path of the draft."""
+    run = post(house, RUNS, {"period": OCTOBER}, status=200)
+    return f"{INVOICES}/{run['drafts'][0]['document']['id']}"
+
+
+def test_issuers_are_made_read_changed_and_deleted(house: House):
+    made = house.http.post(ISSUERS, json=ISSUER)
+    assert (made.status_code, made.headers["location"]) == (201, f"{ISSUERS}/liceo")
+    path, etag = made.headers["location"], made.headers["etag"]
+    assert house.http.get(path, headers={"If-None-Match": etag}).status_code == 304
+    assert house.http.get(ISSUERS).json()["issuers"] == [made.json()]
+    patch = {"paymentDays": 14, "taxId": None}
+    assert house.http.patch(path, json=patch).status_code == 428
+    changed = house.http.patch(path, json=patch, headers={"If-Match": etag})
+    assert (changed.json()["paymentDays"], changed.json()["taxId"]) == (14, "")
+    assert house.http.patch(path, json=patch, headers={"If-Match": etag}).status_code == 412
+    assert house.http.post(ISSUERS, json=changed.json()).status_code == 409
+    assert house.http.delete(path, headers={"If-Match": "*"}).status_code == 204
+    assert house.http.get(path).status_code == 404
+
+
+def test_a_bad_customer_names_every_place(selling: House):
+    body = CUSTOMER | {
+        "id": "fr/1",
+        "address": {"country": "FX"},
+        "language": "?",
+        "users": ["a", 7],
+    }
+    answer = selling.http.post(CUSTOMERS, json=body)
+    assert answer.status_code == 422
+    pointers = [error["pointer"] for error in answer.json()["errors"]]
+    assert pointers == ["/id", "/address/country", "/users/1", "/language"]
+    answer = selling.http.post(
+        CUSTOMERS, json=CUSTOMER | {"id": "fr", "issuer": "x", "priceBook": "y"}
+    )
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/issuer", "/priceBook"]
+
+
+def test_an_invoice_is_drafted_issued_explained_and_taken_back(selling: House):
+    preview = post(selling, RUNS, {"period": OCTOBER, "preview": True}, status=200)
+    assert selling.http.get(INVOICES).json()["invoices"] == []
+    run = post(selling, RUNS, {"period": OCTOBER, "customers": ["es"]}, status=200)
+    assert run == preview
+    assert run["notBilled"] == {"records": 1, "users": [{"user": "FR", "records": 1}]}
+    path = drafted(selling)
+    issued = post(selling, f"{path}/issue", {"issueDate": "2026-11-03"}, status=200)
+    assert (issued["number"], issued["total"], issued["status"]) == (
+        *("LICEO-2026-000001", "1426.48", "issued"),
+    )
+    read = selling.http.get(f"{INVOICES}/LICEO-2026-000001")
+    assert read.json() == issued
+    known = {"If-None-Match": read.headers["etag"]}
+    assert selling.http.get(path, headers=known).status_code == 304
+    line = selling.http.get(f"{path}/lines/3/explanation").json()
+    assert (line["net"], line["price"]["document"]["price"]) == ("271.54", "0.0275")
+    assert post(selling, f"{path}/issue", status=409)["code"] == "conflict"
+    note = post(selling, f"{path}/credit", {"reason": "A mistake"})
+    assert (note["kind"], note["corrects"]) == ("credit_note", issued["id"])
+    listed = selling.http.get(INVOICES, params={"period": OCTOBER, "status": "corrected"}).json()
+    assert [head["id"] for head in listed["invoices"]] == [issued["id"]]
+
+
+def test_issuing_twice_under_one_key_issues_once(selling: House):
+    path = drafted(selling)
+    answers = [
+        selling.http.post(f"{path}/issue", json={}, headers={"Idempotency-Key": "k"})
+        for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json()["number"] == answers[1].json()["number"]
+    assert answers[1].headers["idempotency-replayed"] == "true"
+    assert len(selling.http.get(INVOICES).json()["invoices"]) == 1
+
+
+def test_correcting_gives_a_credit_note_and_a_draft(selling: House):
+    path = drafted(selling)
+    post(selling, f"{path}/issue", status=200)
+    corrected = post(
+        selling, f"{path}/correct", {"reason": "The price"}, **{"Idempotency-Key": "c"}
+    )
+    assert corrected["creditNote"]["status"] == "issued"
+    assert (corrected["draft"]["status"], corrected["draft"]["total"]) == ("draft", "1426.48")
+
+
+def test_lines_by_hand_and_void(selling: House):
+    path = drafted(selling)
+    line = {"amount": "-25.00", "reason": "Goodwill"}
+    with_line = post(selling, f"{path}/lines", line)
+    assert with_line["net"] == "1153.91"
+    [by_hand] = with_line["manualLines"]
+    assert (by_hand["author"], by_hand["name"]) == ("admin", "Goodwill")
+    assert selling.http.delete(f"{path}/lines/{by_hand['id']}").status_code == 204
+    assert selling.http.delete(f"{path}/lines/{by_hand['id']}").status_code == 404
+    assert selling.http.get(path).json()["net"] == "1178.91"
+    assert post(selling, f"{path}/lines", line | {"amount": "x"}, status=422)["errors"]
+    assert post(selling, f"{path}/void", status=200)["status"] == "void"
+    assert post(selling, f"{path}/void", status=409)["code"] == "conflict"
+
+
+def test_what_blocks_an_invoice_is_listed(selling: House):
+    path = drafted(selling)
+    post(selling, f"{path}/lines", {"amount": "-9999", "reason": "Too much"})
+    problem = post(selling, f"{path}/issue", status=409)
+    assert problem["code"] == "invoice_blocked"
+    assert problem["errors"][0]["detail"].endswith("EUR")
+
+
+def test_credit_is_granted_and_listed(selling: House):
+    body = {"customer": "es", "amount": "200.00", "currency": "EUR", "effective": "2026-10-01"}
+    grant = post(selling, "/v1/credits", body, **{"Idempotency-Key": "g"})
+    assert post(selling, "/v1/credits", body, **{"Idempotency-Key": "g"}) == grant
+    listed = selling.http.get("/v1/credits", params={"customer": "es"}).json()
+    assert listed["credits"] == [grant]
+    post(selling, f"{drafted(selling)}/issue", status=200)
+    shown = selling.http.get(f"/v1/credits/{grant['id']}").json()
+    assert (shown["remaining"], [entry["amount"] for entry in shown["entries"]]) == ("0", ["-200"])
+
+
+def test_past_usage_is_rated_by_another_book(selling: House):
+    prices = book()["prices"]
+    prices[0]["price"] = "0.0031"
+    asked = {"period": OCTOBER, "book": book(version="dearer", prices=prices)}
+    rated = post(selling, f"{INVOICES}:what-if", asked, status=200)
+    assert rated["customers"][0]["difference"] == "184.23"
+    stored = asked | {"book": {"id": "liceo-es"}, "customers": ["es"]}
+    assert (
+        post(selling, f"{INVOICES}:what-if", stored, status=200)["totals"][0]["then"] == "1178.91"
+    )
+    wrong = post(selling, f"{INVOICES}:what-if", asked | {"book": {"currency": "EUR"}}, status=422)
+    assert {error["pointer"].split("/")[1] for error in wrong["errors"]} == {"book"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        ("GET", INVOICES, "read:invoices"),
+        ("POST", RUNS, "write:invoices"),
+        ("POST", f"{INVOICES}/1/issue", "issue:invoices"),
+    ],
+)
+def test_each_step_has_its_own_scope(house: House, method: str, path: str, scope: str):
+    others = {"read:invoices", "write:invoices", "issue:invoices"} - {scope}
+    answer: httpx.Response = house.http.request(
+        method, path, json={}, headers=house.token("half", *others)
+    )
+    assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
