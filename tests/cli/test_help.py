@@ -51,7 +51,10 @@ def test_wrong_usage_ends_with_2(meterhouse: Meterhouse, words: tuple[str, ...])
     [
         ("metertype list", "No such command 'metertype'. Did you mean 'meter-type'?"),
         ("stream run x --seed -1", "--seed: -1 is less than 0"),
-        ("record list --kind gold", "--kind: 'gold' is not one of 'golden', 'threshold'"),
+        (
+            "record list --kind gold",
+            "--kind: 'gold' is not one of 'golden', 'threshold', 'adjustment'",
+        ),
         ("record list --limit many", "--limit: 'many' is not a whole number"),
         ("stream run", "Missing argument 'N'"),
     ],

@@ -379,4 +379,4 @@ def test_a_record_knows_its_kind_meter_and_period():
 
     assert (golden.kind, golden.meter_no, golden.sequence) == (Kind.GOLDEN, 7, 4)
     assert (partial.kind, partial.meter_no, partial.sequence) == (Kind.THRESHOLD, 7, 4)
-    assert [kind.value for kind in Kind] == ["golden", "threshold"]
+    assert [kind.value for kind in Kind] == ["golden", "threshold", "adjustment"]

@@ -42,6 +42,8 @@ class EventPeriods:
     def __init__(self, source: MeterSource) -> None:
         self._source = source
         self._slots: dict[Place, Bucket] = {}
+        #: the slots that are stored already: they are written even when nothing is left in them
+        self._stored: set[int] = set()
         #: every slot by its number
         self.buckets: dict[int, Bucket] = {}
         #: the heads of all meters that have slots here, and those that a scan has moved
@@ -70,6 +72,7 @@ class EventPeriods:
         for bucket in stored:
             if (bucket.meter.no, bucket.state.period.start) not in self._slots:
                 self._add(bucket)
+                self._stored.add(bucket.slot)
 
     def _add(self, bucket: Bucket) -> None:
         bucket.slot = SLOT_FIRST + len(self._slots)
@@ -110,18 +113,16 @@ class EventPeriods:
             period = bucket.state.period
             if period.sequence < 0 and meter.closes_at(period.end) <= at:
                 yield Closing(head, bucket)
-        ahead = [b for b in touched if b.state.period.sequence >= 0]
         over = meter.active_to is not None and meter.active_to <= at
         period = head.state.period
         while meter.closes_at(period.end) <= at:
-            mine = ahead.pop(0) if ahead and ahead[0].state.period.start == period.start else None
+            mine = self._slots.get((meter.no, period.start)) or self._begun(head, period)
+            ahead = [b for b in touched if b.state.period.start > period.start]
             last = meter.delete_on_reset and not ahead
-            if mine is None and over and not any(self._ends(bucket, at) for bucket in ahead):
-                if last:
-                    yield Closing(head, self._begun(head, period), last, silent=True)
-                return
-            yield Closing(head, mine or self._begun(head, period), last)
-            if last:
+            silent = over and not mine.state.count and not any(self._ends(b, at) for b in ahead)
+            if last or not silent:
+                yield Closing(head, mine, last, silent)
+            if last or silent:
                 return
             period = _following(head, period)
 
@@ -155,7 +156,8 @@ class EventPeriods:
 
     def changed(self) -> list[Bucket]:
         """Return the slots that are to be stored, by meter and period."""
-        touched = (b for b in self.buckets.values() if b.changed and b.state.count)
+        changed = (b for b in self.buckets.values() if b.changed)
+        touched = (b for b in changed if b.state.count or b.slot in self._stored)
         kept = (bucket for bucket in touched if not self._gone(bucket))
         return sorted(kept, key=lambda bucket: (bucket.meter.no, bucket.state.period.start))
 

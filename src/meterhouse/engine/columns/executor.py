@@ -138,9 +138,13 @@ class ColumnExecutor:
             heads_of=self._by_rows,
         )
         rows = {no: row for row, no in enumerate(self._no.to_list())} if events.buckets else {}
-        for no, bucket in events.buckets.items():
-            if bucket.meter.no in rows:
-                slots.know(rows[bucket.meter.no], bucket.state.period.start, rows[no])
+        slots.know(
+            [
+                (rows[bucket.meter.no], bucket.state.period.start, rows[no])
+                for no, bucket in events.buckets.items()
+                if bucket.meter.no in rows
+            ]
+        )
         return slots
 
     def _in_periods(

@@ -49,10 +49,9 @@ class Slots:
         self._created = pl.repeat(None, len(profile), dtype=pl.Int64, eager=True)
         self._places = pl.DataFrame(schema=_PLACES)
 
-    def know(self, place: int, start: int, row: int) -> None:
-        """Take note of a slot that the meter table has."""
-        known = pl.DataFrame([[place], [start], [row]], schema=_PLACES)
-        self._places = pl.concat([self._places, known])
+    def know(self, slots: Sequence[tuple[int, int, int]]) -> None:
+        """Take note of slots that the meter table has: meter row, start, row."""
+        self._places = pl.DataFrame(slots, schema=_PLACES, orient="row")
 
     def place(
         self, assigned: pl.DataFrame, instants: pl.Series, add: Callable[[list[Bucket]], int]
