@@ -39,7 +39,6 @@ VERBS = {
     "usage": ("list", "void", "amend", "query"),
     "correction": ("list", "show", "fix", "delete", "requeue", "reprocess", "purge"),
     "delivery": ("list", "drop"),
-    "invoice": ("files", "download", "link", "history"),
     "inspect": (),
     "secret": ("create", "list", "show", "update", "delete", "rotate-key"),
     "access": ("create", "list", "show", "update", "rotate", "delete"),
