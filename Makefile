@@ -25,7 +25,7 @@ setup: $(VENV)/.runtime ## make .venv with Meterhouse and what it runs on
 	@echo "ready: $(VENV)/bin/meterhouse --help"
 
 .PHONY: demo
-demo: $(VENV)/.runtime ## see usage become golden records, in under a minute
+demo: $(VENV)/.runtime ## see usage become golden records and invoices, in under a minute
 	@$(PY) examples/demo.py
 
 .PHONY: test

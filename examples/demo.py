@@ -1,4 +1,4 @@
-"""The demo: raw usage becomes golden records in front of your eyes. `make demo` runs it.
+"""The demo: raw usage becomes golden records, and they an invoice. `make demo` runs it.
 
 Every command is shown as you would type it, then run. Everything is kept in ./demo-data, which a
 second demo makes anew.
@@ -36,6 +36,7 @@ def tell() -> None:
     meter_january(key)
     close_january()
     correct()
+    bill()
     end(key)
 
 
@@ -43,7 +44,8 @@ def begin() -> None:
     """Make an empty data directory."""
     say(
         "Botbot sells chatbot answers. It bills its customers for API calls, on two levels of "
-        "service and in several language models. This demo meters two months of their usage."
+        "service and in several language models. This demo meters two months of their usage and "
+        "bills the first."
     )
     if MARK.exists():
         shutil.rmtree(DATA)
@@ -132,6 +134,32 @@ def explain_return(number: str) -> None:
     run("correction", "show", number, fails=True)
 
 
+def bill() -> None:
+    """Make invoices of January's golden records."""
+    heading("7. From golden records to invoices")
+    say(
+        "A price book says what usage costs: a base fee, first-level answers by tiers, "
+        "second-level ones by model. An issuer sells, customers pay; their documents are short."
+    )
+    for noun, file in (
+        ("price-book", "price-book"),
+        ("issuer", "issuer"),
+        ("customer", "customers"),
+    ):
+        run(noun, "create", "--file", str(EXAMPLE / f"{file}.yaml"), quiet=noun == "customer")
+    say("A draft can be made as often as one likes. This is one customer's January:")
+    run("invoice", "draft", "--customer", "machine-emotions", "--period", "2026-01")
+    say("Drafts for all, then numbers without a gap. What is issued never changes:")
+    run("invoice", "draft", "--all", "--period", "2026-01", quiet=True)
+    run("invoice", "issue", "--all", "--period", "2026-01", "--issue-date", "2026-02-03")
+    [invoice] = answer("invoice", "list", "--customer", "machine-emotions")
+    say("Each line explains itself, down to the golden record and the run that made it:")
+    run("invoice", "explain", invoice["number"], "--line", "3")
+    workbook = next((DATA / "archive/invoices/machine-emotions").rglob("*.xlsx"))
+    say("Each invoice is a workbook too, beside its JSON, CSV and FOCUS files:")
+    print(f"\n  {workbook}")
+
+
 def end(key: str) -> None:
     """Say what to try next."""
     heading("What to try next")
@@ -142,6 +170,7 @@ def end(key: str) -> None:
         f"  meterhouse stream preview '{STREAM}'\n"
         "  meterhouse record list --kind golden --all --json > golden.ndjson\n"
         f"  meterhouse stream run '{STREAM}' --at 2026-03-01T00:00:00Z\n"
+        "  meterhouse invoice draft --all --period 2026-02\n"
         "\n"
         "  examples/files     meters usage from files and writes golden records to one\n"
         "  examples/printing  has thresholds that tell when a printer needs service\n"

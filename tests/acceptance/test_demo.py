@@ -13,15 +13,13 @@ def demo(folder: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_the_demo_shows_usage_become_golden_records(tmp_path: Path):
+def test_the_demo_shows_usage_become_golden_records_and_invoices(tmp_path: Path):
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     first, second = demo(tmp_path), demo(tmp_path)
     assert (first.returncode, second.returncode) == (0, 0), first.stderr
     shown = second.stdout
-    chapters = [
-        line for line in shown.splitlines() if line[:2] in ("1.", "2.", "3.", "4.", "5.", "6.")
-    ]
-    assert len(chapters) == 6
+    chapters = [line for line in shown.splitlines() if line[:1].isdigit() and line[1:3] == ". "]
+    assert len(chapters) == 7
     for text in (
         "$ meterhouse meter-type create --file examples/botbot/meter-types.json",
         "created 12 meters",
@@ -29,6 +27,8 @@ def test_the_demo_shows_usage_become_golden_records(tmp_path: Path):
         "L1_Claude3_Sonnet_Requests",
         '"recordId"',
         "schema_invalid",
+        "issued BOT-2026-0006 to ",
+        "made by run ",
         "What to try next",
     ):
         assert text in shown

@@ -297,8 +297,9 @@ def _finish_files(house: Installation) -> None:
     from meterhouse.app.billing_files import finish_files
 
     for one in finish_files(house.ledger, house.file_means()):
-        for file in one.files:
-            note(f"archived {file.name}")
+        if one.files:
+            folder, _, _ = one.files[0].name.rpartition("/")
+            note(f"archived {len(one.files)} files of {one.invoice.number} in {folder}")
         if one.error is not None:
             note(f"files of {one.invoice.number} are not made yet: {one.error}")
 

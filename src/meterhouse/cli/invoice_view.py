@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import time
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,11 @@ from meterhouse.cli.output import Cell, columns, note, write_pairs, write_table,
 from meterhouse.core.instant import instant_text
 from meterhouse.core.json_text import parse_json
 from meterhouse.core.money import amount_text
+from meterhouse.core.timezone import local_time, zone
 
 if TYPE_CHECKING:
     from meterhouse.app.billing_ports import FileMade, ManualLine
+    from meterhouse.core.charge import BillingPeriod, Charge
     from meterhouse.core.invoice import Invoice, InvoiceLine
 
 _LINES = columns("#No", "What", "?Of", "#Quantity", "?Unit", "?#Unit price", "#Amount", "?Note")
@@ -53,14 +56,13 @@ def write_invoice(
 
 def _write_head(invoice: Invoice) -> None:
     kind = "Credit note" if invoice.kind.value == "credit_note" else "Invoice"
-    start, end = instant_text(invoice.period.start), instant_text(invoice.period.end)
     pairs: dict[str, Cell] = {
         kind: invoice.number or "(draft)",
         "Id": invoice.id,
         "Status": invoice.status.value,
         "Seller": invoice.seller.name,
         "Customer": f"{invoice.buyer.name} ({invoice.customer})",
-        "Period": f"{start} to {end} ({invoice.period.timezone})",
+        "Period": _period(invoice.period),
         "Price book": ", ".join(f"{book.id} {book.version}" for book in invoice.books),
         "Invoicing model": invoice.invoicing_model,
     }
@@ -75,6 +77,17 @@ def _write_head(invoice: Invoice) -> None:
     write_pairs({name: value for name, value in pairs.items() if value})
 
 
+def _period(period: BillingPeriod) -> str:
+    """Say a period in days of its zone, where it begins and ends at midnight."""
+    place = zone(period.timezone)
+    sides = [local_time(instant, place) for instant in (period.start, period.end)]
+    if all(side.time() == time.min for side in sides):
+        start, end = (side.date().isoformat() for side in sides)
+    else:
+        start, end = instant_text(period.start), instant_text(period.end)
+    return f"{start} to {end} ({period.timezone})"
+
+
 def _line(line: InvoiceLine, invoice: Invoice) -> list[Cell]:
     charge = line.charge
     price = charge.list_price
@@ -87,10 +100,15 @@ def _line(line: InvoiceLine, invoice: Invoice) -> list[Cell]:
         for one in (*charge.reductions, *line.shares)
     ]
     return [
-        *(line.id, charge.name or charge.sku, _fields(charge.fields), charge.quantity, charge.unit),
+        *(line.id, charge.name or charge.sku, _fields(charge.fields), *_usage(charge)),
         *(None if price is None else f"{price:f}{per}", _money(line.net, invoice)),
         "; ".join(notes),
     ]
+
+
+def _usage(charge: Charge) -> tuple[Cell, Cell]:
+    """Return quantity and unit; a fee has none."""
+    return (None, None) if charge.kind.value == "fee" else (charge.quantity, charge.unit)
 
 
 def _write_totals(invoice: Invoice) -> None:
