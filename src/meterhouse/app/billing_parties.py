@@ -12,6 +12,9 @@ from meterhouse.app.ports import Ledger
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.party import Customer, Issuer
 from meterhouse.core.party_reading import (
+    CUSTOMER_FIELDS,
+    ISSUER_FIELDS,
+    READ_ONLY,
     customer_body,
     issuer_body,
     merged,
@@ -20,6 +23,7 @@ from meterhouse.core.party_reading import (
     shown_body,
 )
 from meterhouse.core.problem import DefinitionError, NotFoundError, Problem
+from meterhouse.core.reading import Reading
 from meterhouse.core.revision import check_revision
 
 Made = TypeVar("Made")
@@ -58,6 +62,7 @@ def update_issuer(
     issuers: Issuers, id: str, *, patch: JsonValue, revision: str | None = None
 ) -> Issuer:
     """Apply a merge patch. What was drafted and issued keeps what it says."""
+    _check_fields(patch, ISSUER_FIELDS)
 
     def change(present: Issuer) -> Issuer:
         _check(issuer_shown(present), revision, what=f"Issuer {id!r}")
@@ -112,6 +117,7 @@ def update_customer(
     ledger: Ledger, id: str, *, patch: JsonValue, revision: str | None = None
 ) -> Customer:
     """Apply a merge patch. What was drafted and issued keeps what it says."""
+    _check_fields(patch, CUSTOMER_FIELDS)
 
     def change(present: Customer) -> Customer:
         _check(customer_shown(present), revision, what=f"Customer {id!r}")
@@ -137,6 +143,12 @@ def customer_shown(customer: Customer) -> dict[str, Any]:
 def users_of(customer: Customer) -> tuple[str, ...]:
     """Return whose usage a customer pays for: the one that has its id where none is named."""
     return customer.users or (customer.id,)
+
+
+def _check_fields(patch: JsonValue, known: Sequence[str]) -> None:
+    """Refuse fields that there are not, whatever the patch is for."""
+    reading = Reading(patch, known=known, read_only=READ_ONLY, what="merge patch")
+    refuse(reading.problems, what="The merge patch")
 
 
 def _check(shown: dict[str, Any], revision: str | None, *, what: str) -> None:

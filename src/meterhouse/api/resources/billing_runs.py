@@ -60,7 +60,9 @@ _WHAT_IF = whole(
     }
 )
 SCHEMAS: dict[str, Schema] = {
-    "NewBillingRun": closed({**_PERIOD, "preview": {**BOOLEAN, "description": "Store nothing"}}),
+    "NewBillingRun": closed(
+        {**_PERIOD, "preview": {**nullable(BOOLEAN), "description": "Store nothing"}}
+    ),
     "BillingRun": whole(
         {
             "drafts": array(
