@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from tools.house import PACKAGE, Fault, Module, dotted_name
 
-README_LINES_MAX = 80
+README_LINES_MAX = 60
 
 
 def readmes(root: Path) -> Iterator[Fault]:

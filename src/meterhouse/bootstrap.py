@@ -50,14 +50,14 @@ if TYPE_CHECKING:
         Sealer,
         TokenAuthority,
     )
-    from meterhouse.app.archive_ports import ArchiveStore, LinkSigner
-    from meterhouse.app.billing_files import FileMeans
+    from meterhouse.app.billing.archive_ports import ArchiveStore, LinkSigner
+    from meterhouse.app.billing.files import FileMeans
+    from meterhouse.app.billing.price_books import Document
+    from meterhouse.app.billing.price_import import ImportedPrices, PriceImport
     from meterhouse.app.diagnosis import Finding
     from meterhouse.app.forward_ports import Claim
     from meterhouse.app.forwarding import ForwardMeans
     from meterhouse.app.ports import Lease, Ledger
-    from meterhouse.app.price_books import Document
-    from meterhouse.app.price_import import ImportedPrices, PriceImport
     from meterhouse.app.running import Means
     from meterhouse.app.table_ports import TableFiles
     from meterhouse.connectors import AllowedFolders
@@ -302,8 +302,8 @@ def checked_formats(given: Sequence[str] | None = None) -> tuple[str, ...]:
 
 def file_means(archive: ArchiveStore, *, actor: str) -> FileMeans:
     """Return what making files of invoices needs."""
-    from meterhouse.app.archiving import Document
-    from meterhouse.app.billing_files import FileMeans
+    from meterhouse.app.billing.archiving import Document
+    from meterhouse.app.billing.files import FileMeans
     from meterhouse.documents import format_named
 
     def render(name: str, invoice: Invoice) -> Document:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from meterhouse.app.archiving import archive
+from meterhouse.app.billing.archiving import archive
 from tests.api.world import House, running
 from tests.archive.filing import JSON, STEM, WHERE, XLSX
 
@@ -85,7 +85,7 @@ def test_wrong_links_say_nothing(house: House) -> None:
 
 
 def test_an_expired_link_is_gone(house: House) -> None:
-    from meterhouse.app.archiving import link
+    from meterhouse.app.billing.archiving import link
 
     context = house.context
     with context.ledger() as ledger:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from meterhouse.app.archiving import Document, Filed
+from meterhouse.app.billing.archiving import Document, Filed
 
 #: 2026-11-03T00:00:00Z
 AT = 1_793_664_000_000_000

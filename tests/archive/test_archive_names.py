@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meterhouse.app.archive_names import invoice_stem, safe_part
+from meterhouse.app.billing.archive_names import invoice_stem, safe_part
 from meterhouse.connectors.archive_store.name import checked
 from tests.archive.filing import STEM, WHERE
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from meterhouse.app.archive_ports import (
+from meterhouse.app.billing.archive_ports import (
     ArchiveConflict,
     ArchiveFault,
     LinkExpired,
     LinkInvalid,
 )
-from meterhouse.app.archiving import (
+from meterhouse.app.billing.archiving import (
     archive,
     content_of,
     download,
@@ -23,7 +23,7 @@ from meterhouse.app.archiving import (
     open_link,
     verify_files,
 )
-from meterhouse.app.invoice_history import entries, verify_history
+from meterhouse.app.billing.invoice_history import entries, verify_history
 from meterhouse.connectors.archive_store import FolderArchive
 from meterhouse.core.instant import DAY, SECOND
 from meterhouse.core.problem import DefinitionError, NotFoundError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from meterhouse.app.archive_ports import ArchiveConflict, ArchiveFault
+from meterhouse.app.billing.archive_ports import ArchiveConflict, ArchiveFault
 from meterhouse.connectors.archive_store import FolderArchive
 
 NAME = "invoices/esp/2026/10/one.xlsx"
@@ -16,7 +16,7 @@ NAME = "invoices/esp/2026/10/one.xlsx"
 RACER = """
 import sys, time
 from pathlib import Path
-from meterhouse.app.archive_ports import ArchiveConflict
+from meterhouse.app.billing.archive_ports import ArchiveConflict
 from meterhouse.connectors.archive_store import FolderArchive
 
 archive, start = FolderArchive(Path(sys.argv[1])), Path(sys.argv[2])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from meterhouse.app.invoice_history import archive_history, entries, verify_history
+from meterhouse.app.billing.invoice_history import archive_history, entries, verify_history
 from meterhouse.connectors.archive_store import FolderArchive
 from meterhouse.core.invoice_history import NOTHING_BEFORE, HistoryEvent
 from meterhouse.store import SqliteLedger, open_ledger

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from meterhouse import bootstrap
-from meterhouse.app.archiving import archive
+from meterhouse.app.billing.archiving import archive
 from tests.archive.filing import JSON, STEM, WHERE, XLSX
 from tests.cli.command import Meterhouse
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from meterhouse.app.price_import import PriceImport
+from meterhouse.app.billing.price_import import PriceImport
 from meterhouse.connectors.llm_prices import import_llm_prices
 from meterhouse.core.charge import BillingPeriod, GroupedValue, MeteredUsage
 from meterhouse.core.json_text import canonical_text

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from meterhouse.app.price_import import PriceImport
+from meterhouse.app.billing.price_import import PriceImport
 from meterhouse.connectors.llm_prices import import_llm_prices, matches
 from meterhouse.core.price_book import Matrix
 from meterhouse.core.price_book_reading import read_price_book

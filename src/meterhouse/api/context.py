@@ -10,8 +10,8 @@ from functools import partial
 from meterhouse.api.authority import Authority
 from meterhouse.api.run_threads import RunThreads
 from meterhouse.app.access_ports import Acting, ClientSecretHasher, Sealer
-from meterhouse.app.archive_ports import ArchiveStore, LinkSigner
-from meterhouse.app.billing_files import FileMeans
+from meterhouse.app.billing.archive_ports import ArchiveStore, LinkSigner
+from meterhouse.app.billing.files import FileMeans
 from meterhouse.app.forwarding import ForwardMeans
 from meterhouse.app.ports import Lease, Ledger
 from meterhouse.app.running import Means

@@ -21,14 +21,14 @@ from meterhouse.app.access_ports import (
 )
 from meterhouse.app.access_ports import Sealer as Sealer
 from meterhouse.app.access_ports import TokenAuthority as TokenAuthority
-from meterhouse.app.archive_ports import InvoiceHistory
-from meterhouse.app.billing_ports import Billing
+from meterhouse.app.billing.archive_ports import InvoiceHistory
+from meterhouse.app.billing.ports import Billing
+from meterhouse.app.billing.price_book_ports import PriceBooks
 from meterhouse.app.correction_ports import Corrections
 from meterhouse.app.diagnosis import Health
 from meterhouse.app.forward_ports import Forwards
 from meterhouse.app.idempotency import KeyedRequests
 from meterhouse.app.page import Page
-from meterhouse.app.price_book_ports import PriceBooks
 from meterhouse.app.stream_ports import (
     ALL_STREAMS,
     NotificationGroups,

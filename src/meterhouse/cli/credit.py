@@ -66,7 +66,7 @@ def grant(
     promotional: PromotionalOption = False,
 ) -> None:
     """Give a customer credit. Invoices draw from it until nothing is left."""
-    from meterhouse.app.billing_credits import grant_credit, grant_shown
+    from meterhouse.app.billing.credits import grant_credit, grant_shown
 
     body = {
         "customer": customer,
@@ -98,7 +98,7 @@ def list_(call: Call, *, customer: OfCustomerOption = None) -> None:
 @command(app, "meterhouse credit show 3f2a")
 def show(call: Call, reference: Reference) -> None:
     """Show a grant and every entry that drew from it or gave back."""
-    from meterhouse.app.billing_credits import find_grant, grant_shown
+    from meterhouse.app.billing.credits import find_grant, grant_shown
 
     with call.opened() as house:
         found = find_grant(house.ledger, reference)
@@ -114,7 +114,7 @@ def show(call: Call, reference: Reference) -> None:
 
 
 def _to_json(item: Grant) -> str:
-    from meterhouse.app.billing_credits import grant_shown
+    from meterhouse.app.billing.credits import grant_shown
 
     return json_text(grant_shown(item))
 

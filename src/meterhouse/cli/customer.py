@@ -28,7 +28,7 @@ IssuerOption = Annotated[
 @command(app, "meterhouse customer create --file customers.yaml")
 def create(call: Call, *, file: PartyFileOption) -> None:
     """Create customers from definitions. A user id may be of one customer only."""
-    from meterhouse.app.billing_parties import check_references, read_all
+    from meterhouse.app.billing.parties import check_references, read_all
     from meterhouse.core.party_reading import read_customer
 
     customers = read_all(read_bodies(file), read_customer, what=file_name(file))
@@ -53,7 +53,7 @@ def list_(call: Call, *, issuer: IssuerOption = None) -> None:
 @command(app, "meterhouse customer show es")
 def show(call: Call, reference: Reference) -> None:
     """Show a customer."""
-    from meterhouse.app.billing_parties import customer_shown, find_customer
+    from meterhouse.app.billing.parties import customer_shown, find_customer
 
     with call.opened() as house:
         shown = customer_shown(find_customer(house.ledger, reference))
@@ -63,7 +63,7 @@ def show(call: Call, reference: Reference) -> None:
 @command(app, """echo '{"priceBook": "liceo-2027"}' | meterhouse customer update es --file -""")
 def update(call: Call, reference: Reference, *, file: PatchOption) -> None:
     """Change a customer by a merge patch. What was issued stays as it is."""
-    from meterhouse.app.billing_parties import customer_shown, update_customer
+    from meterhouse.app.billing.parties import customer_shown, update_customer
     from meterhouse.app.definitions import read_one
 
     patch = read_one(read_text(file), what=file_name(file))
@@ -75,7 +75,7 @@ def update(call: Call, reference: Reference, *, file: PatchOption) -> None:
 @command(app, "meterhouse customer delete es")
 def delete(call: Call, reference: Reference) -> None:
     """Delete a customer that was never billed."""
-    from meterhouse.app.billing_parties import delete_customer
+    from meterhouse.app.billing.parties import delete_customer
 
     with call.opened() as house:
         delete_customer(house.ledger, reference)
@@ -83,7 +83,7 @@ def delete(call: Call, reference: Reference) -> None:
 
 
 def _to_json(customer: Customer) -> str:
-    from meterhouse.app.billing_parties import customer_shown
+    from meterhouse.app.billing.parties import customer_shown
 
     return json_text(customer_shown(customer))
 

@@ -21,10 +21,10 @@ from meterhouse.core.json_text import json_text
 if TYPE_CHECKING:
     from datetime import date
 
-    from meterhouse.app.billing_drafts import Drafted
-    from meterhouse.app.billing_periods import Days
-    from meterhouse.app.billing_ports import InvoiceHead
-    from meterhouse.app.billing_what_if import WhatIf
+    from meterhouse.app.billing.drafts import Drafted
+    from meterhouse.app.billing.periods import Days
+    from meterhouse.app.billing.ports import InvoiceHead
+    from meterhouse.app.billing.what_if import WhatIf
     from meterhouse.bootstrap import Installation
     from meterhouse.core.price_book import PriceBook
 
@@ -84,7 +84,7 @@ class PeriodOptions:
 
     def days(self) -> Days:
         """Return the days that were asked for."""
-        from meterhouse.app.billing_periods import read_days
+        from meterhouse.app.billing.periods import read_days
 
         return read_days(self.month, first=self.first, end=self.end)
 
@@ -124,8 +124,8 @@ def draft(
 def _draft(
     call: Call, customer: list[str] | None, every: bool, period: PeriodOptions, *, stored: bool
 ) -> None:
-    from meterhouse.app.billing_drafts import draft_all
-    from meterhouse.app.billing_usage import not_billed
+    from meterhouse.app.billing.drafts import draft_all
+    from meterhouse.app.billing.usage import not_billed
 
     if bool(customer) == every:
         hint = "such as --customer es, or --all for every customer"
@@ -186,7 +186,7 @@ def list_(
     period: MonthOption = None,
 ) -> None:
     """List drafts, invoices and credit notes, in the order in which they were made."""
-    from meterhouse.app.billing_periods import read_days
+    from meterhouse.app.billing.periods import read_days
     from meterhouse.app.listing import take
 
     wanted = _status(status)
@@ -202,7 +202,7 @@ def list_(
 @command(app, "meterhouse invoice show LICEO-2026-000001")
 def show(call: Call, reference: Reference) -> None:
     """Show an invoice: its lines, taxes and totals, and what a reviewer should know."""
-    from meterhouse.app.billing_issuing import find_invoice, stored_invoice
+    from meterhouse.app.billing.issuing import find_invoice, stored_invoice
     from meterhouse.cli.invoice_view import write_invoice
 
     with call.opened() as house:
@@ -230,7 +230,7 @@ def issue(
     format_: FormatOption = None,
 ) -> None:
     """Issue drafts: each gets its number, and its files are made and archived."""
-    from meterhouse.app.billing_issuing import issue_invoice
+    from meterhouse.app.billing.issuing import issue_invoice
 
     if bool(references) == every or every != (period is not None):
         hint = "give ids of drafts, or --all with --period 2026-10"
@@ -271,7 +271,7 @@ def _attempt(act: Any) -> tuple[Any, Any]:
 
 
 def _drafts(house: Installation, period: str | None) -> list[str]:
-    from meterhouse.app.billing_periods import read_days
+    from meterhouse.app.billing.periods import read_days
     from meterhouse.app.listing import take
     from meterhouse.core.invoice import InvoiceStatus
 
@@ -294,7 +294,7 @@ def _tell_issued(call: Call, invoice: Any) -> None:
 
 def _finish_files(house: Installation) -> None:
     """Make files that were asked for, of whatever process, and say where they are."""
-    from meterhouse.app.billing_files import finish_files
+    from meterhouse.app.billing.files import finish_files
 
     for one in finish_files(house.ledger, house.file_means()):
         if one.files:
@@ -311,7 +311,7 @@ def _finish_files(house: Installation) -> None:
 )
 def render(call: Call, reference: Reference, *, format_: FormatOption = None) -> None:
     """Make the files of an issued invoice, also in more formats than it has."""
-    from meterhouse.app.billing_files import render_invoice
+    from meterhouse.app.billing.files import render_invoice
 
     with call.opened() as house:
         formats = house.invoice_formats(format_)
@@ -322,7 +322,7 @@ def render(call: Call, reference: Reference, *, format_: FormatOption = None) ->
 @command(app, "meterhouse invoice void 3f0f2c52")
 def void(call: Call, reference: Reference) -> None:
     """Drop a draft. Its records can be drafted again."""
-    from meterhouse.app.billing_issuing import find_invoice
+    from meterhouse.app.billing.issuing import find_invoice
 
     with call.opened() as house:
         head = find_invoice(house.ledger, reference)
@@ -335,7 +335,7 @@ def credit(
     call: Call, reference: Reference, *, reason: ReasonOption, issue_date: DateOption = None
 ) -> None:
     """Take an issued invoice back by a credit note over all of it."""
-    from meterhouse.app.billing_issuing import credit_invoice
+    from meterhouse.app.billing.issuing import credit_invoice
 
     day = _day(issue_date)
     with call.opened() as house:
@@ -354,7 +354,7 @@ def credit(
 @command(app, "meterhouse invoice correct LICEO-2026-000001 --reason 'Price of October'")
 def correct(call: Call, reference: Reference, *, reason: ReasonOption) -> None:
     """Take an issued invoice back and draft its period anew, by the books as they are now."""
-    from meterhouse.app.billing_issuing import correct_invoice
+    from meterhouse.app.billing.issuing import correct_invoice
     from meterhouse.cli.invoice_view import write_invoice
     from meterhouse.core.invoice_text import invoice_text
 
@@ -390,8 +390,8 @@ def add_line(
     ] = None,
 ) -> None:
     """Add a line to a draft by hand. It stays when the draft is made anew."""
-    from meterhouse.app.billing_issuing import add_line as add
-    from meterhouse.app.billing_issuing import read_line
+    from meterhouse.app.billing.issuing import add_line as add
+    from meterhouse.app.billing.issuing import read_line
 
     with call.opened() as house:
         line = read_line(
@@ -412,7 +412,7 @@ def remove_line(
     line: Annotated[str, typer.Argument(metavar="LINE", help="The id of the line by hand.")],
 ) -> None:
     """Take a line by hand off a draft."""
-    from meterhouse.app.billing_issuing import remove_line as remove
+    from meterhouse.app.billing.issuing import remove_line as remove
 
     with call.opened() as house:
         draft = remove(house.ledger, reference, line, at=house.clock())
@@ -438,7 +438,7 @@ def explain(
     line: Annotated[str, typer.Option("--line", metavar="N", help="The number of the line.")],
 ) -> None:
     """Show how a line came about: its price, its calculation, its records and their input."""
-    from meterhouse.app.billing_explaining import explain_line
+    from meterhouse.app.billing.explaining import explain_line
     from meterhouse.cli.explanation_view import write_explanation
 
     with call.opened() as house:
@@ -465,7 +465,7 @@ def what_if(
     period: PeriodOptions,
 ) -> None:
     """Rate past usage by another price book, beside what it costs now. Nothing is stored."""
-    from meterhouse.app.billing_what_if import total_of, what_if
+    from meterhouse.app.billing.what_if import total_of, what_if
 
     days = period.days()
     with call.opened() as house:
@@ -480,7 +480,7 @@ def what_if(
 
 def _other_book(house: Installation, given: str) -> PriceBook:
     """Return a book of a file, or a stored version."""
-    from meterhouse.app.price_books import find_version
+    from meterhouse.app.billing.price_books import find_version
     from meterhouse.bootstrap import price_book_documents
     from meterhouse.core.price_book_reading import read_price_book
 
@@ -496,7 +496,7 @@ def _other_book(house: Installation, given: str) -> PriceBook:
 @command(app, "meterhouse invoice unbilled --period 2026-10")
 def unbilled(call: Call, *, period: PeriodOptions) -> None:
     """List users whose golden records of a period no customer pays for."""
-    from meterhouse.app.billing_usage import not_billed
+    from meterhouse.app.billing.usage import not_billed
 
     with call.opened() as house:
         found = not_billed(house.ledger, period=period.days().in_zone("Etc/UTC"))
@@ -539,7 +539,7 @@ def _row(head: InvoiceHead) -> list[Cell]:
 
 
 def _to_json(head: InvoiceHead) -> str:
-    from meterhouse.app.billing_issuing import head_shown
+    from meterhouse.app.billing.issuing import head_shown
 
     return json_text(head_shown(head))
 

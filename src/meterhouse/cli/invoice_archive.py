@@ -17,7 +17,7 @@ from meterhouse.core.json_text import json_text
 from meterhouse.core.problem import MeterhouseError
 
 if TYPE_CHECKING:
-    from meterhouse.app.archiving import ArchivedFile
+    from meterhouse.app.billing.archiving import ArchivedFile
     from meterhouse.core.invoice_history import HistoryEntry
 
 InvoiceArgument = Annotated[
@@ -56,7 +56,7 @@ CopyOption = Annotated[
 
 def files(call: Call, invoice: InvoiceArgument, *, verify: CheckOption = False) -> None:
     """List the files of an invoice's newest version in the archive."""
-    from meterhouse.app.archiving import files_of, verify_files
+    from meterhouse.app.billing.archiving import files_of, verify_files
 
     with call.opened() as house:
         found = files_of(house.ledger, invoice)
@@ -71,7 +71,7 @@ def download(
     call: Call, invoice: InvoiceArgument, *, format_: FormatOption = "xlsx", out: OutOption = None
 ) -> None:
     """Write a file of an invoice from the archive; the history says who had it."""
-    from meterhouse.app.archiving import download as from_archive
+    from meterhouse.app.billing.archiving import download as from_archive
 
     with call.opened() as house:
         file, content = from_archive(
@@ -99,7 +99,7 @@ def link(
     url: BaseOption = "http://127.0.0.1:8080",
 ) -> None:
     """Make a link that opens one file to whoever has it, until it expires."""
-    from meterhouse.app.archiving import link as make_link
+    from meterhouse.app.billing.archiving import link as make_link
     from meterhouse.core.instant import instant_text
 
     with call.opened() as house:
@@ -124,7 +124,7 @@ def history(
     archive: CopyOption = False,
 ) -> None:
     """List what became of invoices and who had their files, oldest first."""
-    from meterhouse.app.invoice_history import archive_history, entries, verify_history
+    from meterhouse.app.billing.invoice_history import archive_history, entries, verify_history
 
     with call.opened() as house:
         if archive:
@@ -157,7 +157,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _tell_faults(call: Call, faults: list[str], counts: dict[str, int], text: str) -> None:
-    from meterhouse.app.archive_ports import ArchiveFault
+    from meterhouse.app.billing.archive_ports import ArchiveFault
 
     said = "".join(f"\n  - {fault}" for fault in faults)
     verdict = f"{len(faults)} faults in {text}:{said}" if faults else f"all is well: {text}"

@@ -14,7 +14,7 @@ from meterhouse.core.money import amount_text
 from meterhouse.core.timezone import local_time, zone
 
 if TYPE_CHECKING:
-    from meterhouse.app.billing_ports import FileMade, ManualLine
+    from meterhouse.app.billing.ports import FileMade, ManualLine
     from meterhouse.core.charge import BillingPeriod, Charge
     from meterhouse.core.invoice import Invoice, InvoiceLine
 

@@ -24,7 +24,7 @@ Reference = Annotated[str, typer.Argument(metavar="ID", help="The issuer: its id
 @command(app, "meterhouse issuer create --file issuer.yaml")
 def create(call: Call, *, file: PartyFileOption) -> None:
     """Create issuers from definitions."""
-    from meterhouse.app.billing_parties import read_all
+    from meterhouse.app.billing.parties import read_all
     from meterhouse.core.party_reading import read_issuer
 
     issuers = read_all(read_bodies(file), read_issuer, what=file_name(file))
@@ -46,7 +46,7 @@ def list_(call: Call) -> None:
 @command(app, "meterhouse issuer show liceo")
 def show(call: Call, reference: Reference) -> None:
     """Show an issuer."""
-    from meterhouse.app.billing_parties import find_issuer, issuer_shown
+    from meterhouse.app.billing.parties import find_issuer, issuer_shown
 
     with call.opened() as house:
         shown = issuer_shown(find_issuer(house.ledger, reference))
@@ -56,7 +56,7 @@ def show(call: Call, reference: Reference) -> None:
 @command(app, """echo '{"paymentDays": 14}' | meterhouse issuer update liceo --file -""")
 def update(call: Call, reference: Reference, *, file: PatchOption) -> None:
     """Change an issuer by a merge patch. What was issued stays as it is."""
-    from meterhouse.app.billing_parties import issuer_shown, update_issuer
+    from meterhouse.app.billing.parties import issuer_shown, update_issuer
     from meterhouse.app.definitions import read_one
 
     patch = read_one(read_text(file), what=file_name(file))
@@ -68,7 +68,7 @@ def update(call: Call, reference: Reference, *, file: PatchOption) -> None:
 @command(app, "meterhouse issuer delete liceo")
 def delete(call: Call, reference: Reference) -> None:
     """Delete an issuer that has no customers and no invoices."""
-    from meterhouse.app.billing_parties import delete_issuer
+    from meterhouse.app.billing.parties import delete_issuer
 
     with call.opened() as house:
         delete_issuer(house.ledger, reference)
@@ -76,7 +76,7 @@ def delete(call: Call, reference: Reference) -> None:
 
 
 def _to_json(issuer: Issuer) -> str:
-    from meterhouse.app.billing_parties import issuer_shown
+    from meterhouse.app.billing.parties import issuer_shown
 
     return json_text(issuer_shown(issuer))
 

@@ -18,8 +18,8 @@ from meterhouse.core.json_text import json_text
 from meterhouse.core.quantity import ZERO, number_from_text
 
 if TYPE_CHECKING:
-    from meterhouse.app.price_book_ports import BookVersion
-    from meterhouse.app.price_books import Checked, Document
+    from meterhouse.app.billing.price_book_ports import BookVersion
+    from meterhouse.app.billing.price_books import Checked, Document
 
 app = new_group("Price books: what usage costs, by named prices. A version that was used stays.")
 
@@ -97,7 +97,7 @@ def _documents(file: str) -> list[Document]:
 )
 def create(call: Call, *, file: BookFile) -> None:
     """Store the price books of a file: all of them, or none where one is wrong."""
-    from meterhouse.app.price_books import create_price_books
+    from meterhouse.app.billing.price_books import create_price_books
 
     documents = _documents(file)
     with call.opened() as house:
@@ -134,7 +134,7 @@ def show(
     call: Call, book: BookId, *, version: VersionOption = None, source: SourceOption = False
 ) -> None:
     """Show a version of a price book with its document."""
-    from meterhouse.app.price_books import find_stored, shown_book
+    from meterhouse.app.billing.price_books import find_stored, shown_book
 
     with call.opened() as house:
         found = find_stored(house.ledger, book, version)
@@ -154,7 +154,7 @@ def check(call: Call, *, file: BookFile, usage: UsageOption = False) -> None:
 
     Exit code 1 where something is wrong; warnings are no error.
     """
-    from meterhouse.app.price_books import check_price_books, check_usage
+    from meterhouse.app.billing.price_books import check_price_books, check_usage
 
     documents = _documents(file)
     with call.opened() as house:
@@ -199,7 +199,7 @@ def _count(number: int, noun: str) -> str:
 @command(app, "meterhouse price-book delete liceo-es --version 2026-10-01.1")
 def delete(call: Call, book: BookId, *, version: OnlyVersion = None) -> None:
     """Delete a version that nothing was rated with."""
-    from meterhouse.app.price_books import delete_version
+    from meterhouse.app.billing.price_books import delete_version
 
     with call.opened() as house:
         gone = delete_version(house.ledger, book, version)
@@ -234,8 +234,8 @@ def import_llm_prices(
     A dated file becomes a version for each day on which a price changed; with --at or --from it
     becomes one. What a price by model and type cannot say is told on standard error.
     """
-    from meterhouse.app.price_books import create_price_books
-    from meterhouse.app.price_import import FORMATS, PriceImport
+    from meterhouse.app.billing.price_books import create_price_books
+    from meterhouse.app.billing.price_import import FORMATS, PriceImport
     from meterhouse.bootstrap import imported_llm_prices
 
     if format_ not in FORMATS:

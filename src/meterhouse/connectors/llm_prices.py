@@ -18,7 +18,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
 
-from meterhouse.app.price_import import ImportedPrices, PriceImport
+from meterhouse.app.billing.price_import import ImportedPrices, PriceImport
 from meterhouse.core.json_text import parse_json
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.quantity import EXACT, fraction_digits, number_from_text, number_text

@@ -14,7 +14,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from meterhouse.app.price_books import Document
+from meterhouse.app.billing.price_books import Document
 from meterhouse.core.json_text import NESTING_MAX, json_fault, parse_json
 from meterhouse.core.price_book_text import book_text
 from meterhouse.core.problem import DefinitionError, Problem

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from meterhouse.app.access_ports import SealedValue, Sealer
-from meterhouse.app.archive_ports import LINK_KEY, InvoiceHistory, Link
+from meterhouse.app.billing.archive_ports import LINK_KEY, InvoiceHistory, Link
 from meterhouse.core.instant import SECOND
 from meterhouse.core.json_text import json_text
 

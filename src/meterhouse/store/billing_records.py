@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from meterhouse.app.billing_ports import BillableRecord, RunInput
+from meterhouse.app.billing.ports import BillableRecord, RunInput
 from meterhouse.core.instant import Instant, instant_text, parse_instant
 from meterhouse.store.connection import Database, Row, path_from_value
 from meterhouse.store.sql_text import queries

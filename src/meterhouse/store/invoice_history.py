@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from meterhouse.app.access_ports import SealedValue
-from meterhouse.app.archive_ports import LINK_KEY, HistorySegment
+from meterhouse.app.billing.archive_ports import LINK_KEY, HistorySegment
 from meterhouse.app.page import Page
 from meterhouse.core.instant import Instant
 from meterhouse.core.invoice_history import HistoryEntry, HistoryEvent, chained

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from meterhouse.app.billing_ports import Draft, InvoiceHead, ManualLine
+from meterhouse.app.billing.ports import Draft, InvoiceHead, ManualLine
 from meterhouse.app.page import Page
 from meterhouse.core.instant import Instant
 from meterhouse.core.invoice import InvoiceKind, InvoiceStatus

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
-from meterhouse.app.billing_ports import FileMade, FilesWanted, InvoiceHead, Numbering
+from meterhouse.app.billing.ports import FileMade, FilesWanted, InvoiceHead, Numbering
 from meterhouse.core.instant import Instant
 from meterhouse.core.invoice import TRANSITIONS, Invoice, InvoiceKind, InvoiceStatus
 from meterhouse.core.invoice_history import CORRECTED, ISSUED, HistoryEvent

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 
+from meterhouse.app.billing.price_book_ports import BookDraft, BookVersion, StoredBook
 from meterhouse.app.page import Page
-from meterhouse.app.price_book_ports import BookDraft, BookVersion, StoredBook
 from meterhouse.core.instant import Instant
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.store.activities import Recorder

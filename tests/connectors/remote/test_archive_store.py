@@ -7,7 +7,7 @@ from threading import Barrier
 
 import pytest
 
-from meterhouse.app.archive_ports import ArchiveConflict, ArchiveFault
+from meterhouse.app.billing.archive_ports import ArchiveConflict, ArchiveFault
 from meterhouse.connectors.archive_store import RemoteArchive
 from tests.connectors.remote.conftest import Lab, Servers, make_lab
 

@@ -25,12 +25,12 @@ from meterhouse.api.schemas import (
     ref,
     whole,
 )
-from meterhouse.app.billing_drafts import Drafted, draft_all
-from meterhouse.app.billing_periods import Days, read_days
-from meterhouse.app.billing_usage import not_billed
-from meterhouse.app.billing_what_if import total_of, what_if
+from meterhouse.app.billing.drafts import Drafted, draft_all
+from meterhouse.app.billing.periods import Days, read_days
+from meterhouse.app.billing.price_books import find_version
+from meterhouse.app.billing.usage import not_billed
+from meterhouse.app.billing.what_if import total_of, what_if
 from meterhouse.app.ports import Ledger
-from meterhouse.app.price_books import find_version
 from meterhouse.core.invoice_text import invoice_text
 from meterhouse.core.json_text import JsonValue, parse_json
 from meterhouse.core.price_book import PriceBook

@@ -24,7 +24,7 @@ from meterhouse.api.schemas import (
     ref,
     whole,
 )
-from meterhouse.app.billing_credits import find_grant, grant_credit, grant_shown
+from meterhouse.app.billing.credits import find_grant, grant_credit, grant_shown
 
 PATH = "/v1/credits"
 AMOUNT: Schema = {**TEXT, "examples": ["200.00"], "description": "An exact amount, as text"}

@@ -36,7 +36,7 @@ from meterhouse.api.schemas import (
     ref,
     whole,
 )
-from meterhouse.app.billing_parties import (
+from meterhouse.app.billing.parties import (
     create_customer,
     customer_shown,
     delete_customer,

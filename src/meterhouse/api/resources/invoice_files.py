@@ -28,10 +28,10 @@ from meterhouse.api.schemas import (
     ref,
     whole,
 )
-from meterhouse.app import archiving
-from meterhouse.app.archive_ports import ArchiveFault
-from meterhouse.app.archiving import LINK_DAYS, LINK_DAYS_MAX, ArchivedFile
-from meterhouse.app.invoice_history import find_invoice
+from meterhouse.app.billing import archiving
+from meterhouse.app.billing.archive_ports import ArchiveFault
+from meterhouse.app.billing.archiving import LINK_DAYS, LINK_DAYS_MAX, ArchivedFile
+from meterhouse.app.billing.invoice_history import find_invoice
 from meterhouse.core.instant import instant_text
 from meterhouse.core.problem import DefinitionError
 from meterhouse.core.reading import Reading, shown

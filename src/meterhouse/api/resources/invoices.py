@@ -36,12 +36,12 @@ from meterhouse.api.schemas import (
     ref,
     whole,
 )
-from meterhouse.app import billing_issuing
-from meterhouse.app.billing_explaining import explain_line
-from meterhouse.app.billing_files import finish_files
-from meterhouse.app.billing_issuing import credit_note_id, find_invoice, head_shown
-from meterhouse.app.billing_periods import read_days
-from meterhouse.app.billing_ports import InvoiceHead
+from meterhouse.app.billing import issuing
+from meterhouse.app.billing.explaining import explain_line
+from meterhouse.app.billing.files import finish_files
+from meterhouse.app.billing.issuing import credit_note_id, find_invoice, head_shown
+from meterhouse.app.billing.periods import read_days
+from meterhouse.app.billing.ports import InvoiceHead
 from meterhouse.app.ports import Ledger
 from meterhouse.core.instant import instant_text
 from meterhouse.core.invoice import InvoiceKind, InvoiceStatus
@@ -85,7 +85,7 @@ _BY_HAND = whole(
 )
 _FILE = whole({"format": TEXT, "name": TEXT, "size": COUNT, "sha256": TEXT, "archivedAt": TEXT})
 _DAY: Schema = {**TEXT, "format": "date", "examples": ["2026-11-03"]}
-_REASON: Schema = {**NAME, "maxLength": billing_issuing.TEXT_CHARS_MAX}
+_REASON: Schema = {**NAME, "maxLength": issuing.TEXT_CHARS_MAX}
 SCHEMAS: dict[str, Schema] = {
     "InvoiceHead": whole(_HEAD),
     "Invoice": whole(
@@ -107,7 +107,7 @@ SCHEMAS: dict[str, Schema] = {
         {
             "amount": {**AMOUNT, "description": "May be below 0", "examples": ["-25.00"]},
             "reason": _REASON,
-            "name": {**TEXT, "maxLength": billing_issuing.TEXT_CHARS_MAX},
+            "name": {**TEXT, "maxLength": issuing.TEXT_CHARS_MAX},
             "tax": nullable(NAME),
         },
         required=("amount", "reason"),
@@ -227,7 +227,7 @@ def issue_invoice(call: ThisCall, id: str) -> Response:
         with call.context.ledger() as ledger:
             head = find_invoice(ledger, id)
             if not (ids.repeatable and head.status is InvoiceStatus.ISSUED):
-                billing_issuing.issue_invoice(
+                issuing.issue_invoice(
                     ledger,
                     head.id,
                     formats=call.context.invoice_formats,
@@ -286,7 +286,7 @@ def _credit(
     note = credit_note_id(head.id)
     if repeatable and ledger.invoice(note) is not None:
         return note
-    billing_issuing.credit_invoice(
+    issuing.credit_invoice(
         ledger,
         head.id,
         reason=reason,
@@ -316,7 +316,7 @@ def correct_invoice(call: ThisCall, id: str) -> Response:
         with context.ledger() as ledger:
             note = _credit(call, ledger, id, reason=reason, day=None, repeatable=ids.repeatable)
             head = find_invoice(ledger, id)
-            draft = billing_issuing.redraft(ledger, head, at=context.clock())
+            draft = issuing.redraft(ledger, head, at=context.clock())
             _finish(call, ledger)
             shown = {"creditNote": _shown(ledger, note), "draft": _shown(ledger, draft.id)}
         return answer(shown, status=201)
@@ -345,10 +345,10 @@ def add_invoice_line(call: ThisCall, id: str) -> Response:
             head = find_invoice(ledger, id)
             known = {line.id for line in ledger.manual_lines(head.id)} if ids.repeatable else set()
             if line_id not in known:
-                line = billing_issuing.read_line(
+                line = issuing.read_line(
                     body, id=line_id, author=call.client_id, at=context.clock()
                 )
-                billing_issuing.add_line(ledger, head.id, line, at=context.clock())
+                issuing.add_line(ledger, head.id, line, at=context.clock())
             return answer(_shown(ledger, head.id), status=201)
 
     return once(call, effect)
@@ -363,7 +363,7 @@ def add_invoice_line(call: ThisCall, id: str) -> Response:
 def remove_invoice_line(call: ThisCall, id: str, line: str) -> Response:
     """Take a line by hand off a draft; `line` is its id among `manualLines`."""
     with call.context.ledger() as ledger:
-        billing_issuing.remove_line(ledger, id, line, at=call.context.clock())
+        issuing.remove_line(ledger, id, line, at=call.context.clock())
     return no_content()
 
 
@@ -386,7 +386,7 @@ def _finish(call: Call, ledger: Ledger) -> None:
 
 def _reason(body: JsonValue) -> str:
     reading = Reading(body)
-    reason = reading.text("reason", required=True, chars_max=billing_issuing.TEXT_CHARS_MAX)
+    reason = reading.text("reason", required=True, chars_max=issuing.TEXT_CHARS_MAX)
     if reading.problems:
         raise DefinitionError(reading.problems, what="The request")
     return reason or ""

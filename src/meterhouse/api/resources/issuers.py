@@ -24,7 +24,7 @@ from meterhouse.api.operation import (
 )
 from meterhouse.api.resources.meters import Limit
 from meterhouse.api.schemas import ANYTHING, NAME, TEXT, Schema, closed, page, ref, whole
-from meterhouse.app.billing_parties import (
+from meterhouse.app.billing.parties import (
     create_issuer,
     delete_issuer,
     find_issuer,

@@ -22,7 +22,7 @@ from meterhouse.api.schemas import (
     ref,
     whole,
 )
-from meterhouse.app.price_books import (
+from meterhouse.app.billing.price_books import (
     Document,
     check_price_books,
     create_price_books,

@@ -8,7 +8,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from meterhouse.app.archive_ports import ArchiveConflict, ArchiveFault
+from meterhouse.app.billing.archive_ports import ArchiveConflict, ArchiveFault
 from meterhouse.connectors.archive_store.name import checked
 from meterhouse.connectors.durable import make_folder, sync_folder, writing
 from meterhouse.streams.ports import OutputError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from meterhouse.app.archive_ports import ArchiveFault
+from meterhouse.app.billing.archive_ports import ArchiveFault
 
 _NAME = re.compile(r"[A-Za-z0-9=._-]+(?:/[A-Za-z0-9=._-]+)*")
 

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from meterhouse.app.archive_ports import ArchiveConflict, ArchiveFault
+from meterhouse.app.billing.archive_ports import ArchiveConflict, ArchiveFault
 from meterhouse.connectors.archive_store.name import checked
 from meterhouse.connectors.remote.opening import RemotePlaces
 from meterhouse.connectors.remote.place import PlaceFault, RemotePlace

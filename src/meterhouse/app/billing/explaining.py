@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from meterhouse.app.billing_issuing import find_invoice
-from meterhouse.app.billing_ports import BillableRecord, RunInput
+from meterhouse.app.billing.issuing import find_invoice
+from meterhouse.app.billing.ports import BillableRecord, RunInput
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import Charge, Reduction, Source
 from meterhouse.core.instant import Instant, instant_text, parse_instant

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from meterhouse.app.billing_periods import Days
+from meterhouse.app.billing.periods import Days
+from meterhouse.app.billing.price_books import book_for, find_version
 from meterhouse.app.ports import Ledger
-from meterhouse.app.price_books import book_for, find_version
 from meterhouse.core.charge import BillingPeriod
 from meterhouse.core.instant import MINUTE, Instant
 from meterhouse.core.invoice import BookUsed

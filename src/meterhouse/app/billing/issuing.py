@@ -14,11 +14,11 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-from meterhouse.app.billing_books import used_book
-from meterhouse.app.billing_drafts import keep, prepare
-from meterhouse.app.billing_parties import find_customer, find_issuer
-from meterhouse.app.billing_periods import Days, day_of
-from meterhouse.app.billing_ports import InvoiceHead, Invoices, ManualLine, Numbering
+from meterhouse.app.billing.books import used_book
+from meterhouse.app.billing.drafts import keep, prepare
+from meterhouse.app.billing.parties import find_customer, find_issuer
+from meterhouse.app.billing.periods import Days, day_of
+from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import Unpriced
 from meterhouse.core.instant import Instant, instant_text

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from meterhouse.app.billing_ports import Credits
+from meterhouse.app.billing.ports import Credits
 from meterhouse.app.listing import found
 from meterhouse.core.credit import Grant
 from meterhouse.core.currency import currency_digits

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from meterhouse.app.access_ports import Acting
-from meterhouse.app.price_books import (
+from meterhouse.app.billing.price_books import (
     Document,
     book_for,
     check_price_books,

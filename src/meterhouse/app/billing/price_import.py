@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from meterhouse.app.price_books import Document
+from meterhouse.app.billing.price_books import Document
 from meterhouse.core.json_text import json_text
 
 #: LiteLLM's table (JSON), its history (CSV, dated), genai-prices (JSON, in part dated).

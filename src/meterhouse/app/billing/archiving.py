@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from meterhouse.app.archive_names import invoice_stem
-from meterhouse.app.archive_ports import (
+from meterhouse.app.billing.archive_names import invoice_stem
+from meterhouse.app.billing.archive_ports import (
     ArchiveFault,
     ArchiveStore,
     InvoiceHistory,
@@ -21,7 +21,7 @@ from meterhouse.app.archive_ports import (
     LinkInvalid,
     LinkSigner,
 )
-from meterhouse.app.invoice_history import archive_history, entries, find_invoice
+from meterhouse.app.billing.invoice_history import archive_history, entries, find_invoice
 from meterhouse.core.instant import DAY, SECOND, Instant
 from meterhouse.core.invoice import Invoice
 from meterhouse.core.invoice_history import ARCHIVED, DOWNLOADED, LINKED, HistoryEvent

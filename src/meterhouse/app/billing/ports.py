@@ -257,7 +257,7 @@ class Invoices(Protocol):
         formats: Sequence[str],
         at: Instant,
     ) -> Invoice:
-        """Issue a draft in one transaction: see ``app/billing_issuing``. Returns the invoice.
+        """Issue a draft in one transaction: see ``app/billing/issuing``. Returns the invoice.
 
         ``ConflictError`` where it is no draft, its period or a record of it is billed already,
         what it corrects was corrected otherwise, or a grant has less left than it draws.

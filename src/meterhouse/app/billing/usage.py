@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from meterhouse.app.billing_ports import BillableRecord, InvoiceHead
+from meterhouse.app.billing.ports import BillableRecord, InvoiceHead
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, GroupedValue, MeteredUsage
 from meterhouse.core.instant import instant_text, parse_instant

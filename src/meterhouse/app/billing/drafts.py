@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID, uuid5
 
-from meterhouse.app.billing_books import book_and_period, book_used, used_book
-from meterhouse.app.billing_parties import find_customer, find_issuer
-from meterhouse.app.billing_periods import Days
-from meterhouse.app.billing_ports import Draft, InvoiceHead, ManualLine
-from meterhouse.app.billing_usage import Gathered, gather
+from meterhouse.app.billing.books import book_and_period, book_used, used_book
+from meterhouse.app.billing.parties import find_customer, find_issuer
+from meterhouse.app.billing.periods import Days
+from meterhouse.app.billing.ports import Draft, InvoiceHead, ManualLine
+from meterhouse.app.billing.price_books import mark_used
+from meterhouse.app.billing.usage import Gathered, gather
 from meterhouse.app.listing import take
 from meterhouse.app.ports import Ledger
-from meterhouse.app.price_books import mark_used
 from meterhouse.core.charge import BillingPeriod, Charge, ChargeKind, Unpriced
 from meterhouse.core.currency import currency_digits
 from meterhouse.core.instant import Instant

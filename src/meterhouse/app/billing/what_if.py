@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from meterhouse.app.billing_books import book_and_period
-from meterhouse.app.billing_parties import find_customer
-from meterhouse.app.billing_periods import Days
-from meterhouse.app.billing_usage import gather_all
+from meterhouse.app.billing.books import book_and_period
+from meterhouse.app.billing.parties import find_customer
+from meterhouse.app.billing.periods import Days
+from meterhouse.app.billing.usage import gather_all
 from meterhouse.app.listing import take
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, MeteredUsage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from meterhouse.app.billing_ports import Customers, Issuers
+from meterhouse.app.billing.ports import Customers, Issuers
 from meterhouse.app.definitions import Item, placed, refuse
 from meterhouse.app.listing import found
 from meterhouse.app.ports import Ledger

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 
+from meterhouse.app.billing.price_book_ports import BookDraft, BookVersion, PriceBooks, StoredBook
+from meterhouse.app.billing.price_check import UsageSeen, unpriced_warnings
 from meterhouse.app.listing import found
 from meterhouse.app.ports import Ledger
-from meterhouse.app.price_book_ports import BookDraft, BookVersion, PriceBooks, StoredBook
-from meterhouse.app.price_check import UsageSeen, unpriced_warnings
 from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import parse_json
 from meterhouse.core.price_book import PriceBook

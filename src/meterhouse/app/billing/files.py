@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from meterhouse.app.archive_ports import ArchiveStore
-from meterhouse.app.archiving import Document, archive, filed
-from meterhouse.app.billing_issuing import find_invoice
-from meterhouse.app.billing_ports import FileMade, FilesWanted, InvoiceHead
+from meterhouse.app.billing.archive_ports import ArchiveStore
+from meterhouse.app.billing.archiving import Document, archive, filed
+from meterhouse.app.billing.issuing import find_invoice
+from meterhouse.app.billing.ports import FileMade, FilesWanted, InvoiceHead
 from meterhouse.app.ports import Ledger
 from meterhouse.core.instant import Instant
 from meterhouse.core.invoice import Invoice, InvoiceStatus

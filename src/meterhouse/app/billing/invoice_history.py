@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from meterhouse.app.archive_ports import (
+from meterhouse.app.billing.archive_ports import (
     ArchiveFault,
     ArchiveStore,
     HistorySegment,

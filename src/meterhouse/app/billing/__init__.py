@@ -1,0 +1,1 @@
+"""From golden records to issued invoices: see README.md."""
