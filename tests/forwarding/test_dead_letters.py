@@ -65,6 +65,21 @@ def test_sent_again_they_keep_their_keys_and_their_order(
     assert command.json("delivery", "list") == []
 
 
+def test_sent_again_from_a_batch_each_has_the_key_that_it_had(
+    receiver: Receiver, forwarding_to: Make
+):
+    house = forwarding_to(webhook(receiver.url, lanes=1, batchSize=10))
+    receiver.behave = lambda _: Say(422)
+    house.run(usage(3, meters=1))
+    house.deliver()
+    command = Meterhouse(house.house.directory)
+    keys = [letter["key"] for letter in command.json("dead-letter", "list")]
+    receiver.behave = lambda _: Say()
+    command.done("dead-letter", "redrive", "--all")
+    house.deliver()
+    assert [(got.key, len(got.record)) for got in receiver.accepted] == [(key, 1) for key in keys]
+
+
 def test_what_is_refused_once_more_is_dead_once_more(
     receiver: Receiver, dead: Forwarding, command: Meterhouse
 ):

@@ -213,7 +213,8 @@ class _Watch:
         for number in range(number_of_lanes):
             parts = []
             for entry in entries:
-                part = Part(entry.id, _forward(entry), opened[entry.id], self._count(entry, number))
+                count, single = self._count(entry, number), not entry.entry.spool
+                part = Part(entry.id, _forward(entry), opened[entry.id], count, one_by_one=single)
                 progress = entry.lanes.get(number) or LaneProgress(entry.id, number)
                 parts.append((part, progress))
             means = self._means
