@@ -199,3 +199,20 @@ def test_a_record_without_a_meter_says_how_far_the_rules_came(meterhouse: Meterh
         'userId is "bob"; the user has no meter of category "U"',
         'userId is "bob"; the conditions of no guiding rule hold',
     ]
+
+
+def test_records_that_a_script_lets_go_nowhere_are_told_of(meterhouse: Meterhouse):
+    empty = node("Empty", "transforms/script", transform="")
+    odd = script("if (payload.value % 2) { push(payload); }")
+    end = node("End", "writers/noop")
+    counter = node("C", "readers/counter", max=4)
+    stream = document(counter, odd, end, more=(empty,), edges=("C -> Empty",))
+    imported = meterhouse.done("stream", "import", "-", given=json.dumps(stream))
+    assert "warning: the script of 'Empty' is empty: no record leaves it" in imported.err
+    ended = meterhouse.done("stream", "run", small.STREAM)
+    assert ended.err.count("took 4 records and pushed none") == 1
+    assert "Empty: no output for 4 records" in ended.out
+    [run] = meterhouse.json("run", "list")
+    log = meterhouse.done("run", "show", run["id"], "--log").out
+    assert "info Script: no output: 2 of 4 records\n" in log
+    assert "info Empty: no output: 4 of 4 records\n" in log

@@ -119,7 +119,12 @@ def _write(call: Call, group: StreamGroup) -> None:
 
 
 def _write_run(call: Call, ended: EndedGroupRun, left: Sequence[Aftermath]) -> None:
-    from meterhouse.cli.run_summary import warn_of_dead, write_run, write_undelivered
+    from meterhouse.cli.run_summary import (
+        warn_of_dead,
+        warn_of_silence,
+        write_run,
+        write_undelivered,
+    )
 
     if call.as_json:
         runs = [member.run.to_api() for member in ended.members]
@@ -133,6 +138,7 @@ def _write_run(call: Call, ended: EndedGroupRun, left: Sequence[Aftermath]) -> N
         write_text(f"group run {ended.run.id} of {ended.run.group_name}: {ended.run.status.value}")
     for member, remains in zip(ended.members, left, strict=True):
         write_undelivered(member)
+        warn_of_silence(member.run)
         warn_of_dead(member, remains)
 
 

@@ -118,6 +118,8 @@ def _remarks(run: Run) -> list[str]:
     created = any(map(_creates, run.nodes))
     made = any(node.type in FOLDS and any(node.out.values()) for node in run.nodes)
     remarks = [f"{_MARK.strip()} creates records"] if created else []
+    for node in filter(_silent, run.nodes):
+        remarks.append(f"{node.name}: no output for {node.records_in - node.suspended:,} records")
     return [*remarks, "what leaves a meter is its own"] if made else remarks
 
 
@@ -152,10 +154,26 @@ def write_ended(ended: EndedRun, left: Aftermath, *, as_json: bool) -> None:
         for path in ended.delivered:
             write_text(f"delivered {path}")
     _write_failures(ended.run)
+    warn_of_silence(ended.run)
     write_undelivered(ended)
     warn_of_dead(ended, left)
     if ended.error is not None:
         raise ended.error
+
+
+def warn_of_silence(run: Run) -> None:
+    """Warn of scripts that took records and pushed none: their usage has gone nowhere."""
+    for node in run.nodes:
+        if _silent(node):
+            note(
+                f"warning: script {node.name!r} took {node.records_in:,} records and pushed none: "
+                "what it does not push goes no further; `payload` leaves by `push(payload)`"
+            )
+
+
+def _silent(node: NodeCount) -> bool:
+    scripted = node.type == "transforms/script"
+    return scripted and node.records_in > node.suspended and not any(node.out.values())
 
 
 def warn_of_dead(ended: EndedRun, left: Aftermath) -> None:
