@@ -81,7 +81,7 @@ def test_an_unreadable_file_fails_the_run_and_the_mended_one_is_taken(
     ended = meterhouse("stream", "run", small.STREAM, "--at", small.JANUARY, "--json")
 
     assert ended.code == 1
-    assert str(folder / bad) in ended.err
+    assert f'node "Reader": {folder / bad}' in ended.err
     assert ended.objects[0]["status"] == "failed"
     assert str(folder / bad) in ended.objects[0]["error"]
     assert small.values(meterhouse, key) == {"ann": 0, "bob": 0}

@@ -80,7 +80,7 @@ def test_what_the_operator_does_not_allow_is_not_called(
     house.import_stream("-", given=json.dumps(document))
     ended = house("stream", "run", document["name"])
     assert ended.code == 1
-    assert 'HTTP node "Rates", record 1 of counter Count: GET' in ended.err
+    assert 'HTTP node "Rates", counter Count:1: GET' in ended.err
     assert "not a public address" in ended.err
     assert "METERHOUSE_HTTP_ALLOW" in ended.err
     assert server.asked == []

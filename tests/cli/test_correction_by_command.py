@@ -51,6 +51,12 @@ def test_an_expression_corrects_all_of_a_reason_and_they_run_at_once(
     assert [place for place, *_ in states(meterhouse)] == [3]
 
 
+def test_all_that_is_queued_is_counted_once(meterhouse: Meterhouse, key: str):
+    narrowed = ("requeue", "--all", "--reason", "user_id_missing")
+    assert meterhouse.done("correction", *narrowed).out == "queued 2 records\n"
+    assert meterhouse.done("correction", *narrowed).out == "queued 0 records\n"
+
+
 def test_the_summary_of_a_reprocessing_is_that_of_a_run(meterhouse: Meterhouse, key: str):
     meterhouse.done("correction", "requeue", "--all")
     ended = meterhouse.done("correction", "reprocess", "Small", "--at", "2026-01-21", "--seed", 3)

@@ -58,7 +58,7 @@ def test_an_output_that_was_dropped_is_not_tried_again(
 
 
 def test_a_drop_as_json_names_what_was_given_up(meterhouse: Meterhouse, blocked: dict[str, Any]):
-    dropped = {"id": blocked["id"], "destination": blocked["destination"]}
+    dropped = {"id": blocked["id"], "destination": blocked["destination"], "deadLetters": 0}
     assert meterhouse.json("delivery", "drop", blocked["id"]) == [dropped]
 
 

@@ -27,6 +27,11 @@ def test_plain_tables_cut_nothing_off(capsys: pytest.CaptureFixture[str]):
     ]
 
 
+def test_the_end_of_a_long_text_is_cut_where_a_column_says_so(capsys: pytest.CaptureFixture[str]):
+    write_table(columns("Name", "~Error", "Id"), [["n", "w" * 300, "i"]])
+    assert capsys.readouterr().out.splitlines()[1] == "n     " + "w" * 119 + "…  i"
+
+
 def test_user_text_cannot_draw_on_the_terminal(capsys: pytest.CaptureFixture[str]):
     write_pairs({"name": "a\x1b[31mb\nc"})
     assert capsys.readouterr().out == "name  a [31mb c\n"

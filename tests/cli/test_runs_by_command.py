@@ -49,10 +49,43 @@ def test_a_run_shows_its_nodes(meterhouse: Meterhouse, ran: dict[str, Any]):
         ["Meter", "6", "reset", "2", "3", "3"],
         ["Log", "2", "2"],
     ]
-    assert shown[8:] == [
+    assert shown[8:10] == [
         "Law kept at every node: in = out + filtered + duplicates + suspended + metered",
         "  (* creates records; what leaves a meter is its own)",
     ]
+
+
+def test_a_run_says_why_records_were_suspended(meterhouse: Meterhouse, ran: dict[str, Any]):
+    counts: dict[str, int] = {}
+    first: dict[str, str] = {}
+    for record in meterhouse.json("correction", "list", "--run", ran["id"]):
+        reason = record["reason"]
+        counts[reason] = counts.get(reason, 0) + 1
+        first.setdefault(reason, record["detail"])
+    assert sum(counts.values()) == 3
+    shown = meterhouse.done("run", "show", ran["id"]).out
+    assert "\nSuspended, and why:\n" in shown
+    for reason, count in counts.items():
+        assert f"  {count}  {reason} at Meter: {first[reason]}\n" in shown
+    assert shown.endswith(f"  `meterhouse correction list --run {ran['id']}` shows them\n")
+
+
+def test_the_error_of_a_run_is_said_once_and_a_long_one_is_cut_in_the_list(
+    meterhouse: Meterhouse,
+):
+    text = "boom " * 60
+    throw = node("Script", "transforms/script", transform=f'throw new Error("{text}");')
+    throw["params"]["suspenseManagement"] = {"enabled": False, "abortOnDisabled": True}
+    small.set_up(meterhouse, small.document(node("C", "readers/counter", max=1), throw, meter()))
+    ended = meterhouse("stream", "run", small.STREAM)
+    assert ended.code == 1
+    assert (ended.out + ended.err).count("boom boom") >= 1
+    [run] = meterhouse.json("run", "list")
+    assert len(run["error"]) > 200
+    assert (ended.out + ended.err).count(run["error"][:100]) == 1
+    row = meterhouse.done("run", "list").out.splitlines()[1]
+    assert run["error"][:100] in row and run["error"] not in row
+    assert run["error"] in meterhouse.done("run", "show", run["id"]).out
 
 
 def test_runs_are_listed_newest_first(meterhouse: Meterhouse, ran: dict[str, Any]):
@@ -166,3 +199,20 @@ def test_a_record_without_a_meter_says_how_far_the_rules_came(meterhouse: Meterh
         'userId is "bob"; the user has no meter of category "U"',
         'userId is "bob"; the conditions of no guiding rule hold',
     ]
+
+
+def test_records_that_a_script_lets_go_nowhere_are_told_of(meterhouse: Meterhouse):
+    empty = node("Empty", "transforms/script", transform="")
+    odd = script("if (payload.value % 2) { push(payload); }")
+    end = node("End", "writers/noop")
+    counter = node("C", "readers/counter", max=4)
+    stream = document(counter, odd, end, more=(empty,), edges=("C -> Empty",))
+    imported = meterhouse.done("stream", "import", "-", given=json.dumps(stream))
+    assert "warning: the script of 'Empty' is empty: no record leaves it" in imported.err
+    ended = meterhouse.done("stream", "run", small.STREAM)
+    assert ended.err.count("took 4 records and pushed none") == 1
+    assert "Empty: no output for 4 records" in ended.out
+    [run] = meterhouse.json("run", "list")
+    log = meterhouse.done("run", "show", run["id"], "--log").out
+    assert "info Script: no output: 2 of 4 records\n" in log
+    assert "info Empty: no output: 4 of 4 records\n" in log

@@ -1,5 +1,6 @@
 """Dead letters by command: why they are dead, sending them again, dropping them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,58 @@ def test_each_says_what_was_refused_and_why(command: Meterhouse):
     assert len(command.json("dead-letter", "list", "--limit", 3)) == 3
 
 
+def _refusing(receiver: Receiver, forwarding_to: Make) -> Meterhouse:
+    """A house with 9 records to read, of which its receiver refuses 3."""
+    house = forwarding_to(webhook(receiver.url))
+    lines = (json.dumps(record) + "\n" for record in usage(9))
+    (house.usage / "1.ndjson").write_text("".join(lines))
+    receiver.behave = lambda got: Say(422, b"odd") if got.record["n"] % 3 == 0 else Say()
+    return Meterhouse(house.house.directory)
+
+
+def test_a_run_tells_of_the_records_that_its_receiver_refused(
+    receiver: Receiver, forwarding_to: Make
+):
+    command = _refusing(receiver, forwarding_to)
+    ended = command.done("stream", "run", "Small")
+    [run] = command.json("run", "list")
+    where = f"`meterhouse dead-letter list --run {run['id']}` shows them"
+    reason = f'Hook: POST {receiver.url} answered 422: "odd"'
+    assert f"  3  {reason}\n  {where}\n" in ended.out
+    assert f"warning: 3 records were refused: {reason}; {where}" in ended.err
+    assert reason in command.done("run", "show", run["id"]).out
+    doctor = command("doctor").out
+    assert "warn deliveries: 0 outputs are stuck, and there are 3 dead letters" in doctor
+
+
+def test_a_delivery_that_makes_dead_letters_says_why_and_fails(
+    receiver: Receiver, forwarding_to: Make
+):
+    house = forwarding_to(webhook(receiver.url))
+    house.clock.now = house.house.clock()
+    house.run(usage(9))
+    receiver.behave = lambda got: Say(422, b"odd") if got.record["n"] % 3 == 0 else Say()
+    ended = Meterhouse(house.house.directory)("delivery", "run", "--json")
+    assert (ended.code, ended.objects[0]["deadLetters"], ended.objects[0]["sent"]) == (1, 3, 6)
+    assert f'warning: 3 records were refused: POST {receiver.url} answered 422: "odd"' in ended.err
+    assert "`meterhouse dead-letter list` shows them" in ended.err
+
+
+def test_a_list_shows_how_far_an_output_is_and_when_it_is_tried_again(
+    receiver: Receiver, forwarding_to: Make
+):
+    house = forwarding_to(webhook(receiver.url, lanes=1))
+    house.clock.now = house.house.clock()
+    receiver.behave = lambda got: Say(503) if got.record["n"] >= 5 else Say()
+    house.run(usage(9))
+    house.deliver()
+    command = Meterhouse(house.house.directory)
+    [waiting] = command.json("delivery", "list")
+    head, row = command.done("delivery", "list").out.splitlines()
+    assert "Done" in head and "Next attempt" in head
+    assert "5 of 9" in row and waiting["nextAttemptAt"] in row
+
+
 def test_sent_again_they_keep_their_keys_and_their_order(
     receiver: Receiver, dead: Forwarding, command: Meterhouse
 ):
@@ -63,6 +116,21 @@ def test_sent_again_they_keep_their_keys_and_their_order(
     assert [got.key for got in again] == [letter["key"] for letter in listed]
     assert by_meter(got.record for got in again) == {"m1": [1, 3, 5, 7, 9] * 2}
     assert command.json("delivery", "list") == []
+
+
+def test_sent_again_from_a_batch_each_has_the_key_that_it_had(
+    receiver: Receiver, forwarding_to: Make
+):
+    house = forwarding_to(webhook(receiver.url, lanes=1, batchSize=10))
+    receiver.behave = lambda _: Say(422)
+    house.run(usage(3, meters=1))
+    house.deliver()
+    command = Meterhouse(house.house.directory)
+    keys = [letter["key"] for letter in command.json("dead-letter", "list")]
+    receiver.behave = lambda _: Say()
+    command.done("dead-letter", "redrive", "--all")
+    house.deliver()
+    assert [(got.key, len(got.record)) for got in receiver.accepted] == [(key, 1) for key in keys]
 
 
 def test_what_is_refused_once_more_is_dead_once_more(
@@ -105,7 +173,7 @@ def test_what_is_dropped_is_gone_and_both_acts_are_written_down(
     assert acts == [("drop", "", 5), ("redrive", "", 4), ("drop", str(first["id"]), 1)]
 
 
-def test_dropping_an_output_of_dead_letters_drops_its_records(
+def test_dropping_an_output_of_dead_letters_makes_dead_letters_of_them_again(
     receiver: Receiver, dead: Forwarding, command: Meterhouse
 ):
     first, *_ = command.json("dead-letter", "list")
@@ -114,7 +182,8 @@ def test_dropping_an_output_of_dead_letters_drops_its_records(
     command.done("delivery", "drop", waiting["id"])
     assert dead.deliver().sent == 0
     assert first["key"] not in {got.key for got in receiver.accepted}
-    assert len(command.json("dead-letter", "list")) == 9
+    keys = [letter["key"] for letter in command.json("dead-letter", "list")]
+    assert (len(keys), keys[-1]) == (10, first["key"])
 
 
 def test_a_retry_ends_the_pause_and_a_round_delivers(
@@ -205,7 +274,65 @@ def test_progress_that_could_not_be_written_once_loses_no_dead_letter(
 
     monkeypatch.setattr(ForwardTable, "advance", advance)
     assert list(house.deliver().held.values()) == ["the ledger is being written"]
+    house.clock.move(120)  # What was not sent before the failure is due after a rest.
     house.deliver()
     letters = Meterhouse(house.house.directory).json("dead-letter", "list", "--all")
     assert {letter["record"]["n"] for letter in letters} == set(range(1, 600, 2))
     assert {got.record["n"] for got in receiver.accepted} == set(range(0, 600, 2))
+
+
+@pytest.fixture
+def stuck(receiver: Receiver, forwarding_to: Make) -> Forwarding:
+    """An output of 6 records, of which 2 have left; the writer names a wrong address."""
+    house = forwarding_to(webhook(receiver.url, lanes=1))
+    house.clock.now = house.house.clock()
+    receiver.behave = lambda got: Say(401, b"who?") if got.record["n"] >= 2 else Say()
+    house.run(usage(6, meters=1))
+    house.deliver()
+    return house
+
+
+def test_an_output_leaves_by_the_settings_that_its_writer_has_now(
+    receiver: Receiver, stuck: Forwarding
+):
+    command = Meterhouse(stuck.house.directory)
+    [stream] = command.json("stream", "export", "Small")
+    [hook] = [node for node in stream["nodes"] if node["name"] == "Hook"]
+    hook["params"]["uri"] = receiver.url + "/right"
+    command.done("stream", "update", "Small", "--file", "-", given=json.dumps(stream))
+    receiver.behave = lambda got: Say() if got.path == "/hook/right" else Say(401)
+    [waiting] = stuck.waiting
+    command.done("delivery", "retry", waiting.id)
+    stuck.deliver()
+    [shown] = command.json("delivery", "show", waiting.id)
+    assert (shown["done"], shown["forward"]["settings"]["uri"]) == (2, receiver.url)
+    assert "answered 401" in shown["lanesInTrouble"][0]["error"]
+    command.done("delivery", "retry", waiting.id, "--current-settings")
+    [shown] = command.json("delivery", "show", waiting.id)
+    assert shown["forward"]["settings"]["uri"] == shown["destination"].removeprefix("POST ")
+    assert command.json("delivery", "run")[0]["sent"] == 4
+    assert [got.record["n"] for got in receiver.accepted] == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_an_output_had_left_to_send_becomes_dead_letters(
+    receiver: Receiver, stuck: Forwarding
+):
+    command = Meterhouse(stuck.house.directory)
+    [waiting] = stuck.waiting
+    [said] = command.json("delivery", "drop", waiting.id)
+    assert said["deadLetters"] == 4
+    assert stuck.waiting == []
+    letters = command.json("dead-letter", "list")
+    assert [letter["record"]["n"] for letter in letters] == [2, 3, 4, 5]
+    assert letters[0]["reason"].startswith("given up by hand: POST ")
+    receiver.behave = lambda _: Say()
+    command.done("dead-letter", "redrive", "--all")
+    assert command.json("delivery", "run")[0]["sent"] == 4
+    assert [got.key for got in receiver.accepted][2:] == [letter["key"] for letter in letters]
+
+
+def test_an_output_that_is_forgotten_leaves_nothing(receiver: Receiver, stuck: Forwarding):
+    command = Meterhouse(stuck.house.directory)
+    [waiting] = stuck.waiting
+    command.done("delivery", "drop", waiting.id, "--forget")
+    assert (stuck.waiting, command.json("dead-letter", "list")) == ([], [])

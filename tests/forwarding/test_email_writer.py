@@ -133,8 +133,8 @@ def test_the_host_is_judged_as_those_of_http(
     monkeypatch.setenv(HTTP_ALLOW_VARIABLE, "")
     house.run([RECORD])
     house.deliver()
-    [letter] = house.house.ledger.dead_letters().items
-    assert "127.0.0.1: not a public address" in letter.reason
+    [waiting] = house.waiting
+    assert "127.0.0.1: not a public address" in (waiting.error or "")
     assert mailbox.mails == []
 
 

@@ -45,7 +45,7 @@ def test_the_other_outputs_are_delivered_and_the_round_says_what_failed(
 def test_a_command_delivers_the_rest_and_warns(broken: Forwarding, option: tuple[str, ...]):
     first, _ = broken.waiting
     ended = Meterhouse(broken.house.directory)("delivery", "run", "--json", *option)
-    assert ended.code == 0
+    assert ended.code == 1
     assert json.loads(ended.out) == {"files": 0, "sent": 20, "deadLetters": 0, "waiting": 1}
     assert ended.err.count("warning: output") == 1
     assert f"warning: output {first.id} waits: " in ended.err

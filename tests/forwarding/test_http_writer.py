@@ -14,9 +14,10 @@ from meterhouse.core.problem import DefinitionError
 from meterhouse.core.reading import Reading
 from meterhouse.streams.forward import place_key
 from meterhouse.streams.nodes.catalogue import NODE_TYPES
+from meterhouse.streams.nodes.parameter_names import read_params
 from tests.acceptance.small import document, node
 from tests.cli.command import Meterhouse
-from tests.forwarding.house import Forwarding, forwarding, usage, webhook
+from tests.forwarding.house import Forwarding, by_meter, forwarding, usage, webhook
 from tests.forwarding.receiver import Got, Receiver, Say
 
 Make = Callable[[dict[str, Any]], Forwarding]
@@ -144,10 +145,10 @@ def test_who_sends_it(receiver: Receiver, tmp_path: Path):
     with forwarding(tmp_path, writer) as house:
         receiver.behave = lambda got: Say(403, b"not you, " + got.headers["authorization"].encode())
         _sent(receiver, house, usage(1))
-        [letter] = house.house.ledger.dead_letters().items
+        [waiting] = house.waiting
     pair = base64.b64encode(b"ann:s3cret-word").decode()
     assert receiver.got[0].headers["authorization"] == f"Basic {pair}"
-    assert letter.reason == f'POST {receiver.url} answered 403: "not you, Basic ***"'
+    assert waiting.error == f'POST {receiver.url} answered 403: "not you, Basic ***"'
 
 
 def test_one_access_token_serves_all_lanes_and_is_renewed(receiver: Receiver, tmp_path: Path):
@@ -217,8 +218,55 @@ def test_addresses_of_this_machine_are_never_called(
     monkeypatch.setenv(HTTP_ALLOW_VARIABLE, "")
     assert _sent(receiver, house, usage(1)) == []
     assert receiver.connections == 0
+    [waiting] = house.waiting
+    assert (waiting.error or "").startswith("was not sent: ")
+
+
+def test_what_an_operator_can_mend_holds_the_records_until_it_is_mended(
+    receiver: Receiver, forwarding_to: Make, monkeypatch: pytest.MonkeyPatch
+):
+    house = forwarding_to(webhook(receiver.url))
+    house.run(usage(20))
+    monkeypatch.setenv(HTTP_ALLOW_VARIABLE, "")
+    assert house.deliver().dead == 0
+    assert "METERHOUSE_HTTP_ALLOW" in (house.waiting[0].error or "")
+    monkeypatch.setenv(HTTP_ALLOW_VARIABLE, "127.0.0.0/8")
+    for status in (401, 403, 407):
+        receiver.behave = lambda _, status=status: Say(status)
+        house.clock.move(7_200)
+        assert house.deliver().dead == 0
+        assert f"answered {status}" in (house.waiting[0].error or "")
+    receiver.behave = lambda _: Say()
+    house.clock.move(7_200)
+    assert house.deliver().sent == 20
+    assert by_meter(receiver.records()) == by_meter(usage(20))
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://no-such-host.invalid/", "no-such-host.invalid has no address that could be found"),
+        ("https://127.0.0.1:{port}/hook", "127.0.0.1"),
+    ],
+    ids=["name", "tls"],
+)
+def test_a_server_that_cannot_be_reached_kills_no_record(
+    receiver: Receiver, forwarding_to: Make, url: str, said: str
+):
+    house = forwarding_to(webhook(url.format(port=receiver.port)))
+    house.run(usage(3))
+    assert house.deliver().dead == 0
+    assert said in (house.waiting[0].error or "")
+
+
+def test_a_server_that_a_record_has_chosen_is_the_fault_of_the_record(
+    receiver: Receiver, forwarding_to: Make, monkeypatch: pytest.MonkeyPatch
+):
+    house = forwarding_to(webhook("${payload.url}"))
+    monkeypatch.setenv(HTTP_ALLOW_VARIABLE, "")
+    _sent(receiver, house, [{"url": receiver.url}])
     [letter] = house.house.ledger.dead_letters().items
-    assert letter.reason.startswith("was not sent: ")
+    assert "not a public address" in letter.reason
 
 
 BAD = {
@@ -242,7 +290,7 @@ BAD = {
 def test_bad_parameters_are_named(fault: str):
     params, said = BAD[fault]
     reading = Reading(params)
-    assert NODE_TYPES["writers/http"].read(reading) is None
+    assert read_params(NODE_TYPES["writers/http"], reading) is None
     assert any(str(problem).startswith(said) for problem in reading.problems), reading.problems
 
 

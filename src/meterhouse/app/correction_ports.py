@@ -74,6 +74,16 @@ class SuspenseSummary:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class SuspenseCount:
+    """How many records a run set aside at one node for one reason, and what was wrong first."""
+
+    node_name: str
+    reason: Reason
+    count: int
+    detail: str
+
+
 class Corrections(Protocol):
     """Data Correction."""
 
@@ -89,6 +99,10 @@ class Corrections(Protocol):
 
     def suspense_summary(self, *, stream_id: str | None = None) -> Sequence[SuspenseSummary]:
         """Count suspended records by stream, node and reason."""
+        ...
+
+    def suspense_counts(self, run_id: str) -> Sequence[SuspenseCount]:
+        """Count what a run has set aside by node and reason, the most first."""
         ...
 
     def suspense_entry(self, id: int) -> SuspenseEntry | None:

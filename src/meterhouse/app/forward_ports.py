@@ -6,13 +6,15 @@ from one run to the next. Whoever has claimed a channel delivers it; each write 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from meterhouse.app.page import Page
 from meterhouse.core.instant import Instant
+from meterhouse.streams.forward import Forward
 from meterhouse.streams.ports import ForwardItem
 from meterhouse.streams.record import OutboxEntry
 
@@ -118,6 +120,15 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetterCount:
+    """How many records of a run became dead letters at one writer for one reason."""
+
+    node_name: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetterFilter:
     """Which dead letters are meant: those that all of what is given holds for.
 
@@ -166,6 +177,18 @@ class Forwards(Protocol):
         """Let the next try of an output be now; ``False`` where it does not wait."""
         ...
 
+    def lane_progress(self, id: int) -> Mapping[int, LaneProgress]:
+        """Return how far the lanes of an output are that have begun."""
+        ...
+
+    def redirect_delivery(self, id: int, forward: Forward, destination: str) -> bool:
+        """Let an output that waits go elsewhere, from now on; ``False`` where it does not wait."""
+        ...
+
+    def bury_delivery(self, id: int, dead: Sequence[Undeliverable]) -> bool:
+        """Give an output up whose other records become dead letters; ``False`` as above."""
+        ...
+
     def redriven_records(self, outbox_id: int) -> list[tuple[int, int, ForwardItem]]:
         """Return place, order mark and content of the records of an output without a spool.
 
@@ -177,6 +200,10 @@ class Forwards(Protocol):
         self, wanted: DeadLetterFilter = EVERY_LETTER, *, limit: int = 100, after: str | None = None
     ) -> Page[DeadLetter]:
         """List dead letters."""
+        ...
+
+    def dead_letter_counts(self, run_id: str) -> Sequence[DeadLetterCount]:
+        """Count the dead letters of a run by writer and reason, the most first."""
         ...
 
     def dead_letter(self, id: int) -> DeadLetter | None:
@@ -212,6 +239,26 @@ class SpooledLanes(Protocol):
         ...
 
 
+class RecordsInMemory:
+    """Records that were dead letters, by lanes."""
+
+    def __init__(self, records: Iterable[tuple[int, int, ForwardItem]], *, lanes: int) -> None:
+        self._lanes: list[list[tuple[int, int, ForwardItem]]] = [[] for _ in range(lanes)]
+        for record in records:
+            self._lanes[record[1] % lanes].append(record)
+
+    def counts(self) -> list[int]:
+        """Return how many records each lane has."""
+        return [len(lane) for lane in self._lanes]
+
+    def read(self, lane: int, start: int, end: int) -> list[tuple[int, int, ForwardItem]]:
+        """Return records of a lane."""
+        return self._lanes[lane][start:end]
+
+    def close(self) -> None:
+        """There is nothing to let go."""
+
+
 class SpooledRecords(Protocol):
     """Opens spooled outputs."""
 
@@ -236,6 +283,8 @@ class Tally:
     dead: int = 0
     held: Mapping[int, str] = field(default_factory=dict)
     failed: frozenset[int] = frozenset()
+    #: why records were refused, and how many for each reason
+    refused: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -243,6 +292,7 @@ class Tally:
             self.dead + other.dead,
             {**self.held, **other.held},
             self.failed | other.failed,
+            Counter(self.refused) + Counter(other.refused),
         )
 
 

@@ -10,6 +10,7 @@ given back, with the instant at which it is due again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from meterhouse.app.forward_ports import (
     Claim,
     ForwardEntry,
     LaneProgress,
+    RecordsInMemory,
     SpooledLanes,
     SpooledRecords,
     Tally,
@@ -30,7 +32,7 @@ from meterhouse.core.instant import MINUTE, Instant
 from meterhouse.core.problem import ConflictError, MeterhouseError
 from meterhouse.core.secret import Credentials
 from meterhouse.streams.forward import Forward
-from meterhouse.streams.ports import Forwarder, Forwarders, ForwardItem
+from meterhouse.streams.ports import Forwarder, Forwarders
 
 _LOOK_SECONDS = 0.25
 #: Progress is written after so many looks, and as soon as so many records are done.
@@ -156,26 +158,6 @@ def _forward(entry: ForwardEntry) -> Forward:
     return entry.entry.forward
 
 
-class RecordsInMemory:
-    """Records that were dead letters, by lanes."""
-
-    def __init__(self, records: Iterable[tuple[int, int, ForwardItem]], *, lanes: int) -> None:
-        self._lanes: list[list[tuple[int, int, ForwardItem]]] = [[] for _ in range(lanes)]
-        for record in records:
-            self._lanes[record[1] % lanes].append(record)
-
-    def counts(self) -> list[int]:
-        """Return how many records each lane has."""
-        return [len(lane) for lane in self._lanes]
-
-    def read(self, lane: int, start: int, end: int) -> list[tuple[int, int, ForwardItem]]:
-        """Return records of a lane."""
-        return self._lanes[lane][start:end]
-
-    def close(self) -> None:
-        """There is nothing to let go."""
-
-
 class _Watch:
     """The lanes of a channel at work, and the writing of their progress."""
 
@@ -213,7 +195,8 @@ class _Watch:
         for number in range(number_of_lanes):
             parts = []
             for entry in entries:
-                part = Part(entry.id, _forward(entry), opened[entry.id], self._count(entry, number))
+                count, single = self._count(entry, number), not entry.entry.spool
+                part = Part(entry.id, _forward(entry), opened[entry.id], count, one_by_one=single)
                 progress = entry.lanes.get(number) or LaneProgress(entry.id, number)
                 parts.append((part, progress))
             means = self._means
@@ -312,8 +295,8 @@ class _Watch:
         self, collected: Sequence[Collected], finished: Sequence[int], wanted: set[int]
     ) -> None:
         sent = sum(part.sent for part in collected)
-        dead = sum(len(part.dead) for part in collected)
-        self.tally += Tally(sent, dead)
+        refused = Counter(letter.reason for part in collected for letter in part.dead)
+        self.tally += Tally(sent, refused.total(), refused=refused)
         for id in finished:
             spool = self._unfinished.pop(id).entry.spool
             self.delivered += [spool] if spool else []

@@ -33,12 +33,17 @@ _Waiting = tuple[int, int, ForwardItem]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a lane has of one output. ``opened`` has its records, ``count`` of them."""
+    """What a lane has of one output. ``opened`` has its records, ``count`` of them.
+
+    What was a dead letter leaves ``one_by_one``: in one message with others, it would have another
+    key than the one that it had.
+    """
 
     entry_id: int
     forward: Forward
     opened: SpooledLanes
     count: int
+    one_by_one: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +151,8 @@ class Lane:
         try:
             forwarder = self._forwarder_of(part.forward)
             start = progress.done
-            end = min(start - start % forwarder.batch + forwarder.batch, part.count)
+            batch = 1 if part.one_by_one else forwarder.batch
+            end = min(start - start % batch + batch, part.count)
             waiting = part.opened.read(self.number, start, end)
             outcomes = forwarder.send([item for _, _, item in waiting])
             assert outcomes, "a forwarder says what became of the records"

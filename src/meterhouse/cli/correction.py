@@ -185,6 +185,7 @@ def reprocess(
     take_over: TakeOverOption = False,
 ) -> None:
     """Run the queued records of a stream now, in a run of their own that reads no input."""
+    from meterhouse.app.aftermath import aftermath
     from meterhouse.app.reprocessing import reprocess
     from meterhouse.cli.interruption import terminable
     from meterhouse.cli.progress import Watch
@@ -202,7 +203,8 @@ def reprocess(
             take_over=take_over,
             by=house.user(),
         )
-    write_ended(ended, as_json=call.as_json)
+        left = aftermath(house.ledger, ended.run.id)
+    write_ended(ended, left, as_json=call.as_json)
 
 
 @command(app, "meterhouse correction purge")
@@ -259,7 +261,7 @@ def _row(entry: SuspenseEntry) -> list[Cell]:
 
 LISTING = Listing(
     "records in Data Correction",
-    columns("#Id", "State", "?Stream", "Node", "Reason", "Detail", "?Origin"),
+    columns("#Id", "State", "?Stream", "Node", "Reason", "~Detail", "?~Origin"),
     _row,
     _to_json,
 )

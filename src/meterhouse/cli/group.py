@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from meterhouse.cli.output import Cell, Listing, columns, write_json, write_text
 from meterhouse.core.json_text import json_text
 
 if TYPE_CHECKING:
+    from meterhouse.app.aftermath import Aftermath
     from meterhouse.app.stream_groups import EndedGroupRun
     from meterhouse.streams.group import StreamGroup
 
@@ -76,6 +78,7 @@ def show(call: Call, group: GroupName) -> None:
 @command(app, "meterhouse group run Nightly")
 def run(call: Call, group: GroupName, *, quiet: QuietOption = False) -> None:
     """Run the streams of a group, one after another; one that fails stops the rest."""
+    from meterhouse.app.aftermath import aftermath
     from meterhouse.app.stream_groups import run_group
     from meterhouse.cli.interruption import terminable
     from meterhouse.cli.progress import Watch
@@ -89,7 +92,8 @@ def run(call: Call, group: GroupName, *, quiet: QuietOption = False) -> None:
             new_seed=house.new_seed,
             started_by=house.user(),
         )
-    _write_run(call, ended)
+        left = [aftermath(house.ledger, member.run.id) for member in ended.members]
+    _write_run(call, ended, left)
     if ended.error is not None:
         raise ended.error
     for member in ended.members:
@@ -114,21 +118,28 @@ def _write(call: Call, group: StreamGroup) -> None:
     call.write_pairs(group.to_api(), {"name": group.name, "id": group.id, **streams})
 
 
-def _write_run(call: Call, ended: EndedGroupRun) -> None:
-    from meterhouse.cli.run_summary import write_run, write_undelivered
+def _write_run(call: Call, ended: EndedGroupRun, left: Sequence[Aftermath]) -> None:
+    from meterhouse.cli.run_summary import (
+        warn_of_dead,
+        warn_of_silence,
+        write_run,
+        write_undelivered,
+    )
 
     if call.as_json:
         runs = [member.run.to_api() for member in ended.members]
         write_json(ended.run.to_api() | {"runs": runs})
     else:
-        for member in ended.members:
-            write_run(member.run)
+        for member, remains in zip(ended.members, left, strict=True):
+            write_run(member.run, remains)
             for path in member.delivered:
                 write_text(f"delivered {path}")
             write_text()
         write_text(f"group run {ended.run.id} of {ended.run.group_name}: {ended.run.status.value}")
-    for member in ended.members:
+    for member, remains in zip(ended.members, left, strict=True):
         write_undelivered(member)
+        warn_of_silence(member.run)
+        warn_of_dead(member, remains)
 
 
 def _row(group: StreamGroup) -> list[Cell]:

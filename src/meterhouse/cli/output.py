@@ -1,7 +1,7 @@
 """What commands write: JSON lines and tables on standard output, notes on standard error.
 
 Tables are drawn by Rich on a terminal. Elsewhere they are plain aligned text in full width, so
-that nothing is cut off on its way into another program.
+that nothing is cut off on its way into another program, but for the end of long texts.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ Cell = str | int | Decimal | None
 _GAP = "  "
 #: So many characters of an id are shown on a narrow terminal.
 _ID_CHARS_SHORT = 8
+#: A long text that is cut has so many characters where there is no terminal, and at least so many.
+_CUT_CHARS_MAX, _CUT_CHARS_MIN = 120, 24
+_BRIEF_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +32,15 @@ class Column:
     """A column of a table; numbers stand on the right.
 
     An optional one is left out where it is empty, or where a terminal is too narrow for it. Ids
-    are shortened there: commands take their first characters.
+    are shortened there: commands take their first characters. What may be a long text is ``cut``:
+    one long error must not make every row as wide.
     """
 
     title: str
     number: bool = False
     optional: bool = False
     id: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +56,11 @@ class Listing(Generic[Item]):
 def columns(*titles: str) -> tuple[Column, ...]:
     """Return columns by their titles, marked in front.
 
-    The marks are ``#`` for numbers, ``?`` for optional and ``@`` for ids.
+    The marks are ``#`` for numbers, ``?`` for optional, ``@`` for ids and ``~`` for what is cut.
     """
     return tuple(
-        Column(t.lstrip("#?@"), number="#" in t, optional="?" in t, id="@" in t) for t in titles
+        Column(t.lstrip("#?@~"), number="#" in t, optional="?" in t, id="@" in t, cut="~" in t)
+        for t in titles
     )
 
 
@@ -165,6 +171,7 @@ def _widths(columns: Sequence[Column], rows: list[list[str]]) -> list[int]:
 
 
 def _write_plain(columns: Sequence[Column], rows: list[list[str]], kept: list[int]) -> None:
+    rows = [_cut(columns, row, {}) for row in rows]
     widths = _widths(columns, rows)
     for row in ([column.title for column in columns], *rows):
         texts = (
@@ -183,6 +190,8 @@ def _write_rich(columns: Sequence[Column], rows: list[list[str]], kept: list[int
     if not _fits(columns, rows, kept, width=console.width):
         rows = [_with_short_ids(columns, row) for row in rows]
     kept, left_out = _fitting(columns, rows, kept, width=console.width)
+    room = _room(columns, rows, kept, width=console.width)
+    rows = [_cut(columns, row, room) for row in rows]
     table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0))
     for column in (columns[n] for n in kept):
         justify = "right" if column.number else "left"
@@ -210,8 +219,36 @@ def _fitting(
     return kept, left_out
 
 
+def _room(
+    columns: Sequence[Column], rows: list[list[str]], kept: list[int], *, width: int
+) -> dict[int, int]:
+    """Return how many characters each column has whose texts are cut."""
+    least, whole = _least_widths(columns, rows), _widths(columns, rows)
+    spare = width - sum(least[n] for n in kept) - len(_GAP) * (len(kept) - 1)
+    room: dict[int, int] = {}
+    for place in (n for n in kept if columns[n].cut):
+        room[place] = least[place] + max(0, min(spare, whole[place] - least[place]))
+        spare -= room[place] - least[place]
+    return room
+
+
+def _cut(columns: Sequence[Column], row: list[str], room: Mapping[int, int]) -> list[str]:
+    """Cut the long texts of a row."""
+    cut = list(row)
+    for place, column in enumerate(columns):
+        most = room.get(place, _CUT_CHARS_MAX)
+        if column.cut and len(cut[place]) > most:
+            cut[place] = cut[place][: most - 1] + "…"
+    return cut
+
+
+def _least_widths(columns: Sequence[Column], rows: list[list[str]]) -> list[int]:
+    pairs = zip(columns, _widths(columns, rows), strict=True)
+    return [min(width, _CUT_CHARS_MIN) if column.cut else width for column, width in pairs]
+
+
 def _fits(columns: Sequence[Column], rows: list[list[str]], kept: list[int], *, width: int) -> bool:
-    widths = _widths(columns, rows)
+    widths = _least_widths(columns, rows)
     return sum(widths[n] for n in kept) + len(_GAP) * (len(kept) - 1) <= width
 
 
@@ -228,6 +265,21 @@ def fitted(text: str, *, stream: TextIO | None = None) -> str:
         return text
     width = get_terminal_size().columns
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def brief(text: str) -> str:
+    """Return the beginning of a long text, on one line.
+
+    >>> len(brief("y" * 999))
+    200
+    """
+    line = _cell(text)
+    return line if len(line) <= _BRIEF_CHARS else line[: _BRIEF_CHARS - 1] + "…"
+
+
+def shortened(text: str) -> str:
+    """Return a text on one line of bounded length, and of the width of the terminal."""
+    return fitted(brief(text))
 
 
 def paint(text: str, code: str) -> str:

@@ -79,6 +79,7 @@ def list_(
 @command(app, "meterhouse run show 5e1c…", "meterhouse run show 5e1c… --log --json")
 def show(call: Call, id: RunId, *, log: LogOption = False) -> None:
     """Show one run: what came into each node and what left."""
+    from meterhouse.app.aftermath import aftermath
     from meterhouse.app.completing import completed
     from meterhouse.app.running import find_run
     from meterhouse.cli.run_summary import write_run
@@ -86,12 +87,13 @@ def show(call: Call, id: RunId, *, log: LogOption = False) -> None:
     with call.opened() as house:
         found = find_run(house.ledger, completed(house.ledger, id, kind="run"))
         lines = house.ledger.run_log(found.id) if log else []
+        left = aftermath(house.ledger, found.id)
     if log:
         _write_log(found, lines, as_json=call.as_json)
     elif call.as_json:
         write_json(found.to_api())
     else:
-        write_run(found)
+        write_run(found, left)
 
 
 @command(app, "meterhouse run stop 5e1c…")
@@ -170,7 +172,7 @@ def _row(run: Run) -> list[Cell]:
 
 LISTING = Listing(
     "runs",
-    columns("?Started", "Stream", "Status", "Clock", "?#Metered", "?#Suspended", "?Error", "@Id"),
+    columns("?Started", "Stream", "Status", "Clock", "?#Metered", "?#Suspended", "?~Error", "@Id"),
     _row,
     lambda run: json_text(run.to_api()),
 )

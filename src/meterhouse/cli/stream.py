@@ -126,6 +126,7 @@ def run(
     take_over: TakeOverOption = False,
 ) -> None:
     """Run a stream once. What is new is read and metered, ended periods are flushed."""
+    from meterhouse.app.aftermath import aftermath
     from meterhouse.app.running import run_stream
     from meterhouse.cli.interruption import terminable
     from meterhouse.cli.progress import Watch
@@ -144,7 +145,8 @@ def run(
             take_over=take_over,
             cause=RunCause(started_by=house.user()),
         )
-    write_ended(ended, as_json=call.as_json)
+        left = aftermath(house.ledger, ended.run.id)
+    write_ended(ended, left, as_json=call.as_json)
 
 
 @command(

@@ -15,6 +15,7 @@ from meterhouse.cli.output import note, write_text
 
 if TYPE_CHECKING:
     from meterhouse.app.stream_import import Imported, OnConflict
+    from meterhouse.streams.graph import StreamGraph
     from meterhouse.streams.record import StreamDefinition
     from meterhouse.streams.version import LostNode
 
@@ -111,6 +112,7 @@ def validate(call: Call, file: StreamFile) -> None:
 
     graph = load_graph(read_one(read_text(file), what=file_name(file)))
     nodes, edges = len(graph.nodes), len(graph.edges)
+    note_silent(graph)
     call.tell(
         {"name": graph.name, "valid": True, "nodes": nodes},
         f"{graph.name} is valid: {nodes} nodes, {edges} edges",
@@ -131,6 +133,7 @@ def update(
     from meterhouse.app.definitions import read_one
     from meterhouse.app.stream_ports import StreamEdit
     from meterhouse.app.streams import find_stream, replace_stream
+    from meterhouse.streams.graph import load_graph
     from meterhouse.streams.version import lost_nodes
 
     document = read_one(read_text(file), what=file_name(file))
@@ -140,6 +143,7 @@ def update(
         updated = replace_stream(house.ledger, before.id, document, new_id=house.new_id, edit=edit)
     write_stream(call, updated, done="updated stream")
     note_lost(lost_nodes(before.document, updated.document))
+    note_silent(load_graph(updated.document))
 
 
 def rename(call: Call, stream: StreamName, name: NewName) -> None:
@@ -174,10 +178,29 @@ def note_lost(lost: Sequence[LostNode]) -> None:
         )
 
 
+def note_silent(graph: StreamGraph) -> None:
+    """Warn of scripts that no record leaves, because they are empty."""
+    from meterhouse.streams.nodes.script import ScriptParams
+
+    silent = [
+        repr(node.name)
+        for node in graph.nodes
+        if isinstance(node.params, ScriptParams) and node.params.silent
+    ]
+    if silent:
+        note(
+            f"warning: the script of {', '.join(silent)} is empty: no record leaves it; "
+            "`push(payload)` lets each go on"
+        )
+
+
 def _write_imported(call: Call, imported: Imported) -> None:
+    from meterhouse.streams.graph import load_graph
+
     done = "replaced stream" if imported.replaced else "imported stream"
     write_stream(call, imported.stream, done=done)
     note_lost(imported.lost)
+    note_silent(load_graph(imported.stream.document))
     if imported.moved_nodes is not None:
         note(f"{_nodes(imported.moved_nodes)} another address of the API")
     if imported.secret_nodes is not None:

@@ -95,7 +95,8 @@ class Email:
         try:
             return [self._sent(message)]
         except HttpRefused as error:
-            return [Refused(f"was not sent: {error}")]
+            # An operator can allow the server, and no record has chosen it.
+            return [TryAgain(f"was not sent: {error}", away=True)]
         except smtplib.SMTPDataError as error:
             self._drop()
             return [self._judged("the mail", error.smtp_code, error.smtp_error)]

@@ -13,6 +13,7 @@ from meterhouse.app.correction_ports import (
     Change,
     Chosen,
     Done,
+    SuspenseCount,
     SuspenseEntry,
     SuspenseFilter,
     SuspenseSummary,
@@ -65,6 +66,12 @@ class CorrectionTable:
             rows = self._database.rows(_SQL["summary"], {"stream_no": stream_no})
         return [SuspenseSummary(stream, node, Reason(r), count) for stream, node, r, count in rows]
 
+    def suspense_counts(self, run_id: str) -> list[SuspenseCount]:
+        """Count what a run has set aside by node and reason, the most first."""
+        with self._database.read():
+            rows = self._database.rows(_SQL["counts"], (run_id,))
+        return [SuspenseCount(node, Reason(r), count, detail) for node, r, count, detail, _ in rows]
+
     def suspense_entry(self, id: int) -> SuspenseEntry | None:
         """Return one."""
         with self._database.read():
@@ -99,7 +106,11 @@ class CorrectionTable:
         """Queue all or none for the next runs of their streams."""
         with self._database.write():
             ids = _ids(self._database, chosen)
-            _refuse_provisional(_guard(self._database, ids, self._dead))
+            found = _guard(self._database, ids, self._dead)
+            _refuse_provisional(found)
+            if isinstance(chosen, SuspenseFilter):
+                # Who means all of something means those that are not queued yet.
+                ids = [id for id, state, *_ in found if state != QUEUED]
             listed = json_text(ids)
             unreadable = [id for (id,) in self._database.rows(_SQL["unreadable"], (listed,))]
             if unreadable:

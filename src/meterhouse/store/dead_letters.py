@@ -14,6 +14,7 @@ from meterhouse.app.forward_ports import (
     REDRIVEN_RECORDS_MAX,
     ChosenLetters,
     DeadLetter,
+    DeadLetterCount,
     DeadLetterFilter,
 )
 from meterhouse.app.page import Page
@@ -44,6 +45,12 @@ class DeadLetterTable(Recorder):
             letters = _letters(self._database, ids[:limit])
         more = len(ids) > limit
         return Page(letters, cursor_of(ids[limit - 1]) if more and letters else None)
+
+    def dead_letter_counts(self, run_id: str) -> list[DeadLetterCount]:
+        """Count the dead letters of a run by writer and reason, the most first."""
+        with self._database.read():
+            rows = self._database.rows(_SQL["counts"], (run_id,))
+        return [DeadLetterCount(*row) for row in rows]
 
     def dead_letter(self, id: int) -> DeadLetter | None:
         """Return one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from meterhouse.core.instant import SECOND, Instant
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.problem import ConflictError
 from meterhouse.store.activities import Recorder
-from meterhouse.store.connection import Database, Row, path_from_value, storable
+from meterhouse.store.connection import Database, Row, path_from_value, path_value, storable
 from meterhouse.store.notifications import forget_messages, messages_of
 from meterhouse.store.sql_text import queries
 from meterhouse.streams.forward import Forward
@@ -108,6 +108,31 @@ class ForwardTable(Recorder):
             woken = self._database.execute(_SQL["wake"], (id,)).rowcount > 0
             note.void = not woken
         return woken
+
+    def lane_progress(self, id: int) -> dict[int, LaneProgress]:
+        """Return how far the lanes of an output are that have begun."""
+        with self._database.read():
+            rows = self._database.rows(_SQL["lanes"], (id,))
+        return {lane.lane: lane for lane in (LaneProgress(*row) for row in rows)}
+
+    def redirect_delivery(self, id: int, forward: Forward, destination: str) -> bool:
+        """Let an output that waits go elsewhere, from now on; ``False`` where it does not wait."""
+        with self._recorded("retry", "delivery", str(id), currentSettings=True) as note:
+            values = (json_text(forward.to_json()), path_value(destination), id)
+            waits = self._database.execute(_SQL["redirect"], values).rowcount > 0
+            self._database.execute(_SQL["wake"], (id,))
+            note.void = not waits
+        return waits
+
+    def bury_delivery(self, id: int, dead: Sequence[Undeliverable]) -> bool:
+        """Give an output up whose other records become dead letters; ``False`` as above."""
+        with self._recorded("drop", "delivery", str(id), deadLetters=len(dead)) as note:
+            self._database.execute_many(_SQL["insert_dead"], [_dead_row(letter) for letter in dead])
+            self._database.execute(_SQL["forget_redriven"], (id,))
+            forget_messages(self._database, id)
+            dropped = self._database.execute(_SQL["drop"], (id,)).rowcount > 0
+            note.void = not dropped
+        return dropped
 
     def redriven_records(self, outbox_id: int) -> list[tuple[int, int, ForwardItem]]:
         """Return place, order mark and content of the records of an output without a spool."""

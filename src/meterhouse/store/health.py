@@ -60,7 +60,7 @@ def examine(directory: Path, *, at: Instant) -> list[Finding]:
     try:
         findings += [_soundness(database), _migrations(database)]
         if all(finding.grade is Grade.OK for finding in findings):
-            findings += [_clocks(database, at), _meter_keys(database)]
+            findings += [_clocks(database, at), _meter_keys(database), _deliveries(database)]
     except StoreError as error:
         findings.append(Finding("ledger", Grade.FAIL, str(error.args[0]), error.hint))
     finally:
@@ -125,6 +125,17 @@ def _meter_keys(database: Database) -> Finding:
         "by creating them anew, or delete them"
     )
     return Finding("meter keys", Grade.WARN, f"of no stream, with their meters: {said}", remedy)
+
+
+def _deliveries(database: Database) -> Finding:
+    """Whether receivers take what is delivered to them."""
+    with database.read():
+        stuck, dead = (database.value(_SQL[name]) for name in ("stuck", "dead_letters"))
+    if not stuck and not dead:
+        return Finding("deliveries", Grade.OK, "none is stuck, and there are no dead letters")
+    said = f"{stuck:,} outputs are stuck, and there are {dead:,} dead letters"
+    remedy = "`meterhouse delivery list` and `meterhouse dead-letter list` say why"
+    return Finding("deliveries", Grade.WARN, said, remedy)
 
 
 def _some(items: list[str]) -> str:

@@ -17,6 +17,7 @@ from meterhouse.streams.nodes.catalogue import NODE_TYPES, node_type
 from meterhouse.streams.nodes.file_writer import FileWriterParams
 from meterhouse.streams.nodes.node import READERS, WRITERS, NodeParams, NodeType
 from meterhouse.streams.nodes.packages import NodePackageBroken
+from meterhouse.streams.nodes.parameter_names import read_params
 from meterhouse.streams.parameters import exact
 from meterhouse.streams.topology import Link, cycle, reached, topological
 
@@ -153,7 +154,7 @@ def _read_draft(outer: Reading, item: object, place: str, items: Sequence[object
         return draft
     outer.problems += _version_problems(draft, draft.type, reading)
     params = Reading(exact(reading.body.get("params") or {}), what="parameters")
-    draft.params = draft.type.read(params)
+    draft.params = read_params(draft.type, params)
     for problem in params.problems:
         inner = problem.at("params")
         outer.problems.append(Problem(f"{draft.place} {inner.place}", inner.message, inner.hint))

@@ -18,7 +18,7 @@ before the caller commits the result; where a run fails, prepared outputs are di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
@@ -38,7 +38,7 @@ from meterhouse.streams.nodes.node import (
 )
 from meterhouse.streams.nodes.script import ScriptParams, kept_value
 from meterhouse.streams.nodes.script_aggregate import ScriptAggregateParams
-from meterhouse.streams.ports import RunSnapshot, ScriptSession
+from meterhouse.streams.ports import InputError, RunSnapshot, ScriptSession
 from meterhouse.streams.record import NodeCount, Requeued, RunResult, Suspended
 from meterhouse.streams.sources import Sources
 from meterhouse.streams.suspension import SuspenseBook, SuspenseLimitReached
@@ -219,9 +219,17 @@ class _Execution:
         if self._world.facts.correction:
             return
         for node in self._graph.nodes:
-            for batch in self._runs[node.id].chunks():
+            for batch in self._chunks(node):
                 self._world.services.checkpoint()
                 self._convey({node.id: [(-1, batch)]})
+
+    def _chunks(self, node: Node) -> Iterator[UsageBatch]:
+        """Yield what a reader reads; where it cannot, the error says which one that is."""
+        try:
+            yield from self._runs[node.id].chunks()
+        except InputError as error:
+            error.args = (f'node "{node.name}": {error.args[0]}',)
+            raise
 
     def _end(self) -> None:
         for node in self._graph.nodes:

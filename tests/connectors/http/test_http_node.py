@@ -131,9 +131,7 @@ def test_an_ignored_error_lets_the_record_go_on_as_it_is(serve, world: World):
     uri = f"{server.url}/${{payload.n}}?key=s3cret"
     called = world(records, uri=uri, errorMode="defer")
     assert called.records == [{"n": 0, "httpResponse": {"ok": 1}}, {"n": 1}]
-    assert called.warnings == [
-        f'record 2 of usage.ndjson: GET {server.url}/1 answered 404: "{{"no": 1}}"'
-    ]
+    assert called.warnings == [f'usage.ndjson:2: GET {server.url}/1 answered 404: "{{"no": 1}}"']
 
 
 def test_many_ignored_errors_are_told_of_at_first_and_then_counted(serve, world: World):
@@ -174,7 +172,7 @@ def test_a_stop_names_node_record_url_status_and_the_beginning_of_the_answer(ser
         world(numbered(9), uri=uri, errorMode="stop", **more)
     message = caught.value.args[0]
     assert message.startswith(
-        f'HTTP node "Rates", record 3 of usage.ndjson: GET {server.url}/2 answered 403: "no *** xxx'
+        f'HTTP node "Rates", usage.ndjson:3: GET {server.url}/2 answered 403: "no *** xxx'
     )
     assert message.endswith('x..."')
     assert message.count("x" * 193) == 1 and "x" * 194 not in message
@@ -360,7 +358,7 @@ def test_side_by_side_the_first_failing_record_stops_the_stream(serve, world: Wo
 
     server = serve({"*": answer})
     params = {"uri": server.url, "qs": {"n": "${payload.n}"}, "enableParallelProcessing": True}
-    with pytest.raises(HttpCallFailed, match=r'record 4 of .*"three"'):
+    with pytest.raises(HttpCallFailed, match=r'usage.ndjson:4: .*"three"'):
         world(numbered(1000), maxConcurrentRequests=4, errorMode="stop", **params)
     assert len(server.asked) < 20
 
@@ -383,7 +381,7 @@ def test_a_stream_that_stops_does_not_wait_for_other_tries(serve, world: World):
     server = serve({"*": answer})
     params = {"uri": server.url, "qs": {"n": "${payload.n}"}, "enableParallelProcessing": True}
     started = time.monotonic()
-    with pytest.raises(HttpCallFailed, match="record 1 of"):
+    with pytest.raises(HttpCallFailed, match=r":1: "):
         world(numbered(2), errorMode="stop", shouldRetry=True, retries=1, **params)
     # Two thousand pauses of a hundredth of a second would be twenty seconds.
     assert time.monotonic() - started < 10

@@ -482,3 +482,34 @@ def test_wrong_parameters_are_named(
     said = meterhouse.refused("stream", "validate", "-", given=json.dumps(stream))
     assert f"params.{place}" in said
     assert text in said
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [
+        (401, "Check authType and the secret"),
+        (403, "Check what the secret may do"),
+        (404, "Check uri: the server has nothing at that address"),
+    ],
+)
+def test_an_answer_that_says_what_is_wrong_names_the_node_and_the_remedy(
+    meterhouse: Meterhouse, api: Api, status: int, hint: str
+):
+    api.server.routes["*"] = lambda _: Reply(status)
+    set_up(meterhouse, api)
+    said = failing(meterhouse)
+    assert f'node "Reader": GET {api.server.url}' in said
+    assert hint in said
+
+
+def test_a_host_that_is_not_found_and_a_port_without_tls_say_what_to_check(
+    meterhouse: Meterhouse, api: Api
+):
+    set_up(meterhouse, api)
+    change(meterhouse, HTTP, **params(api) | {"uri": "http://nowhere.invalid/", "retries": 0})
+    said = failing(meterhouse)
+    assert 'node "Reader": GET http://nowhere.invalid/ failed: ' in said
+    assert "Check the name of the host" in said
+    tls = api.server.url.replace("http://", "https://")
+    change(meterhouse, HTTP, **params(api) | {"uri": tls, "retries": 0})
+    assert "Check http or https and the port" in failing(meterhouse)

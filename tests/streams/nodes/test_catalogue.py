@@ -20,6 +20,7 @@ from meterhouse.streams.nodes import catalogue
 from meterhouse.streams.nodes.catalogue import NODE_TYPES, described_type, described_types
 from meterhouse.streams.nodes.description import type_id
 from meterhouse.streams.nodes.packages import NodePackageBroken
+from meterhouse.streams.nodes.parameter_names import read_params
 from meterhouse.streams.parameters import exact
 
 ROOT = Path(__file__).parents[3]
@@ -81,7 +82,7 @@ def _json_type(value: Any) -> str:
 
 def _reader_fault(name: str, params: Any) -> str | None:
     reading = Reading(exact(params), what="parameters")
-    read = NODE_TYPES[name].read(reading)
+    read = read_params(NODE_TYPES[name], reading)
     assert (read is None) == bool(reading.problems), f"{name} gives both or neither: {params}"
     return "; ".join(map(str, reading.problems)) or None
 
@@ -172,6 +173,76 @@ def test_the_reader_and_the_schema_agree_on_examples_with_one_value_changed(name
     assert not found, f"{name}:\n" + "\n".join(found)
 
 
+def _misspelt(params: Any, place: tuple[Any, ...], name: str) -> Any:
+    """The parameters with the last name of a place written otherwise."""
+    made = inner = deepcopy(params)
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[name] = inner.pop(place[-1])
+    return made
+
+
+@ALL
+def test_a_misspelt_version_of_every_parameter_is_refused(name: str):
+    taken = []
+    known = described_type(name).params.get("properties", {})
+    for example in described_type(name).params["examples"]:
+        for key in example:
+            for wrong in {key.swapcase(), f"{key}s", key[:-1] or f"{key}x"} - set(known):
+                fault = _reader_fault(name, _misspelt(example, (key,), wrong)) or ""
+                if f"{wrong}: is not a known field (did you mean " not in fault:
+                    taken.append((wrong, fault))
+    assert taken == []
+
+
+@ALL
+def test_a_parameter_that_no_node_has_is_refused(name: str):
+    (example, *_) = described_type(name).params["examples"]
+    assert "qqqqq: is not a known field" in (_reader_fault(name, {**example, "qqqqq": 1}) or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "said"),
+    [
+        (
+            "transforms/filter",
+            {"condition": "true", "suspenseManagement": {"eventTreshold": 5}},
+            "suspenseManagement.eventTreshold: is not a known field (did you mean eventThreshold?",
+        ),
+        (
+            "transforms/data_aggregate",
+            {"groupKeys": [{"field": "a", "operationtype": "MONTH"}], "operations": []},
+            "groupKeys[0].operationtype: is not a known field (did you mean operationType?",
+        ),
+        (
+            "transforms/data_aggregate",
+            {
+                "groupKeys": [{"field": "a"}],
+                "operations": [{"field": "b", "type": "SUM", "Alias": "c"}],
+            },
+            "operations[0].Alias: is not a known field (did you mean alias?",
+        ),
+        (
+            "transforms/date",
+            {"items": [{"field": "a", "mode": "modify", "outputformat": "YYYY"}]},
+            "items[0].outputformat: is not a known field (did you mean outputFormat?",
+        ),
+        (
+            "transforms/xmap",
+            {"mappings": [], "keepFields": {"enabled": True, "Except": ["a"]}},
+            "keepFields.Except: is not a known field (did you mean except?",
+        ),
+        (
+            "transforms/script_aggregate",
+            {"groupByRules": [{"fields": ["a"], "field": "b"}], "onTransform": "x"},
+            "groupByRules[0].field: is not a known field (did you mean fields?",
+        ),
+    ],
+)
+def test_a_misspelt_name_inside_of_a_parameter_is_refused(name: str, params: Any, said: str):
+    assert said in (_reader_fault(name, params) or "")
+
+
 @pytest.mark.skipif(not GRAPHS.is_dir(), reason="METERHOUSE_TEST_DATA has no stream graphs")
 def test_the_parameters_of_real_exports_satisfy_the_schemas():
     nodes = [
@@ -187,6 +258,12 @@ def test_the_parameters_of_real_exports_satisfy_the_schemas():
         if (fault := _schema_fault(node["type"], _without_nulls(node["params"])))
     ]
     assert faults == []
+
+
+@pytest.mark.skipif(not GRAPHS.is_dir(), reason="METERHOUSE_TEST_DATA has no stream graphs")
+def test_real_exports_are_read_with_all_names_that_they_hold():
+    for path in sorted(GRAPHS.glob("*.json")):
+        load_graph(json.loads(path.read_text("utf-8")))
 
 
 def test_a_type_is_found_by_its_name_and_by_its_name_with_a_dot():

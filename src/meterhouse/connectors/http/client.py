@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from meterhouse.connectors.http.answer import ANSWER_BYTES_MAX, read_answer
-from meterhouse.connectors.http.guard import Guard, Target
+from meterhouse.connectors.http.guard import TLS_HINT, Guard, Target
 from meterhouse.connectors.http.tokens import Token, Tokens
 from meterhouse.streams.http_address import shown_url
 from meterhouse.streams.ports import (
@@ -244,7 +244,8 @@ class _Exchange:
             raise HttpTimedOut(text) from error
         except httpx.HTTPError as error:
             said = str(error) or type(error).__name__
-            raise HttpUnreachable(f"{target.host}:{target.port}: {said}") from error
+            hint = TLS_HINT if "SSL" in said else ""
+            raise HttpUnreachable(f"{target.host}:{target.port}: {said}", hint=hint) from error
 
     def _request(
         self,

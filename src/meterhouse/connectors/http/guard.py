@@ -25,6 +25,10 @@ Resolver = Callable[[str, int], Sequence[str]]
 
 URL_CHARS_MAX = 8_000
 _HINT = "An operator can allow a host, host:port or network in METERHOUSE_HTTP_ALLOW"
+_NAME_HINT = "Check the name of the host, and whether this machine can look names up"
+TLS_HINT = (
+    "Check http or https and the port; of a certificate of your own, SSL_CERT_FILE names who signs"
+)
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(?:[/?#].*)?", re.DOTALL)
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@%]+)(?::([1-9][0-9]{0,4}))?")
 _UNFIT = re.compile(r"[\s\\\x00-\x20\x7f]")
@@ -141,7 +145,8 @@ class Guard:
         try:
             texts = self._resolver(host, port)
         except (OSError, UnicodeError) as error:
-            raise HttpUnreachable(f"{host} has no address that could be found: {error}") from error
+            text = f"{host} has no address that could be found: {error}"
+            raise HttpUnreachable(text, hint=_NAME_HINT) from error
         try:
             found = [ipaddress.ip_address(text) for text in texts]
         except ValueError as error:  # An address with a zone, such as fe80::1%eth0.

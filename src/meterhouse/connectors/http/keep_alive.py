@@ -18,7 +18,7 @@ from http.client import HTTPException, HTTPResponse
 from urllib.parse import quote, urlsplit
 
 from meterhouse.connectors.http.answer import retry_after
-from meterhouse.connectors.http.guard import Guard, Target
+from meterhouse.connectors.http.guard import TLS_HINT, Guard, Target
 from meterhouse.streams.ports import HttpAnswer, HttpFailed, HttpTimedOut, HttpUnreachable
 
 CONNECT_SECONDS = 10.0
@@ -168,7 +168,8 @@ class KeepAlive:
         if failed is None or isinstance(failed, TimeoutError):
             raise HttpTimedOut(f"{target.host} did not take the connection in time") from failed
         said = failed.strerror or str(failed)
-        raise HttpUnreachable(f"{target.host}:{target.port}: {said}") from failed
+        hint = TLS_HINT if isinstance(failed, ssl.SSLError) else ""
+        raise HttpUnreachable(f"{target.host}:{target.port}: {said}", hint=hint) from failed
 
     def _secured(self, connection: socket.socket, target: Target) -> socket.socket:
         try:

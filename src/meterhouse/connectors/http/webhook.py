@@ -1,13 +1,15 @@
 """The forwarder of ``writers/http``: records as requests, signed if asked, one lane each.
 
 Decides which answers may change. The receiver being *away* (no connection, no answer in time, 429,
-502, 503, 504) says nothing of the record; 408, 425 and other 5xx may change, and count as attempts;
+502, 503, 504) says nothing of the record, and neither does what an operator can mend: an address
+that may not be called, 401, 403 and 407. 408, 425 and other 5xx may change, and count as attempts;
 all others but 2xx will not change.
 """
 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -43,9 +45,11 @@ from meterhouse.streams.ports import (
 )
 
 _OK = range(200, 300)
-_AWAY = frozenset({429, 502, 503, 504})
+_AWAY = frozenset({401, 403, 407, 429, 502, 503, 504})
 _MAY_CHANGE = frozenset({408, 425, *range(500, 600)})
 _UNAUTHORIZED = 401
+#: A text that has the whole of a server's name, whatever fields of a record fill in behind it.
+_SERVER = re.compile(r"https?://[^/?#]+[/?#]", re.IGNORECASE)
 _MOVED = range(300, 400)
 #: Metered records nest a little deeper than what they are made of.
 _NESTING_MAX = 120
@@ -100,6 +104,11 @@ class Webhook:
         self._connection = means.new_connection(params.seconds)
         #: The request is the same for all records, where it names no field of theirs.
         self._same = None if params.request.references else params.request.request({}, None)
+        first = params.request.uri.parts[0]
+        #: No record has chosen the server: it is not to blame where that may not be called.
+        self._own_server = self._same is not None or (
+            isinstance(first, str) and _SERVER.match(first) is not None
+        )
 
     @property
     def batch(self) -> int:
@@ -132,13 +141,15 @@ class Webhook:
         try:
             answer = self._answer(request)
         except HttpRefused as error:
-            return Refused(f"was not sent: {error}")
+            reason = f"was not sent: {error}"
+            return TryAgain(reason, away=True) if self._own_server else Refused(reason)
         except HttpTokenFailed as error:
             # An operator can mend that, and the record is not to blame.
             return TryAgain(str(error), away=True)
         except HttpFailed as error:
             failed = failure(request, error)
-            return TryAgain(str(failed), away=True) if error.retriable else Refused(str(failed))
+            mends = error.retriable or self._same is not None
+            return TryAgain(str(failed), away=True) if mends else Refused(str(failed))
         return _judged(request, answer)
 
     def _request(self, items: Sequence[ForwardItem]) -> HttpRequest:
@@ -190,7 +201,7 @@ class Webhook:
 
     def _with_token(self, request: HttpRequest, auth: OAuth2Auth) -> HttpAnswer:
         tokens = self._means.tokens
-        token = tokens.token(auth, self._post)
+        token = self._token(auth)
         answer = self._once(request, *_credit(auth, token))
         if answer.status != _UNAUTHORIZED:
             return answer
@@ -198,7 +209,13 @@ class Webhook:
         tokens.drop(auth, token)
         if token.fresh:
             return answer
-        return self._once(request, *_credit(auth, tokens.token(auth, self._post)))
+        return self._once(request, *_credit(auth, self._token(auth)))
+
+    def _token(self, auth: OAuth2Auth) -> Token:
+        try:
+            return self._means.tokens.token(auth, self._post)
+        except HttpRefused as error:
+            raise HttpTokenFailed(str(error.args[0]), hint=error.hint) from error
 
     def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         # Of its own: the connection of the lane is to another server, most likely.

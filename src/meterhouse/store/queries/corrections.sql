@@ -105,6 +105,13 @@ FROM (
 JOIN stream ON stream.no = grouped.stream_no
 ORDER BY stream.name, grouped.node_name, grouped.reason
 
+-- name: counts
+-- The detail is that of the first record: SQLite takes it from the row of the least id.
+SELECT node_name, reason, count(*) AS records, detail, min(id)
+FROM suspense INDEXED BY suspense_by_run
+WHERE run_no = (SELECT no FROM run WHERE id = ?)
+GROUP BY node_name, reason ORDER BY records DESC, node_name, reason
+
 -- name: guarded
 -- What decides whether records may be touched, for a JSON list of ids.
 SELECT

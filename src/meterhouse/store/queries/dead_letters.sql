@@ -16,6 +16,11 @@ WHERE dead_letter.run_no = (SELECT no FROM run WHERE id = :run_id)
     AND (:node IS NULL OR dead_letter.node_name = :node OR dead_letter.node_id = :node)
 ORDER BY dead_letter.id LIMIT :limit
 
+-- name: counts
+SELECT node_name, reason, count(*) AS letters FROM dead_letter INDEXED BY dead_letter_by_run
+WHERE run_no = (SELECT no FROM run WHERE id = ?) AND redriven_by IS NULL
+GROUP BY node_name, reason ORDER BY letters DESC, node_name, reason
+
 -- name: letters
 SELECT
     dead_letter.id, dead_letter.outbox_id, run.stream_id, run.stream_name, run.id,

@@ -85,6 +85,12 @@ WHERE due_at IS NOT NULL AND no NOT IN (SELECT value FROM json_each(?))
 UPDATE forward_channel SET due_at = 0, woken = 1
 WHERE no = (SELECT channel_no FROM outbox WHERE id = ? AND delivered_at IS NULL)
 
+-- name: redirect
+UPDATE outbox SET forward = ?, destination = ? WHERE id = ? AND delivered_at IS NULL
+
+-- name: drop
+DELETE FROM outbox WHERE id = ? AND delivered_at IS NULL
+
 -- name: put_channel
 INSERT INTO forward_channel (stream_id, node_id, due_at) VALUES (?, ?, 0)
 ON CONFLICT (stream_id, node_id) DO UPDATE SET due_at = 0

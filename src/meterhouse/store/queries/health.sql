@@ -20,6 +20,9 @@ WHERE outbox.delivered_at IS NULL ORDER BY outbox.id LIMIT 1
 -- name: dead_letters
 SELECT count(*) FROM dead_letter WHERE redriven_by IS NULL
 
+-- name: stuck
+SELECT count(*) FROM outbox INDEXED BY outbox_pending WHERE delivered_at IS NULL AND error IS NOT NULL
+
 -- name: suspended
 SELECT reason, count(*) FROM suspense GROUP BY reason
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from meterhouse.core.json_text import JsonValue, canonical_text, json_text, parse_json
 from meterhouse.core.problem import Problem
 from meterhouse.core.reading import Reading, missing_or_shown, shown
 from meterhouse.streams.nodes.node import READERS, TRANSFORMS, WRITERS, NodeType
+from meterhouse.streams.nodes.parameter_names import schema_file
 
 #: What a type is to whoever draws it, by how its name begins.
 KINDS = {READERS: "collector", TRANSFORMS: "processor", WRITERS: "forwarder"}
@@ -98,8 +98,9 @@ def _schema_fault(params: Mapping[str, Any]) -> str | None:
 @cache
 def own_description(type_: NodeType) -> NodeDescription:
     """Return the description of a type of ours, from the file beside it."""
-    file = files("meterhouse.streams.nodes") / "schemas" / f"{type_id(type_.name)}.json"
-    body = parse_json(file.read_bytes())
+    body = parse_json(schema_file(type_.name))
     found, problems = read_description(type_, body)
-    assert found is not None, f"{file}: {canonical_text([str(problem) for problem in problems])}"
+    assert found is not None, (
+        f"{type_.name}: {canonical_text([str(problem) for problem in problems])}"
+    )
     return found

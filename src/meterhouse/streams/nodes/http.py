@@ -251,7 +251,8 @@ class _Http(NodeRun):
 
     def _without(self, record: Record, failed: Failure, origin: Origin) -> Record:
         first = self._site.world.sources.place(origin)
-        place = f"record {first.offset + 1} of {first.source}"
+        # As Data Correction shows it.
+        place = f"{first.source}:{first.offset + 1}"
         self._site.count.errors += 1
         match self._params.error_mode:
             case ErrorMode.STOP:

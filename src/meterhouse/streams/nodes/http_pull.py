@@ -55,6 +55,12 @@ from meterhouse.streams.world import Services
 PART = "records"
 #: What goes along to another origin.
 _HARMLESS = frozenset({"accept", "accept-language", "content-type", "user-agent"})
+#: What to do about answers that say what is wrong.
+_REMEDIES: dict[int | None, str] = {
+    401: "Check authType and the secret: the server does not know who asks",
+    403: "Check what the secret may do: the server knows who asks, and lets them not",
+    404: "Check uri: the server has nothing at that address",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +172,9 @@ class HttpPull:
             outcome = error
         failed = failure(request, outcome)
         if failed is not None or isinstance(outcome, HttpFailed):
-            hint = "Nothing of this run is kept; the next one asks from the same place"
-            raise InputError(str(failed), hint=hint)
+            status = None if isinstance(outcome, HttpFailed) else outcome.status
+            remedy = _REMEDIES.get(status, "Nothing of this run is kept")
+            raise InputError(str(failed), hint=f"{remedy}; the next run asks from the same place")
         return outcome
 
     def _made(self, page: Page, seam: Seam) -> HttpRequest:

@@ -39,6 +39,11 @@ class ScriptParams(NodeParams):
     policy: SuspensePolicy
     language: str = JAVASCRIPT
 
+    @property
+    def silent(self) -> bool:
+        """Whether no record can ever leave: the script is empty, as some exports have it."""
+        return not self.transform.strip() and self.flush is None
+
     def open(self, site: NodeSite) -> NodeRun:
         """Make the scripts known to the session of the run."""
         session = site.world.session
@@ -69,6 +74,7 @@ class _Script(NodeRun):
         self._site = site
         self._session = session
         self._flushes = params.flush is not None
+        self._taken = self._unanswered = 0
         self._guard = site.guard(params.policy)
         # Most scripts do not look at `meta`, and records are many.
         self._wants_meta = "meta" in params.transform
@@ -94,10 +100,15 @@ class _Script(NodeRun):
             elif outcome.pushed:
                 pushed += outcome.pushed
                 pushed_origins += [origins[position]] * len(outcome.pushed)
+            else:
+                self._unanswered += 1
+        self._taken += len(records)
         self._guard.screen(batch, bad)
         return {OUT: UsageBatch.from_rows(pushed, pushed_origins)}
 
     def end(self) -> Iterator[Outputs]:
+        if self._unanswered:
+            self._site.log(f"no output: {self._unanswered:,} of {self._taken:,} records")
         if not self._flushes:
             return
         outcome = self._session.flush(self._site.id, {"lastCall": True})
