@@ -296,10 +296,11 @@ def test_a_cell_that_the_header_does_not_name_is_unreadable(tmp_path: Path, read
     ]
 
 
-def test_a_formula_is_its_last_value_and_is_never_run(tmp_path: Path, read):
+def test_a_formula_is_its_stored_value_and_is_never_run(tmp_path: Path, read):
     path = tmp_path / "u.xlsx"
     workbook(path, {"S": [["a", "b"], ["=1+1", "x"]]})
-    assert read(path).values == [{"b": "x"}]
+    rewritten(path, "<f>1+1</f><v></v>", "<f>1+1</f><v>3</v>")
+    assert read(path).values == [{"a": 3, "b": "x"}]
 
 
 def test_a_large_sheet_is_columns(tmp_path: Path, read):
@@ -484,3 +485,30 @@ def test_a_list_of_nothing_has_no_end_and_is_refused(tmp_path: Path, read, items
         fastavro.writer(made, schema, [{"a": []}])
     with pytest.raises(InputError, match="items that take no bytes"):
         read(path)
+
+
+# ---------------------------------------------------------------- what is another format
+
+
+@pytest.mark.parametrize("format", ["csv", "ndjson", "json"])
+def test_parquet_that_is_read_as_text_is_called_by_its_name(tmp_path: Path, read, format):
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "usage.dat"
+    pq.write_table(pa.table({"a": [1]}), path)
+    with pytest.raises(InputError, match=f"it is Parquet, and is read as {format}") as refused:
+        read(path, format=format)
+    assert "set format of the reader to parquet" in refused.value.hint
+
+
+def test_a_member_without_a_format_proposes_to_name_the_members(tmp_path: Path, read):
+    path = tmp_path / "usage.zip"
+    with zipfile.ZipFile(path, "w") as book:
+        book.writestr("a.csv", "a\n1\n")
+        book.writestr("readme.txt", "hello")
+    with pytest.raises(
+        InputError, match=r"usage.zip!readme.txt cannot be read: the name"
+    ) as refused:
+        read(path)
+    assert "set members of the reader" in refused.value.hint
+    assert read(path, options=FileOptions(members="*.csv")).values == [{"a": "1"}]
