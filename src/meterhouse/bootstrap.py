@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from meterhouse.app.forwarding import ForwardMeans
     from meterhouse.app.ports import Lease, Ledger
     from meterhouse.app.running import Means
+    from meterhouse.app.script_syntax import ScriptChecker
     from meterhouse.app.table_ports import TableFiles
     from meterhouse.connectors import AllowedFolders
     from meterhouse.connectors.http import Guard, HttpClient
@@ -362,6 +363,13 @@ def _means(
     means = Means(services, delivery, _lease(), living_processes, _now, Path.cwd())
     days = delivered_days()
     return means if days is None else replace(means, delivered_days=days)
+
+
+def script_checker() -> ScriptChecker:
+    """Return who knows whether scripts are valid, without an installation."""
+    from meterhouse.sandbox import Sandbox
+
+    return Sandbox()
 
 
 def served_means(

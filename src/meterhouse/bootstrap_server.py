@@ -25,6 +25,7 @@ from meterhouse.bootstrap import (
     links_of,
     new_id,
     new_seed,
+    script_checker,
     sealer_of,
     served_means,
     software,
@@ -110,6 +111,7 @@ def open_context(
             sealer=sealer,
             client_secrets=client_secrets,
             tables=tables_of(directory),
+            scripts=script_checker(),
             limits=limits or Limits(),
             forwarding=forward_means(
                 directory, credentials=credentials, own_urls=urls, served=True

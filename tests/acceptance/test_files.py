@@ -40,7 +40,7 @@ def test_the_example_gives_what_its_readme_says(meterhouse: Meterhouse, work: Pa
 
     ended = meterhouse.done("stream", "run", "Usage files", "--at", "2026-02-01T00:00:00Z")
 
-    [written] = (work / "data").iterdir()
+    [written] = (work / "files-out").iterdir()
     assert f"delivered {written}" in ended.out
     records = [json.loads(line) for line in written.read_text("utf-8").splitlines()]
     assert len(records) == 6

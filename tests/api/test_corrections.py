@@ -66,6 +66,8 @@ def test_many_are_corrected_by_values_and_expressions(house: House):
     assert one.json() == {"count": 1}
     fixed = house.http.post(f"{CORRECTIONS}/{first}/fix", json={"expressions": {"value": "1 + 1"}})
     assert (fixed.json()["record"]["value"], fixed.json()["record"]["region"]) == (2, None)
+    fixed = house.http.post(f"{CORRECTIONS}/{first}/fix", json={"unset": ["region"]})
+    assert "region" not in fixed.json()["record"]
 
 
 def test_a_fault_of_an_expression_changes_nothing(house: House):

@@ -125,6 +125,13 @@ def test_a_document_is_validated_without_being_kept(house: House):
     }
     answer = house.http.post(f"{PATH}:validate", json={"name": "x"}).json()
     assert (answer["valid"], answer["errors"][0]["pointer"]) == (False, "/nodes")
+    script = {"id": "s", "type": "transforms/script", "params": {"transform": "let a = = 1"}}
+    nodes = [{"id": "in", "type": "readers/counter", "params": {"max": 1}}, script]
+    edges = [{"from": "in", "to": "s"}]
+    body = {"name": "x", "nodes": nodes, "edges": edges}
+    answer = house.http.post(f"{PATH}:validate", json=body).json()
+    pointers = [error["pointer"] for error in answer["errors"]]
+    assert (answer["valid"], pointers) == (False, ["/nodes/1/params/transform"])
     assert house.http.get(PATH).json()["streams"] == []
 
 

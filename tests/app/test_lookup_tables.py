@@ -201,7 +201,7 @@ def test_a_packed_csv_with_a_mark_and_quotes_is_read(house: House):
 
 
 def test_a_table_of_a_header_alone_has_its_columns(house: House):
-    version, _ = house.upload("a,b\n", keys=("a",))
+    version, _ = house.upload("a,b\n", keys=("a",), force=True)
     assert (version.rows, version.names) == (0, ("a", "b"))
     assert house.rows() == []
 
@@ -265,6 +265,33 @@ def test_tables_beyond_the_limits_are_refused(house: House, monkeypatch: pytest.
     monkeypatch.setattr(table_upload, "BYTES_MAX", 10)
     with pytest.raises(InputError, match="at most 10"):
         house.upload()
+
+
+# ---------------------------------------------------------------- what streams would miss
+
+
+def test_a_table_without_rows_is_refused_unless_it_is_meant(house: House):
+    with pytest.raises(DefinitionError, match="rows: are none: no record would find one"):
+        house.upload("title,genre\n")
+    version, _ = house.upload("title,genre\n", force=True)
+    assert version.rows == 0
+
+
+def test_a_version_without_columns_that_streams_look_up_is_refused(house: House, tmp_path: Path):
+    house.upload()
+    document = stream("titles")
+    document["nodes"][1]["params"]["fields"] = [{"column": "genre"}]
+    file = tmp_path / "s.json"
+    file.write_text(json.dumps(document))
+    Meterhouse(house.installation.directory).import_stream(file)
+    with pytest.raises(DefinitionError) as refused:
+        house.upload("name,credits\nDune,5\n")
+    assert [problem.place for problem in refused.value.problems] == [
+        "columns.title",
+        "columns.genre",
+    ]
+    assert house.ledger.lookup_table("titles").latest.number == 1
+    assert house.upload("name,credits\nDune,5\n", force=True)[0].number == 2
 
 
 # ---------------------------------------------------------------- use and deletion

@@ -5,56 +5,36 @@
 
 import io
 import os
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
+import typer
+
 from meterhouse.cli import main
+from meterhouse.cli.main import app
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "docs" / "cli.md"
 INTRODUCTION = Path(__file__).with_name("introduction.md")
-VERBS = {
-    "meter-type": ("create", "list", "show", "update", "delete"),
-    "meter": ("create", "list", "show", "update", "delete"),
-    "stream": (
-        *("import", "validate", "update", "rename", "export", "list", "delete", "run", "preview"),
-        "sessions",
-        *("version list", "version tag", "version show", "version export", "version restore"),
-        *("position list", "position reset"),
-    ),
-    "schedule": ("set", "show", "list", "remove", "enable", "disable"),
-    "group": ("create", "update", "list", "show", "run", "delete"),
-    "price-book": ("create", "list", "show", "check", "import-llm-prices", "delete"),
-    "issuer": ("create", "list", "show", "update", "delete"),
-    "customer": ("create", "list", "show", "update", "delete"),
-    "credit": ("grant", "list", "show"),
-    "invoice": (
-        *("preview", "draft", "list", "show", "issue", "render", "void", "credit", "correct"),
-        *("add-line", "remove-line", "explain", "what-if", "unbilled"),
-        *("files", "download", "link", "history"),
-    ),
-    "run": ("list", "show", "stop", "audit"),
-    "record": ("list",),
-    "usage": ("list", "void", "amend", "query"),
-    "correction": ("list", "show", "fix", "delete", "requeue", "reprocess", "purge"),
-    "delivery": ("list", "drop"),
-    "inspect": (),
-    "secret": ("create", "list", "show", "update", "delete", "rotate-key"),
-    "access": ("create", "list", "show", "update", "rotate", "delete"),
-    "activity": ("list",),
-    "serve": (),
-    "doctor": (),
-}
 
 
 def commands() -> list[tuple[str, ...]]:
-    """Return every command, as the words that name it."""
-    return [(noun, *verb) for noun, verbs in VERBS.items() for verb in _verbs(verbs)]
+    """Return every command, as the words that name it, in the order of ``--help``."""
+    return list(_below(typer.main.get_command(app), ()))
 
 
-def _verbs(verbs: tuple[str, ...]) -> list[tuple[str, ...]]:
-    return [tuple(verb.split()) for verb in verbs] or [()]
+def _below(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if not hasattr(command, "list_commands"):
+        yield words
+        return
+    context = typer.Context(command)
+    for verb in command.list_commands(context):
+        below = command.get_command(context, verb)
+        if not below.hidden:
+            yield from _below(below, (*words, verb))
 
 
 def help_text(*words: str) -> str:

@@ -57,6 +57,16 @@ def test_all_that_is_queued_is_counted_once(meterhouse: Meterhouse, key: str):
     assert meterhouse.done("correction", *narrowed).out == "queued 0 records\n"
 
 
+def test_a_field_that_is_new_is_told_and_can_be_taken_away(meterhouse: Meterhouse, key: str):
+    id = meterhouse.json("correction", "list")[0]["id"]
+    before = states(meterhouse)
+    ended = meterhouse.done("correction", "fix", id, "--set", "valeu=7", "--set", "value=7")
+    assert "valeu is a new field; if it is not meant, --unset valeu takes it away" in ended.err
+    assert "value is a new field" not in ended.err
+    [fixed] = meterhouse.json("correction", "fix", id, "--unset", "valeu", "--unset", "none")
+    assert fixed["record"] == {**before[0][2], "value": 7}
+
+
 def test_the_summary_of_a_reprocessing_is_that_of_a_run(meterhouse: Meterhouse, key: str):
     meterhouse.done("correction", "requeue", "--all")
     ended = meterhouse.done("correction", "reprocess", "Small", "--at", "2026-01-21", "--seed", 3)

@@ -36,6 +36,31 @@ def ids(house: Meterhouse) -> dict[str, str]:
 # ------------------------------------------------------------ import, validate, update
 
 
+@pytest.mark.parametrize(
+    ("params", "said", "mark"),
+    [
+        (
+            {"transform": "await push(payload)\nlet a = = 1;"},
+            'params.transform: is no valid JavaScript in node "S": ',
+            "    let a = = 1;\n            ^",
+        ),
+        (
+            {"transform": "push(payload)", "onFlush": "x = = 1", "language": "python"},
+            'params.onFlush: is no valid Python in node "S": ',
+            "    x = = 1\n        ^",
+        ),
+    ],
+    ids=["javascript", "python"],
+)
+def test_a_script_that_is_none_is_shown_by_validate(
+    meterhouse: Meterhouse, params: dict[str, Any], said: str, mark: str
+):
+    text = json.dumps(document(COUNT, node("S", "transforms/script", **params), END))
+    refused = meterhouse.refused("stream", "validate", "-", given=text)
+    assert said in refused
+    assert mark in refused
+
+
 def test_an_import_may_replace_a_stream_or_be_another_one(house: Meterhouse):
     assert "--name" in house.refused("stream", "import", "-", given=plain())
     before = ids(house)

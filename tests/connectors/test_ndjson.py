@@ -95,10 +95,6 @@ def test_null_is_absent(usage, read):
     assert read(usage('{"a":null,"b":{"c":null}}')).values == [{"b": {"c": None}}]
 
 
-def test_the_last_of_two_equal_keys_wins(usage, read):
-    assert read(usage('{"a":1,"a":"x"}')).values == [{"a": "x"}]
-
-
 def test_timestamps_stay_text(usage, read):
     lines = b'{"t":"2026-01-31T00:00:00Z"}\n' * 3000
 
@@ -376,3 +372,34 @@ def test_real_usage(test_data, read):
 
     assert len(result.records) == 16_067
     assert not result.bad
+
+
+@pytest.mark.parametrize("count", [10, 5_000])
+@pytest.mark.parametrize("name", ["usage.ndjson", "usage.json"])
+@pytest.mark.parametrize(
+    ("line", "twice"),
+    [
+        ('{"userId":"u1","tokens":1,"tokens":2}', "tokens"),
+        ('{"userId" :"u1","tokens": 1, "tokens"\t: 1}', "tokens"),
+        ('{"userId":"u1","of":[{"a":1},{"b":1,"\\u0062":2}]}', "b"),
+        ('{"kind": "L1", "userId": "u1", "kind": "L1", "tokens": 7, "flag": true}', "kind"),
+    ],
+)
+def test_a_name_that_stands_twice_makes_its_record_unreadable(
+    usage, read, count, name, line, twice
+):
+    lines = [line.decode() for line in clean(count).splitlines()]
+    lines[count // 2] = line
+    text = "\n".join(lines) if name.endswith("ndjson") else f"[{','.join(lines)}]"
+
+    result = read(usage(text, name), records_max=count)
+
+    said = f'names "{twice}" twice, and which value is meant cannot be known'
+    assert result.bad == {count // 2: said}
+    assert len(result.records) == count - 1
+
+
+def test_what_looks_like_a_name_within_a_text_is_none(usage, read):
+    line = '{"a":"\\":","b":{"a":1},"c":[{"a":1},{"a":2}]}\n'
+
+    assert read(usage(line * 3)).bad == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -130,6 +131,7 @@ def line_by_line(data: bytes) -> tuple[dict[int, str], set[int]]:
             continue
         try:
             value = parse_json(line.decode())
+            json.loads(line, object_pairs_hook=once, parse_int=str)
             if not isinstance(value, dict):
                 raise ValueError
             repr_text(value).encode()
@@ -138,6 +140,11 @@ def line_by_line(data: bytes) -> tuple[dict[int, str], set[int]]:
         else:
             records[offset] = canonical_text({k: v for k, v in value.items() if v is not None})
     return records, bad
+
+
+def once(pairs: list[tuple[str, object]]) -> None:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError
 
 
 def repr_text(value: object) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -151,6 +152,36 @@ def test_the_library_page_runs() -> None:
     code = "\n".join(blocks(text_of("docs/library.md"), "python"))
     printed = _python(code, cwd=ROOT).splitlines()
     assert printed == re.findall(r"print\(.*\)  # (.*)$", code, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("example", "shown"),
+    [
+        ("botbot", "L"),
+        ("files", '"meterTypeName":"'),
+        ("printing", "Pay-Per-Print"),
+        ("streaming", ","),
+    ],
+)
+def test_the_commands_of_an_example_run_as_its_readme_shows_them(
+    example: str, shown: str, tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    (console, *_) = blocks(text_of(f"examples/{example}/README.md"), "console")
+    assert shown in bash(_typed(console), cwd=tmp_path).splitlines()[-1]
+
+
+def _typed(console: str) -> str:
+    """What a reader types: the lines after the prompts, with the key that the import shows."""
+    commands = [line.strip() for line in re.findall(r"^\$ ((?:.*\\\n)*.*)$", console, re.M)]
+    lines = []
+    for command in commands:
+        line = command.replace("THE-KEY", '"$KEY"').replace(".venv/bin/python", "python")
+        if line.startswith("meterhouse stream import"):
+            imported, key = line.partition("#")[0], r"s/^meter key of .* //p"
+            line = f"IMPORTED=$({imported}); KEY=$(sed -n '{key}' <<< \"$IMPORTED\")"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def _python(code: str, *, cwd: Path) -> str:

@@ -90,6 +90,16 @@ def test_a_record_that_would_change_the_head_of_a_mail_is_refused(
     assert mailbox.mails == []
 
 
+@pytest.mark.parametrize("field", ["userId", "value"])
+def test_a_mail_with_a_hole_is_not_sent_unless_it_is_meant(mailbox: Mailbox, field: str):
+    record = {name: value for name, value in RECORD.items() if name != field}
+    outcome = _send(_params(mailbox.port), record)
+    assert isinstance(outcome, Refused)
+    assert f"was not sent: the record has no {field}, which the mail names" in outcome.reason
+    assert isinstance(_send(_params(mailbox.port, missing="empty"), record), Accepted)
+    assert len(mailbox.mails) == 1
+
+
 @pytest.mark.parametrize(
     ("said", "kind"),
     [("550 no such user", Refused), ("451 later", TryAgain), ("421 going down", TryAgain)],
@@ -226,6 +236,7 @@ BAD = {
     "to": ({"to": []}, "to: is []"),
     "one of to": ({"to": ["a@b.c", "nobody"]}, 'to[1]: is "nobody"'),
     "subject": ({"subject": "a\nb"}, "subject: has a line break"),
+    "missing": ({"missing": "keep"}, 'missing: is "keep"'),
     "security": ({"security": "ssl"}, "security: is"),
     "open password": ({"secretsWalletEntry": {"secretId": "s"}}, "security: is none"),
 }

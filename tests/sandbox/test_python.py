@@ -56,8 +56,37 @@ def test_numbers_are_exact(run):
     assert outcome.pushed[0] == {
         "sum": Decimal("0.3"),
         "product": Decimal("0.3"),
-        "float": Decimal("0.30000000000000004"),
+        "float": Decimal("0.3"),
     }
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("payload['v'] * 0.1", "0.3"),
+        ("payload['d'] * 0.1", "0.11"),
+        ("1_0.5 + -.5 + 1e-1", "10.1"),
+        ("1 / 8 / 2", "0.0625"),
+        ("(1 + payload['v']) / (payload['v'] * 8 + 8) * 4", "0.5"),
+        ("7 / 3 * 3", "6.999999999999999999999999999"),
+        ("max(0.1, 1 /\n  4)", "0.25"),
+        ("len('0.1 / 2')", "7"),
+        ("'é/' and 1.5 / 2", "0.75"),
+        ("9 // 2 / 2", "2"),
+        ("1 / 3.0 < 0.34 and 0.1 / 0.2", "0.5"),
+    ],
+)
+def test_literals_and_quotients_are_decimals(run, expression, value):
+    (outcome,) = run(f"push({{'n': {expression}}})", {"v": 3, "d": Decimal("1.10")})
+    assert (outcome.error, outcome.pushed) == (None, ({"n": Decimal(value)},))
+
+
+def test_a_division_in_place_is_exact_and_keeps_its_line(run):
+    script = "x = 3  # 1 / 0.5\nx /= 8\npush({'x': x, 'text': f'{0.5}'})\nx /= 0"
+    (outcome,) = run(script)
+    assert "at line 4" in outcome.error
+    (outcome,) = run(script.removesuffix("\nx /= 0"))
+    assert outcome.pushed == ({"x": Decimal("0.375"), "text": "0.5"},)
 
 
 def test_a_number_that_is_left_alone_keeps_its_digits(run):

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meterhouse.core.json_text import canonical_text, parse_json
+from meterhouse.core.problem import DefinitionError
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Column, ColumnKind
@@ -43,12 +44,24 @@ def test_records_that_break_the_schema_are_suspended_as_they_came(columnar):
 
 
 @FORMS
-def test_only_the_first_broken_rule_is_named(columnar):
+def test_all_broken_rules_are_named_up_to_ten(columnar):
     schema = {"properties": {"a": {"type": "string", "minLength": 3, "pattern": "^x"}}}
     _, result = passed(validate(schema), [{"a": "q"}], columnar=columnar)
     assert [s.detail for s in result.suspended] == [
-        'a: "q" is shorter than 3 characters (rule minLength)'
+        'a: "q" is shorter than 3 characters (rule minLength); '
+        'a: "q" does not match "^x" (rule pattern)'
     ]
+    schema = {"required": [f"f{number:02}" for number in range(20)]}
+    _, result = passed(validate(schema), [{"a": "q"}], columnar=columnar)
+    [one] = result.suspended
+    assert one.detail.count("is a required property") == 10
+    assert one.detail.endswith("; and more")
+
+
+def test_a_schema_that_is_none_tells_where():
+    schema = {"properties": {"a": {"type": "intger"}}}
+    with pytest.raises(DefinitionError, match=r"is no JSON Schema: properties\.a\.type: \"intger"):
+        passed(validate(schema), [{"a": 1}])
 
 
 @FORMS

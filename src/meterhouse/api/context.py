@@ -15,6 +15,7 @@ from meterhouse.app.billing.files import FileMeans
 from meterhouse.app.forwarding import ForwardMeans
 from meterhouse.app.ports import Lease, Ledger
 from meterhouse.app.running import Means
+from meterhouse.app.script_syntax import ScriptChecker
 from meterhouse.app.table_ports import TableFiles
 from meterhouse.core.instant import Instant
 
@@ -67,6 +68,8 @@ class Context:
     forwarding: ForwardMeans
     archive: ArchiveStore
     links: LinkSigner
+    #: what knows whether scripts are valid
+    scripts: ScriptChecker
     #: what making files of invoices needs, for who asks
     file_means: Callable[[str], FileMeans]
     #: the formats that files of invoices are made in

@@ -79,10 +79,14 @@ def logged_action(activities: Activities, *, at: Instant, actor: str) -> Action:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """Fields and what they become: values, and expressions over the record as it was."""
+    """Fields and what they become: values, and expressions over the record as it was.
+
+    Those of ``unset`` go; a record that does not have one stays as it is.
+    """
 
     values: Mapping[str, JsonValue] = field(default_factory=dict)
     expressions: Mapping[str, Expression] = field(default_factory=dict)
+    unset: Sequence[str] = ()
 
     def applied(self, record: Record, *, at: Instant) -> Record:
         """Return a corrected copy. Raises ``ExpressionError``."""
@@ -91,6 +95,8 @@ class Correction:
             for path, expression in self.expressions.items()
         }
         changed = dict(record)
+        for path in self.unset:
+            _unset(changed, path)
         for path, value in {**self.values, **computed}.items():
             _set(changed, path, value)
             if isinstance(value, list | dict) and not _readable(changed):
@@ -117,6 +123,17 @@ def _set(record: Record, path: str, value: JsonValue) -> None:
         return
     record[first] = dict(inner)
     _set(record[first], rest, value)
+
+
+def _unset(record: Record, path: str) -> None:
+    """Take a field away, by the rule of ``_set``."""
+    first, dot, rest = path.partition(".")
+    inner = record.get(first)
+    if path in record or not dot or not isinstance(inner, dict):
+        record.pop(path, None)
+        return
+    record[first] = dict(inner)
+    _unset(record[first], rest)
 
 
 def list_suspended(
@@ -152,8 +169,9 @@ def correct(
     Raises ``ConflictError`` naming the records that an expression cannot be computed for.
     """
     expressions = {path: e.text for path, e in correction.expressions.items()}
+    unset = {"unset": list(correction.unset)} if correction.unset else {}
     done = action.note(
-        "correct", chosen, values=dict(correction.values), expressions=dict(expressions)
+        "correct", chosen, values=dict(correction.values), expressions=dict(expressions), **unset
     )
 
     def change(records: Sequence[tuple[int, Record]]) -> list[Record]:

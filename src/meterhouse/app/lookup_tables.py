@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from meterhouse.app.listing import found
 from meterhouse.app.page import Page
-from meterhouse.app.table_ports import TableDraft, TableFiles, Tables
+from meterhouse.app.ports import Streams
+from meterhouse.app.table_ports import TableDraft, TableFile, TableFiles, Tables
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import Record
 from meterhouse.core.problem import DefinitionError, NotFoundError, Problem
 from meterhouse.core.reading import shown
 from meterhouse.core.revision import check_revision
+from meterhouse.streams.graph import read_graph
 from meterhouse.streams.lookup_table import (
     COLUMNS_MAX,
     LookupTable,
@@ -22,16 +24,20 @@ from meterhouse.streams.lookup_table import (
     key_problems,
     name_problems,
 )
+from meterhouse.streams.nodes.lookup import LookupParams
+from meterhouse.streams.record import StreamDefinition
 
 FIELD_TYPES = ("string", "number", "boolean")
 FORMATS = ("csv", "parquet")
+_FORCE = "mend the file, or upload it with --force (HTTP: force=true)"
 
 
 @dataclass(frozen=True, slots=True)
 class TableUpload:
     """What is uploaded. Without ``keys`` or ``fields``, those of the version before hold on.
 
-    ``format`` is told by the suffix of the path unless given.
+    ``format`` is told by the suffix of the path unless given. ``force`` takes a table without rows,
+    or without columns that streams look up, too.
     """
 
     name: str
@@ -39,10 +45,15 @@ class TableUpload:
     format: str | None = None
     keys: tuple[str, ...] | None = None
     fields: Mapping[str, str] | None = field(default=None)
+    force: bool = False
+
+
+class TableLedger(Tables, Streams, Protocol):
+    """The tables, and the streams that use them."""
 
 
 def upload_table(
-    tables: Tables,
+    tables: TableLedger,
     files: TableFiles,
     upload: TableUpload,
     *,
@@ -70,6 +81,8 @@ def upload_table(
     if len(read.columns) > COLUMNS_MAX:
         message = f"are {len(read.columns)}"
         problems.append(Problem("columns", message, f"at most {COLUMNS_MAX} are allowed"))
+    if not upload.force:
+        problems += _missed(tables, known, read)
     _refuse(upload, problems)
     draft = TableDraft(
         new_id(), upload.name, sha256, read.rows, read.columns, keys, same[2], at=at, by=by
@@ -78,6 +91,36 @@ def upload_table(
         version = tables.add_table_version(draft, kept.publish)
     tables.sweep_tables(files.sweep)
     return version, True
+
+
+def _missed(tables: TableLedger, known: LookupTable | None, read: TableFile) -> list[Problem]:
+    """List what streams would miss in a version: rows, and columns that they name."""
+    problems: list[Problem] = []
+    if not read.rows:
+        problems.append(Problem("rows", "are none: no record would find one", _FORCE))
+    if known is None:
+        return problems
+    names = (known.name, known.id)
+    for stream_name in tables.streams_of_table(known.name):
+        stream = tables.stream(stream_name)
+        for column in [] if stream is None else _looked_up(stream, names):
+            if column not in read.columns:
+                message = f"is not there, and stream {shown(stream_name)} looks it up"
+                problems.append(Problem(f"columns.{column}", message, _FORCE))
+    return problems
+
+
+def _looked_up(stream: StreamDefinition, names: Collection[str]) -> list[str]:
+    """Return the columns that a stream names of the newest version of a table, in order."""
+    asked: list[str] = []
+    graph, _ = read_graph(stream.document)
+    for node in () if graph is None else graph.nodes:
+        params = node.params
+        if not isinstance(params, LookupParams) or params.version or params.table not in names:
+            continue
+        asked += [key.column for key in params.keys]
+        asked += [column for column, _ in params.fields or ()]
+    return list(dict.fromkeys(asked))
 
 
 def _check(upload: TableUpload, fields: Mapping[str, str]) -> None:

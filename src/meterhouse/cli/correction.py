@@ -22,10 +22,12 @@ from meterhouse.cli.output import (
     write_text,
 )
 from meterhouse.cli.stream import AtOption, QuietOption, SeedOption, StreamName, TakeOverOption
-from meterhouse.core.json_text import json_text
+from meterhouse.core.json_text import field_value, json_text
 
 if TYPE_CHECKING:
-    from meterhouse.app.correcting import Action
+    from collections.abc import Sequence
+
+    from meterhouse.app.correcting import Action, Correction
     from meterhouse.app.correction_ports import SuspenseEntry, SuspenseSummary
     from meterhouse.bootstrap import Installation
 
@@ -44,6 +46,10 @@ SummaryOption = Annotated[
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=JSON", help="Set a field; may be given several times."),
+]
+UnsetOption = Annotated[
+    list[str] | None,
+    typer.Option("--unset", metavar="FIELD", help="Take a field away; may be given repeatedly."),
 ]
 ExpressionOption = Annotated[
     list[str] | None,
@@ -94,7 +100,7 @@ def show(call: Call, id: RecordId) -> None:
 @command(
     app,
     """meterhouse correction fix 17 --set 'region="EMEA"'""",
-    "meterhouse correction fix 17 --set value=12.5 --set billable=true",
+    "meterhouse correction fix 17 --set value=12.5 --set billable=true --unset vlaue",
     "meterhouse correction fix --all --reason value_too_precise "
     "--expression 'value=round(value, 18)'",
 )
@@ -103,6 +109,7 @@ def fix(
     ids: RecordIds = None,
     *,
     assignments: SetOption = None,
+    unset: UnsetOption = None,
     expressions: ExpressionOption = None,
     every: EveryOption = False,
     wanted: Wanted,
@@ -111,23 +118,37 @@ def fix(
     from meterhouse.app import correcting
 
     correction = correcting.Correction(
-        read_assignments(assignments or ()), read_expressions(expressions or ())
+        read_assignments(assignments or ()), read_expressions(expressions or ()), unset or ()
     )
-    if not assignments and not expressions:
-        hint = "give --set FIELD=JSON or --expression FIELD=EXPRESSION"
+    if not assignments and not expressions and not unset:
+        hint = "give --set FIELD=JSON, --expression FIELD=EXPRESSION or --unset FIELD"
         raise WrongUsage("no field is named", hint=hint)
     wanted.check(ids, every=every)
     with call.opened() as house:
         chosen = wanted.chosen(house.ledger, ids)
         action = _action(house)
+        before = [correcting.find_suspended(house.ledger, id) for id in ids or ()]
         fixed = correcting.correct(house.ledger, chosen, correction=correction, action=action)
         if ids and len(fixed) == 1:
             _write_one(call, correcting.find_suspended(house.ledger, fixed[0]))
         else:
             _write_done("corrected", fixed, as_json=call.as_json)
+    for field in _new_fields(correction, before):
+        note(f"{field} is a new field; if it is not meant, --unset {field} takes it away")
     if not call.as_json:
         which, what = (fixed[0], "it") if len(fixed) == 1 else ("--all", "them")
         note(f"`meterhouse correction requeue {which}` lets {what} enter the stream's next run")
+
+
+def _new_fields(correction: Correction, before: Sequence[SuspenseEntry]) -> list[str]:
+    """Return the fields that none of the records had."""
+    records = [entry.suspended.record or {} for entry in before]
+    named = {**correction.values, **correction.expressions}
+    return [
+        path
+        for path in named
+        if records and all(field_value(record, path) is None for record in records)
+    ]
 
 
 @command(app, "meterhouse correction delete 17 18")

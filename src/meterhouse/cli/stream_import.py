@@ -106,11 +106,17 @@ def import_(
 
 
 def validate(call: Call, file: StreamFile) -> None:
-    """Check a stream without storing it; every problem is listed."""
+    """Check a stream, and the syntax of its scripts, without storing it or running anything."""
     from meterhouse.app.definitions import read_one
+    from meterhouse.app.script_syntax import script_problems
+    from meterhouse.bootstrap import script_checker
+    from meterhouse.core.problem import DefinitionError
+    from meterhouse.core.reading import shown
     from meterhouse.streams.graph import load_graph
 
     graph = load_graph(read_one(read_text(file), what=file_name(file)))
+    if problems := script_problems(graph, script_checker()):
+        raise DefinitionError(problems, what=f"The stream {shown(graph.name)}")
     nodes, edges = len(graph.nodes), len(graph.edges)
     note_silent(graph)
     call.tell(

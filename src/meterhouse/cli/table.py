@@ -43,6 +43,10 @@ FieldOption = Annotated[
         help="The type of a column: string, number or boolean. As before if none.",
     ),
 ]
+ForceOption = Annotated[
+    bool,
+    typer.Option("--force", help="Take it without rows or columns that streams look up, too."),
+]
 VersionOption = Annotated[
     int | None,
     typer.Option("--version", metavar="V", min=1, help="Of this version; the latest if none."),
@@ -62,12 +66,13 @@ def upload(
     key: KeyOption = None,
     field: FieldOption = None,
     format_: FormatOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Make a file the newest version of a table. Runs that begin from now on use it."""
     from meterhouse.app.lookup_tables import TableUpload, upload_table
 
     fields = None if not field else dict(_field(text) for text in field)
-    wanted = TableUpload(name, file, format_, tuple(key) if key else None, fields)
+    wanted = TableUpload(name, file, format_, tuple(key) if key else None, fields, force)
     with call.opened() as house:
         version, is_new = upload_table(
             *(house.ledger, house.tables(), wanted),

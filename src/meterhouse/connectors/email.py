@@ -126,6 +126,11 @@ class Email:
     def _message(self, item: ForwardItem) -> EmailMessage:
         record: Record = parse_json(item.text, nesting_max=_NESTING_MAX)
         mailing = self._params.mailing
+        if (missing := mailing.missing(record)) is not None:
+            raise _Unfit(
+                f"the record has no {missing.path}, which the mail names (say missing: empty in "
+                "the writer if it may be left out)"
+            )
         message = EmailMessage(policy=SMTP_LINES)
         message["From"] = mailing.sender
         message["To"] = ", ".join(_address(filled(to, record)) for to in mailing.to)

@@ -167,7 +167,7 @@ class UsageFiles:
     ) -> Iterator[ReadChunk]:
         """Read one member: texts as they are unpacked, others from a temporary file."""
         archive, name = place
-        kind = format or file_format(opening.file)
+        kind = format or file_format(opening.file, member_of=name)
         if kind in _TEXT_FORMATS:
             with archive.open(name) as stream:
                 yield from text_parts(stream, opening, asked=asked, format=kind)

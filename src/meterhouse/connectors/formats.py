@@ -30,6 +30,13 @@ _SUFFIXES = {
 }
 _PACKED = (".gz", ".bz2", ".xz", ".zst")
 _TEXT_FORMATS = frozenset({"ndjson", "json", "csv"})
+#: How files begin that are no texts, what they are, and what to do about it.
+_MARKS = {
+    b"PAR1": ("Parquet", "set format of the reader to parquet, or name it .parquet"),
+    b"Obj\x01": ("Avro", "set format of the reader to avro, or name it .avro"),
+    b"PK\x03\x04": ("a workbook or an archive", "name it .zip, or set format to xlsx"),
+}
+_MARK_BYTES = 4
 _FORMATS = "ndjson, json, csv, parquet, avro or xlsx"
 
 
@@ -44,12 +51,21 @@ class Opening:
     options: FileOptions
 
 
-def file_format(file: InputFile) -> str:
-    """Return the format that a file's name tells. Raises ``InputError``."""
+def file_format(file: InputFile, *, member_of: str | None = None) -> str:
+    """Return the format that a file's name tells. Raises ``InputError``.
+
+    ``member_of`` is the archive that it lies in.
+    """
     path = PurePath(file.path.lower())
     packed = path.suffix in _PACKED
     found = _SUFFIXES.get(PurePath(path.stem).suffix if packed else path.suffix)
     if found is None or (packed and found not in _TEXT_FORMATS):
+        if member_of is not None:
+            hint = (
+                f"set members of the reader to those that are usage, such as *.csv, or its "
+                f"format to {_FORMATS}"
+            )
+            raise unreadable(file, "the name of this member does not tell its format", hint=hint)
         endings = ", ".join([*_SUFFIXES, ".zip", ".ndjson.gz", ".csv.gz"])
         hint = f"set format of the reader to {_FORMATS}, or use {endings}"
         raise unreadable(file, "its name does not tell its format", hint=hint)
@@ -85,6 +101,7 @@ def text_parts(
     source: ByteSource, opening: Opening, *, asked: Asked, format: str
 ) -> Iterator[ReadChunk]:
     """Yield the records of a text in parts of any size."""
+    source = _refuse_binary(source, opening.file, format)
     match format:
         case "ndjson":
             from meterhouse.connectors.ndjson.reader import read_ndjson
@@ -100,3 +117,25 @@ def text_parts(
     dialect = opening.options.csv
     text = recoded(source, dialect.encoding)
     return read_csv(text, asked, file=opening.file, dialect=dialect)
+
+
+class _Begun:
+    """A text of which the first bytes were looked at."""
+
+    def __init__(self, first: bytes, rest: ByteSource) -> None:
+        self._first = first
+        self._rest = rest
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes, fewer only at the end."""
+        data, self._first = self._first[:size], self._first[size:]
+        return data + (self._rest.read(size - len(data)) or b"") if len(data) < size else data
+
+
+def _refuse_binary(source: ByteSource, file: InputFile, format: str) -> ByteSource:
+    """Refuse a text that begins as a file of another format does; return it from its beginning."""
+    first = source.read(_MARK_BYTES) or b""
+    for mark, (name, remedy) in _MARKS.items():
+        if first.startswith(mark):
+            raise unreadable(file, f"it is {name}, and is read as {format}", hint=remedy)
+    return _Begun(first, source)

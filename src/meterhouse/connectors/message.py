@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from meterhouse.core.json_names import count_names, may_repeat, repeated_name
 from meterhouse.core.json_text import Record, parse_json
 from meterhouse.core.reading import shown
 from meterhouse.engine.batch import Origin, UsageBatch
@@ -30,6 +31,8 @@ def records_of(payload: bytes) -> list[Record]:
         value = parse_json(payload)
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8: byte {error.start} of the message") from None
+    if may_repeat(payload, count_names(value)) and (name := repeated_name(payload)) is not None:
+        raise ValueError(f"names {shown(name)} twice, and which value is meant cannot be known")
     if isinstance(value, dict):
         return [value]
     if isinstance(value, list):

@@ -45,6 +45,7 @@ def open_notification_email(
             "to": ["${payload.to}"],
             "subject": "${payload.subject}",
             "text": "${payload.text}",
+            "missing": "empty",
         }
     )
     params = read_email_writer(reading)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from meterhouse.sandbox.limits import SandboxLimits
-from meterhouse.sandbox.outcome import ScriptEffects, ScriptOutcome
+from meterhouse.sandbox.outcome import ScriptEffects, ScriptOutcome, SyntaxFault
 from meterhouse.sandbox.python.session import PythonSession
 from meterhouse.sandbox.session import ScriptSession
 from meterhouse.streams.ports import JAVASCRIPT
@@ -34,6 +35,21 @@ class Sandbox:
         """Return a session for one run; a worker starts at the first use of its language."""
         given = {"at_us": at_us, "seed": seed, "shared_store": dict(shared_store or {})}
         return MixedSession(self.limits, given)
+
+    def check_syntax(
+        self, source: str, *, language: str = JAVASCRIPT, aggregates: bool = False
+    ) -> list[SyntaxFault]:
+        """Return where a text is no script of its language; nothing of it is run.
+
+        >>> Sandbox().check_syntax("let total = = 1;")
+        [SyntaxFault(line=1, column=13, message="Unexpected token '='")]
+        """
+        if language == PYTHON:
+            python = PythonSession(self.limits, at_us=0, seed=0, shared_store={})
+            with closing(python):
+                return python.check_syntax(source)
+        with closing(ScriptSession(self.limits, at_us=0, seed=0, shared_store={})) as session:
+            return session.check_syntax(source, aggregates=aggregates)
 
 
 class MixedSession:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 
 import jsonschema_rs
 
@@ -21,6 +22,8 @@ _NUMERIC = frozenset({"number", "integer"})
 _INT_DIGITS_MAX = 40
 #: A pattern that goes back and forth more often than this on one text counts as failed.
 _BACKTRACKS_MAX = 100_000
+#: So many rules that a record breaks are told.
+_FAULTS_MAX = 10
 
 
 class SchemaError(ValueError):
@@ -113,13 +116,13 @@ class SchemaCheck:
                 pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=_BACKTRACKS_MAX),
             )
         except (ValueError, TypeError, jsonschema_rs.ValidationError) as error:
-            raise SchemaError(str(error).partition("\n")[0]) from error
+            raise SchemaError(_with_place(error)) from error
         self._conversion = conversion_of(schema)
         # Draft 4 tells 5.0 from 5; here they are one number, however it is held.
         self._normalizes = "draft-04" in str(schema.get("$schema"))
 
     def check(self, record: Record) -> tuple[Record, str | None]:
-        """Return the record as it may leave, and ``None`` or the first rule that it breaks."""
+        """Return the record as it may leave, and ``None`` or the rules that it breaks."""
         present = {name: value for name, value in record.items() if value is not None}
         subject: Record = present if len(present) < len(record) else record
         if self._conversion is not None:
@@ -133,14 +136,27 @@ class SchemaCheck:
         return (record if subject is present else subject), None
 
     def _detail(self, subject: Record) -> str:
-        """Name the field, its value and the rule, in words that do not depend on how it is held."""
-        try:
-            self._validator.validate(_normal(subject))
-        except jsonschema_rs.ValidationError as error:
-            place = ".".join(str(part) for part in error.instance_path) or "record"
-            rules = [part for part in error.schema_path if isinstance(part, str)]
-            return f"{place}: {_shortened(error.message)} (rule {rules[-1] if rules else 'schema'})"
-        raise AssertionError("a record breaks a schema in one form and keeps it in another")
+        """Name fields, values and rules, in words that do not depend on how these are held."""
+        faults = islice(self._validator.iter_errors(_normal(subject)), _FAULTS_MAX + 1)
+        said = list(dict.fromkeys(map(_said, faults)))
+        assert said, "a record breaks a schema in one form and keeps it in another"
+        if len(said) > _FAULTS_MAX:
+            said[_FAULTS_MAX:] = ["and more"]
+        return "; ".join(said)
+
+
+def _said(error: jsonschema_rs.ValidationError) -> str:
+    place = ".".join(str(part) for part in error.instance_path) or "record"
+    rules = [part for part in error.schema_path if isinstance(part, str)]
+    return f"{place}: {_shortened(error.message)} (rule {rules[-1] if rules else 'schema'})"
+
+
+def _with_place(error: Exception) -> str:
+    """Say what is wrong with a schema, and where in it."""
+    said = str(error).partition("\n")[0]
+    if not isinstance(error, jsonschema_rs.ValidationError) or not error.instance_path:
+        return said
+    return f"{'.'.join(map(str, error.instance_path))}: {said}"
 
 
 def _normal(record: Record) -> Record:

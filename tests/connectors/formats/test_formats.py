@@ -244,8 +244,45 @@ def test_a_sheet_is_read_with_its_types(tmp_path: Path, read):
     ]
     assert list(seen.records) == [1, 3]
     assert read(path, options=FileOptions(sheet="Other")).values == [{"a": 1}]
-    with pytest.raises(InputError, match=r"no such sheet; it has 'Usage', 'Other'"):
+    with pytest.raises(InputError, match=r"no sheet 'Third'; it has 'Usage', 'Other'") as no:
         read(path, options=FileOptions(sheet="Third"))
+    assert "name one that it has" in no.value.hint
+
+
+def rewritten(path: Path, old: str, new: str) -> None:
+    """Change the XML of the first sheet."""
+    with zipfile.ZipFile(path) as book:
+        members = {name: book.read(name) for name in book.namelist()}
+    sheet = members["xl/worksheets/sheet1.xml"].decode()
+    assert old in sheet
+    members["xl/worksheets/sheet1.xml"] = sheet.replace(old, new).encode()
+    with zipfile.ZipFile(path, "w") as book:
+        for name, content in members.items():
+            book.writestr(name, content)
+
+
+def test_a_row_with_an_error_or_a_formula_without_a_result_is_no_record(tmp_path: Path, read):
+    path = tmp_path / "u.xlsx"
+    rows = [["a", "b"], [1, "#REF!"], ["#DIV/0!", 2], [3, "=1+2"], [4, "=2+2"], ["=T(4)", 5]]
+    workbook(path, {"Usage": [*rows, [6, 7]]})
+    rewritten(path, "<f>2+2</f><v></v>", "<f>2+2</f><v>4</v>")
+    rewritten(path, '<c r="A6"><f>T(4)</f><v></v>', '<c r="A6" t="str"><f>T(4)</f><v></v>')
+
+    result = read(path)
+
+    assert result.bad == {
+        1: "holds #REF! in cell B2",
+        2: "holds #DIV/0! in cell A3",
+        3: "holds a formula without a stored value in cell B4",
+    }
+    assert result.values == [{"a": 4, "b": 4}, {"b": 5}, {"a": 6, "b": 7}]
+
+
+def test_a_header_with_an_error_is_refused(tmp_path: Path, read):
+    path = tmp_path / "u.xlsx"
+    workbook(path, {"Usage": [["a", "#NAME?"], [1, 2]]})
+    with pytest.raises(InputError, match=r"its header holds #NAME\? in column B"):
+        read(path)
 
 
 def test_a_cell_that_the_header_does_not_name_is_unreadable(tmp_path: Path, read):
@@ -259,10 +296,11 @@ def test_a_cell_that_the_header_does_not_name_is_unreadable(tmp_path: Path, read
     ]
 
 
-def test_a_formula_is_its_last_value_and_is_never_run(tmp_path: Path, read):
+def test_a_formula_is_its_stored_value_and_is_never_run(tmp_path: Path, read):
     path = tmp_path / "u.xlsx"
     workbook(path, {"S": [["a", "b"], ["=1+1", "x"]]})
-    assert read(path).values == [{"b": "x"}]
+    rewritten(path, "<f>1+1</f><v></v>", "<f>1+1</f><v>3</v>")
+    assert read(path).values == [{"a": 3, "b": "x"}]
 
 
 def test_a_large_sheet_is_columns(tmp_path: Path, read):
@@ -447,3 +485,30 @@ def test_a_list_of_nothing_has_no_end_and_is_refused(tmp_path: Path, read, items
         fastavro.writer(made, schema, [{"a": []}])
     with pytest.raises(InputError, match="items that take no bytes"):
         read(path)
+
+
+# ---------------------------------------------------------------- what is another format
+
+
+@pytest.mark.parametrize("format", ["csv", "ndjson", "json"])
+def test_parquet_that_is_read_as_text_is_called_by_its_name(tmp_path: Path, read, format):
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "usage.dat"
+    pq.write_table(pa.table({"a": [1]}), path)
+    with pytest.raises(InputError, match=f"it is Parquet, and is read as {format}") as refused:
+        read(path, format=format)
+    assert "set format of the reader to parquet" in refused.value.hint
+
+
+def test_a_member_without_a_format_proposes_to_name_the_members(tmp_path: Path, read):
+    path = tmp_path / "usage.zip"
+    with zipfile.ZipFile(path, "w") as book:
+        book.writestr("a.csv", "a\n1\n")
+        book.writestr("readme.txt", "hello")
+    with pytest.raises(
+        InputError, match=r"usage.zip!readme.txt cannot be read: the name"
+    ) as refused:
+        read(path)
+    assert "set members of the reader" in refused.value.hint
+    assert read(path, options=FileOptions(members="*.csv")).values == [{"a": "1"}]

@@ -199,6 +199,12 @@ def test_a_table_that_is_missing_or_lacks_a_column_fails_the_run(params: dict, s
     assert raised.value.hint
 
 
+def test_a_version_that_is_missing_points_to_the_versions():
+    with pytest.raises(TableUnfit) as raised:
+        ran(lookup(version=7), [], TITLES, columnar=False)
+    assert "`meterhouse table versions 't'`" in raised.value.hint
+
+
 def test_key_columns_that_are_not_unique_fail_the_run():
     table = Table(records_of('{"a":1,"b":1}\n{"a":2}\n{"a":1.0,"b":2}'), ("a", "b"))
     with pytest.raises(TableUnfit, match=r"has \[1\] as a in row 1 and 3"):

@@ -31,7 +31,8 @@ from meterhouse.core.suspense import Reason
 
 ID_MAX = 2**63 - 1
 #: The members of a body that choose records, and those that say what becomes of them.
-CHOICE, FIX = ("ids", "filter"), ("values", "expressions")
+CHOICE, FIX = ("ids", "filter"), ("values", "expressions", "unset")
+FIELDS_UNSET_MAX = 1_000
 _FILTERS = ("stream", "node", "reason", "run", "state", "since", "until", "text")
 _REASONS = [reason.value for reason in Reason]
 
@@ -54,6 +55,9 @@ _SET: dict[str, Schema] = {
         "additionalProperties": NAME,
         "description": "Fields and what they become, computed for each record",
     },
+    "unset": nullable(
+        {**array(NAME, items_max=FIELDS_UNSET_MAX), "description": "Fields that are to go"}
+    ),
 }
 _ANY_OF = {"anyOf": [{"required": [name]} for name in FIX]}
 CHOICE_SCHEMAS: dict[str, Schema] = {
@@ -167,15 +171,19 @@ def _filter(reading: Reading) -> GivenFilter:
 
 
 def read_correction(body: JsonValue, *, beside: tuple[str, ...] = ()) -> Correction:
-    """Read ``values`` and ``expressions``, of which there is at least one field."""
+    """Read ``values``, ``expressions`` and ``unset``, of which there is at least one field."""
     reading = Reading(body, known=(*FIX, *beside), what="fix")
     values = reading.json_object("values")
     expressions = _expressions(reading)
-    if not values and not expressions and not reading.problems:
+    unset = reading.json_list("unset", items_max=FIELDS_UNSET_MAX)
+    for position, name in enumerate(unset):
+        if not isinstance(name, str) or not name:
+            reading.fail(f"unset[{position}]", f"is {shown(name)}, not the name of a field")
+    if not values and not expressions and not unset and not reading.problems:
         reading.fail("values", "names no field", 'such as {"values": {"region": "EMEA"}}')
     if reading.problems:
         raise DefinitionError(reading.problems, what="The fix")
-    return Correction(values, expressions)
+    return Correction(values, expressions, unset)
 
 
 def _expressions(reading: Reading) -> dict[str, Expression]:

@@ -94,6 +94,9 @@ async def upload_lookup_table(
     field: Annotated[
         list[str] | None, Query(description="Types of columns, as `credits=number`; as before")
     ] = None,
+    force: Annotated[
+        bool, Query(description="Take it without rows or columns that streams look up, too")
+    ] = False,
 ) -> Response:
     """Make a file the newest version of a table; a table that is new needs `create:tables` too.
 
@@ -110,7 +113,7 @@ async def upload_lookup_table(
             async for part in body_parts(request, limit=call.context.limits.bulk_bytes):
                 await run_in_threadpool(file.write, part)
         keys = None if key is None else tuple(key)
-        upload = TableUpload(id, path, FORMATS[media_type], keys, fields)
+        upload = TableUpload(id, path, FORMATS[media_type], keys, fields, force)
         version, is_new = await run_in_threadpool(_uploaded, call, upload)
     return answer(version.to_api() | {"new": is_new}, status=201 if is_new else 200)
 

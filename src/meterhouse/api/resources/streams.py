@@ -41,6 +41,7 @@ from meterhouse.api.schemas import (
     whole,
 )
 from meterhouse.app.ports import Ledger
+from meterhouse.app.script_syntax import script_problems
 from meterhouse.app.secrets import find_secret
 from meterhouse.app.stream_import import (
     Imported,
@@ -294,6 +295,8 @@ def validate_stream(call: ThisCall) -> Response:
     """Check a document without keeping it; one with obstacles may be kept, and cannot run yet."""
     document = call.json()
     graph, problems = read_graph(document)
+    if graph is not None:
+        problems = script_problems(graph, call.context.scripts)
     lacking = [] if graph is None else obstacles(graph, call.context.means().services)
     body = {"valid": not problems, "errors": errors_of(problems, body=document)}
     return answer(body | {"obstacles": errors_of(lacking, body=document)})

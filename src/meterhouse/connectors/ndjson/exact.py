@@ -10,6 +10,7 @@ from json import JSONDecodeError
 import msgspec
 
 from meterhouse.connectors.lines import raw_text
+from meterhouse.core.json_names import count_names, may_repeat, repeated_name
 from meterhouse.core.json_text import (
     NESTING_MAX,
     JsonValue,
@@ -18,6 +19,7 @@ from meterhouse.core.json_text import (
     json_fault,
     parse_json,
 )
+from meterhouse.core.reading import shown
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.streams.ports import ReadChunk, Unreadable
 
@@ -57,7 +59,7 @@ def exact_chunk(lines: Sequence[bytes], numbers: Iterable[int], *, source: int) 
 
 
 def _sound_records(lines: Sequence[bytes]) -> list[Record] | None:
-    """Read lines that are all records without nulls and deep nesting; else ``None``."""
+    """Read lines that are all records without deep nesting or a name twice; else ``None``."""
     decode = _DECODER.decode
     try:
         records = [decode(line) for line in lines]
@@ -70,9 +72,17 @@ def _sound_records(lines: Sequence[bytes]) -> list[Record] | None:
     brackets = text.count(b"{") + text.count(b"[") - len(lines)
     if brackets >= NESTING_MAX and any(map(_may_nest_deep, lines)):
         return None
+    # Without an inner bracket, the names are those of the records.
+    names = sum(map(len if brackets <= 0 else count_names, records))
+    if may_repeat(text, names) and any(map(_repeats, lines, records)):
+        return None
     if b"null" in text:
         return [_without_nulls(record) for record in records]
     return records
+
+
+def _repeats(line: bytes, record: Record) -> bool:
+    return may_repeat(line, count_names(record)) and repeated_name(line) is not None
 
 
 def _may_nest_deep(line: bytes) -> bool:
@@ -97,6 +107,8 @@ def _record_or_detail(line: bytes) -> Record | str:
         return str(error)
     if not isinstance(value, dict):
         return f"not a JSON object but {_NAMES[type(value)]}"
+    if may_repeat(line, count_names(value)) and (name := repeated_name(line)) is not None:
+        return f"names {shown(name)} twice, and which value is meant cannot be known"
     return _without_nulls(value)
 
 

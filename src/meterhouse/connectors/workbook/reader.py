@@ -1,7 +1,8 @@
 """XLSX inputs: the rows of one sheet; the first that is not empty names the fields.
 
 Offsets are row numbers from 0, as the spreadsheet counts them less one. Numbers are the shortest
-decimal texts of the doubles that the file has, dates and times ISO texts.
+decimal texts of the doubles that the file has, dates and times ISO texts. A row with an error, such
+as ``#REF!``, or with a formula whose result was not stored is no record.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from meterhouse.connectors.chunking import ROWS_MAX
 from meterhouse.connectors.declared import typed_chunk
 from meterhouse.connectors.layout import in_columns
 from meterhouse.connectors.opened import unreadable
-from meterhouse.connectors.workbook.child import REFUSED
+from meterhouse.connectors.workbook.child import NO_SHEET, REFUSED
 from meterhouse.core.json_text import JsonValue, Record, json_text
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.streams.ports import InputFile, ReadChunk, Unreadable
@@ -35,12 +36,13 @@ from meterhouse.streams.ports import InputFile, ReadChunk, Unreadable
 MEMORY_BYTES = 512 << 20
 _CPU_SECONDS_MIN = 2
 #: Beyond the least, a second for so many bytes of the unpacked workbook.
-_BYTES_PER_SECOND = 8 << 20
+_BYTES_PER_SECOND = 4 << 20
 #: No larger workbook is parsed: what its sheets take in memory is several times as much.
 _UNPACKED_BYTES_MAX = 160 << 20
 _GROUP_ROWS = 20_000
 _CHILD = Path(__file__).with_name("child.py")
 _HINT = "save it anew, or export the sheet as CSV"
+_SHEET_HINT = "name one that it has as `sheet`; without one, the first is read"
 _ROW = msgspec.json.Decoder(list, float_hook=Decimal)
 
 
@@ -71,11 +73,12 @@ def read_workbook(
                     child.kill()
         complaint.seek(0)
         if child.returncode:
-            raise unreadable(file, _reason(child.returncode, complaint.read()), hint=_HINT)
+            hint = _SHEET_HINT if child.returncode == NO_SHEET else _HINT
+            raise unreadable(file, _reason(child.returncode, complaint.read()), hint=hint)
 
 
 def _reason(code: int, complaint: bytes) -> str:
-    if code == REFUSED:
+    if code in {REFUSED, NO_SHEET}:
         return f"XLSX: {complaint.decode('utf-8', 'replace')}"
     if code == -signal.SIGXCPU:
         return "XLSX: it takes more time than a workbook may"
@@ -90,9 +93,11 @@ class _Header:
 
     names: Sequence[str]
 
-    def record(self, cells: Sequence[JsonValue]) -> Record | str:
-        """Return the record of a row, or what is wrong with it."""
+    def record(self, cells: Sequence[JsonValue], *, number: int) -> Record | str:
+        """Return the record of a row, counted from 0, or what is wrong with it."""
         for place, cell in enumerate(cells):
+            if isinstance(cell, dict):
+                return f"holds {cell['broken']} in cell {column_letters(place)}{number + 1}"
             if cell is not None and not (place < len(self.names) and self.names[place]):
                 return f"has a cell in column {place + 1}, which the header does not name"
         pairs = zip(self.names, cells, strict=False)
@@ -118,7 +123,29 @@ def _chunks(rows: IO[bytes], asked: Asked, file: InputFile) -> Iterator[ReadChun
         yield _chunk(group, header, asked, small=first and len(group) < ROWS_MAX)
 
 
+def column_letters(place: int) -> str:
+    """Return how a spreadsheet names a column, counted from 0.
+
+    >>> column_letters(0), column_letters(25), column_letters(26)
+    ('A', 'Z', 'AA')
+    """
+    letters = ""
+    while place >= 0:
+        place, last = divmod(place, 26)
+        letters = chr(ord("A") + last) + letters
+        place -= 1
+    return letters
+
+
+def _raw(cells: Sequence[JsonValue]) -> str:
+    return json_text([cell["broken"] if isinstance(cell, dict) else cell for cell in cells])
+
+
 def _header(cells: Sequence[JsonValue], file: InputFile) -> _Header:
+    for place, cell in enumerate(cells):
+        if isinstance(cell, dict):
+            detail = f"its header holds {cell['broken']} in column {column_letters(place)}"
+            raise unreadable(file, detail, hint="write the name of the column into that cell")
     names = [
         "" if cell is None else cell if isinstance(cell, str) else json_text(cell) for cell in cells
     ]
@@ -136,9 +163,9 @@ def _chunk(
     origins: list[tuple[int, int]] = []
     bad: list[Unreadable] = []
     for number, cells in group:
-        record = header.record(cells)
+        record = header.record(cells, number=number)
         if isinstance(record, str):
-            bad.append(Unreadable(number, json_text(cells), record))
+            bad.append(Unreadable(number, _raw(cells), record))
         else:
             rows.append(record)
             origins.append((asked.source, number))
@@ -146,7 +173,7 @@ def _chunk(
     written = dict(group)
 
     def as_written(offset: int) -> tuple[str, Record]:
-        record = header.record(written[offset])
+        record = header.record(written[offset], number=offset)
         assert isinstance(record, dict)
         return json_text(written[offset]), record
 

@@ -22,6 +22,7 @@ from meterhouse.sandbox.errors import (
 )
 from meterhouse.sandbox.limits import Place, SandboxLimits, exceeded
 from meterhouse.sandbox.outcome import DELETED, LogLine, ScriptEffects, ScriptOutcome, SyntaxFault
+from meterhouse.sandbox.python.exactness import exact_source
 from meterhouse.sandbox.python.source import LINES_BEFORE, as_maker, column_of
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class PythonSession:
             _fed(worker, "_own = _define(_node, _seed, _values)", inputs=inputs)
             for part, source in (("transform", transform), ("flush", flush)):
                 if source is not None:
-                    _fed(worker, as_maker(_MAKER, source))
+                    _fed(worker, as_maker(_MAKER, exact_source(source)))
                     made = f"{_MAKER}(_own[0], _own[1], _own[2], _own[3], _shared)"
                     _fed(worker, f"_scripts[_node + '/{part}'] = {made}")
         self._names[node_id] = name

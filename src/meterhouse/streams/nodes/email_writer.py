@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from meterhouse.core.json_text import JsonValue
+from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.core.mail_server import ADDRESS, HOST, PORT_MAX, SECURITY
 from meterhouse.core.problem import Problem
 from meterhouse.core.reading import Reading, missing_or_shown, shown
@@ -19,7 +19,7 @@ from meterhouse.streams.nodes.http_auth import SecretMissing, chosen_credentials
 from meterhouse.streams.nodes.node import NodeType
 from meterhouse.streams.nodes.wallet_entry import read_wallet_entry
 from meterhouse.streams.parameters import whole_number
-from meterhouse.streams.placeholder import Template
+from meterhouse.streams.placeholder import FieldReference, Template
 from meterhouse.streams.world import Services
 
 KIND = "email"
@@ -27,18 +27,30 @@ RECIPIENTS_MAX = 100
 SECONDS_DEFAULT, SECONDS_MAX = 30, 300
 _KNOWN = (
     *("host", "port", "security", "secretsWalletEntry", "from", "to", "subject", "text"),
-    *("timeoutSeconds", *PATIENCE),
+    *("missing", "timeoutSeconds", *PATIENCE),
 )
+REFUSE, EMPTY = "refuse", "empty"
 
 
 @dataclass(frozen=True, slots=True)
 class Mailing:
-    """What one e-mail is made of. ``to`` may name fields of the record."""
+    """What one e-mail is made of. ``to`` may name fields of the record.
+
+    A record without a field of the subject or the text is refused unless ``missing_is_empty``.
+    """
 
     sender: str
     to: tuple[Template, ...]
     subject: Template
     text: Template
+    missing_is_empty: bool = False
+
+    def missing(self, record: Record) -> FieldReference | None:
+        """Return the first field of the subject or the text that a record should have."""
+        if self.missing_is_empty:
+            return None
+        named = (*self.subject.references, *self.text.references)
+        return next((field for field in named if field.value(record) is None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +130,12 @@ def _read_mailing(reading: Reading) -> Mailing | None:
     if subject is not None and any(isinstance(p, str) and _broken(p) for p in subject.parts):
         reading.fail("subject", "has a line break or a control character", "write one line")
     text = _template(reading, "text", reading.text("text", required=True))
+    missing = reading.text("missing") or REFUSE
+    if missing not in (REFUSE, EMPTY):
+        reading.fail("missing", f"is {shown(missing)}", f"use {REFUSE} or {EMPTY}")
     if sender is None or subject is None or text is None or not to:
         return None
-    return Mailing(sender, to, subject, text)
+    return Mailing(sender, to, subject, text, missing_is_empty=missing == EMPTY)
 
 
 def _read_recipients(reading: Reading) -> tuple[Template, ...]:

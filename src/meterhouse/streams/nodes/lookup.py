@@ -218,6 +218,8 @@ class _Lookup(NodeRun):
         if version is None:
             which = "" if number is None else f" in version {number}"
             hint = "`meterhouse table list` shows those that exist; `table upload` adds one"
+            if number is not None:
+                hint = f"`meterhouse table versions {name!r}` shows those that exist"
             raise self._unfit(f"there is no look-up table {shown(name)}{which}", hint=hint)
         asked = [key.column for key in self._params.keys]
         asked += [column for column, _ in self._params.fields or ()]
