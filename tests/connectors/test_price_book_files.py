@@ -26,7 +26,10 @@ def fault(text: str, what: str = "f.yaml") -> str:
     return str(problem)
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+BOOKS = sorted(path for path in EXAMPLES.glob("*.yaml") if "\nprices:" in path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", BOOKS, ids=lambda path: path.name)
 def test_a_book_has_one_hash_in_yaml_and_in_json(path):
     for document in read_documents(path.read_text("utf-8"), what=path.name):
         book = read_price_book(document.body)
