@@ -25,9 +25,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from meterhouse.core.aggregation import Aggregation
+    from meterhouse.core.charge import Charge, Rating
     from meterhouse.core.guiding_rule import Carry, Condition, GuidingRule, Operation
     from meterhouse.core.meter import Meter
     from meterhouse.core.meter_type import MeterType
+    from meterhouse.core.price_book import PriceBook
     from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
     from meterhouse.core.schedule import ResetSchedule
     from meterhouse.core.suspense import Reason
@@ -35,7 +37,18 @@ if TYPE_CHECKING:
     from meterhouse.engine.batch import UsageBatch
     from meterhouse.engine.plan import Flush, MeterPlan
     from meterhouse.engine.source import State
-    from meterhouse.library import Metered, Plan, SuspendedRecord, load, meter, read
+    from meterhouse.library import (
+        Metered,
+        Plan,
+        SuspendedRecord,
+        invoice,
+        load,
+        meter,
+        price_book,
+        rate,
+        read,
+    )
+    from meterhouse.rating.invoicing import InvoiceSums
 
 __version__ = "0.1.0"
 
@@ -43,10 +56,12 @@ __version__ = "0.1.0"
 _HOMES = {
     "Aggregation": "core.aggregation",
     "Carry": "core.guiding_rule",
+    "Charge": "core.charge",
     "Condition": "core.guiding_rule",
     "DefinitionError": "core.problem",
     "Flush": "engine.plan",
     "GuidingRule": "core.guiding_rule",
+    "InvoiceSums": "rating.invoicing",
     "Meter": "core.meter",
     "MeterPlan": "engine.plan",
     "MeterType": "core.meter_type",
@@ -54,25 +69,32 @@ _HOMES = {
     "MeterhouseError": "core.problem",
     "Operation": "core.guiding_rule",
     "Plan": "library",
+    "PriceBook": "core.price_book",
     "Problem": "core.problem",
+    "Rating": "core.charge",
     "Reason": "core.suspense",
     "ResetSchedule": "core.schedule",
     "State": "engine.source",
     "SuspendedRecord": "library",
     "Threshold": "core.threshold",
     "UsageBatch": "engine.batch",
+    "invoice": "library",
     "load": "library",
     "meter": "library",
+    "price_book": "library",
+    "rate": "library",
     "read": "library",
 }
 
 __all__ = [
     "Aggregation",
     "Carry",
+    "Charge",
     "Condition",
     "DefinitionError",
     "Flush",
     "GuidingRule",
+    "InvoiceSums",
     "Meter",
     "MeterPlan",
     "MeterType",
@@ -80,15 +102,20 @@ __all__ = [
     "MeterhouseError",
     "Operation",
     "Plan",
+    "PriceBook",
     "Problem",
+    "Rating",
     "Reason",
     "ResetSchedule",
     "State",
     "SuspendedRecord",
     "Threshold",
     "UsageBatch",
+    "invoice",
     "load",
     "meter",
+    "price_book",
+    "rate",
     "read",
 ]
 

@@ -1,7 +1,8 @@
-"""The library: metering as pure functions, for notebooks and tests, without a store.
+"""The library: metering and billing as pure functions, for notebooks and tests, without a store.
 
-``load`` definitions, ``read`` usage, ``meter`` it: nothing here keeps anything. The command line
-and the server do the same with a ledger around it.
+``load`` definitions, ``read`` usage, ``meter`` it, ``rate`` what came out of it by a
+``price_book``, ``invoice`` the charges: nothing here keeps anything. The command line and the
+server do the same with a ledger around it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,16 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from meterhouse.app.billing.periods import read_days
 from meterhouse.connectors.files import UsageFiles
+from meterhouse.connectors.price_book_files import read_documents
+from meterhouse.core.charge import Rating
 from meterhouse.core.instant import Instant, parse_instant
 from meterhouse.core.json_text import Record, parse_json
 from meterhouse.core.meter import Meter, NewMeter
 from meterhouse.core.meter_type import MeterType, read_meter_type
+from meterhouse.core.price_book import PriceBook
+from meterhouse.core.price_book_reading import read_price_book
 from meterhouse.core.problem import DefinitionError, MeterhouseError, NotFoundError, Problem
 from meterhouse.core.reading import Reading
 from meterhouse.core.suspense import Reason
@@ -26,6 +32,9 @@ from meterhouse.engine.batch import UsageBatch, concat_batches
 from meterhouse.engine.metering import Metering
 from meterhouse.engine.plan import Flush, MeterPlan
 from meterhouse.engine.source import State
+from meterhouse.rating import rate as rate_usage
+from meterhouse.rating.invoicing import InvoiceSums, invoiced
+from meterhouse.rating.records import metered_usage
 from meterhouse.streams.nodes.meter import read_plan
 from meterhouse.streams.parameters import exact
 from meterhouse.streams.ports import Unreadable
@@ -319,3 +328,60 @@ def _suspended(batch: UsageBatch, suspended: Sequence[tuple[int, Reason]]) -> li
             taken.rows(), taken.origins(), suspended, strict=True
         )
     ]
+
+
+# ---------------------------------------------------------------- billing
+
+
+def price_book(source: str | Path | Mapping[str, Any]) -> PriceBook:
+    """Read a price book: a path to a YAML or JSON file, or the same as an object.
+
+    Raises ``DefinitionError`` with every problem.
+    """
+    if isinstance(source, Mapping):
+        return read_price_book(exact(source))
+    documents = read_documents(Path(source).read_text("utf-8"), what=str(source))
+    if len(documents) != 1:
+        hint = "give a file with one price book, or each book as an object"
+        raise MeterhouseError(f"{source} holds {len(documents)} price books", hint=hint)
+    return read_price_book(documents[0].body)
+
+
+def rate(
+    golden: Iterable[Mapping[str, Any]],
+    book: PriceBook,
+    *,
+    plan: Plan,
+    period: str,
+    customer: str = "",
+) -> Rating:
+    """Rate golden records of a month (``2026-01``, in the zone of the book).
+
+    ``plan`` knows the categories of their meter types. What no price is for is ``unpriced``.
+    """
+    usage = [metered_usage(record, category=_category(plan, record)) for record in golden]
+    month = read_days(period).in_zone(book.timezone)
+    return rate_usage(book, usage, period=month, customer=customer)
+
+
+def _category(plan: Plan, record: Mapping[str, Any]) -> str:
+    name = record["meterTypeName"]
+    if name not in plan.meter_types:
+        known = ", ".join(sorted(plan.meter_types)) or "none"
+        hint = f"give the plan that metered the record; this one has {known}"
+        raise NotFoundError(f"The plan has no meter type {name!r}", hint=hint)
+    return plan.meter_types[name].category
+
+
+def invoice(rating: Rating, book: PriceBook, *, period: str) -> InvoiceSums:
+    """Return the lines, taxes and totals of an invoice over charges of a month.
+
+    Raises ``MeterhouseError`` where usage is unpriced: it would be left out.
+    """
+    if rating.unpriced:
+        first = rating.unpriced[0]
+        what = ", ".join(f"{name} {text}" for name, text in sorted(first.fields.items()))
+        hint = "add a price for it; `unpriced` of the rating lists all"
+        raise MeterhouseError(f"Usage has no price: {what} ({first.reason})", hint=hint)
+    month = read_days(period).in_zone(book.timezone)
+    return invoiced(book, rating.charges, period=month, at=month.end)

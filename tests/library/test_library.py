@@ -241,3 +241,44 @@ def test_a_null_of_an_arrow_table_is_an_absent_field() -> None:
 def test_what_is_no_table_of_records_is_refused(given: object, message: str) -> None:
     with pytest.raises(mh.MeterhouseError, match=message):
         mh.UsageBatch.from_arrow(given)
+
+
+# ---------------------------------------------------------------- billing
+
+BOOK: dict[str, Any] = {
+    "id": "calls",
+    "version": "1",
+    "currency": "EUR",
+    "valid": {"from": "2026-01-01"},
+    "timezone": "Etc/UTC",
+    "prices": [
+        {"sku": "call", "match": {"category": "DEFAULT"}, "model": "per_unit", "price": 0.1}
+    ],
+    "taxes": [{"category": "S", "rate": "21.00"}],
+}
+
+
+@pytest.fixture
+def golden(plan: mh.Plan, state: mh.State) -> list[Any]:
+    first = mh.meter([{"userId": "ann", "value": 3}], plan, state=state, at="2026-01-20T00:00Z")
+    return list(mh.meter([], plan, state=first.state, at="2026-02-01T00:00Z").golden)
+
+
+def test_golden_records_become_an_invoice_exactly(plan: mh.Plan, golden: list[Any]):
+    book = mh.price_book(BOOK)
+    rating = mh.rate(golden, book, plan=plan, period="2026-01", customer="ann")
+    sums = mh.invoice(rating, book, period="2026-01")
+    assert [str(line.charge.exact) for line in sums.lines] == ["0.3"]
+    assert (str(sums.totals.net), str(sums.totals.total)) == ("0.30", "0.36")
+
+
+def test_usage_without_a_price_is_not_invoiced(plan: mh.Plan, golden: list[Any]):
+    book = mh.price_book({**BOOK, "prices": [{**BOOK["prices"][0], "match": {"category": "L2"}}]})
+    rating = mh.rate(golden, book, plan=plan, period="2026-01")
+    with pytest.raises(mh.MeterhouseError, match="has no price.*no_price"):
+        mh.invoice(rating, book, period="2026-01")
+
+
+def test_records_of_another_plan_are_refused(golden: list[Any]):
+    with pytest.raises(mh.MeterhouseError, match="no meter type"):
+        mh.rate(golden, mh.price_book(BOOK), plan=mh.Plan(), period="2026-01")
