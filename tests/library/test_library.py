@@ -275,7 +275,7 @@ def test_golden_records_become_an_invoice_exactly(plan: mh.Plan, golden: list[An
 def test_usage_without_a_price_is_not_invoiced(plan: mh.Plan, golden: list[Any]):
     book = mh.price_book({**BOOK, "prices": [{**BOOK["prices"][0], "match": {"category": "L2"}}]})
     rating = mh.rate(golden, book, plan=plan, period="2026-01")
-    with pytest.raises(mh.MeterhouseError, match="has no price.*no_price"):
+    with pytest.raises(mh.MeterhouseError, match=r"has no price.*no_price"):
         mh.invoice(rating, book, period="2026-01")
 
 
