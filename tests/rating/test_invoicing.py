@@ -141,13 +141,30 @@ def test_a_maximum_of_certain_prices_leaves_the_others_alone() -> None:
     assert nets(sums) == ["60.00", "50.00", "0.00"]
 
 
-def test_a_percentage_is_rounded_on_each_line() -> None:
+def test_a_percentage_of_one_line_is_that_of_the_whole() -> None:
     off = Discount(DiscountKind.PERCENTAGE, Decimal(10))
     sums = invoiced(book(discounts=(off,)), [used("a", "12345", "0.0137")], period=OCTOBER, at=AT)
     (line,) = sums.lines
     assert line.shares == (Reduction("10 % discount", "discount", Decimal("16.91")),)
     assert line.net == Decimal("152.22")
     assert line.charge.net == Decimal("169.13")
+
+
+@pytest.mark.parametrize(("each", "net"), [("0.10", "95.00"), ("0.09", "85.50")])
+def test_a_percentage_is_rounded_once_however_many_lines_there_are(each: str, net: str) -> None:
+    off = Discount(DiscountKind.PERCENTAGE, Decimal(5))
+    lines = [charge(f"app-{n}", each) for n in range(1000)]
+    sums = invoiced(book(discounts=(off,)), lines, period=OCTOBER, at=AT)
+    assert sums.totals.net == Decimal(net)
+    assert min(line.net for line in sums.lines) >= 0
+
+
+def test_a_percentage_gives_back_of_negative_lines_what_it_took() -> None:
+    off = Discount(DiscountKind.PERCENTAGE, Decimal(10))
+    ours = book(discounts=(off,))
+    lines = [charge("a", "10.00"), charge("b", "-3.00")]
+    sums = invoiced(ours, lines, period=OCTOBER, at=AT)
+    assert nets(sums) == ["9.00", "-2.70"]
 
 
 def test_an_amount_is_shared_out_over_the_lines() -> None:

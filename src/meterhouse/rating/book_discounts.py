@@ -23,10 +23,10 @@ def discounted(
 ) -> list[InvoiceLine]:
     """Take the discounts of a price book off lines, one discount after the other.
 
-    A percentage is taken off each line and rounded there; of a negative line it gives back what a
-    discount took before. An amount is shared out over the lines by what they come to, by largest
-    remainder; it is at most what they come to. No line gets below 0. Discounts of usage are
-    of prices, never of books.
+    A percentage is one of what the lines come to together, rounded once; of negative lines it
+    gives back what a discount took before. It is shared out, like an amount, over the lines by what
+    they come to, by largest remainder; an amount is at most what they come to. No line gets
+    below 0. Discounts of usage are of prices, never of books.
     """
     made = list(lines)
     for discount in discounts:
@@ -34,7 +34,7 @@ def discounted(
             shares = _shares_of(made, discount.value, digits)
         else:
             assert discount.kind is DiscountKind.PERCENTAGE
-            shares = [_percent(line.net, discount.value, digits, rounding) for line in made]
+            shares = _percent(made, discount.value, digits, rounding)
         name = discount.name or _name(discount)
         made = [
             reduced(line, Reduction(name, "discount", share))
@@ -73,9 +73,20 @@ def _shares_of(lines: Sequence[InvoiceLine], amount: Decimal, digits: int) -> li
     return shares_over([line.net for line in lines], amount, digits=digits)
 
 
-def _percent(net: Decimal, percent: Decimal, digits: int, rounding: Rounding) -> Decimal:
-    share = rounded(EXACT.scaleb(EXACT.multiply(net, percent), -2), digits, rounding)
-    return min(share, net) if net > ZERO else max(share, net)
+def _percent(
+    lines: Sequence[InvoiceLine], percent: Decimal, digits: int, rounding: Rounding
+) -> list[Decimal]:
+    """Share out a percentage of lines above 0, and one of those below, each by itself."""
+    shares = [ZERO] * len(lines)
+    for sign in (1, -1):
+        sides = [EXACT.multiply(line.net, Decimal(sign)) for line in lines]
+        whole = EXACT.scaleb(EXACT.multiply(sum_of([max(s, ZERO) for s in sides]), percent), -2)
+        parts = shares_over(sides, rounded(whole, digits, rounding), digits=digits)
+        shares = [
+            EXACT.add(share, EXACT.multiply(part, Decimal(sign)))
+            for share, part in zip(shares, parts, strict=True)
+        ]
+    return shares
 
 
 def _name(discount: Discount) -> str:
