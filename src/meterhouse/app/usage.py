@@ -237,9 +237,16 @@ def _change(
 def query(ledger: Ledger, bucket: Bucket, wanted: Query) -> list[WindowTotal]:
     """Total what a meter took by windows in its time zone, ascending; empty ones are left out.
 
-    The windows of a period that add up to it do so exactly: of sums and counts.
+    The windows of a period that add up to it do so exactly: of sums and counts. Raises
+    ``DefinitionError`` where no record has the field that is grouped by.
     """
-    entries = list_usage(ledger, bucket, since=wanted.since, until=wanted.until, void=False)
+    entries = list(list_usage(ledger, bucket, since=wanted.since, until=wanted.until, void=False))
+    field = wanted.group_by
+    if field is not None and entries and all(field not in entry.fields for entry in entries):
+        known = ", ".join(sorted({name for entry in entries for name in entry.fields})) or "none"
+        hint = f"rules of this meter keep the fields {known}"
+        problem = Problem("groupBy", f"is {shown(field)}, which no record of the meter has", hint)
+        raise DefinitionError([problem], what="The query")
     return sorted(
         _totals(bucket.meter, entries, wanted), key=lambda total: (total.start, total.group or "")
     )
