@@ -241,7 +241,7 @@ def test_windows_add_up_to_the_period(meterhouse: Meterhouse, folder: Path) -> N
         groups = shown["groupBreakdowns"][0]["groups"]
         assert by_model == {g["fields"]["model"]: g["value"] for g in groups}
     refused = meterhouse.refused("usage", "query", key, "--user", "ann", "--group-by", "modell")
-    assert "rules of this meter keep the fields model" in refused
+    assert "keep the fields call, model" in refused
     days = meterhouse.json("usage", "query", key, "--user", "ann", "--from", "2026-03-28T23:00:00Z")
     assert days[0]["windowStart"] == "2026-03-28T23:00:00.000Z"
     assert days[0]["windowEnd"] == "2026-03-29T22:00:00.000Z"
