@@ -17,6 +17,7 @@ from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.ports import Draft, InvoiceHead, ManualLine
 from meterhouse.app.billing.price_books import mark_used
 from meterhouse.app.billing.usage import Gathered, gather
+from meterhouse.app.billing.windows import usage_by_day
 from meterhouse.app.listing import take
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, Charge, ChargeKind, Unpriced
@@ -108,6 +109,7 @@ def prepare(
         adjustments=late.lines,
         manual=[_by_hand(line, period) for line in _manual_lines(ledger, id)],
     )
+    by_day = usage_by_day(ledger, gathered.usage, book=book, customer=customer.id)
     issuer = find_issuer(ledger, customer.issuer)
     digits = currency_digits(book.currency)
     assert digits is not None, "a price book has a currency that there is"
@@ -130,7 +132,8 @@ def prepare(
         language=customer.language,
         credits=sums.credits,
         unpriced=(*rating.unpriced, *late.unpriced),
-        exceptions=(*gathered.exceptions, *_owed(sums)),
+        windows=by_day.windows,
+        exceptions=(*gathered.exceptions, *by_day.exceptions, *_owed(sums)),
         metadata=_metadata(gathered, metadata),
     )
     corrects = [(no, one.corrects.id) for one in gathered.late for no in one.records]

@@ -1,0 +1,117 @@
+"""What invoices make of the single records that event-time meters keep."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.billing import FIELDS, Business
+from tests.cli.command import Meterhouse
+
+BY_EVENT = {"periodAssignment": "event", "gracePeriod": "P0D"}
+ROWS = [("aura-groot", "message", "mi-movistar", None, 100)]
+MADRID = {"timezone": "Europe/Madrid"}
+
+
+@pytest.fixture
+def business(meterhouse: Meterhouse, tmp_path: Path) -> Business:
+    return Business(meterhouse, tmp_path)
+
+
+def record(id: str, timestamp: str, value: object, app: str = "app-x") -> dict[str, Any]:
+    fields = dict(zip(FIELDS, ("aura-groot", "message", app, None), strict=True))
+    return {"userId": "ES", "id": id, "timestamp": timestamp, "value": value, **fields}
+
+
+def set_up(business: Business, *records: dict[str, Any], **more: Any) -> None:
+    """Meter 100 of 15 October and the records, and have someone to bill."""
+    business.file("Usage more.ndjson", *records)
+    business.meter(["ES"], rows=ROWS, at="2026-10-15T12:00:00Z", **BY_EVENT | more)
+    business.sell()
+    business.customer()
+
+
+def days(draft: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [
+        (window["start"], window["fields"]["app"], window["quantity"])
+        for window in draft["windows"]
+    ]
+
+
+def test_an_invoice_shows_usage_by_day_and_it_adds_up_to_its_records(business: Business):
+    set_up(
+        business,
+        record("a", "2026-10-02T08:00:00Z", 3),
+        record("b", "2026-10-02T21:30:00Z", "0.5"),
+        record("c", "2026-10-02T23:30:00Z", 4),
+        record("d", "2026-10-03T00:10:00Z", 5, app="mi-movistar"),
+    )
+    [draft] = business.draft()
+    assert days(draft) == [
+        ("2026-10-02", '"app-x"', "7.5"),
+        ("2026-10-03", '"mi-movistar"', "5"),
+        ("2026-10-15", '"mi-movistar"', "100"),
+    ]
+    assert draft["windows"][0]["fields"]["component"] == '"aura-groot"'
+    total = sum(Decimal(window["quantity"]) for window in draft["windows"])
+    [golden] = business.run.json("record", "list")
+    assert total == golden["value"] == Decimal("112.5")
+    assert business.draft() == [draft]
+
+
+def test_days_are_those_of_the_zone_of_the_book(business: Business):
+    business.file("Usage more.ndjson", record("c", "2026-10-02T23:30:00Z", 4))
+    madrid = BY_EVENT | MADRID
+    business.meter(["ES"], rows=ROWS, at="2026-10-15T12:00:00Z", **madrid)
+    business.sell(**MADRID)
+    business.customer()
+    [draft] = business.draft()
+    assert [window["start"] for window in draft["windows"]] == ["2026-10-03", "2026-10-15"]
+
+
+def test_counted_records_are_counted_by_day(business: Business):
+    set_up(business, record("a", "2026-10-15T08:00:00Z", 3), aggregation="count")
+    [draft] = business.draft()
+    assert [(day, count) for day, _, count in days(draft)] == [
+        ("2026-10-15", "1"),
+        ("2026-10-15", "1"),
+    ]
+
+
+def test_other_meters_have_no_usage_by_day(business: Business):
+    business.set_up(["ES"])
+    [draft] = business.draft()
+    assert draft["windows"] == []
+    assert len(draft["lines"]) == 4
+
+
+def test_usage_that_was_changed_since_is_told_of_and_not_shown(business: Business):
+    set_up(business, record("a", "2026-10-02T08:00:00Z", 3))
+    [meter] = business.run.json("meter", "list")
+    business.run.done("usage", "void", meter["id"], "a")
+    [draft] = business.draft()
+    assert (draft["windows"], draft["lines"][0]["charge"]["quantity"]) == ([], "3")
+    assert [one["code"] for one in draft["exceptions"]] == ["usage_changed"]
+    business.run.done("stream", "run", "Usage", "--at", "2026-11-02T00:00:00Z", "--quiet")
+    [draft] = business.draft()
+    assert days(draft) == [("2026-10-15", '"mi-movistar"', "100")]
+    assert draft["exceptions"] == []
+
+
+def test_the_workbook_shows_the_days(business: Business, tmp_path: Path):
+    from openpyxl import load_workbook
+
+    set_up(business, record("a", "2026-10-02T08:00:00Z", 3))
+    business.draft()
+    business.issue()
+    book = tmp_path / "invoice.xlsx"
+    business.run.done(
+        *("invoice", "download", "LICEO-2026-000001", "--format", "xlsx", "--out", book)
+    )
+    rows = list(load_workbook(book)["Daily"].iter_rows(values_only=True))
+    shown = [(f"{row[0]:%Y-%m-%d}", row[1], row[2], row[3]) for row in rows[1:3]]
+    assert shown == [
+        ("2026-10-02", "aura-groot", "app-x", 3),
+        ("2026-10-15", "aura-groot", "mi-movistar", 100),
+    ]
