@@ -115,3 +115,72 @@ def test_the_workbook_shows_the_days(business: Business, tmp_path: Path):
         ("2026-10-02", "aura-groot", "app-x", 3),
         ("2026-10-15", "aura-groot", "mi-movistar", 100),
     ]
+
+
+def test_a_line_is_explained_down_to_its_input_records(business: Business):
+    set_up(
+        business,
+        record("a", "2026-10-02T08:00:00Z", 3),
+        record("b", "2026-10-03T08:00:00Z", "4.5"),
+        record("c", "2026-10-04T08:00:00Z", 9, app="mi-movistar"),
+    )
+    business.draft()
+    business.issue()
+    words = ("invoice", "explain", "LICEO-2026-000001", "--line", "1")
+    [explained] = business.run.json(*words)
+    assert (explained["fields"]["app"], explained["quantity"]) == ("app-x", "7.5")
+    [metered] = explained["records"]
+    more = business.folder / "Usage more.ndjson"
+    assert metered["inputRecords"] == {
+        "count": 2,
+        "value": "7.5",
+        "records": [
+            {
+                "identity": "a",
+                "timestamp": "2026-10-02T08:00:00.000Z",
+                "value": "3",
+                "origin": f"{more}:0",
+            },
+            {
+                "identity": "b",
+                "timestamp": "2026-10-03T08:00:00.000Z",
+                "value": "4.5",
+                "origin": f"{more}:1",
+            },
+        ],
+    }
+    [explained] = business.run.json(*words, "--records", 1)
+    [metered] = explained["records"]
+    told = metered["inputRecords"]
+    assert (told["count"], [one["identity"] for one in told["records"]]) == (2, ["a"])
+    text = business.run.done(*words, "--records", 1).out
+    assert f"{more}:0" in text
+    assert "... and 1 more (--records all)" in text
+    assert f"{more}:1" in business.run.done(*words, "--records", "all").out
+    refused = business.run(*words, "--records", "few")
+    assert (refused.code, "--records: 'few' is no number" in refused.err) == (2, True)
+
+
+def test_records_without_an_id_and_amended_ones_say_where_they_were_read(business: Business):
+    set_up(business, record("", "2026-10-02T08:00:00Z", 3))
+    [meter] = business.run.json("meter", "list")
+    more = business.folder / "Usage more.ndjson"
+    business.run.done("usage", "amend", meter["id"], f"{more}:0", "--set", "value=4")
+    business.run.done("stream", "run", "Usage", "--at", "2026-11-02T00:00:00Z", "--quiet")
+    [draft] = business.draft()
+    words = ("invoice", "explain", draft["id"], "--line", "1")
+    [explained] = business.run.json(*words)
+    [metered] = explained["records"]
+    [told] = metered["inputRecords"]["records"]
+    assert (told["origin"], told["value"], explained["quantity"]) == (f"{more}:0", "4", "4")
+
+
+def test_other_meters_are_explained_by_their_runs_and_files(business: Business):
+    business.set_up(["ES"])
+    [draft] = business.draft()
+    [explained] = business.run.json("invoice", "explain", draft["id"], "--line", "1")
+    [metered] = explained["records"]
+    assert metered["inputRecords"] is None
+    assert [one["name"] for run in metered["fedBy"] for one in run["inputs"]] == [
+        str(business.folder / "Usage.ndjson")
+    ]

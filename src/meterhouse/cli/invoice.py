@@ -430,23 +430,42 @@ def _write_draft(call: Call, draft: Any, manual: Any) -> None:
         write_invoice(draft, manual=manual)
 
 
-@command(app, "meterhouse invoice explain LICEO-2026-000001 --line 1")
+@command(
+    app,
+    "meterhouse invoice explain LICEO-2026-000001 --line 1",
+    "meterhouse invoice explain LICEO-2026-000001 --line 1 --records all",
+)
 def explain(
     call: Call,
     reference: Reference,
     *,
     line: Annotated[str, typer.Option("--line", metavar="N", help="The number of the line.")],
+    records: Annotated[
+        str,
+        typer.Option(
+            "--records", metavar="N|all", help="How many input records of each metered one."
+        ),
+    ] = "20",
 ) -> None:
     """Show how a line came about: its price, its calculation, its records and their input."""
     from meterhouse.app.billing.explaining import explain_line
     from meterhouse.cli.explanation_view import write_explanation
 
+    most = _how_many(records)
     with call.opened() as house:
-        explained = explain_line(house.ledger, reference, line)
+        explained = explain_line(house.ledger, reference, line, records=most)
     if call.as_json:
         call.write(explained)
     else:
         write_explanation(explained)
+
+
+def _how_many(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise WrongUsage(f"--records: {text!r} is no number", hint="such as 20, or all")
+    return int(text)
 
 
 @command(

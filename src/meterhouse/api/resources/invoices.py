@@ -37,7 +37,7 @@ from meterhouse.api.schemas import (
     whole,
 )
 from meterhouse.app.billing import issuing
-from meterhouse.app.billing.explaining import explain_line
+from meterhouse.app.billing.explaining import RECORDS_SHOWN, explain_line
 from meterhouse.app.billing.files import finish_files
 from meterhouse.app.billing.issuing import credit_note_id, find_invoice, head_shown
 from meterhouse.app.billing.periods import read_days
@@ -52,6 +52,8 @@ from meterhouse.core.reading import Reading
 from meterhouse.core.revision import revision_of
 
 PATH = "/v1/invoices"
+#: So many input records of a line are told at most; the command line tells all.
+RECORDS_MAX = 100_000
 _STATUS: Schema = {"type": "string", "enum": [status.value for status in InvoiceStatus]}
 _KIND: Schema = {"type": "string", "enum": [kind.value for kind in InvoiceKind]}
 _HEAD: dict[str, Schema] = {
@@ -373,10 +375,18 @@ def remove_invoice_line(call: ThisCall, id: str, line: str) -> Response:
     answers=one("How the line came about", "LineExplanation"),
     refusals=(404,),
 )
-def explain_invoice_line(call: ThisCall, id: str, line: str) -> Response:
+def explain_invoice_line(
+    call: ThisCall,
+    id: str,
+    line: str,
+    records: Annotated[
+        int,
+        Query(ge=0, le=RECORDS_MAX, description="How many input records of each metered one"),
+    ] = RECORDS_SHOWN,
+) -> Response:
     """Show how a line came about: its price, its calculation, its records and their input."""
     with call.context.ledger() as ledger:
-        return answer(explain_line(ledger, id, line))
+        return answer(explain_line(ledger, id, line, records=records))
 
 
 def _finish(call: Call, ledger: Ledger) -> None:
