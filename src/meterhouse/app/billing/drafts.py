@@ -33,6 +33,8 @@ from meterhouse.rating import difference, rate
 from meterhouse.rating.invoicing import InvoiceSums, Late, LineByHand, invoiced
 
 _NAMESPACE = UUID("3f0f2c52-6a0e-5c0e-9d0b-8f6f0c2a7d14")
+#: What a draft says of itself, anew each time.
+OWN_METADATA = ("records", "lateRecords", "chargedDays", "periodDays", "runs")
 #: The SKU and the model of lines by hand.
 BY_HAND = "by-hand"
 
@@ -64,8 +66,9 @@ def draft_all(
 ) -> list[Drafted]:
     """Draft the invoices of customers, of all where none are named; each is told of.
 
-    What is wrong with one customer's books keeps nobody else from theirs. Not ``stored``: a
-    preview, which changes nothing.
+    Of all, those whose contract does not touch the period are left out unless there is something
+    to bill. What is wrong with one customer's books keeps nobody else from theirs. Not ``stored``:
+    a preview, which changes nothing.
     """
     chosen = customers
     if chosen is None:
@@ -73,7 +76,10 @@ def draft_all(
     drafted = []
     for id in dict.fromkeys(chosen):
         try:
-            draft = prepare(ledger, find_customer(ledger, id), days=days, metadata=metadata)
+            customer = find_customer(ledger, id)
+            draft = prepare(ledger, customer, days=days, metadata=metadata)
+            if customers is None and _over(customer, days) and not draft.invoice.lines:
+                continue
             if stored:
                 keep(ledger, draft, at=at)
         except MeterhouseError as error:
@@ -81,6 +87,11 @@ def draft_all(
         else:
             drafted.append(Drafted(id, draft.invoice))
     return drafted
+
+
+def _over(customer: Customer, days: Days) -> bool:
+    charged, _ = customer.charged_days(days.first, days.end)
+    return not charged
 
 
 def keep(ledger: Ledger, draft: Draft, *, at: Instant) -> None:
@@ -98,12 +109,14 @@ def prepare(
     _refuse_billed(ledger, customer, period)
     gathered = gather(ledger, customer.id, period=period)
     id = _draft_id(ledger, customer, period)
-    rating = rate(book, gathered.usage, period=period, customer=customer.id)
+    share = customer.charged_days(days.first, days.end)
+    rating = rate(book, gathered.usage, period=period, customer=customer.id, share=share)
     late = _late_lines(ledger, gathered, customer)
     sums = invoiced(
         book,
         rating.charges,
         period=period,
+        share=share,
         grants=list(take_grants(ledger, customer)),
         at=period.end,
         adjustments=late.lines,
@@ -134,7 +147,7 @@ def prepare(
         unpriced=(*rating.unpriced, *late.unpriced),
         windows=by_day.windows,
         exceptions=(*gathered.exceptions, *by_day.exceptions, *_owed(sums)),
-        metadata=_metadata(gathered, metadata),
+        metadata=_metadata(gathered, share, metadata),
     )
     corrects = [(no, one.corrects.id) for one in gathered.late for no in one.records]
     return Draft(
@@ -202,7 +215,10 @@ def _late_lines(ledger: Ledger, gathered: Gathered, customer: Customer) -> _Late
         original = read_invoice(late.corrects.text)
         book = used_book(ledger, original.books[0])
         rating = difference(
-            book, late.before, late.after, period=original.period, customer=customer.id
+            *(book, late.before, late.after),
+            period=original.period,
+            customer=customer.id,
+            share=_share_of(original),
         )
         lines += [(charge, late.corrects.number, book) for charge in rating.charges]
         unpriced += rating.unpriced
@@ -217,7 +233,18 @@ def _owed(sums: InvoiceSums) -> list[tuple[str, str]]:
     return [("negative_total", text)]
 
 
-def _metadata(gathered: Gathered, more: dict[str, str] | None) -> dict[str, str]:
+def _metadata(
+    gathered: Gathered, share: tuple[int, int], more: dict[str, str] | None
+) -> dict[str, str]:
     late = sum(len(one.records) for one in gathered.late)
     counts = {"records": str(len(gathered.records)), "lateRecords": str(late)}
-    return {**(more or {}), **counts, "runs": " ".join(gathered.runs)}
+    charged, whole = share
+    days = {} if charged == whole else {"chargedDays": str(charged), "periodDays": str(whole)}
+    return {**(more or {}), **counts, **days, "runs": " ".join(gathered.runs)}
+
+
+def _share_of(invoice: Invoice) -> tuple[int, int]:
+    """Return how many of how many days an invoice has charged."""
+    texts = [invoice.metadata.get(name) for name in ("chargedDays", "periodDays")]
+    charged, whole = (1 if text is None else int(text) for text in texts)
+    return charged, whole

@@ -15,9 +15,9 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from meterhouse.app.billing.books import used_book
-from meterhouse.app.billing.drafts import keep, prepare
+from meterhouse.app.billing.drafts import OWN_METADATA, keep, prepare
 from meterhouse.app.billing.parties import find_customer, find_issuer
-from meterhouse.app.billing.periods import Days, day_of
+from meterhouse.app.billing.periods import day_of, days_of
 from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import Unpriced
@@ -174,9 +174,9 @@ def correct_invoice(
     """Take an issued invoice back and draft its period anew; returns credit note and draft."""
     head = find_invoice(ledger, reference)
     note = credit_invoice(ledger, reference, reason=reason, formats=formats, at=at)
-    period = note.period
-    days = Days(day_of(period.start, period.timezone), day_of(period.end, period.timezone))
-    draft = prepare(ledger, find_customer(ledger, head.customer), days=days, metadata=metadata)
+    draft = prepare(
+        ledger, find_customer(ledger, head.customer), days=days_of(note.period), metadata=metadata
+    )
     keep(ledger, draft, at=at)
     return note, draft.invoice
 
@@ -226,12 +226,10 @@ def remove_line(ledger: Ledger, reference: str, line_id: str, *, at: Instant) ->
 def redraft(ledger: Ledger, head: InvoiceHead, *, at: Instant) -> Invoice:
     """Draft a customer's period again; returns the draft."""
     present = read_invoice(head.text)
-    period = present.period
-    days = Days(day_of(period.start, period.timezone), day_of(period.end, period.timezone))
-    kept = {
-        n: v for n, v in present.metadata.items() if n not in ("records", "lateRecords", "runs")
-    }
-    draft = prepare(ledger, find_customer(ledger, head.customer), days=days, metadata=kept)
+    kept = {name: text for name, text in present.metadata.items() if name not in OWN_METADATA}
+    draft = prepare(
+        ledger, find_customer(ledger, head.customer), days=days_of(present.period), metadata=kept
+    )
     keep(ledger, draft, at=at)
     return draft.invoice
 
