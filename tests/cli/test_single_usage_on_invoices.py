@@ -184,3 +184,26 @@ def test_other_meters_are_explained_by_their_runs_and_files(business: Business):
     assert [one["name"] for run in metered["fedBy"] for one in run["inputs"]] == [
         str(business.folder / "Usage.ndjson")
     ]
+
+
+def test_usage_whose_grace_is_not_over_is_told_of(business: Business):
+    set_up(business, record("a", "2026-10-02T08:00:00Z", 3), gracePeriod="P3D")
+    [draft] = business.draft()
+    assert (draft["lines"], [one["code"] for one in draft["exceptions"]]) == (
+        *([], ["grace_not_over"]),
+    )
+    words = ("invoice", "issue", draft["id"], "--issue-date", "2026-11-02")
+    told = business.run.done(*words).err
+    assert "warning: usage of the period waits for late usage" in told
+
+
+def test_a_period_that_is_not_over_is_issued_only_on_demand(business: Business):
+    set_up(business)
+    [draft] = business.draft()
+    words = ("invoice", "issue", draft["id"], "--issue-date", "2026-10-31")
+    told = business.run("invoice", "issue", draft["id"], "--issue-date", "2026-10-31")
+    assert told.code == 1
+    assert "is not over before 2026-11-01" in told.err
+    assert "--before-end" in told.err
+    [issued] = business.run.json(*words, "--before-end")
+    assert issued["issueDate"] == "2026-10-31"

@@ -24,6 +24,7 @@ from meterhouse.api.operation import (
 from meterhouse.api.resources.credits import AMOUNT
 from meterhouse.api.resources.meters import Limit
 from meterhouse.api.schemas import (
+    BOOLEAN,
     COUNT,
     FREE_OBJECT,
     NAME,
@@ -99,7 +100,12 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "InvoicePage": page("invoices", ref("InvoiceHead")),
-    "IssueInvoice": closed({"issueDate": nullable(_DAY)}),
+    "IssueInvoice": closed(
+        {
+            "issueDate": nullable(_DAY),
+            "beforeEnd": {**nullable(BOOLEAN), "description": "Though the period is not over"},
+        }
+    ),
     "TakeInvoiceBack": closed(
         {"reason": _REASON, "issueDate": nullable(_DAY)}, required=("reason",)
     ),
@@ -223,7 +229,9 @@ def _shown(ledger: Ledger, id: str) -> dict[str, Any]:
 )
 def issue_invoice(call: ThisCall, id: str) -> Response:
     """Issue a draft: it gets the next number of its series, and never changes again."""
-    day = _day(call.optional_json(), known=("issueDate",))
+    body = call.optional_json()
+    day = _day(body, known=("issueDate", "beforeEnd"))
+    before_end = _before_end(body)
 
     def effect(ids: Ids) -> Response:
         with call.context.ledger() as ledger:
@@ -235,6 +243,7 @@ def issue_invoice(call: ThisCall, id: str) -> Response:
                     formats=call.context.invoice_formats,
                     at=call.context.clock(),
                     issue_date=day,
+                    before_end=before_end,
                 )
             _finish(call, ledger)
             return answer(_shown(ledger, head.id))
@@ -400,6 +409,14 @@ def _reason(body: JsonValue) -> str:
     if reading.problems:
         raise DefinitionError(reading.problems, what="The request")
     return reason or ""
+
+
+def _before_end(body: JsonValue) -> bool:
+    reading = Reading(body)
+    given = reading.boolean("beforeEnd", default=False)
+    if reading.problems:
+        raise DefinitionError(reading.problems, what="The request")
+    return given
 
 
 def _day(body: JsonValue, *, known: tuple[str, ...]) -> date | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID, uuid5
 
-from meterhouse.app.billing.books import book_and_period, book_used, used_book
+from meterhouse.app.billing.books import book_and_period, book_used, changes_within, used_book
 from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.ports import Draft, InvoiceHead, ManualLine
@@ -122,6 +122,7 @@ def prepare(
         adjustments=late.lines,
         manual=[_by_hand(line, period) for line in _manual_lines(ledger, id)],
     )
+    changes = changes_within(ledger, book, period)
     by_day = usage_by_day(ledger, gathered.usage, book=book, customer=customer.id)
     issuer = find_issuer(ledger, customer.issuer)
     digits = currency_digits(book.currency)
@@ -146,7 +147,7 @@ def prepare(
         credits=sums.credits,
         unpriced=(*rating.unpriced, *late.unpriced),
         windows=by_day.windows,
-        exceptions=(*gathered.exceptions, *by_day.exceptions, *_owed(sums)),
+        exceptions=(*gathered.exceptions, *changes, *by_day.exceptions, *_owed(sums)),
         metadata=_metadata(gathered, share, metadata),
     )
     corrects = [(no, one.corrects.id) for one in gathered.late for no in one.records]

@@ -16,7 +16,7 @@ from typing import Any
 from meterhouse.app.billing.ports import BillableRecord, InvoiceHead
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, GroupedValue, MeteredUsage
-from meterhouse.core.instant import instant_text, parse_instant
+from meterhouse.core.instant import Instant, instant_text, parse_instant
 from meterhouse.core.invoice import InvoiceStatus
 from meterhouse.core.json_text import canonical_text, parse_json
 from meterhouse.core.meter_type import MeterType
@@ -89,7 +89,12 @@ def gather(ledger: Ledger, customer_id: str, *, period: BillingPeriod) -> Gather
         runs=tuple(
             sorted({r.run_id for r in unbilled if r.period_end > period.start or r.no in taken})
         ),
-        exceptions=(*_forgotten(forgotten), *_across(usage, period), *types.exceptions()),
+        exceptions=(
+            *_forgotten(forgotten),
+            *_across(usage, period),
+            *types.exceptions(),
+            *open_usage(ledger, customer_id, start=period.start, end=period.end),
+        ),
     )
 
 
@@ -238,6 +243,20 @@ def _across(usage: Sequence[MeteredUsage], period: BillingPeriod) -> list[tuple[
         f"reset by another schedule or time zone than the price book's ({period.timezone})"
     )
     return [("period_overlaps", text)]
+
+
+def open_usage(
+    ledger: Ledger, customer_id: str, *, start: Instant, end: Instant
+) -> list[tuple[str, str]]:
+    """Tell of usage of a billing period whose own period waits for late usage still."""
+    count = ledger.open_event_periods(customer_id, after=start, until=end)
+    if not count:
+        return []
+    text = (
+        f"usage of the period waits for late usage, or for a run (meters: {count}): it is not on "
+        "this invoice, and will be late usage of the next one"
+    )
+    return [("grace_not_over", text)]
 
 
 def _counted(records: int) -> str:
