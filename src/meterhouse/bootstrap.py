@@ -309,7 +309,8 @@ def file_means(archive: ArchiveStore, *, actor: str) -> FileMeans:
 
     def render(name: str, invoice: Invoice) -> Document:
         format = format_named(name)
-        return Document(format.suffix.removeprefix("."), format.media_type, format.render(invoice))
+        suffix = format.suffix.removeprefix(".")
+        return Document(suffix, format.media_type, format.render(invoice), format.name)
 
     return FileMeans(render, archive, _now, actor)
 

@@ -6,6 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from meterhouse.api import Deliverer
+from meterhouse.app.billing.issuing import issue_invoice
+from meterhouse.core.instant import parse_instant
+from tests.api.test_scheduler import until
 from tests.api.world import House
 from tests.cli.billing import CUSTOMER, ISSUER, OCTOBER, WORKED, Business, book
 from tests.cli.command import Meterhouse
@@ -16,6 +20,9 @@ ISSUERS, CUSTOMERS, INVOICES, RUNS = (
     "/v1/invoices",
     "/v1/billing-runs",
 )
+
+#: Later than what these tests bill, whatever the clock says.
+DATED = {"issueDate": "2026-11-03"}
 
 
 @pytest.fixture
@@ -108,7 +115,7 @@ def test_an_invoice_is_drafted_issued_explained_and_taken_back(selling: House):
 def test_issuing_twice_under_one_key_issues_once(selling: House):
     path = drafted(selling)
     answers = [
-        selling.http.post(f"{path}/issue", json={}, headers={"Idempotency-Key": "k"})
+        selling.http.post(f"{path}/issue", json=DATED, headers={"Idempotency-Key": "k"})
         for _ in range(2)
     ]
     assert [answer.status_code for answer in answers] == [200, 200]
@@ -119,7 +126,7 @@ def test_issuing_twice_under_one_key_issues_once(selling: House):
 
 def test_correcting_gives_a_credit_note_and_a_draft(selling: House):
     path = drafted(selling)
-    post(selling, f"{path}/issue", status=200)
+    post(selling, f"{path}/issue", DATED, status=200)
     corrected = post(
         selling, f"{path}/correct", {"reason": "The price"}, **{"Idempotency-Key": "c"}
     )
@@ -156,7 +163,7 @@ def test_credit_is_granted_and_listed(selling: House):
     assert post(selling, "/v1/credits", body, **{"Idempotency-Key": "g"}) == grant
     listed = selling.http.get("/v1/credits", params={"customer": "es"}).json()
     assert listed["credits"] == [grant]
-    post(selling, f"{drafted(selling)}/issue", status=200)
+    post(selling, f"{drafted(selling)}/issue", DATED, status=200)
     shown = selling.http.get(f"/v1/credits/{grant['id']}").json()
     assert (shown["remaining"], [entry["amount"] for entry in shown["entries"]]) == ("0", ["-200"])
 
@@ -189,3 +196,54 @@ def test_each_step_has_its_own_scope(house: House, method: str, path: str, scope
         method, path, json={}, headers=house.token("half", *others)
     )
     assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+
+
+def test_a_billing_run_under_one_key_is_one(selling: House):
+    answers = [
+        selling.http.post(RUNS, json={"period": OCTOBER}, headers={"Idempotency-Key": "october"})
+        for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[1].headers["idempotency-replayed"] == "true"
+    assert answers[0].json() == answers[1].json()
+    other = selling.http.post(
+        RUNS, json={"period": "2026-09"}, headers={"Idempotency-Key": "october"}
+    )
+    assert other.status_code == 422
+
+
+def test_the_server_makes_files_that_a_killed_process_has_left(selling: House):
+    path = drafted(selling)
+    id = path.rpartition("/")[2]
+    at = parse_instant("2026-11-03T00:00:00Z")
+    assert at is not None
+    with selling.context.ledger() as ledger:
+        # As a process leaves it that is killed between the number and the files.
+        issue_invoice(ledger, id, formats=("json", "csv"), at=at)
+    assert selling.http.get(path).json()["files"] == []
+    deliverer = Deliverer(selling.context, files_seconds=0.02)
+    deliverer.start()
+    try:
+        until(lambda: len(selling.http.get(path).json()["files"]) == 2)
+    finally:
+        deliverer.stop()
+    files = selling.http.get(f"{path}/files").json()["files"]
+    assert sorted(file["format"] for file in files) == ["csv", "json"]
+
+
+def test_a_period_that_is_not_over_is_issued_only_on_demand(selling: House):
+    path = drafted(selling)
+    early = {"issueDate": "2026-10-31"}
+    problem = post(selling, f"{path}/issue", early, status=409)
+    assert problem["code"] == "period_not_over"
+    wrong = post(selling, f"{path}/issue", early | {"beforeEnd": "yes"}, status=422)
+    assert wrong["errors"][0]["pointer"] == "/beforeEnd"
+    issued = post(selling, f"{path}/issue", early | {"beforeEnd": True}, status=200)
+    assert issued["number"] == "LICEO-2026-000001"
+
+
+def test_how_many_input_records_are_told_is_asked_for(selling: House):
+    path = drafted(selling) + "/lines/1/explanation"
+    explained = selling.http.get(path, params={"records": 0}).json()
+    assert [record["inputRecords"] for record in explained["records"]] == [None]
+    assert selling.http.get(path, params={"records": -1}).status_code == 422

@@ -10,6 +10,9 @@ from meterhouse.core.invoice import TRANSITIONS, InvoiceStatus
 from tests.cli.billing import CUSTOMER, FIELDS, OCTOBER, WORKED, Business, book
 from tests.cli.command import Meterhouse
 
+#: Later than what these tests bill, whatever the clock says.
+DECEMBER = ("--issue-date", "2026-12-03")
+
 
 @pytest.fixture
 def business(meterhouse: Meterhouse, tmp_path: Path) -> Business:
@@ -65,7 +68,7 @@ def test_a_period_is_billed_once(spain: Business):
     spain.run.json("invoice", "draft", "--all", "--from", "2026-10-15", "--to", "2026-11-02")
     whole, part = [head["id"] for head in spain.listed()]
     spain.issue(whole)
-    told = spain.run.refused("invoice", "issue", part)
+    told = spain.run.refused("invoice", "issue", part, *DECEMBER)
     assert "The period of this draft is billed already, by invoice LICEO-2026-000001" in told
     for words in (("--period", OCTOBER), ("--from", "2026-10-31", "--to", "2026-11-05")):
         told = spain.run("invoice", "draft", "--all", *words)
@@ -125,7 +128,7 @@ def test_unpriced_usage_blocks_issuing_and_is_listed_with_a_remedy(business: Bus
     business.set_up(["ES"], rows=rows)
     [draft] = business.draft()
     assert [one["quantity"] for one in draft["unpriced"]] == ["17"]
-    told = business.run.refused("invoice", "issue", draft["id"])
+    told = business.run.refused("invoice", "issue", draft["id"], *DECEMBER)
     assert "usage: 17 of" in told and '"aura-bot"' in told
     assert "is unpriced: no_price (add a price for it to a new version of the price book" in told
     assert business.listed()[0]["status"] == "draft"
@@ -181,7 +184,7 @@ def test_a_total_below_nothing_is_not_issued(spain: Business):
     added = ("--amount", "-2000", "--reason", "Too much")
     [changed] = spain.run.json("invoice", "add-line", draft["id"], *added)
     assert [one["code"] for one in changed["exceptions"]] == ["negative_total"]
-    told = spain.run.refused("invoice", "issue", draft["id"])
+    told = spain.run.refused("invoice", "issue", draft["id"], *DECEMBER)
     assert "total: is -993.52 EUR (add a line by hand that brings it to 0" in told
 
 
@@ -307,11 +310,11 @@ def test_a_grant_that_was_drawn_meanwhile_is_not_drawn_twice(business: Business)
     [november] = business.draft("--customer", "es", period="2026-11")
     assert (october["totals"]["prepaid"], november["totals"]["prepaid"]) == ("200.00", "200.00")
     business.issue(october["id"])
-    told = business.run.refused("invoice", "issue", november["id"])
+    told = business.run.refused("invoice", "issue", november["id"], *DECEMBER)
     assert "has 0 left, and the draft draws 200" in told
     [again] = business.draft("--customer", "es", period="2026-11")
     assert again["totals"]["prepaid"] == "0.00"
-    business.issue(again["id"])
+    business.run.json("invoice", "issue", again["id"], *DECEMBER)
 
 
 def test_late_usage_of_a_billed_period_is_a_difference_on_the_next_invoice(business: Business):
@@ -333,7 +336,7 @@ def test_late_usage_of_a_billed_period_is_a_difference_on_the_next_invoice(busin
     assert (late["net"], late["corrects"]) == ("30.00", "LICEO-2026-000001")
     assert late["charge"]["kind"] == "adjustment"
     assert late["charge"]["period"] == issued["period"]
-    business.run.done("invoice", "issue", november["id"])
+    business.run.done("invoice", "issue", november["id"], *DECEMBER)
     [december] = business.draft(period="2026-12")
     assert [one["net"] for one in december["lines"]] == []
 
@@ -363,7 +366,7 @@ def test_adjustments_of_a_billed_period_are_differences_and_the_last_one_counts(
     # 120 cost 110; 80 were billed before. Neither adjustment is billed for itself.
     assert (line["net"], line["corrects"]) == ("30.00", "LICEO-2026-000001")
     assert november["metadata"]["lateRecords"] == "2"
-    business.run.done("invoice", "issue", november["id"])
+    business.run.done("invoice", "issue", november["id"], *DECEMBER)
     assert business.draft(period="2026-12")[0]["lines"] == []
 
 
@@ -429,6 +432,21 @@ def test_what_was_billed_keeps_its_customer_and_issuer(spain: Business):
     spain.run.done("customer", "delete", "pt")
 
 
+def test_a_price_change_within_the_period_is_told_of(spain: Business):
+    [draft] = spain.draft()
+    assert draft["exceptions"] == []
+    newer = book(version="2026-10-16.1", valid={"from": "2026-10-16", "to": None})
+    spain.run.done("price-book", "create", "--file", spain.file("newer.json", newer))
+    november = book(version="2026-11-01.1", valid={"from": "2026-11-01", "to": None})
+    spain.run.done("price-book", "create", "--file", spain.file("november.json", november))
+    [draft] = spain.draft()
+    [told] = draft["exceptions"]
+    assert told["code"] == "price_change_in_period"
+    assert "(2026-10-16.1 from 2026-10-16 on)" in told["text"]
+    assert [one["version"] for one in draft["books"]] == ["2026-10-01.1"]
+    assert draft["totals"]["total"] == "1426.48"
+
+
 # ------------------------------------------------------------ files
 
 
@@ -456,10 +474,12 @@ def test_what_cannot_be_archived_is_issued_once_and_archived_later(spain: Busine
     spain.draft()
     folder = spain.run.data / "archive"
     folder.write_text("in the way")
-    told = spain.run.done("invoice", "issue", "--all", "--period", OCTOBER)
+    told = spain.run("invoice", "issue", "--all", "--period", OCTOBER, *DECEMBER)
+    assert told.code == 1
+    assert told.out.startswith("issued LICEO-2026-000001 to es: 1426.48 EUR")
     assert "files of LICEO-2026-000001 are not made yet" in told.err
     assert "only drafts can be changed" in spain.run.refused(
-        "invoice", "issue", spain.listed()[0]["id"]
+        "invoice", "issue", spain.listed()[0]["id"], *DECEMBER
     )
     told = spain.run.refused("invoice", "render", "LICEO-2026-000001")
     assert "archive" in told
@@ -468,6 +488,24 @@ def test_what_cannot_be_archived_is_issued_once_and_archived_later(spain: Busine
     assert [file["format"] for file in rendered] == ["csv", "focus", "json", "xlsx"]
     assert [head["number"] for head in spain.listed()] == ["LICEO-2026-000001"]
     assert len(archived(spain)) == 5
+
+
+def test_a_format_has_one_name(spain: Business, tmp_path: Path):
+    spain.draft()
+    spain.issue()
+    formats = ("ubl", "cii")
+    words = [word for format in formats for word in ("--format", format)]
+    spain.run.done("invoice", "render", "LICEO-2026-000001", *words)
+    listed = spain.run.json("invoice", "files", "LICEO-2026-000001")
+    assert sorted(one["format"] for one in listed) == ["cii", "csv", "focus", "json", "ubl", "xlsx"]
+    for format in ("focus", *formats):
+        out = tmp_path / format
+        spain.run.done(
+            *("invoice", "download", "LICEO-2026-000001", "--format", format, "--out", out)
+        )
+        [file] = [one for one in listed if one["format"] == format]
+        assert out.stat().st_size == file["size"]
+        spain.run.done("invoice", "link", "LICEO-2026-000001", "--format", format)
 
 
 def test_more_formats_are_another_version_of_the_files(spain: Business):

@@ -2,6 +2,8 @@
 
 Once a second it looks. A receiver that hangs holds up its own channel and no other. When the server
 stops, nothing more is sent; what was sent is noted first.
+
+Now and then it makes the files of invoices that a killed process has left, as any command does.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import traceback
 from threading import Event, Thread
 
 from meterhouse.api.context import Context
+from meterhouse.app.billing.files import finish_files
 from meterhouse.app.forward_ports import Channel, Claim
 from meterhouse.app.forwarding import claim_next, forward_channel
 from meterhouse.core.instant import instant_text
@@ -19,13 +22,24 @@ from meterhouse.core.problem import MeterhouseError
 #: So many channels are delivered at a time, each with its lanes.
 CHANNELS_MAX = 16
 _TICK_SECONDS = 1.0
+#: So often it looks whether files of invoices are to be made.
+_FILES_SECONDS = 30.0
+_ACTOR = "deliverer"
 
 
 class Deliverer:
     """The deliverer of this server."""
 
-    def __init__(self, context: Context, *, tick_seconds: float = _TICK_SECONDS) -> None:
+    def __init__(
+        self,
+        context: Context,
+        *,
+        tick_seconds: float = _TICK_SECONDS,
+        files_seconds: float = _FILES_SECONDS,
+    ) -> None:
         self._context = context
+        self._files_seconds = files_seconds
+        self._files = Thread(target=self._live_of_files, name="invoice-files", daemon=True)
         self._seconds = tick_seconds
         self._ending = Event()
         self._thread = Thread(target=self._live, name="deliverer", daemon=True)
@@ -34,11 +48,13 @@ class Deliverer:
     def start(self) -> None:
         """Begin to look."""
         self._thread.start()
+        self._files.start()
 
     def stop(self) -> None:
         """Look no more, and send nothing more. The next server goes on from there."""
         self._ending.set()
         self._thread.join()
+        self._files.join()
         for thread in self._working.values():
             thread.join()
 
@@ -51,6 +67,23 @@ class Deliverer:
             except Exception as error:
                 trace = "".join(traceback.format_exception(error))
                 self._tell("error", "internal error of the deliverer", trace=trace)
+
+    def _live_of_files(self) -> None:
+        """Make files in a thread of its own: a large workbook must not hold up deliveries."""
+        told: frozenset[str] = frozenset()
+        while not self._ending.wait(self._files_seconds):
+            try:
+                with self._context.ledger() as ledger:
+                    finished = finish_files(ledger, self._context.file_means(_ACTOR))
+                faults = {f"{one.invoice.number}: {one.error}" for one in finished if one.error}
+            except MeterhouseError as error:
+                faults = {str(error)}
+            except Exception as error:
+                faults = {"".join(traceback.format_exception(error))}
+            # What stays wrong is told once, not twice a minute.
+            for fault in sorted(faults - told):
+                self._tell("error", "files of an invoice could not be made", error=fault)
+            told = frozenset(faults)
 
     def turn(self) -> None:
         """Look once."""

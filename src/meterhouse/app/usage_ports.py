@@ -12,6 +12,7 @@ from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.meter_state import Section
 from meterhouse.engine.bucket import Bucket
+from meterhouse.engine.retained import RetainedRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,19 @@ class UsageEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptUsage:
+    """A record that a period of a meter is made of, as it is folded.
+
+    ``origin`` is where it was first read: the name of the source, and the place there from 0.
+    """
+
+    identity: str
+    timestamp: Instant
+    record: RetainedRecord
+    origin: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Amendment:
     """What a record becomes: what is ``None`` stays as it is; fields are set one by one."""
 
@@ -89,6 +103,12 @@ class Usage(Protocol):
         after: str | None = None,
     ) -> Page[UsageEntry]:
         """List what a meter took, in order of arrival; void records too unless ``void`` is off."""
+        ...
+
+    def usage_of_period(
+        self, meter_id: str, *, start: Instant, limit: int = -1
+    ) -> Sequence[KeptUsage]:
+        """Return what a period of a meter is made of, in order of arrival; ``limit`` at most."""
         ...
 
     def change_usage(

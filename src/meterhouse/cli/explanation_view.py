@@ -61,9 +61,22 @@ def _write_record(record: Mapping[str, Any]) -> None:
     if record["adjusts"]:
         write_text(f"  adjusts record {record['adjusts']}")
     made = record["madeBy"]
+    if record["inputRecords"] is not None:
+        _write_input_records(record["inputRecords"])
     write_text(f"  made by run {made['run']} of {made.get('stream')} at {made.get('at')}")
     for run in record["fedBy"][:_RUNS_SHOWN]:
         for one in run["inputs"]:
             write_text(f"  input {one['name']} ({one['detail']}), read by run {run['run']}")
     if len(record["fedBy"]) > _RUNS_SHOWN:
         write_text(f"  ... and {len(record['fedBy']) - _RUNS_SHOWN} more runs (see --json)")
+
+
+def _write_input_records(kept: Mapping[str, Any]) -> None:
+    told = kept["records"]
+    write_text(f"  of {kept['count']} input records, which come to {kept['value']}:")
+    rows: list[list[Cell]] = [
+        [one["identity"], one["timestamp"], one["value"], one["origin"]] for one in told
+    ]
+    write_table(columns("Identity", "Timestamp", "#Value", "?Read from"), rows)
+    if len(told) < kept["count"]:
+        write_text(f"  ... and {kept['count'] - len(told)} more (--records all)")

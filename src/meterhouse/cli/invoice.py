@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from meterhouse.cli.arguments import file_name, read_text
+from meterhouse.cli import invoice_archive, invoice_what_if
 from meterhouse.cli.command import Call, command
 from meterhouse.cli.exits import WrongUsage
-from meterhouse.cli.invoice_archive import register
+from meterhouse.cli.invoice_period import CustomersOption, MonthOption, PeriodOptions
 from meterhouse.cli.options import new_group
-from meterhouse.cli.output import Cell, Listing, columns, note, write_table, write_text
+from meterhouse.cli.output import Cell, Listing, columns, note, write_text
 from meterhouse.core.instant import instant_text
 from meterhouse.core.json_text import json_text
 
@@ -24,12 +22,11 @@ if TYPE_CHECKING:
     from meterhouse.app.billing.drafts import Drafted
     from meterhouse.app.billing.periods import Days
     from meterhouse.app.billing.ports import InvoiceHead
-    from meterhouse.app.billing.what_if import WhatIf
     from meterhouse.bootstrap import Installation
-    from meterhouse.core.price_book import PriceBook
 
 app = new_group("Invoices: from golden records to issued invoices, and every cent explained.")
-register(app)
+invoice_archive.register(app)
+invoice_what_if.register(app)
 
 Reference = Annotated[
     str, typer.Argument(metavar="ID", help="The invoice: its number, or its id or part of it.")
@@ -38,23 +35,10 @@ References = Annotated[
     list[str] | None,
     typer.Argument(metavar="[ID...]", help="Drafts: their ids, or the beginnings of them."),
 ]
-CustomersOption = Annotated[
-    list[str] | None,
-    typer.Option("--customer", metavar="C", help="Whose; may be given several times."),
-]
 CustomerOption = Annotated[
     str | None, typer.Option("--customer", metavar="C", help="Only of this customer.")
 ]
 EveryOption = Annotated[bool, typer.Option("--all", help="All customers.")]
-MonthOption = Annotated[
-    str | None, typer.Option("--period", metavar="M", help="The month, such as 2026-10.")
-]
-FromOption = Annotated[
-    str | None, typer.Option("--from", metavar="D", help="The first day, such as 2026-10-01.")
-]
-ToOption = Annotated[
-    str | None, typer.Option("--to", metavar="D", help="The day after the last one.")
-]
 DateOption = Annotated[
     str | None,
     typer.Option("--issue-date", metavar="D", help="Default: today in the period's time zone."),
@@ -72,21 +56,6 @@ FormatOption = Annotated[
         help="Files to make; may be given several times. Default: all usual.",
     ),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class PeriodOptions:
-    """The period that is billed."""
-
-    month: MonthOption = None
-    first: FromOption = None
-    end: ToOption = None
-
-    def days(self) -> Days:
-        """Return the days that were asked for."""
-        from meterhouse.app.billing.periods import read_days
-
-        return read_days(self.month, first=self.first, end=self.end)
 
 
 @command(
@@ -227,10 +196,13 @@ def issue(
     every: Annotated[bool, typer.Option("--all", help="All drafts of the period.")] = False,
     period: MonthOption = None,
     issue_date: DateOption = None,
+    before_end: Annotated[
+        bool, typer.Option("--before-end", help="Also of periods that have not ended yet.")
+    ] = False,
     format_: FormatOption = None,
 ) -> None:
     """Issue drafts: each gets its number, and its files are made and archived."""
-    from meterhouse.app.billing.issuing import issue_invoice
+    from meterhouse.app.billing.issuing import issue_invoice, still_open
 
     if bool(references) == every or every != (period is not None):
         hint = "give ids of drafts, or --all with --period 2026-10"
@@ -241,6 +213,7 @@ def issue(
         chosen = references or _drafts(house, period)
         errors = []
         for reference in chosen:
+            before = still_open(house.ledger, reference)
             issued, error = _attempt(
                 partial(
                     issue_invoice,
@@ -249,14 +222,17 @@ def issue(
                     formats=formats,
                     at=house.clock(),
                     issue_date=day,
+                    before_end=before_end,
                 )
             )
             errors.append(error)
             if issued is not None:
                 _tell_issued(call, issued)
+                for _, text in before:
+                    note(f"warning: {text}")
             else:
                 note(f"not issued: {reference}")
-        _finish_files(house)
+        errors += _finish_files(house)
     _raise_first(errors)
 
 
@@ -292,16 +268,21 @@ def _tell_issued(call: Call, invoice: Any) -> None:
     write_text(f"{what} {invoice.number} to {invoice.customer}: {total} {invoice.currency}")
 
 
-def _finish_files(house: Installation) -> None:
-    """Make files that were asked for, of whatever process, and say where they are."""
+def _finish_files(house: Installation) -> list[Any]:
+    """Make files that were asked for, of whatever process, and say where they are.
+
+    Returns what went wrong: the invoices are issued all the same.
+    """
     from meterhouse.app.billing.files import finish_files
 
-    for one in finish_files(house.ledger, house.file_means()):
+    finished = finish_files(house.ledger, house.file_means())
+    for one in finished:
         if one.files:
             folder, _, _ = one.files[0].name.rpartition("/")
             note(f"archived {len(one.files)} files of {one.invoice.number} in {folder}")
         if one.error is not None:
             note(f"files of {one.invoice.number} are not made yet: {one.error}")
+    return [one.error for one in finished]
 
 
 @command(
@@ -348,7 +329,8 @@ def credit(
             issue_date=day,
         )
         _tell_issued(call, credit_note)
-        _finish_files(house)
+        errors = _finish_files(house)
+    _raise_first(errors)
 
 
 @command(app, "meterhouse invoice correct LICEO-2026-000001 --reason 'Price of October'")
@@ -373,7 +355,8 @@ def correct(call: Call, reference: Reference, *, reason: ReasonOption) -> None:
         else:
             write_text()
             write_invoice(draft)
-        _finish_files(house)
+        errors = _finish_files(house)
+    _raise_first(errors)
 
 
 @command(app, "meterhouse invoice add-line 3f0f --amount -25 --reason 'Goodwill' --name Discount")
@@ -430,67 +413,42 @@ def _write_draft(call: Call, draft: Any, manual: Any) -> None:
         write_invoice(draft, manual=manual)
 
 
-@command(app, "meterhouse invoice explain LICEO-2026-000001 --line 1")
+@command(
+    app,
+    "meterhouse invoice explain LICEO-2026-000001 --line 1",
+    "meterhouse invoice explain LICEO-2026-000001 --line 1 --records all",
+)
 def explain(
     call: Call,
     reference: Reference,
     *,
     line: Annotated[str, typer.Option("--line", metavar="N", help="The number of the line.")],
+    records: Annotated[
+        str,
+        typer.Option(
+            "--records", metavar="N|all", help="How many input records of each metered one."
+        ),
+    ] = "20",
 ) -> None:
     """Show how a line came about: its price, its calculation, its records and their input."""
     from meterhouse.app.billing.explaining import explain_line
     from meterhouse.cli.explanation_view import write_explanation
 
+    most = _how_many(records)
     with call.opened() as house:
-        explained = explain_line(house.ledger, reference, line)
+        explained = explain_line(house.ledger, reference, line, records=most)
     if call.as_json:
         call.write(explained)
     else:
         write_explanation(explained)
 
 
-@command(
-    app,
-    "meterhouse invoice what-if --book dearer.yaml --period 2026-10",
-    "meterhouse invoice what-if --book liceo-es@2026-11-01.1 --period 2026-10 --customer es",
-)
-def what_if(
-    call: Call,
-    *,
-    book: Annotated[
-        str,
-        typer.Option("--book", metavar="B", help="A file of a price book, or ID@VERSION."),
-    ],
-    customer: CustomersOption = None,
-    period: PeriodOptions,
-) -> None:
-    """Rate past usage by another price book, beside what it costs now. Nothing is stored."""
-    from meterhouse.app.billing.what_if import total_of, what_if
-
-    days = period.days()
-    with call.opened() as house:
-        rated = what_if(house.ledger, _other_book(house, book), days=days, customers=customer)
-    if call.as_json:
-        call.show(rated, WHAT_IF)
-    elif rated:
-        write_table(WHAT_IF.columns, [_what_if_row(one) for one in (*rated, *total_of(rated))])
-    else:
-        note("no customers")
-
-
-def _other_book(house: Installation, given: str) -> PriceBook:
-    """Return a book of a file, or a stored version."""
-    from meterhouse.app.billing.price_books import find_version
-    from meterhouse.bootstrap import price_book_documents
-    from meterhouse.core.price_book_reading import read_price_book
-
-    if "@" in given and not Path(given).exists():
-        id, _, version = given.partition("@")
-        return find_version(house.ledger, id, version)
-    documents = price_book_documents(read_text(given), what=file_name(given))
-    if len(documents) != 1:
-        raise WrongUsage(f"--book: {given} has {len(documents)} books", hint="give one of them")
-    return read_price_book(documents[0].body)
+def _how_many(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise WrongUsage(f"--records: {text!r} is no number", hint="such as 20, or all")
+    return int(text)
 
 
 @command(app, "meterhouse invoice unbilled --period 2026-10")
@@ -544,18 +502,6 @@ def _to_json(head: InvoiceHead) -> str:
     return json_text(head_shown(head))
 
 
-def _what_if_row(one: WhatIf) -> list[Cell]:
-    shown = one.to_api()
-    amounts = [shown[name] for name in ("now", "then", "difference")]
-    return [one.customer or "in all", one.currency, *amounts, one.unpriced or None]
-
-
-WHAT_IF = Listing(
-    "customers",
-    columns("Customer", "Currency", "#Now", "#Then", "#Difference", "?#Unpriced"),
-    _what_if_row,
-    lambda one: json_text(one.to_api()),
-)
 LISTING = Listing(
     "invoices",
     columns(

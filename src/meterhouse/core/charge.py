@@ -34,6 +34,7 @@ class MeteredUsage:
     """A golden record as rating sees it. ``breakdowns`` by the fields that they group by.
 
     ``events`` are the values of the single events, where they are known: they add up to ``value``.
+    ``meter`` is the id of the meter where that keeps its single records, else empty.
     """
 
     record_id: str
@@ -46,6 +47,7 @@ class MeteredUsage:
     breakdowns: Mapping[tuple[str, ...], tuple[GroupedValue, ...]] = field(default_factory=dict)
     custom_fields: Mapping[str, str] = field(default_factory=dict)
     events: tuple[Decimal, ...] | None = None
+    meter: str = ""
 
 
 @dataclass(frozen=True, slots=True)

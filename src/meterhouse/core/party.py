@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 
@@ -52,6 +53,8 @@ class Customer:
 
     ``users`` are the user ids whose meters it pays for; empty: the one that has the customer's id.
     ``price_book`` is the id of its book; ``language`` is for texts that people read (``en``).
+    ``begin`` and ``end`` are the days of its contract, in the zone of the book: the first one, and
+    the one after the last.
     """
 
     id: str
@@ -62,3 +65,16 @@ class Customer:
     reference: str = ""
     language: str = "en"
     custom_fields: Mapping[str, Any] = field(default_factory=dict)
+    begin: date | None = None
+    end: date | None = None
+
+    def charged_days(self, first: date, end: date) -> tuple[int, int]:
+        """Return how many of the days from one to before another the contract has, and of how many.
+
+        >>> es = Customer("es", Party("ES", Address("ES")), "i", "b", begin=date(2026, 11, 14))
+        >>> es.charged_days(date(2026, 11, 1), date(2026, 12, 1))
+        (17, 30)
+        """
+        begun = first if self.begin is None else max(first, self.begin)
+        ended = end if self.end is None else min(end, self.end)
+        return max((ended - begun).days, 0), (end - first).days

@@ -24,6 +24,7 @@ USERS_MAX = 100_000
 PAYMENT_DAYS_MAX = 3650
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _PLACE = re.compile(r"\{([^{}]*)\}")
 _NUMBER = re.compile(r"number(?::([1-9]|1[0-2]))?", re.ASCII)
 _PARTY = ("name", "address", "taxId", "legalId", "email")
@@ -31,6 +32,7 @@ _ADDRESS = ("country", "street", "city", "postcode", "region")
 ISSUER_FIELDS = (*("id", *_PARTY, "numberFormat", "series", "creditNoteFormat", "paymentDays"),)
 CUSTOMER_FIELDS = (
     *("id", *_PARTY, "issuer", "priceBook", "users", "reference", "language", "customFields"),
+    *("from", "to"),
 )
 READ_ONLY = ("revision",)
 #: Before the name of a series, that of its credit notes: they count by themselves.
@@ -75,8 +77,11 @@ def read_customer(body: JsonValue) -> Customer:
     if not _LANGUAGE.fullmatch(language):
         reading.fail("language", f"is {shown(language)}", "use a code such as en or es")
     custom = reading.json_object("customFields")
+    begin, end = _day(reading, "from"), _day(reading, "to")
+    if begin is not None and end is not None and end <= begin:
+        reading.fail("to", f"is {end}, not after from", "give the day after the last one")
     _refuse(reading, "customer")
-    return Customer(id, party, issuer, book, users, reference, language, custom)
+    return Customer(id, party, issuer, book, users, reference, language, custom, begin, end)
 
 
 def issuer_body(issuer: Issuer) -> dict[str, Any]:
@@ -102,6 +107,8 @@ def customer_body(customer: Customer) -> dict[str, Any]:
         "reference": customer.reference,
         "language": customer.language,
         "customFields": dict(customer.custom_fields),
+        "from": None if customer.begin is None else customer.begin.isoformat(),
+        "to": None if customer.end is None else customer.end.isoformat(),
     }
 
 
@@ -230,6 +237,19 @@ def _whole(reading: Reading, name: str, *, default: int) -> int:
         reading.fail(name, f"is {shown(value)}", hint)
         return default
     return value
+
+
+def _day(reading: Reading, name: str) -> date | None:
+    value = reading.body.get(name)
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    reading.fail(name, f"is {shown(value)}, not a day", "write it such as 2026-10-01")
+    return None
 
 
 def _format(reading: Reading, name: str, default: str) -> str:

@@ -52,7 +52,8 @@ class StateChanges:
     updated_at: Instant = 0
     #: periods of event-time meters, whole; those of deleted meters are not here
     periods: list[Bucket] = field(default_factory=list)
-    #: what is kept of the records that they took: the columns of ``retained.SCHEMA``, and the
+    #: what is kept of the records that they took: the columns of ``retained.SCHEMA`` (to be stored,
+    #: with the name of the source in the place of its number), and the
     #: ``meter`` and ``start`` of the period in the place of its slot; in order of arrival
     usage: pl.DataFrame | None = None
     #: what each rule of the plan folds, as text

@@ -69,7 +69,8 @@ def _capped(lines: list[InvoiceLine], commitment: Commitment) -> list[InvoiceLin
 
 
 def _due(commitment: Commitment, book: PriceBook, share: tuple[int, int], digits: int) -> Decimal:
-    of = share if commitment.prorate else (1, 1)
+    # Of a period in which nothing is charged for, nothing is due at least.
+    of = share if commitment.prorate or not share[0] else (1, 1)
     return prorated(commitment.minimum or ZERO, of, digits=digits, mode=book.rounding)
 
 

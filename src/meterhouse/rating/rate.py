@@ -34,13 +34,16 @@ def rate(
 ) -> Rating:
     """Price all usage of a customer in a period.
 
-    ``share``: how many days of how many are charged; prorated flat amounts depend on it. The order
-    of the usage changes nothing. Raises ``RatingError`` where no right amount can be made.
+    ``share``: how many days of how many are charged; prorated flat amounts depend on it, and where
+    it is none, only what was used is charged. The order of the usage changes nothing. Raises
+    ``RatingError`` where no right amount can be made.
     """
     digits = digits_of(book)
     found = lines_of(book, usage, customer=customer)
     charges = (
-        _charge(book, line, digits=digits, period=period, share=share) for line in found.lines
+        _charge(book, line, digits=digits, period=period, share=share)
+        for line in found.lines
+        if line.items or share[0]
     )
     return Rating(tuple(charges), found.unpriced)
 

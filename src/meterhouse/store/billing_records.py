@@ -58,6 +58,13 @@ class BillingRecordTable:
         with self._database.read():
             return [(user, count) for user, count in self._database.rows(_SQL["of_nobody"], values)]
 
+    def open_event_periods(self, customer_id: str, *, after: Instant, until: Instant) -> int:
+        """Return how many meters of a customer have usage in a period that has not closed."""
+        values = {"customer": customer_id, "after": after, "until": until}
+        with self._database.read():
+            count: int = self._database.value(_SQL["open_event_periods"], values)
+        return count
+
     def runs_that_fed(self, record_id: str, *, start: Instant) -> list[str]:
         """Return runs whose input a record has: of its stream, from the start of its period on."""
         with self._database.read():

@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import repeat
 
 from meterhouse.app.ports import Lease, Page
-from meterhouse.app.usage_ports import Amendment, Remetered, UsageEntry
+from meterhouse.app.usage_ports import Amendment, KeptUsage, Remetered, UsageEntry
 from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.meter_state import MeterState, Section
@@ -40,6 +40,8 @@ def write_usage(database: Database, changes: StateChanges, *, run_no: int) -> No
         return
     used = changes.usage["rule"].unique().to_list()
     rules = {number: _rule_no(database, changes.usage_rules[number]) for number in used}
+    names = [name for name in changes.usage["source"].unique().to_list() if name is not None]
+    sources = {None: None} | {name: _source_no(database, name) for name in sorted(names)}
     for part in changes.usage.iter_slices(_ROWS_AT_ONCE):
         columns = {name: part[name].to_list() for name in part.columns}
         rows = zip(
@@ -50,6 +52,8 @@ def write_usage(database: Database, changes: StateChanges, *, run_no: int) -> No
             columns["value"],
             map(rules.__getitem__, columns["rule"]),
             columns["fields"],
+            map(sources.__getitem__, columns["source"]),
+            columns["offset"],
             repeat(changes.updated_at),
             repeat(run_no),
         )
@@ -59,6 +63,11 @@ def write_usage(database: Database, changes: StateChanges, *, run_no: int) -> No
 def _rule_no(database: Database, text: str) -> int:
     found = database.value(_SQL["rule_no"], (text,))
     return found if found is not None else database.value(_SQL["insert_rule"], (text,))
+
+
+def _source_no(database: Database, name: str) -> int:
+    found = database.value(_SQL["source_no"], (storable(name),))
+    return found if found is not None else database.value(_SQL["insert_source"], (storable(name),))
 
 
 class UsageTable(Recorder):
@@ -91,6 +100,23 @@ class UsageTable(Recorder):
         with self._database.read():
             rows = self._database.rows(_SQL["page"], values)
         return page_of(rows, _entries, limit=limit)
+
+    def usage_of_period(
+        self, meter_id: str, *, start: Instant, limit: int = -1
+    ) -> Sequence[KeptUsage]:
+        """Return what a period of a meter is made of, in order of arrival; ``limit`` at most."""
+        values = {"meter_id": meter_id, "start": start, "limit": limit}
+        with self._database.read():
+            rows = self._database.rows(_SQL["kept"], values)
+        return [
+            KeptUsage(
+                identity=identity,
+                timestamp=timestamp,
+                record=RetainedRecord(Decimal(value), rule, parse_json(fields) if fields else {}),
+                origin=None if source is None else (source, place),
+            )
+            for identity, timestamp, value, rule, fields, source, place in rows
+        ]
 
     def change_usage(
         self,

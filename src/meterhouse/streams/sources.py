@@ -46,18 +46,21 @@ class Sources:
         """Return the names of what was read in this run, in the order in which it was read."""
         return [source for source in self._sources if isinstance(source, str)]
 
-    def identities(self, origins: pl.DataFrame) -> pl.Series:
-        """Return ``name:place`` of where records were first read, by ``source`` and ``offset``."""
+    def named(self, origins: pl.DataFrame) -> pl.DataFrame:
+        """Return where records were first read, by ``source`` and ``offset``.
+
+        The same columns: the name of the source in the place of its number.
+        """
         known = [source if isinstance(source, str) else None for source in self._sources]
-        frame = pl.DataFrame(
-            [pl.Series("name", known, dtype=pl.String).gather(origins["source"]), origins["offset"]]
-        )
-        texts = frame.select(pl.format("{}:{}", "name", "offset").alias("text"))["text"]
-        returned = texts.is_null().arg_true()
+        names = pl.Series("source", known, dtype=pl.String).gather(origins["source"])
+        offsets = origins["offset"]
+        returned = names.is_null().arg_true()
         if returned.is_empty():
-            return texts
+            return pl.DataFrame([names, offsets])
         places = [self.place(origin) for origin in origins.select(pl.all().gather(returned)).rows()]
-        return texts.scatter(returned, [f"{place.source}:{place.offset}" for place in places])
+        names = names.scatter(returned, [place.source for place in places])
+        offsets = offsets.clone().scatter(returned, [place.offset for place in places])
+        return pl.DataFrame([names, offsets])
 
     def place(self, origin: tuple[int, int]) -> Place:
         """Return where a record of that origin was first read."""

@@ -9,7 +9,8 @@ from fastapi import Response
 
 from meterhouse.api.answer import answer
 from meterhouse.api.call import ThisCall
-from meterhouse.api.operation import Body, Given, Resource, needs, one
+from meterhouse.api.idempotency import Ids, once
+from meterhouse.api.operation import IDEMPOTENCY_KEY, Body, Given, Resource, needs, one
 from meterhouse.api.problems import problem_document
 from meterhouse.api.resources.credits import AMOUNT
 from meterhouse.api.schemas import (
@@ -104,6 +105,7 @@ resource = Resource("Billing runs", about="Drafting the invoices of a period", s
     PATH,
     guard=needs("write:invoices"),
     body=Body(ref("NewBillingRun"), examples={"october": {"period": "2026-10"}}),
+    headers=(IDEMPOTENCY_KEY,),
     answers={200: Given("A draft of each customer, or why there is none", ref("BillingRun"))},
     refusals=(409,),
 )
@@ -114,23 +116,27 @@ def run_billing(call: ThisCall) -> Response:
     preview = reading.boolean("preview", default=False)
     days, customers = _read(reading)
     context = call.context
-    with context.ledger() as ledger:
-        drafted = draft_all(
-            ledger,
-            customers,
-            days=days,
-            at=context.clock(),
-            metadata=dict(context.software),
-            stored=not preview,
+
+    def effect(_: Ids) -> Response:
+        with context.ledger() as ledger:
+            drafted = draft_all(
+                ledger,
+                customers,
+                days=days,
+                at=context.clock(),
+                metadata=dict(context.software),
+                stored=not preview,
+            )
+            nobody = not_billed(ledger, period=_period(drafted, days))
+        users = [{"user": user, "records": count} for user, count in nobody.users]
+        return answer(
+            {
+                "drafts": [_shown(one) for one in drafted],
+                "notBilled": {"records": nobody.records, "users": users},
+            }
         )
-        nobody = not_billed(ledger, period=_period(drafted, days))
-    users = [{"user": user, "records": count} for user, count in nobody.users]
-    return answer(
-        {
-            "drafts": [_shown(one) for one in drafted],
-            "notBilled": {"records": nobody.records, "users": users},
-        }
-    )
+
+    return once(call, effect)
 
 
 def _period(drafted: Sequence[Drafted], days: Days) -> Any:

@@ -32,6 +32,7 @@ from meterhouse.api.schemas import (
     Schema,
     array,
     closed,
+    nullable,
     page,
     ref,
     whole,
@@ -57,6 +58,8 @@ _MEMBERS: dict[str, Schema] = {
     "reference": {**TEXT, "maxLength": TEXT_CHARS_MAX},
     "language": {**TEXT, "examples": ["en"]},
     "customFields": FREE_OBJECT,
+    "from": {**nullable(TEXT), "description": "The first day of the contract: 2026-11-14"},
+    "to": {**nullable(TEXT), "description": "The day after the last one of the contract"},
 }
 _GIVEN = _MEMBERS | {"revision": ANYTHING}
 SCHEMAS: dict[str, Schema] = {

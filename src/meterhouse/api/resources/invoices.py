@@ -24,6 +24,7 @@ from meterhouse.api.operation import (
 from meterhouse.api.resources.credits import AMOUNT
 from meterhouse.api.resources.meters import Limit
 from meterhouse.api.schemas import (
+    BOOLEAN,
     COUNT,
     FREE_OBJECT,
     NAME,
@@ -37,7 +38,7 @@ from meterhouse.api.schemas import (
     whole,
 )
 from meterhouse.app.billing import issuing
-from meterhouse.app.billing.explaining import explain_line
+from meterhouse.app.billing.explaining import RECORDS_SHOWN, explain_line
 from meterhouse.app.billing.files import finish_files
 from meterhouse.app.billing.issuing import credit_note_id, find_invoice, head_shown
 from meterhouse.app.billing.periods import read_days
@@ -52,6 +53,8 @@ from meterhouse.core.reading import Reading
 from meterhouse.core.revision import revision_of
 
 PATH = "/v1/invoices"
+#: So many input records of a line are told at most; the command line tells all.
+RECORDS_MAX = 100_000
 _STATUS: Schema = {"type": "string", "enum": [status.value for status in InvoiceStatus]}
 _KIND: Schema = {"type": "string", "enum": [kind.value for kind in InvoiceKind]}
 _HEAD: dict[str, Schema] = {
@@ -97,7 +100,12 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "InvoicePage": page("invoices", ref("InvoiceHead")),
-    "IssueInvoice": closed({"issueDate": nullable(_DAY)}),
+    "IssueInvoice": closed(
+        {
+            "issueDate": nullable(_DAY),
+            "beforeEnd": {**nullable(BOOLEAN), "description": "Though the period is not over"},
+        }
+    ),
     "TakeInvoiceBack": closed(
         {"reason": _REASON, "issueDate": nullable(_DAY)}, required=("reason",)
     ),
@@ -221,7 +229,9 @@ def _shown(ledger: Ledger, id: str) -> dict[str, Any]:
 )
 def issue_invoice(call: ThisCall, id: str) -> Response:
     """Issue a draft: it gets the next number of its series, and never changes again."""
-    day = _day(call.optional_json(), known=("issueDate",))
+    body = call.optional_json()
+    day = _day(body, known=("issueDate", "beforeEnd"))
+    before_end = _before_end(body)
 
     def effect(ids: Ids) -> Response:
         with call.context.ledger() as ledger:
@@ -233,6 +243,7 @@ def issue_invoice(call: ThisCall, id: str) -> Response:
                     formats=call.context.invoice_formats,
                     at=call.context.clock(),
                     issue_date=day,
+                    before_end=before_end,
                 )
             _finish(call, ledger)
             return answer(_shown(ledger, head.id))
@@ -373,10 +384,18 @@ def remove_invoice_line(call: ThisCall, id: str, line: str) -> Response:
     answers=one("How the line came about", "LineExplanation"),
     refusals=(404,),
 )
-def explain_invoice_line(call: ThisCall, id: str, line: str) -> Response:
+def explain_invoice_line(
+    call: ThisCall,
+    id: str,
+    line: str,
+    records: Annotated[
+        int,
+        Query(ge=0, le=RECORDS_MAX, description="How many input records of each metered one"),
+    ] = RECORDS_SHOWN,
+) -> Response:
     """Show how a line came about: its price, its calculation, its records and their input."""
     with call.context.ledger() as ledger:
-        return answer(explain_line(ledger, id, line))
+        return answer(explain_line(ledger, id, line, records=records))
 
 
 def _finish(call: Call, ledger: Ledger) -> None:
@@ -390,6 +409,14 @@ def _reason(body: JsonValue) -> str:
     if reading.problems:
         raise DefinitionError(reading.problems, what="The request")
     return reason or ""
+
+
+def _before_end(body: JsonValue) -> bool:
+    reading = Reading(body)
+    given = reading.boolean("beforeEnd", default=False)
+    if reading.problems:
+        raise DefinitionError(reading.problems, what="The request")
+    return given
 
 
 def _day(body: JsonValue, *, known: tuple[str, ...]) -> date | None:

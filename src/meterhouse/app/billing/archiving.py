@@ -36,14 +36,15 @@ LINK_DAYS, LINK_DAYS_MAX = 7, 90
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file of an invoice. ``suffix`` comes after the name's stem: ``xlsx``, ``lines.csv``.
+    """A file of an invoice. ``suffix`` comes after the name's stem: ``xlsx``, ``focus.csv``.
 
-    The suffix is also what the format is called.
+    ``format`` is what the format is called; as the suffix where it says nothing else.
     """
 
     suffix: str
     media_type: str
     content: bytes
+    format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,9 @@ class ArchivedFile:
     @classmethod
     def from_api(cls, body: Mapping[str, Any]) -> ArchivedFile:
         """Return what ``to_api`` wrote."""
-        texts = (body["name"], body["format"], body["mediaType"])
-        return cls(*texts, int(body["size"]), body["sha256"])
+        # Entries of the history from before called formats by their suffixes.
+        format, _, _ = body["format"].partition(".")
+        return cls(body["name"], format, body["mediaType"], int(body["size"]), body["sha256"])
 
 
 def filed(invoice: Invoice, *, issuer: str, version: int = 1) -> Filed:
@@ -275,7 +277,8 @@ def _put(store: ArchiveStore, where: Filed, document: Document) -> ArchivedFile:
     name = f"{where.stem}.{document.suffix}"
     store.put(name, document.content)
     sha256 = _sha256(document.content)
-    return ArchivedFile(name, document.suffix, document.media_type, len(document.content), sha256)
+    format = document.format or document.suffix
+    return ArchivedFile(name, format, document.media_type, len(document.content), sha256)
 
 
 def _manifest(where: Filed, files: Sequence[ArchivedFile]) -> _Manifest:

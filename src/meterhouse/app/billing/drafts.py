@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID, uuid5
 
-from meterhouse.app.billing.books import book_and_period, book_used, used_book
+from meterhouse.app.billing.books import book_and_period, book_used, changes_within, used_book
 from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.ports import Draft, InvoiceHead, ManualLine
 from meterhouse.app.billing.price_books import mark_used
 from meterhouse.app.billing.usage import Gathered, gather
+from meterhouse.app.billing.windows import usage_by_day
 from meterhouse.app.listing import take
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, Charge, ChargeKind, Unpriced
@@ -32,6 +33,8 @@ from meterhouse.rating import difference, rate
 from meterhouse.rating.invoicing import InvoiceSums, Late, LineByHand, invoiced
 
 _NAMESPACE = UUID("3f0f2c52-6a0e-5c0e-9d0b-8f6f0c2a7d14")
+#: What a draft says of itself, anew each time.
+OWN_METADATA = ("records", "lateRecords", "chargedDays", "periodDays", "runs")
 #: The SKU and the model of lines by hand.
 BY_HAND = "by-hand"
 
@@ -63,8 +66,9 @@ def draft_all(
 ) -> list[Drafted]:
     """Draft the invoices of customers, of all where none are named; each is told of.
 
-    What is wrong with one customer's books keeps nobody else from theirs. Not ``stored``: a
-    preview, which changes nothing.
+    Of all, those whose contract does not touch the period are left out unless there is something
+    to bill. What is wrong with one customer's books keeps nobody else from theirs. Not ``stored``:
+    a preview, which changes nothing.
     """
     chosen = customers
     if chosen is None:
@@ -72,7 +76,10 @@ def draft_all(
     drafted = []
     for id in dict.fromkeys(chosen):
         try:
-            draft = prepare(ledger, find_customer(ledger, id), days=days, metadata=metadata)
+            customer = find_customer(ledger, id)
+            draft = prepare(ledger, customer, days=days, metadata=metadata)
+            if customers is None and _over(customer, days) and not draft.invoice.lines:
+                continue
             if stored:
                 keep(ledger, draft, at=at)
         except MeterhouseError as error:
@@ -80,6 +87,11 @@ def draft_all(
         else:
             drafted.append(Drafted(id, draft.invoice))
     return drafted
+
+
+def _over(customer: Customer, days: Days) -> bool:
+    charged, _ = customer.charged_days(days.first, days.end)
+    return not charged
 
 
 def keep(ledger: Ledger, draft: Draft, *, at: Instant) -> None:
@@ -97,17 +109,21 @@ def prepare(
     _refuse_billed(ledger, customer, period)
     gathered = gather(ledger, customer.id, period=period)
     id = _draft_id(ledger, customer, period)
-    rating = rate(book, gathered.usage, period=period, customer=customer.id)
+    share = customer.charged_days(days.first, days.end)
+    rating = rate(book, gathered.usage, period=period, customer=customer.id, share=share)
     late = _late_lines(ledger, gathered, customer)
     sums = invoiced(
         book,
         rating.charges,
         period=period,
+        share=share,
         grants=list(take_grants(ledger, customer)),
         at=period.end,
         adjustments=late.lines,
         manual=[_by_hand(line, period) for line in _manual_lines(ledger, id)],
     )
+    changes = changes_within(ledger, book, period)
+    by_day = usage_by_day(ledger, gathered.usage, book=book, customer=customer.id)
     issuer = find_issuer(ledger, customer.issuer)
     digits = currency_digits(book.currency)
     assert digits is not None, "a price book has a currency that there is"
@@ -130,8 +146,9 @@ def prepare(
         language=customer.language,
         credits=sums.credits,
         unpriced=(*rating.unpriced, *late.unpriced),
-        exceptions=(*gathered.exceptions, *_owed(sums)),
-        metadata=_metadata(gathered, metadata),
+        windows=by_day.windows,
+        exceptions=(*gathered.exceptions, *changes, *by_day.exceptions, *_owed(sums)),
+        metadata=_metadata(gathered, share, metadata),
     )
     corrects = [(no, one.corrects.id) for one in gathered.late for no in one.records]
     return Draft(
@@ -199,7 +216,10 @@ def _late_lines(ledger: Ledger, gathered: Gathered, customer: Customer) -> _Late
         original = read_invoice(late.corrects.text)
         book = used_book(ledger, original.books[0])
         rating = difference(
-            book, late.before, late.after, period=original.period, customer=customer.id
+            *(book, late.before, late.after),
+            period=original.period,
+            customer=customer.id,
+            share=_share_of(original),
         )
         lines += [(charge, late.corrects.number, book) for charge in rating.charges]
         unpriced += rating.unpriced
@@ -214,7 +234,18 @@ def _owed(sums: InvoiceSums) -> list[tuple[str, str]]:
     return [("negative_total", text)]
 
 
-def _metadata(gathered: Gathered, more: dict[str, str] | None) -> dict[str, str]:
+def _metadata(
+    gathered: Gathered, share: tuple[int, int], more: dict[str, str] | None
+) -> dict[str, str]:
     late = sum(len(one.records) for one in gathered.late)
     counts = {"records": str(len(gathered.records)), "lateRecords": str(late)}
-    return {**(more or {}), **counts, "runs": " ".join(gathered.runs)}
+    charged, whole = share
+    days = {} if charged == whole else {"chargedDays": str(charged), "periodDays": str(whole)}
+    return {**(more or {}), **counts, **days, "runs": " ".join(gathered.runs)}
+
+
+def _share_of(invoice: Invoice) -> tuple[int, int]:
+    """Return how many of how many days an invoice has charged."""
+    texts = [invoice.metadata.get(name) for name in ("chargedDays", "periodDays")]
+    charged, whole = (1 if text is None else int(text) for text in texts)
+    return charged, whole

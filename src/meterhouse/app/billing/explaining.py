@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from meterhouse.app.billing.issuing import find_invoice
 from meterhouse.app.billing.ports import BillableRecord, RunInput
 from meterhouse.app.ports import Ledger
+from meterhouse.app.usage_ports import KeptUsage
 from meterhouse.core.charge import Charge, Reduction, Source
 from meterhouse.core.instant import Instant, instant_text, parse_instant
 from meterhouse.core.invoice import BookUsed, Invoice, InvoiceLine
 from meterhouse.core.invoice_text import read_invoice
-from meterhouse.core.json_text import parse_json
+from meterhouse.core.json_text import canonical_text, parse_json
 from meterhouse.core.money import amount_text
 from meterhouse.core.problem import NotFoundError
 from meterhouse.core.quantity import number_text
 
+#: So many input records of a metered record are told unless more are asked for.
+RECORDS_SHOWN = 20
 #: Records hold other objects as deep as records may nest, and some levels of their own.
 _NESTING_MAX = 200
 
 
-def explain_line(ledger: Ledger, reference: str, line_id: str) -> dict[str, Any]:
-    """Return how a line came about: from its amount to the input of the runs that metered it."""
+def explain_line(
+    ledger: Ledger, reference: str, line_id: str, *, records: int | None = RECORDS_SHOWN
+) -> dict[str, Any]:
+    """Return how a line came about: from its amount to the input of the runs that metered it.
+
+    Of meters that keep single usage, down to the input records: the first ``records`` of each
+    metered record, or all of them.
+    """
     head = find_invoice(ledger, reference)
     invoice = read_invoice(head.text)
     line = next((line for line in invoice.lines if line.id == line_id), None)
@@ -36,7 +46,7 @@ def explain_line(ledger: Ledger, reference: str, line_id: str) -> dict[str, Any]
         "line": line.id,
         **_amounts(line, invoice),
         "price": _price(ledger, line, invoice),
-        "records": [_source(ledger, source) for source in line.charge.sources],
+        "records": [_source(ledger, source, most=records) for source in line.charge.sources],
     }
 
 
@@ -102,19 +112,58 @@ def _document(ledger: Ledger, used: BookUsed, sku: str) -> Any:
     return next((price for price in prices if price.get("sku") == sku), None)
 
 
-def _source(ledger: Ledger, source: Source) -> dict[str, Any]:
+def _source(ledger: Ledger, source: Source, *, most: int | None) -> dict[str, Any]:
     shown_source: dict[str, Any] = {
         "recordId": source.record_id,
         "quantity": number_text(source.quantity),
         "fields": {name: parse_json(text) for name, text in source.fields.items()},
     }
     record = ledger.billable_record(source.record_id)
-    return shown_source if record is None else shown_source | _record(ledger, record)
-
-
-def _record(ledger: Ledger, record: BillableRecord) -> dict[str, Any]:
-    """Return what a record says of itself, the run that let it out, and the runs that fed it."""
+    if record is None:
+        return shown_source
     body = parse_json(record.text, nesting_max=_NESTING_MAX)
+    kept = _input_records(ledger, body, source, most=most)
+    return shown_source | _record(ledger, record, body) | {"inputRecords": kept}
+
+
+def _input_records(
+    ledger: Ledger, body: Mapping[str, Any], source: Source, *, most: int | None
+) -> dict[str, Any] | None:
+    """Return the single records of a metered one; ``None`` where its meter keeps none.
+
+    Only those of the group that the line is for. ``value`` is what they come to by now.
+    """
+    bucket = ledger.meter(body["id"])
+    if bucket is None or not bucket.meter.by_event_time:
+        return None
+    found = ledger.usage_of_period(body["id"], start=_instant(body["periodStart"]))
+    mine = [one for one in found if _in_group(one, source.fields)]
+    value = bucket.meter.aggregation.initial
+    for one in mine:
+        value = bucket.meter.aggregation.fold(value, one.record.quantity)
+    return {
+        "count": len(mine),
+        "value": None if value is None else number_text(value),
+        "records": [_input_record(one) for one in mine[:most]],
+    }
+
+
+def _in_group(one: KeptUsage, fields: Mapping[str, str]) -> bool:
+    own = one.record.fields
+    return all(canonical_text(own.get(name)) == text for name, text in fields.items())
+
+
+def _input_record(one: KeptUsage) -> dict[str, Any]:
+    return {
+        "identity": one.identity,
+        "timestamp": instant_text(one.timestamp),
+        "value": number_text(one.record.quantity),
+        "origin": None if one.origin is None else f"{one.origin[0]}:{one.origin[1]}",
+    }
+
+
+def _record(ledger: Ledger, record: BillableRecord, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a record says of itself, the run that let it out, and the runs that fed it."""
     fed = ledger.runs_that_fed(record.record_id, start=_instant(body["periodStart"]))
     return {
         "user": record.user,

@@ -15,10 +15,11 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from meterhouse.app.billing.books import used_book
-from meterhouse.app.billing.drafts import keep, prepare
+from meterhouse.app.billing.drafts import OWN_METADATA, keep, prepare
 from meterhouse.app.billing.parties import find_customer, find_issuer
-from meterhouse.app.billing.periods import Days, day_of
+from meterhouse.app.billing.periods import day_of, days_of
 from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
+from meterhouse.app.billing.usage import open_usage
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import Unpriced
 from meterhouse.core.instant import Instant, instant_text
@@ -27,7 +28,7 @@ from meterhouse.core.invoice_text import read_invoice
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.money import amount_text, rounded
 from meterhouse.core.party_reading import TEXT_CHARS_MAX, Numbered, number_of, series_of
-from meterhouse.core.problem import DefinitionError, NotFoundError, Problem
+from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError, Problem
 from meterhouse.core.quantity import ZERO, number_from_text, number_text
 from meterhouse.core.reading import Reading, missing_or_shown
 from meterhouse.rating.taxing import tax_named
@@ -115,17 +116,37 @@ def issue_invoice(
     formats: Sequence[str],
     at: Instant,
     issue_date: date | None = None,
+    before_end: bool = False,
 ) -> Invoice:
-    """Issue a draft. Without a date, that of ``at`` in the zone of the period."""
+    """Issue a draft. Without a date, that of ``at`` in the zone of the period.
+
+    Refused on a day before the period's end, unless ``before_end``: more usage may come.
+    """
     head = find_invoice(ledger, reference)
 
     def make(present: InvoiceHead) -> tuple[Numbering, Callable[[Numbered], Invoice]]:
         invoice = read_invoice(present.text)
         if problems := blocked_by(invoice):
             raise InvoiceBlocked(problems, what=f"The draft of {present.customer!r}")
+        if not before_end:
+            _refuse_early(invoice, issue_date or day_of(at, invoice.period.timezone))
         return _numbering(ledger, present, invoice, at=at, issue_date=issue_date)
 
     return ledger.issue_invoice(head.id, make=make, formats=formats, at=at)
+
+
+def _refuse_early(invoice: Invoice, day: date) -> None:
+    end = days_of(invoice.period).end
+    if day < end:
+        message = f"The period of this draft of {invoice.customer!r} is not over before {end}"
+        hint = "more usage may come: wait, or say --before-end (beforeEnd: true)"
+        raise ConflictError(message, hint=hint, code="period_not_over")
+
+
+def still_open(ledger: Ledger, reference: str) -> list[tuple[str, str]]:
+    """Tell, as an exception does, of usage of a draft's period that no record says yet."""
+    head = find_invoice(ledger, reference)
+    return open_usage(ledger, head.customer, start=head.start, end=head.end)
 
 
 def credit_invoice(
@@ -174,9 +195,9 @@ def correct_invoice(
     """Take an issued invoice back and draft its period anew; returns credit note and draft."""
     head = find_invoice(ledger, reference)
     note = credit_invoice(ledger, reference, reason=reason, formats=formats, at=at)
-    period = note.period
-    days = Days(day_of(period.start, period.timezone), day_of(period.end, period.timezone))
-    draft = prepare(ledger, find_customer(ledger, head.customer), days=days, metadata=metadata)
+    draft = prepare(
+        ledger, find_customer(ledger, head.customer), days=days_of(note.period), metadata=metadata
+    )
     keep(ledger, draft, at=at)
     return note, draft.invoice
 
@@ -226,12 +247,10 @@ def remove_line(ledger: Ledger, reference: str, line_id: str, *, at: Instant) ->
 def redraft(ledger: Ledger, head: InvoiceHead, *, at: Instant) -> Invoice:
     """Draft a customer's period again; returns the draft."""
     present = read_invoice(head.text)
-    period = present.period
-    days = Days(day_of(period.start, period.timezone), day_of(period.end, period.timezone))
-    kept = {
-        n: v for n, v in present.metadata.items() if n not in ("records", "lateRecords", "runs")
-    }
-    draft = prepare(ledger, find_customer(ledger, head.customer), days=days, metadata=kept)
+    kept = {name: text for name, text in present.metadata.items() if name not in OWN_METADATA}
+    draft = prepare(
+        ledger, find_customer(ledger, head.customer), days=days_of(present.period), metadata=kept
+    )
     keep(ledger, draft, at=at)
     return draft.invoice
 

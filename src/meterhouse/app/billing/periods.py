@@ -80,3 +80,8 @@ def _refused(place: str, message: str, hint: str) -> DefinitionError:
 def day_of(instant: Instant, timezone: str) -> date:
     """Return the day that the calendar of a zone shows at an instant."""
     return local_time(instant, zone(timezone)).date()
+
+
+def days_of(period: BillingPeriod) -> Days:
+    """Return the days of a period in its zone."""
+    return Days(day_of(period.start, period.timezone), day_of(period.end, period.timezone))

@@ -189,6 +189,13 @@ class BillingRecords(Protocol):
         """Return users whom no customer has, with their numbers of records in a period."""
         ...
 
+    def open_event_periods(self, customer_id: str, *, after: Instant, until: Instant) -> int:
+        """Return how many meters of a customer have usage in a period that has not closed.
+
+        Of event-time meters; their periods end in ``(after, until]``.
+        """
+        ...
+
     def runs_that_fed(self, record_id: str, *, start: Instant) -> Sequence[str]:
         """Return runs whose input a record has: of its stream, from the start of its period on.
 

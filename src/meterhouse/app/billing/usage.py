@@ -16,9 +16,10 @@ from typing import Any
 from meterhouse.app.billing.ports import BillableRecord, InvoiceHead
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, GroupedValue, MeteredUsage
-from meterhouse.core.instant import instant_text, parse_instant
+from meterhouse.core.instant import Instant, instant_text, parse_instant
 from meterhouse.core.invoice import InvoiceStatus
 from meterhouse.core.json_text import canonical_text, parse_json
+from meterhouse.core.meter_type import MeterType
 from meterhouse.core.problem import MeterhouseError
 
 #: Records hold other objects as deep as records may nest, and some levels of their own.
@@ -68,7 +69,7 @@ def gather(ledger: Ledger, customer_id: str, *, period: BillingPeriod) -> Gather
     """Return what is to be billed to a customer for a period; nothing that is billed already."""
     ledger.index_billable()
     known = ledger.billable_records(customer_id, after=None, until=period.end)
-    categories = Categories(ledger)
+    types = MeterTypes(ledger)
     unbilled = [record for record in known if record.billed is None]
     current = [record for record in unbilled if record.period_end > period.start]
     earlier = [record for record in unbilled if record.period_end <= period.start]
@@ -77,10 +78,10 @@ def gather(ledger: Ledger, customer_id: str, *, period: BillingPeriod) -> Gather
         for head in ledger.invoices_of(customer_id)
         if head.status is InvoiceStatus.ISSUED and head.end <= period.start
     ]
-    late = [one for head in issued if (one := _late(head, earlier, known, categories)) is not None]
+    late = [one for head in issued if (one := _late(head, earlier, known, types)) is not None]
     taken = {no for one in late for no in one.records}
     forgotten = [record for record in earlier if record.no not in taken]
-    usage = restated(current, categories)
+    usage = restated(current, types)
     return Gathered(
         usage=usage,
         records=tuple(record.no for record in current),
@@ -88,7 +89,12 @@ def gather(ledger: Ledger, customer_id: str, *, period: BillingPeriod) -> Gather
         runs=tuple(
             sorted({r.run_id for r in unbilled if r.period_end > period.start or r.no in taken})
         ),
-        exceptions=(*_forgotten(forgotten), *_across(usage, period), *categories.exceptions()),
+        exceptions=(
+            *_forgotten(forgotten),
+            *_across(usage, period),
+            *types.exceptions(),
+            *open_usage(ledger, customer_id, start=period.start, end=period.end),
+        ),
     )
 
 
@@ -98,7 +104,7 @@ def gather_all(
     """Return the usage of a period as it is now, billed or not."""
     ledger.index_billable()
     records = ledger.billable_records(customer_id, after=period.start, until=period.end)
-    return restated(records, Categories(ledger))
+    return restated(records, MeterTypes(ledger))
 
 
 def not_billed(ledger: Ledger, *, period: BillingPeriod) -> NotBilled:
@@ -111,7 +117,7 @@ def _late(
     head: InvoiceHead,
     earlier: Iterable[BillableRecord],
     known: Iterable[BillableRecord],
-    categories: Categories,
+    types: MeterTypes,
 ) -> LateUsage | None:
     """Return what is late of the period of an invoice; ``None`` where nothing is."""
     late = [record for record in earlier if head.start < record.period_end <= head.end]
@@ -124,55 +130,63 @@ def _late(
     ]
     return LateUsage(
         corrects=head,
-        before=restated(billed, categories),
-        after=restated([*billed, *late], categories),
+        before=restated(billed, types),
+        after=restated([*billed, *late], types),
         records=tuple(record.no for record in late),
     )
 
 
-def restated(records: Iterable[BillableRecord], categories: Categories) -> tuple[MeteredUsage, ...]:
+def restated(records: Iterable[BillableRecord], types: MeterTypes) -> tuple[MeteredUsage, ...]:
     """Return the usage that records say, each as the last adjustment of it has it."""
     last: dict[str, BillableRecord] = {}
     for record in sorted(records, key=lambda record: record.no):
         last[record.adjusts or record.record_id] = record
     ordered = sorted(last.values(), key=lambda record: (record.user, record.no))
-    return tuple(_usage(record, categories) for record in ordered)
+    return tuple(_usage(record, types) for record in ordered)
 
 
-def _usage(record: BillableRecord, categories: Categories) -> MeteredUsage:
+def _usage(record: BillableRecord, types: MeterTypes) -> MeteredUsage:
     """Return the usage of a record. One that cannot be read ends the draft: nothing is skipped."""
     try:
-        return usage_of(parse_json(record.text, nesting_max=_NESTING_MAX), categories)
+        return usage_of(parse_json(record.text, nesting_max=_NESTING_MAX), types)
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         message = f"Record {record.record_id} of user {record.user!r} cannot be read: {error}"
         raise RecordUnreadable(message, hint="Put the ledger back from a backup") from error
 
 
-class Categories:
-    """The categories of meter types, each looked up once."""
+class MeterTypes:
+    """The meter types of records, each looked up once."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._known: dict[str, str | None] = {}
+        self._known: dict[str, MeterType | None] = {}
 
-    def of(self, record: Mapping[str, Any]) -> str:
-        """Return the category of a record's meter type; an empty text where it is gone."""
+    def _of(self, record: Mapping[str, Any]) -> MeterType | None:
         id = record["meterTypeId"]
         if id not in self._known:
-            meter_type = self._ledger.meter_type(id)
-            self._known[id] = None if meter_type is None else meter_type.category
-        return self._known[id] or ""
+            self._known[id] = self._ledger.meter_type(id)
+        return self._known[id]
+
+    def category(self, record: Mapping[str, Any]) -> str:
+        """Return the category of a record's meter type; an empty text where it is gone."""
+        found = self._of(record)
+        return "" if found is None else found.category
+
+    def meter(self, record: Mapping[str, Any]) -> str:
+        """Return the id of a record's meter where that keeps single usage, else an empty text."""
+        found = self._of(record)
+        return "" if found is None or found.grace_period is None else record["id"]
 
     def exceptions(self) -> list[tuple[str, str]]:
         """Return one exception for each meter type that was deleted."""
-        gone = sorted(id for id, category in self._known.items() if category is None)
+        gone = sorted(id for id, found in self._known.items() if found is None)
         return [
             ("meter_type_gone", f"meter type {id} was deleted: its category is not known any more")
             for id in gone
         ]
 
 
-def usage_of(record: Mapping[str, Any], categories: Categories) -> MeteredUsage:
+def usage_of(record: Mapping[str, Any], types: MeterTypes) -> MeteredUsage:
     """Return a golden record as rating sees it."""
     start, end = parse_instant(record["periodStart"]), parse_instant(record["periodEnd"])
     assert start is not None and end is not None, "records are written with instants"
@@ -184,13 +198,14 @@ def usage_of(record: Mapping[str, Any], categories: Categories) -> MeteredUsage:
     return MeteredUsage(
         record_id=record["recordId"],
         meter_type=record["meterTypeName"],
-        category=categories.of(record),
+        category=types.category(record),
         user=record["userId"],
         unit=record["unit"],
         value=Decimal(record["value"]),
         period=BillingPeriod(start, end, record["timezone"]),
         breakdowns=breakdowns,
         custom_fields=_texts(record["customFields"]),
+        meter=types.meter(record),
     )
 
 
@@ -228,6 +243,20 @@ def _across(usage: Sequence[MeteredUsage], period: BillingPeriod) -> list[tuple[
         f"reset by another schedule or time zone than the price book's ({period.timezone})"
     )
     return [("period_overlaps", text)]
+
+
+def open_usage(
+    ledger: Ledger, customer_id: str, *, start: Instant, end: Instant
+) -> list[tuple[str, str]]:
+    """Tell of usage of a billing period whose own period waits for late usage still."""
+    count = ledger.open_event_periods(customer_id, after=start, until=end)
+    if not count:
+        return []
+    text = (
+        f"usage of the period waits for late usage, or for a run (meters: {count}): it is not on "
+        "this invoice, and will be late usage of the next one"
+    )
+    return [("grace_not_over", text)]
 
 
 def _counted(records: int) -> str:

@@ -94,14 +94,20 @@ def _rated(ledger: Ledger, customer: Customer, other: PriceBook, days: Days) -> 
         )
         raise ConflictError(message, hint="Amounts of two currencies cannot be compared")
     usage = gather_all(ledger, customer.id, period=period)
-    now, _ = _net(book, usage, period, customer)
-    then, unpriced = _net(other, usage, period, customer)
+    share = customer.charged_days(days.first, days.end)
+    now, _ = _net(book, usage, period, customer=customer.id, share=share)
+    then, unpriced = _net(other, usage, period, customer=customer.id, share=share)
     return WhatIf(customer.id, book.currency, now, then, unpriced)
 
 
 def _net(
-    book: PriceBook, usage: Sequence[MeteredUsage], period: BillingPeriod, customer: Customer
+    book: PriceBook,
+    usage: Sequence[MeteredUsage],
+    period: BillingPeriod,
+    *,
+    customer: str,
+    share: tuple[int, int],
 ) -> tuple[Decimal, int]:
-    rating = rate(book, usage, period=period, customer=customer.id)
-    sums = invoiced(book, rating.charges, period=period, at=period.end)
+    rating = rate(book, usage, period=period, customer=customer, share=share)
+    sums = invoiced(book, rating.charges, period=period, share=share, at=period.end)
     return sums.totals.net, len(rating.unpriced)

@@ -69,3 +69,12 @@ SELECT id FROM (
     ORDER BY run.no DESC LIMIT 1000
 )
 ORDER BY no
+
+-- name: open_event_periods
+SELECT count(DISTINCT meter.no)
+FROM customer
+CROSS JOIN customer_user AS pays ON pays.customer_no = customer.no
+CROSS JOIN meter ON meter.user_id = pays.user_id
+CROSS JOIN event_period AS period ON period.meter_no = meter.no
+WHERE customer.id = :customer AND period.closed = 0
+    AND period.end_at > :after AND period.end_at <= :until

@@ -4,17 +4,27 @@ SELECT no FROM usage_rule WHERE text = ?
 -- name: insert_rule
 INSERT INTO usage_rule (text) VALUES (?) RETURNING no
 
+-- name: source_no
+SELECT no FROM usage_source WHERE name = ?
+
+-- name: insert_source
+INSERT INTO usage_source (name) VALUES (?) RETURNING no
+
 -- name: insert_usage
 INSERT INTO metered_usage (
-    meter_no, start_at, identity, timestamp, value, rule_no, fields, metered_at, run_no
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    meter_no, start_at, identity, timestamp, value, rule_no, fields, source_no, place,
+    metered_at, run_no
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_amended
 -- It takes the place of the one that it replaces, in order of arrival too.
 INSERT INTO metered_usage (
-    meter_no, start_at, identity, timestamp, value, rule_no, fields, metered_at, arrival
+    meter_no, start_at, identity, timestamp, value, rule_no, fields, source_no, place,
+    metered_at, arrival
 )
-SELECT meter_no, ?2, identity, ?3, ?4, rule_no, ?5, ?6, coalesce(arrival, no)
+SELECT
+    meter_no, ?2, identity, ?3, ?4, rule_no, ?5, source_no, place,
+    ?6, coalesce(arrival, no)
 FROM metered_usage WHERE no = ?1
 RETURNING no
 
@@ -37,6 +47,19 @@ FROM metered_usage AS usage
 JOIN usage_rule ON usage_rule.no = usage.rule_no
 WHERE usage.meter_no = ? AND usage.start_at = ? AND usage.voided_at IS NULL
 ORDER BY coalesce(usage.arrival, usage.no), usage.no
+
+-- name: kept
+-- A record's text tells the start of its period to the millisecond.
+SELECT
+    usage.identity, usage.timestamp, usage.value, usage_rule.text, usage.fields,
+    usage_source.name, usage.place
+FROM meter
+CROSS JOIN metered_usage AS usage ON usage.meter_no = meter.no
+JOIN usage_rule ON usage_rule.no = usage.rule_no
+LEFT JOIN usage_source ON usage_source.no = usage.source_no
+WHERE meter.id = :meter_id AND usage.start_at >= :start AND usage.start_at < :start + 1000
+    AND usage.voided_at IS NULL
+ORDER BY coalesce(usage.arrival, usage.no), usage.no LIMIT :limit
 
 -- name: page
 SELECT

@@ -176,13 +176,11 @@ class _Meter(NodeRun):
         result.states.append((self._site.id, changes))
 
     def _identified(self, usage: pl.DataFrame) -> pl.DataFrame:
-        """Name the records that have no identity of their own by where they were read."""
-        nameless = usage["identity"].is_null().arg_true()
-        if nameless.is_empty():
-            return usage
-        origins = usage.select(pl.col("source", "offset").gather(nameless))
-        names = self._site.world.sources.identities(origins)
-        return usage.with_columns(identity=usage["identity"].clone().scatter(nameless, names))
+        """Say where records were read, and name by it those without an identity of their own."""
+        known = self._site.world.sources.named(usage.select("source", "offset"))
+        usage = usage.with_columns(known.get_columns())
+        place = pl.format("{}:{}", "source", "offset")
+        return usage.with_columns(identity=pl.col("identity").fill_null(place))
 
     def _pages(
         self, records: Iterable[MeteredRecord], port: str, *, into: list[MeteredRecord]
