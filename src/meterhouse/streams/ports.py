@@ -207,7 +207,7 @@ class Spool(Protocol):
         bytes_max: int | None = None,
         columns: Sequence[FileColumn] = (),
     ) -> str:
-        """Bring it into its format, durably; return its name. ``OutputError`` over ``bytes_max``."""
+        """Bring it into its format, durably; return its name. ``OutputError`` if it is too big."""
         ...
 
     def discard(self) -> None:
