@@ -135,6 +135,34 @@ def test_a_document_is_validated_without_being_kept(house: House):
     assert house.http.get(PATH).json()["streams"] == []
 
 
+def test_scripts_that_are_none_or_empty_are_warned_of_and_kept(house: House):
+    def step(id: str, type: str, **params: object) -> dict:
+        return {"id": id, "type": type, "params": params}
+
+    nodes = [
+        step("in", "readers/counter", max=1),
+        step("bad", "transforms/script", transform="push(payload)\nlet a = = 1"),
+        step("none", "transforms/script", transform=" "),
+        step("sum", "transforms/script_aggregate", groupByRules=[{"fields": ["a"]}]),
+    ]
+    edges = [{"from": "in", "to": id} for id in ("bad", "none", "sum")]
+    body = {"name": "Odd", "nodes": nodes, "edges": edges}
+    created = house.http.post(PATH, json=body)
+    assert created.status_code == 201
+    warnings = created.json()["warnings"]
+    assert [warning["pointer"] for warning in warnings] == [
+        "/nodes/1/params/transform",
+        "/nodes/2/params",
+        "/nodes/3/params",
+    ]
+    assert warnings[0]["detail"].endswith("    let a = = 1\n            ^")
+    assert 'node "sum" is empty: no record leaves it' in warnings[2]["detail"]
+    path, tag = created.headers["location"], created.headers["etag"]
+    replaced = house.http.put(path, json=body | {"note": "2"}, headers={"If-Match": tag})
+    assert (replaced.status_code, replaced.json()["warnings"]) == (200, warnings)
+    assert house.import_stream().json()["warnings"] == []
+
+
 def test_a_run_goes_on_after_the_answer_and_can_be_watched(house: House):
     house.create_type()
     key = house.http.post(PATH, json=METERING).json()["meterKeys"]["Meter"]

@@ -61,6 +61,26 @@ def test_a_script_that_is_none_is_shown_by_validate(
     assert mark in refused
 
 
+def test_scripts_that_are_none_are_warned_of_and_kept(meterhouse: Meterhouse):
+    transform = "push(payload)\nlet a = = 1;"
+    text = json.dumps(document(COUNT, node("S", "transforms/script", transform=transform), END))
+    imported = meterhouse.done("stream", "import", "-", given=text)
+    updated = meterhouse.done("stream", "update", "Small", "--file", "-", given=text)
+    for said in (imported.err, updated.err):
+        assert 'params.transform: is no valid JavaScript in node "S": ' in said
+        assert "line 2, column 9\n    let a = = 1;\n            ^" in said
+        assert said.startswith("warning: ")
+    assert list(ids(meterhouse)) == ["Small"]
+
+
+def test_an_aggregator_without_scripts_is_warned_of(meterhouse: Meterhouse):
+    rules = [{"fields": ["value"]}]
+    empty = node("Sum", "transforms/script_aggregate", groupByRules=rules, onTransform=" ")
+    text = json.dumps(document(COUNT, empty | {"schemaVersion": 2}, END))
+    imported = meterhouse.done("stream", "import", "-", given=text)
+    assert "warning: the script of 'Sum' is empty: no record leaves it" in imported.err
+
+
 def test_an_import_may_replace_a_stream_or_be_another_one(house: Meterhouse):
     assert "--name" in house.refused("stream", "import", "-", given=plain())
     before = ids(house)

@@ -8,6 +8,7 @@ import polars as pl
 from meterhouse.core.json_text import JsonValue, Record, parse_json
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.source import State
+from meterhouse.streams.file_columns import FileColumn
 from meterhouse.streams.lookup_table import TableVersion
 from meterhouse.streams.ports import (
     Collected,
@@ -156,13 +157,14 @@ def as_columns(batch: UsageBatch) -> UsageBatch:
 class MemorySpool:
     records: list[Record] = field(default_factory=list)
     format: str | None = None
+    columns: Sequence[FileColumn] = ()
     discarded: bool = False
 
     def write(self, records: Sequence[Record]) -> None:
         self.records += records
 
-    def finish(self, *, format: str) -> str:
-        self.format = format
+    def finish(self, *, format: str, columns: Sequence[FileColumn] = (), **dress: object) -> str:
+        self.format, self.columns = format, columns
         return f"spool.{format}"
 
     def discard(self) -> None:

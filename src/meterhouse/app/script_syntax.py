@@ -31,17 +31,40 @@ def script_problems(graph: StreamGraph, checker: ScriptChecker) -> list[Problem]
     What cannot be checked here, because a language is not installed, the run will say.
     """
     problems = []
-    places = {item["id"]: number for number, item in enumerate(graph.document["nodes"])}
-    for node in graph.nodes:
+    for number, node in _by_place(graph):
         for part, source, language, aggregates in _scripts(node):
             try:
                 faults = checker.check_syntax(source, language=language, aggregates=aggregates)
             except MeterhouseError:
                 continue
             if faults:
-                place = f"nodes[{places[node.id]}].params.{part}"
+                place = f"nodes[{number}].params.{part}"
                 problems.append(Problem(place, _said(node, source, language, faults[0])))
     return problems
+
+
+def script_warnings(graph: StreamGraph, checker: ScriptChecker) -> list[Problem]:
+    """List what keeps scripts from doing anything: a stream with such scripts is kept as it is."""
+    silent = [
+        Problem(
+            f"nodes[{number}].params",
+            f'the script of node "{node.name}" is empty: no record leaves it',
+            "push(payload) lets each go on",
+        )
+        for number, node in _by_place(graph)
+        if is_silent(node)
+    ]
+    return [*script_problems(graph, checker), *silent]
+
+
+def is_silent(node: Node) -> bool:
+    """Whether it is a script that no record leaves, because it is empty."""
+    return isinstance(node.params, ScriptParams | ScriptAggregateParams) and node.params.silent
+
+
+def _by_place(graph: StreamGraph) -> list[tuple[int, Node]]:
+    places = {item["id"]: number for number, item in enumerate(graph.document["nodes"])}
+    return [(places[node.id], node) for node in graph.nodes]
 
 
 def _scripts(node: Node) -> Iterator[tuple[str, str, str, bool]]:

@@ -149,7 +149,7 @@ def update(
         updated = replace_stream(house.ledger, before.id, document, new_id=house.new_id, edit=edit)
     write_stream(call, updated, done="updated stream")
     note_lost(lost_nodes(before.document, updated.document))
-    note_silent(load_graph(updated.document))
+    note_scripts(load_graph(updated.document))
 
 
 def rename(call: Call, stream: StreamName, name: NewName) -> None:
@@ -184,15 +184,21 @@ def note_lost(lost: Sequence[LostNode]) -> None:
         )
 
 
+def note_scripts(graph: StreamGraph) -> None:
+    """Warn of scripts that are none, and of empty ones: the stream is kept with them."""
+    from meterhouse.app.script_syntax import script_problems
+    from meterhouse.bootstrap import script_checker
+
+    for problem in script_problems(graph, script_checker()):
+        note(f"warning: {problem}")
+    note_silent(graph)
+
+
 def note_silent(graph: StreamGraph) -> None:
     """Warn of scripts that no record leaves, because they are empty."""
-    from meterhouse.streams.nodes.script import ScriptParams
+    from meterhouse.app.script_syntax import is_silent
 
-    silent = [
-        repr(node.name)
-        for node in graph.nodes
-        if isinstance(node.params, ScriptParams) and node.params.silent
-    ]
+    silent = [repr(node.name) for node in graph.nodes if is_silent(node)]
     if silent:
         note(
             f"warning: the script of {', '.join(silent)} is empty: no record leaves it; "
@@ -206,7 +212,7 @@ def _write_imported(call: Call, imported: Imported) -> None:
     done = "replaced stream" if imported.replaced else "imported stream"
     write_stream(call, imported.stream, done=done)
     note_lost(imported.lost)
-    note_silent(load_graph(imported.stream.document))
+    note_scripts(load_graph(imported.stream.document))
     if imported.moved_nodes is not None:
         note(f"{_nodes(imported.moved_nodes)} another address of the API")
     if imported.secret_nodes is not None:

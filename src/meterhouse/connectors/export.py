@@ -56,18 +56,18 @@ def to_csv(source: Path, target: Path, *, formula_safe: bool = False) -> None:
     An absent field, null and the empty text are all an empty cell. ``formula_safe``: a text that a
     spreadsheet would run begins with an apostrophe; numbers stay as they are.
     """
-    names = list(dict.fromkeys(name for record in _records(source) for name in record))
+    names = list(dict.fromkeys(name for record in spooled_rows(source) for name in record))
     with target.open("w", encoding="utf-8", newline="") as written:
-        writer = csv.writer(_Lines(written))
+        writer = csv.writer(CsvLines(written))
         cell = _safe_cell if formula_safe else _cell
         if names:
             writer.writerow(map(cell, names))
-        for record in _records(source):
+        for record in spooled_rows(source):
             writer.writerow([cell(record.get(name)) for name in names])
 
 
-class _Lines:
-    r"""Ends lines with a newline alone.
+class CsvLines:
+    r"""A file of CSV that ends lines with a newline alone.
 
     The writer quotes only those line ends that it writes itself: were that not ``\r\n``, a lone
     ``\r`` in a cell would end its record for others.
@@ -77,10 +77,12 @@ class _Lines:
         self._written = written
 
     def write(self, line: str) -> None:
+        """Write one line of the writer's."""
         self._written.write(line.removesuffix("\r\n") + "\n")
 
 
-def _records(source: Path) -> Iterator[Record]:
+def spooled_rows(source: Path) -> Iterator[Record]:
+    """Yield what is spooled, one record after the other; numbers are exact."""
     with source.open("rb") as lines:
         for line in lines:
             yield _LINES.decode(line)
@@ -93,13 +95,16 @@ def _cell(value: JsonValue) -> str:
 
 
 def _safe_cell(value: JsonValue) -> str:
-    """Return a cell that no spreadsheet takes for a formula.
+    return safe_text(value) if isinstance(value, str) else _cell(value)
 
-    >>> _safe_cell("=1+1"), _safe_cell("-x"), _safe_cell(-5), _safe_cell("\uff1dA1")
-    ("'=1+1", "'-x", '-5', "'\uff1dA1")
+
+def safe_text(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula.
+
+    >>> safe_text("=1+1"), safe_text("-x"), safe_text("\uff1dA1"), safe_text("x=1")
+    ("'=1+1", "'-x", "'\uff1dA1", 'x=1')
     """
-    text = _cell(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA_MARKS) else text
+    return f"'{text}" if text.startswith(_FORMULA_MARKS) else text
 
 
 def to_parquet(source: Path, target: Path) -> None:

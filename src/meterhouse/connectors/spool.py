@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from meterhouse.connectors.durable import make_folder, sync_folder, writing
 from meterhouse.core.json_text import Record, json_text
+from meterhouse.streams.file_columns import FileColumn
 from meterhouse.streams.ports import OutputError
 
 SPOOL = "spool"
@@ -116,10 +117,12 @@ class FileSpool:
         gzip: bool = False,
         formula_safe: bool = False,
         bytes_max: int | None = None,
+        columns: Sequence[FileColumn] = (),
     ) -> str:
         """Bring the output into its format, make it durable and return its spool name.
 
-        ``OutputError`` where it has more than ``bytes_max``.
+        ``columns``: it has these, in this order. ``OutputError`` where it has more than
+        ``bytes_max``.
         """
         name = f"{self._stem}.{format}{'.gz' if gzip else ''}"
         target = self._data / name
@@ -132,7 +135,7 @@ class FileSpool:
                 self._part.rename(target)
             else:
                 self._file.close()
-                self._convert(target, format, gzip=gzip, formula_safe=formula_safe)
+                self._convert(target, format, gzip=gzip, formula_safe=formula_safe, columns=columns)
                 self._part.unlink()
             sync_folder(target.parent)
             _check_size(name, target.stat().st_size, bytes_max)
@@ -149,7 +152,15 @@ class FileSpool:
                 (self._data / f"{self._stem}.{suffix}").unlink(missing_ok=True)
             remove_if_empty(self._part.parent)
 
-    def _convert(self, target: Path, format: str, *, gzip: bool, formula_safe: bool) -> None:
+    def _convert(
+        self,
+        target: Path,
+        format: str,
+        *,
+        gzip: bool,
+        formula_safe: bool,
+        columns: Sequence[FileColumn],
+    ) -> None:
         from meterhouse.connectors.export import EXPORTS, packed, to_csv
 
         if format not in EXPORTS:
@@ -158,7 +169,13 @@ class FileSpool:
             raise OutputError(f"there is no output format {format!r}", hint=hint)
         part = self._data / f"{self._stem}.part"
         plain = self._data / f"{self._stem}.plain.part" if gzip else part
-        if format == "csv":
+        if columns:
+            from meterhouse.connectors.column_export import export_columns
+
+            export_columns(
+                self._part, plain, format=format, columns=columns, formula_safe=formula_safe
+            )
+        elif format == "csv":
             to_csv(self._part, plain, formula_safe=formula_safe)
         else:
             EXPORTS[format](self._part, plain)

@@ -15,6 +15,7 @@ from meterhouse.core.secret import Credentials
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Column
 from meterhouse.engine.source import MeterSource
+from meterhouse.streams.file_columns import FileColumn
 from meterhouse.streams.file_options import PLAIN, AfterReading, FileOptions
 from meterhouse.streams.lookup_table import TableVersion
 from meterhouse.streams.record import AggregateSession, ConsumedFile, Requeued
@@ -204,12 +205,9 @@ class Spool(Protocol):
         gzip: bool = False,
         formula_safe: bool = False,
         bytes_max: int | None = None,
+        columns: Sequence[FileColumn] = (),
     ) -> str:
-        """Bring the output into its format, make it durable and return its spool name.
-
-        ``formula_safe``: no cell of CSV is a formula to a spreadsheet. ``OutputError`` where it has
-        more than ``bytes_max``.
-        """
+        """Bring it into its format, durably; return its name. ``OutputError`` if it is too big."""
         ...
 
     def discard(self) -> None:

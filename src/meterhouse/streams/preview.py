@@ -16,6 +16,7 @@ from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.source import MeterSource
+from meterhouse.streams.file_columns import FileColumn
 from meterhouse.streams.graph import StreamGraph
 from meterhouse.streams.lookup_table import TableVersion
 from meterhouse.streams.mask import uniform
@@ -130,6 +131,7 @@ class _NoSpool:
         gzip: bool = False,
         formula_safe: bool = False,
         bytes_max: int | None = None,
+        columns: Sequence[FileColumn] = (),
     ) -> str:
         return ""
 

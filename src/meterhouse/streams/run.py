@@ -25,6 +25,7 @@ from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
 from meterhouse.core.reading import shown
 from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import UsageBatch, merge_batches
+from meterhouse.streams.absent_fields import AbsentFields, absence
 from meterhouse.streams.graph import Node, StreamGraph
 from meterhouse.streams.law import check_law
 from meterhouse.streams.nodes.node import (
@@ -125,6 +126,9 @@ class _Execution:
         self._script_store: dict[str, dict[str, JsonValue]] = {}
         self._audit: dict[str, dict[str, JsonValue]] = {}
         self._returned_behind = 0
+        # Few records (a preview, corrections) say little of which fields there are.
+        few = world.facts.records_max is not None or world.facts.correction
+        self._absent = None if few else AbsentFields(graph, lambda id_: _wanted(graph, id_))
 
     def run(self) -> RunResult:
         try:
@@ -235,6 +239,17 @@ class _Execution:
         for node in self._graph.nodes:
             for outputs in self._runs[node.id].end():
                 self._send(node, outputs)
+        self._warn_of_absent()
+
+    def _warn_of_absent(self) -> None:
+        """Say which fields nodes have looked for in vain: their names may be wrong."""
+        if self._absent is None:
+            return
+        for node in self._graph.nodes:
+            count = self._counts[node.id]
+            if count.records_in and (paths := self._absent.of(node.id)):
+                text = absence(paths, records=count.records_in)
+                self._world.log.add(node.id, node.name, level="warning", text=text)
 
     # ------------------------------------------------------------ on the way
 
@@ -254,6 +269,8 @@ class _Execution:
             if len(batch):
                 self._counts[node.id].records_in += len(batch)
                 self._show(node.id, None, batch)
+                if self._absent is not None:
+                    self._absent.see(node.id, batch)
                 self._leave(node, self._runs[node.id].take(batch), waiting)
         self._take_effects()
         self._world.suspense.raise_if_stopped()
@@ -321,6 +338,13 @@ def needed_fields(graph: StreamGraph) -> dict[str, Needed]:
                 by_port[edge.port] = joined(by_port[edge.port], at_target)
         needed[node.id] = joined(*by_port.values()) if by_port else frozenset()
     return needed
+
+
+def _wanted(graph: StreamGraph, node_id: str) -> Needed:
+    """Return the fields of incoming records that anything looks at, from a node on."""
+    node = graph.node(node_id)
+    assert node is not None
+    return node.params.needs(_after(needed_fields(graph), node))
 
 
 def _after(needed: Mapping[str, Needed], node: Node) -> Callable[[str], Needed]:

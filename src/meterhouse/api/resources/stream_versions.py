@@ -180,7 +180,7 @@ def restore_stream_version(
             edit=_edit(call, expected, allow_node_removal=allowNodeRemoval),
         )
     stream = restored.stream
-    body = stream_imported(Imported(stream, replaced=True, lost=restored.lost))
+    body = stream_imported(call, Imported(stream, replaced=True, lost=restored.lost))
     return tagged(body, stream.revision)
 
 

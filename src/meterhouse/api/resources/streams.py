@@ -41,7 +41,7 @@ from meterhouse.api.schemas import (
     whole,
 )
 from meterhouse.app.ports import Ledger
-from meterhouse.app.script_syntax import script_problems
+from meterhouse.app.script_syntax import script_problems, script_warnings
 from meterhouse.app.secrets import find_secret
 from meterhouse.app.stream_import import (
     Imported,
@@ -54,7 +54,7 @@ from meterhouse.app.stream_ports import StreamEdit, StreamFilter
 from meterhouse.app.streams import delete_stream, find_stream, replace_stream, stream_to_api
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import DefinitionError, Problem
-from meterhouse.streams.graph import read_graph
+from meterhouse.streams.graph import load_graph, read_graph
 from meterhouse.streams.record import StreamDefinition
 from meterhouse.streams.run import obstacles
 from meterhouse.streams.version import DESCRIPTION_CHARS_MAX, TAG_CHARS_MAX, VersionNote
@@ -73,6 +73,10 @@ _HEAD: dict[str, Schema] = {
     "createdAt": TEXT,
     "updatedAt": TEXT,
     "revision": {**TEXT, "description": "What the ETag names"},
+}
+_WARNINGS: Schema = {
+    **array(ref("ProblemError")),
+    "description": "Scripts that are none, or empty; the stream is kept with them",
 }
 _NODE: Schema = {
     "type": "object",
@@ -108,8 +112,10 @@ SCHEMAS: dict[str, Schema] = {
             **_HEAD,
             "outcome": {**TEXT, "enum": [_CREATED, _REPLACED]},
             "lostNodes": {**array(TEXT), "description": "What the stream before had"},
+            "warnings": _WARNINGS,
         }
     ),
+    "StreamReplaced": whole({**_HEAD, "warnings": _WARNINGS}),
     "StreamPage": page("streams", ref("Stream")),
     "Validity": whole(
         {
@@ -234,10 +240,10 @@ def import_stream(
             first = ids()
             known = ledger.stream(first) if ids.repeatable else None
             if known is not None and known.id == first:
-                return _imported(Imported(known))
+                return _imported(call, Imported(known))
             note = None if tag is None else VersionNote(ids(), tag, description, call.client_id)
             if note is not None and ids.repeatable and (done := _replaced(ledger, note, named)):
-                return _imported(Imported(done, replaced=True))
+                return _imported(call, Imported(done, replaced=True))
             chosen = None if secret is None else chosen_secret(ledger, secret)
             remaining = iter([first])
             imported = import_document(
@@ -247,7 +253,7 @@ def import_stream(
                 edit=_edit(call, allow_node_removal=allowNodeRemoval),
                 new_id=lambda: next(remaining, None) or ids(),
             )
-        return _imported(imported)
+        return _imported(call, imported)
 
     return once(call, effect)
 
@@ -263,10 +269,10 @@ def _edit(
     )
 
 
-def _imported(imported: Imported) -> Response:
+def _imported(call: Call, imported: Imported) -> Response:
     stream = imported.stream
     status = 200 if imported.replaced else 201
-    body, path = stream_imported(imported), f"{PATH}/{stream.id}"
+    body, path = stream_imported(call, imported), f"{PATH}/{stream.id}"
     return tagged(body, stream.revision, status=status, Location=path)
 
 
@@ -277,12 +283,19 @@ def _replaced(ledger: Ledger, note: VersionNote, name: str) -> StreamDefinition 
     return None if tagged is None else stream
 
 
-def stream_imported(imported: Imported) -> dict[str, JsonValue]:
+def stream_imported(call: Call, imported: Imported) -> dict[str, JsonValue]:
     """Return the API's object of a stream that a document has come into."""
     return _shown(imported.stream) | {
         "outcome": _REPLACED if imported.replaced else _CREATED,
         "lostNodes": [str(node) for node in imported.lost],
+        "warnings": _warnings(call, imported.stream),
     }
+
+
+def _warnings(call: Call, stream: StreamDefinition) -> list[dict[str, JsonValue]]:
+    """Say which of its scripts will do nothing as they are."""
+    found = script_warnings(load_graph(stream.document), call.context.scripts)
+    return errors_of(found, body=stream.document)
 
 
 @resource.post(
@@ -335,7 +348,7 @@ def export_stream(call: ThisCall, id: str) -> Response:
     guard=needs("update:streams"),
     body=Body(ref("StreamDocument")),
     headers=(IF_MATCH,),
-    answers=one("The stream as it is now", "Stream", headers=ETAG),
+    answers=one("The stream as it is now", "StreamReplaced", headers=ETAG),
     refusals=(404, 409, 412, 428),
 )
 def replace_stream_(
@@ -352,7 +365,7 @@ def replace_stream_(
     with call.context.ledger() as ledger:
         edit = _edit(call, expected=expected, allow_node_removal=allowNodeRemoval)
         changed = replace_stream(ledger, id, document, new_id=call.context.new_id, edit=edit)
-    return tagged(_shown(changed), changed.revision)
+    return tagged(_shown(changed) | {"warnings": _warnings(call, changed)}, changed.revision)
 
 
 @resource.delete(

@@ -7,6 +7,7 @@ streams or Data Correction.
 
 from meterhouse.core.expression.certainty import always_decides, never_fails
 from meterhouse.core.expression.evaluation import evaluate
+from meterhouse.core.expression.expected import expected_fields
 from meterhouse.core.expression.fault import ExpressionError
 from meterhouse.core.expression.parser import parse_expression
 from meterhouse.core.expression.syntax import Expression
@@ -16,6 +17,7 @@ __all__ = [
     "ExpressionError",
     "always_decides",
     "evaluate",
+    "expected_fields",
     "never_fails",
     "parse_expression",
 ]

@@ -66,6 +66,10 @@ class DataAggregateParams(NodeParams):
         may_fail |= any(aggregate.operation.numeric for aggregate in self.plan.aggregates)
         return None if may_fail else record_fields(self.plan.fields)
 
+    def expects(self) -> Sequence[str]:
+        """What is grouped by, and what is computed of."""
+        return self.plan.fields
+
 
 def _read(reading: Reading) -> DataAggregateParams | None:
     plan = read_plan(reading)

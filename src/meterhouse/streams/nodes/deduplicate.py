@@ -6,7 +6,7 @@ stays. The age of keys runs on the clock of the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -67,6 +67,10 @@ class DeduplicateParams(NodeParams):
     def needs(self, after: Callable[[str], Needed]) -> Needed:
         """The fields of the key, and what is needed after it."""
         return joined(record_fields(self.key.fields), *(after(p) for p in self.ports().names))
+
+    def expects(self) -> Sequence[str]:
+        """The fields of the key."""
+        return self.key.fields or ()
 
 
 def _read(reading: Reading) -> DeduplicateParams | None:

@@ -14,6 +14,7 @@ from meterhouse.core.json_text import Record
 from meterhouse.core.problem import Problem
 from meterhouse.core.reading import Reading, shown
 from meterhouse.engine.batch import UsageBatch
+from meterhouse.streams.file_columns import FileColumn, Misfit, fitted, read_file_columns
 from meterhouse.streams.nodes.node import (
     NO_PORT,
     WRITTEN,
@@ -49,13 +50,17 @@ _SLICE_RECORDS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class FileWriterParams(NodeParams):
-    """``path`` and ``format`` (by suffix unless given), and how the place is reached."""
+    """``path`` and ``format`` (by suffix unless given), and how the place is reached.
+
+    ``columns`` are all that the file has, where they are given.
+    """
 
     name: OutputName
     format: str
     gzip: bool = False
     formula_safe: bool = False
     storage: Storage = LOCAL
+    columns: tuple[FileColumn, ...] = ()
 
     def ports(self) -> Ports:
         """Records end here."""
@@ -76,7 +81,7 @@ class FileWriterParams(NodeParams):
 
 
 def _read(reading: Reading) -> FileWriterParams | None:
-    known = ("path", "format", "compression", "formulaSafe", *STORAGE_FIELDS)
+    known = ("path", "format", "compression", "formulaSafe", "columns", *STORAGE_FIELDS)
     reading.only(known, what="writers/file node")
     path = reading.text("path", required=True)
     place = read_location(reading, "path", path)
@@ -93,9 +98,10 @@ def _read(reading: Reading) -> FileWriterParams | None:
     formula_safe = reading.boolean("formulaSafe", default=False)
     if formula_safe and format_ not in (None, "csv"):
         reading.fail("formulaSafe", "is only for csv", "leave it out")
+    columns = read_file_columns(reading, format_)
     if reading.problems or name is None or format_ is None:
         return None
-    return FileWriterParams(name, format_, gzip, formula_safe, storage)
+    return FileWriterParams(name, format_, gzip, formula_safe, storage, columns)
 
 
 def _name(reading: Reading, path: str | None) -> OutputName | None:
@@ -140,17 +146,38 @@ class _FileWriter(NodeRun):
 
     def take(self, batch: UsageBatch) -> Outputs:
         for start in range(0, len(batch), _SLICE_RECORDS):
-            rows = batch.slice(start, _SLICE_RECORDS).rows()
-            for values, records in self._parted(rows).items():
+            part = batch.slice(start, _SLICE_RECORDS)
+            rows = part.rows()
+            written = self._fitted(part) if self._params.columns else rows
+            for values, records in self._parted(rows, written).items():
                 self._spool(values).write(records)
         return {WRITTEN: batch}
 
-    def _parted(self, rows: Sequence[Record]) -> dict[tuple[str, ...], Sequence[Record]]:
+    def _fitted(self, batch: UsageBatch) -> Sequence[Record]:
+        """Return what the columns hold of each record; one that does not fit ends the run."""
+        made: list[Record] = []
+        for row in batch.rows():
+            try:
+                made.append(fitted(row, self._params.columns))
+            except Misfit as misfit:
+                place = self._site.world.sources.place(batch.origins()[len(made)])
+                raise OutputError(
+                    f'node "{self._site.name}" cannot write record {place.offset} of '
+                    f"{place.source}: {misfit}",
+                    hint="give the column another type (json holds any value), "
+                    "or mend the value in a node before the writer",
+                ) from None
+        return made
+
+    def _parted(
+        self, rows: Sequence[Record], written: Sequence[Record]
+    ) -> dict[tuple[str, ...], Sequence[Record]]:
+        """Return what is written by the values that the path names, which the rows have."""
         if not self._params.name.fields:
-            return {(): rows} if rows else {}
+            return {(): written} if rows else {}
         parted: dict[tuple[str, ...], list[Record]] = {}
-        for row in rows:
-            parted.setdefault(self._params.name.values(row), []).append(row)
+        for row, record in zip(rows, written, strict=True):
+            parted.setdefault(self._params.name.values(row), []).append(record)
         return dict(parted)
 
     def _spool(self, values: tuple[str, ...]) -> Spool:
@@ -185,13 +212,12 @@ class _FileWriter(NodeRun):
         params = self._params
         place = location(params.name.path)
         bytes_max = None if place is None else FILE_BYTES_MAX.get(place.scheme)
-        if not params.gzip and not params.formula_safe and bytes_max is None:
-            return spool.finish(format=params.format)
         return spool.finish(
             format=params.format,
             gzip=params.gzip,
             formula_safe=params.formula_safe,
             bytes_max=bytes_max,
+            columns=params.columns,
         )
 
     def discard(self) -> None:

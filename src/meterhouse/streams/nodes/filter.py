@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from meterhouse.core.expression import Expression, ExpressionError, always_decides
+from meterhouse.core.expression import (
+    Expression,
+    ExpressionError,
+    always_decides,
+    expected_fields,
+)
 from meterhouse.core.expression.value import shown_value
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.reading import Reading
@@ -69,6 +74,10 @@ class FilterParams(NodeParams):
             return None
         ports = [after(port) for port in self.ports().names]
         return joined(record_fields(self.condition.fields), *ports)
+
+    def expects(self) -> Sequence[str]:
+        """The fields that the condition counts on."""
+        return expected_fields(self.condition)
 
 
 def _read(reading: Reading) -> FilterParams | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from meterhouse.core.json_text import Record, field_value
@@ -50,6 +51,11 @@ class MapParams(NodeParams):
         wanted = after(OUT)
         sources = [source for path, source in self.mappings if wanted is None or path[0] in wanted]
         return record_fields(tuple(sources))
+
+    def expects(self) -> Sequence[str]:
+        """The sources; of a target that has several, any may be missing."""
+        times = Counter(path for path, _ in self.mappings)
+        return [source for path, source in self.mappings if times[path] == 1]
 
 
 def _read(reading: Reading) -> MapParams | None:

@@ -64,6 +64,18 @@ class MeterParams(NodeParams):
         """Start metering."""
         return _Meter(self, site)
 
+    def expects(self) -> Sequence[str]:
+        """What guiding rules look at and keep; a record without the others is suspended."""
+        return [
+            field
+            for rule in self.plan.rules
+            for field in (
+                *(condition.field for condition in rule.conditions),
+                *(field for section in rule.group_by for field in section),
+                *(operation.field for operation in rule.operations),
+            )
+        ]
+
 
 def read_plan(reading: Reading, *, meter_key: str = "") -> MeterPlan | None:
     """Read what a meter node does with records; ``None`` where that has problems.

@@ -127,6 +127,10 @@ class NodeParams:
         """Return the fields of incoming records that matter; ``after`` tells it for a port."""
         return None
 
+    def expects(self) -> Sequence[str]:
+        """Return the fields that some record should have, or a name is probably wrong."""
+        return ()
+
 
 @dataclass(frozen=True, slots=True)
 class NodeType:

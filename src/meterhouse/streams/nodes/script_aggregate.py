@@ -50,6 +50,11 @@ class ScriptAggregateParams(NodeParams):
     meta_field: str | None
     policy: SuspensePolicy
 
+    @property
+    def silent(self) -> bool:
+        """Whether no record can ever leave: all scripts are empty."""
+        return not any(source and source.strip() for source in self.scripts.values())
+
     def open(self, site: NodeSite) -> NodeRun:
         """Make the scripts known to the session of the run."""
         session = site.world.session

@@ -6,10 +6,17 @@ set aside.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from meterhouse.core.expression import Expression, ExpressionError, evaluate, never_fails
+from meterhouse.core.expression import (
+    Expression,
+    ExpressionError,
+    evaluate,
+    expected_fields,
+    never_fails,
+)
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue, Record
 from meterhouse.core.reading import Reading, shown
@@ -88,6 +95,12 @@ class XmapParams(NodeParams):
             outgoing = self.outgoing
             wanted = frozenset(name for name in wanted if outgoing.kept(name))
         return joined(*named, wanted)
+
+    def expects(self) -> Sequence[str]:
+        """The fields that expressions count on; of a target that has several, any may fail."""
+        times = Counter(mapping.target for mapping in self.mappings)
+        sole = [mapping for mapping in self.mappings if times[mapping.target] == 1]
+        return [path for mapping in sole for path in expected_fields(mapping.expression)]
 
 
 def _read(reading: Reading) -> XmapParams | None:
