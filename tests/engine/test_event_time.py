@@ -325,3 +325,20 @@ def test_usage_of_a_period_that_left_empty_adjusts_it() -> None:
     assert adjusted["adjusts"] == golden["2026-03-21T00:00:00.000Z"]
     assert (adjusted["value"], adjusted["previousValue"], adjusted["adjustment"]) == (4, 0, 1)
     assert list(adjusted)[-4:] == ["adjusts", "adjustment", "previousValue", "recordId"]
+
+
+def test_a_retired_meter_without_usage_goes_without_a_record() -> None:
+    meter = _daily(delete_on_reset=True, active_to=_START + _HOUR)
+    history = _single(meter, (_START + 9 * DAY, []))
+    assert (history.told, len(history.state)) == ([], 0)
+
+
+def test_an_empty_period_of_a_retired_meter_leaves_where_usage_follows() -> None:
+    meter = _daily(active_to=_START + 2 * DAY, grace_period=5 * DAY)
+    used = [_usage(meter, _START + DAY, 3)]
+    history = _single(meter, (_START + DAY, used), (_START + 30 * DAY, []))
+    told = [(kind, r["periodStart"], r["value"]) for kind, r in history.told]
+    assert told == [
+        ("golden", "2026-03-20T07:00:00.000Z", 0),
+        ("golden", "2026-03-21T00:00:00.000Z", 3),
+    ]
