@@ -54,14 +54,26 @@ def test_every_problem_has_a_pointer(house: House):
 
 
 def test_a_check_says_what_it_finds_and_stores_nothing(house: House):
-    found = send(house, book_of(ONE, ONE | {"price": 0}), f"{PATH}/check")
+    found = send(house, book_of(ONE, ONE | {"price": 0}), f"{PATH}:check")
     assert (found.status_code, found.json()["id"]) == (200, "b")
     [problem] = found.json()["problems"]
     assert problem["message"].startswith("can hold for the same usage as 'p0'")
     [warning] = found.json()["warnings"]
     assert warning["message"].startswith("costs nothing")
-    assert send(house, {}, f"{PATH}/check").json()["id"] is None
+    assert send(house, {}, f"{PATH}:check").json()["id"] is None
     assert house.http.get(PATH).json()["priceBooks"] == []
+
+
+@pytest.mark.parametrize("document", [[], [None, None], "text", 1, None])
+def test_a_check_takes_what_is_no_object_too_and_says_so(house: House, document: Any):
+    [problem] = send(house, document, f"{PATH}:check").json()["problems"]
+    assert (problem["place"], "not a JSON object" in problem["message"]) == ("", True)
+    assert send(house, document).status_code == 422
+
+
+def test_a_book_may_be_named_as_the_action_is(house: House):
+    send(house, book_of(ONE, id="check"))
+    assert house.http.get(f"{PATH}/check").json()["id"] == "check"
 
 
 def test_lists_are_by_book_and_by_customer_in_pages(house: House):

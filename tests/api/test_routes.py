@@ -1,5 +1,7 @@
 """Every route says who may use it, and the description says the same."""
 
+from collections.abc import Iterator
+
 import httpx
 import pytest
 from fastapi.routing import APIRoute
@@ -56,26 +58,36 @@ def test_a_route_without_a_guard_answers_nobody(house: House):
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
-def _ask(house: House, operation: Operation, headers: dict[str, str]) -> httpx.Response:
-    path = operation.path.format(
+def _filled(path: str) -> str:
+    return path.format(
         id="1", meter_key="k", version="1", type="t", format="f", line="1", token="t"
     )
-    return httpx.request(operation.method, house.url + path, headers=headers)
 
 
-def test_every_guarded_operation_refuses_who_has_no_token(house: House):
+def _ask(nobody: httpx.Client, operation: Operation, headers: dict[str, str]) -> httpx.Response:
+    return nobody.request(operation.method, _filled(operation.path), headers=headers)
+
+
+@pytest.fixture
+def nobody(house: House) -> Iterator[httpx.Client]:
+    """A client without a token."""
+    with httpx.Client(base_url=house.url) as client:
+        yield client
+
+
+def test_every_guarded_operation_refuses_who_has_no_token(nobody: httpx.Client):
     for operation in GUARDED:
         for headers in ({}, {"Authorization": "Bearer no"}, {"Authorization": "Basic YTpi"}):
-            answer = _ask(house, operation, headers)
+            answer = _ask(nobody, operation, headers)
             assert answer.status_code == 401, operation.path
             assert answer.headers["www-authenticate"].startswith("Bearer ")
             assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_every_guarded_operation_refuses_who_lacks_its_scope(house: House):
+def test_every_guarded_operation_refuses_who_lacks_its_scope(house: House, nobody: httpx.Client):
     for operation in GUARDED:
         headers = house.token("other", *(SCOPES - {operation.guard.scope}))
-        answer = _ask(house, operation, headers)
+        answer = _ask(nobody, operation, headers)
         assert answer.status_code == 403, operation.path
         challenge = answer.headers["www-authenticate"]
         assert f'error="insufficient_scope", scope="{operation.guard.scope}"' in challenge
@@ -88,6 +100,14 @@ def test_every_operation_names_its_scope_in_the_description(house: House):
         scope = operation.guard.scope
         assert described["security"] == ([] if scope is None else [{"oauth2": [scope]}])
         assert {"400", "422", "500", "503"} <= set(described["responses"])
+
+
+def test_a_wrong_method_is_told_which_ones_the_description_has(house: House):
+    paths = house.http.get("/openapi.json").json()["paths"]
+    for path, item in paths.items():
+        answer = house.http.request("TRACE", _filled(path))
+        assert answer.status_code == 405, path
+        assert answer.headers["allow"].lower().split(", ") == sorted(item), path
 
 
 def test_the_description_in_docs_is_that_of_the_server():

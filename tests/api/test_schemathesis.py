@@ -19,7 +19,7 @@ LEFT_OUT = "create_meters_in_bulk"
 
 
 #: Cases of each operation that a run of all tests makes up, and how many there are at least.
-CASES, CASES_MIN = 60, 5_000
+CASES, CASES_MIN = 10, 5_000
 
 
 def _examine(house: House, *, cases: int, seed: int, folder: Path) -> int:
@@ -32,6 +32,8 @@ def _examine(house: House, *, cases: int, seed: int, folder: Path) -> int:
         *("run", f"{house.url}/openapi.json", "-H", f"Authorization: Bearer {ADMIN}"),
         *("--checks", "all", "--exclude-checks", NOT_ASKED, "--max-examples", str(cases)),
         *("--exclude-operation-id", LEFT_OUT, "--seed", str(seed), "--warnings", "off"),
+        # It throws texts away that no path can have, and would complain of too many of them.
+        *("--suppress-health-check", "filter_too_much"),
         *("--continue-on-failure", "--no-color", "--generation-database", "none"),
         # One after the other: what is sent then depends on nothing but the seed.
         *("--workers", "1"),

@@ -36,6 +36,8 @@ _SCHEDULES = (
 _RULE = GuidingRule("all", "U", (), "and", (("model",),), ())
 _PLAN = MeterPlan("key", (_RULE,))
 _HOUR = 60 * MINUTE
+_BLOCKS = [*range(3), *(pytest.param(n, marks=pytest.mark.nightly) for n in range(3, 30))]
+_SEEDS = [*range(20), *(pytest.param(n, marks=pytest.mark.nightly) for n in range(20, 200))]
 
 
 def _meter(random: Random, no: int, **given: object) -> Meter:
@@ -162,7 +164,7 @@ def _shown(record: Record) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("rows_max", [10**9, -1])
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", _BLOCKS)
 def test_golden_and_adjustments_equal_one_fold_of_all_usage(block: int, rows_max: int) -> None:
     for seed in range(block * 8, block * 8 + 8):
         random = Random(seed)
@@ -199,7 +201,7 @@ def _assert_story(told: list[tuple[str, Record]]) -> None:
 
 
 @pytest.mark.parametrize("rows_max", [10**9, -1])
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", _SEEDS)
 def test_event_time_equals_processing_time_where_nothing_is_late(seed: int, rows_max: int) -> None:
     random = Random(f"same {seed}")
     schedule, zone = random.choice(_SCHEDULES), random.choice(_ZONES)
@@ -323,3 +325,20 @@ def test_usage_of_a_period_that_left_empty_adjusts_it() -> None:
     assert adjusted["adjusts"] == golden["2026-03-21T00:00:00.000Z"]
     assert (adjusted["value"], adjusted["previousValue"], adjusted["adjustment"]) == (4, 0, 1)
     assert list(adjusted)[-4:] == ["adjusts", "adjustment", "previousValue", "recordId"]
+
+
+def test_a_retired_meter_without_usage_goes_without_a_record() -> None:
+    meter = _daily(delete_on_reset=True, active_to=_START + _HOUR)
+    history = _single(meter, (_START + 9 * DAY, []))
+    assert (history.told, len(history.state)) == ([], 0)
+
+
+def test_an_empty_period_of_a_retired_meter_leaves_where_usage_follows() -> None:
+    meter = _daily(active_to=_START + 2 * DAY, grace_period=5 * DAY)
+    used = [_usage(meter, _START + DAY, 3)]
+    history = _single(meter, (_START + DAY, used), (_START + 30 * DAY, []))
+    told = [(kind, r["periodStart"], r["value"]) for kind, r in history.told]
+    assert told == [
+        ("golden", "2026-03-20T07:00:00.000Z", 0),
+        ("golden", "2026-03-21T00:00:00.000Z", 3),
+    ]

@@ -131,9 +131,9 @@ def create_price_book(call: ThisCall) -> Response:
 
 
 @resource.post(
-    PATH + "/check",
+    PATH + ":check",
     guard=needs("read:prices"),
-    body=Body(ref("PriceBookDocument")),
+    body=Body({"description": "What may be a price book"}),
     answers=one("What was found", "PriceBookCheck"),
 )
 def check_price_book(call: ThisCall) -> Response:
