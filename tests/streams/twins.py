@@ -112,7 +112,7 @@ class Files:
         ]
 
     def read(
-        self, file, *, source, format, fields, records_max, needed=None, options=None
+        self, file, *, source, format, fields, records_max, needed=None, options=None, remark=None
     ) -> Iterator[ReadChunk]:
         self.needed.append(needed)
         self.read_paths.append(file.path)

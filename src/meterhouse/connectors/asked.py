@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from meterhouse.streams.ports import ReadChunk
@@ -10,11 +10,15 @@ from meterhouse.streams.ports import ReadChunk
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The number of the source, the types of fields, and the fields that anything looks at."""
+    """The number of the source, the types of fields, and the fields that anything looks at.
+
+    ``remark`` is told what looks wrong with the input.
+    """
 
     source: int
     declared: Mapping[str, str] = field(default_factory=dict)
     needed: frozenset[str] | None = None
+    remark: Callable[[str], None] | None = None
 
     def keeps(self, name: str) -> bool:
         """Whether a field must be read: declared ones are, for they may not be of their type."""

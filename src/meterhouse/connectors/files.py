@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from io import FileIO
@@ -95,10 +95,12 @@ class UsageFiles:
         records_max: int,
         needed: frozenset[str] | None = None,
         options: FileOptions = PLAIN,
+        remark: Callable[[str], None] | None = None,
     ) -> Iterator[ReadChunk]:
         """Yield a file's records in order, at most ``records_max`` at a time.
 
-        Fields outside of ``needed`` may be left out, never records.
+        Fields outside of ``needed`` may be left out, never records. ``remark`` is told of a header
+        that looks as if cells were separated otherwise.
 
         The offset of a record is its line number - 1 in text files (so the first record of a CSV
         file has offset 1), its number from 0 in others. Those of the members of an archive follow
@@ -109,7 +111,7 @@ class UsageFiles:
             self._folders.check(file.path)
         with self._opened(file, options) as (handle, path):
             opening = Opening(handle, path, file, records_max=records_max, options=options)
-            asked = Asked(source, fields, needed)
+            asked = Asked(source, fields, needed, remark)
             try:
                 if file.path.lower().endswith(_ZIP):
                     parts = self._members(opening, asked, format)

@@ -111,12 +111,12 @@ class FileReader(Protocol):
         records_max: int,
         needed: frozenset[str] | None = None,
         options: FileOptions = PLAIN,
+        remark: Callable[[str], None] | None = None,
     ) -> Iterator[ReadChunk]:
         """Yield a file's records in order, at most ``records_max`` at a time.
 
-        Fields outside of ``needed`` may be left out, never records: nothing looks at those fields
-        (``None``: all are needed). It names fields of the record itself, not paths into them.
-
+        Fields outside of ``needed`` (names, no paths; ``None``: all are needed) may be left out,
+        never records. ``remark`` is told what looks wrong.
         Raises ``InputError`` naming the file where it cannot be read as a whole.
         """
         ...

@@ -38,10 +38,13 @@ from meterhouse.connectors.lines import (
 )
 from meterhouse.connectors.opened import CutOff, unreadable
 from meterhouse.connectors.ordered import ordered_map
-from meterhouse.core.json_text import Record
+from meterhouse.core.json_text import Record, json_text
+from meterhouse.core.reading import shown
 from meterhouse.streams.file_options import CsvDialect
 from meterhouse.streams.ports import InputFile, ReadChunk
 
+#: What separates cells in most files.
+_DELIMITERS = (",", ";", "\t", "|")
 _NO_HEADER = "its first line must name the columns"
 
 
@@ -75,6 +78,8 @@ def read_csv(
     if isinstance(first, LongLine):
         raise unreadable(file, "its first line has no end", hint=_NO_HEADER)
     header, header_lines = _header(first, file, dialect)
+    if asked.remark is not None and (said := _odd_header(header, dialect)):
+        asked.remark(f"{file.path}: {said}")
     numbers = {name for name, kind in asked.declared.items() if kind == "number"}
     cells = Cells(header, dialect, frozenset(numbers if dialect.decimal_comma else ()))
     table = _Table(cells, asked)
@@ -105,6 +110,20 @@ def _header(first: Block, file: InputFile, dialect: CsvDialect) -> tuple[Sequenc
         detail = f"its header names the column {twice[0]!r} twice"
         raise unreadable(file, detail, hint="give each column a name of its own")
     return record.cells, record.first_line + record.line_count
+
+
+def _odd_header(names: Sequence[str], dialect: CsvDialect) -> str | None:
+    """Say so where a header of one column looks as if another character separated its cells."""
+    if len(names) != 1 or dialect.columns is not None:
+        return None
+    found = [mark for mark in _DELIMITERS if mark != dialect.delimiter and mark in names[0]]
+    if not found:
+        return None
+    mark = json_text(max(found, key=names[0].count))
+    return (
+        f"its header has one column, {shown(names[0])}; if cells are separated by {mark}, "
+        f'give the reader "delimiter": {mark}'
+    )
 
 
 def _parts(pieces: Iterator[Block | LongLine], table: _Table) -> Iterator[_Span | ReadChunk]:

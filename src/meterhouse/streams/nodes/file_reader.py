@@ -217,6 +217,7 @@ class _FileReader(NodeRun):
             records_max=world.facts.records_max or self._chunk_records,
             needed=self._site.needed,
             options=self._params.options,
+            remark=lambda text: self._site.log(text, level="warning"),
         )
         large = file.size > _AHEAD_BYTES_MIN and world.facts.records_max is None
         return ahead(chunks, meanwhile=world.make_ready) if large else chunks
