@@ -63,7 +63,8 @@ def _write_record(record: Mapping[str, Any]) -> None:
     made = record["madeBy"]
     if record["inputRecords"] is not None:
         _write_input_records(record["inputRecords"])
-    write_text(f"  made by run {made['run']} of {made.get('stream')} at {made.get('at')}")
+    if made is not None:
+        write_text(f"  made by run {made['run']} of {made.get('stream')} at {made.get('at')}")
     for run in record["fedBy"][:_RUNS_SHOWN]:
         for one in run["inputs"]:
             write_text(f"  input {one['name']} ({one['detail']}), read by run {run['run']}")

@@ -63,6 +63,7 @@ def invoiced(
     grants: Sequence[Grant] = (),
     at: Instant,
     adjustments: Sequence[Late] = (),
+    corrections: Sequence[Late] = (),
     manual: Sequence[LineByHand] = (),
 ) -> InvoiceSums:
     """Return lines, taxes, totals and credits of a period's charges.
@@ -71,7 +72,8 @@ def invoiced(
     order: charges, true-ups, adjustments, lines by hand. Discounts and commitments of the book
     hold for its charges. Adjustments are of earlier periods: the percentages of their own book
     are taken off them and nothing else, and like lines by hand they do not count towards
-    commitments. ``grants`` in another currency pay nothing.
+    commitments. ``corrections`` are adjustments too, of which everything is taken off already: see
+    ``line_changes``. ``grants`` in another currency pay nothing.
 
     Adjustments may be negative, and with them the total. It is kept as it is, and no credit is
     drawn; see ``InvoiceSums.owed_back``. Nor do credits ever make a total negative: promotional
@@ -88,12 +90,15 @@ def invoiced(
     lines = committed(lines, book, period=period, share=share, digits=digits)
     lines += chain.from_iterable(_late(late, digits) for late in adjustments)
     lines += [
+        replace(line_of(charge, of), corrects=corrects) for charge, corrects, of in corrections
+    ]
+    lines += [
         replace(line_of(hand.charge, book), author=hand.author, reason=hand.reason)
         for hand in manual
     ]
     numbered = tuple(replace(line, id=str(number)) for number, line in enumerate(lines, 1))
     ours = [grant for grant in grants if grant.currency == book.currency]
-    books = (book, *(late[2] for late in adjustments))
+    books = (book, *(late[2] for late in (*adjustments, *corrections)))
     return _summed(numbered, books, ours, at=at, digits=digits)
 
 

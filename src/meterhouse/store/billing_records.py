@@ -21,23 +21,18 @@ class BillingRecordTable:
 
     def index_billable(self) -> None:
         """Take up the records that runs have made since."""
-        while True:
-            with self._database.read():
-                if self._database.value(_SQL["until"]) is None:
-                    return
+        while self._has_new():
             with self._database.write():
-                after = self._database.value(_SQL["until"])
-                if after is None:
-                    return  # another process was faster
-                newest = self._database.value(_SQL["newest"])
-                until = min(newest, after + _INDEXED_AT_ONCE)
-                self._database.execute(_SQL["index"], {"after": after, "until": until})
-                self._database.execute(_SQL["move_until"], (until,))
+                index_some(self._database)
+
+    def _has_new(self) -> bool:
+        with self._database.read():
+            return self._database.value(_SQL["until"]) is not None
 
     def billable_records(
         self, customer_id: str, *, after: Instant | None, until: Instant
     ) -> list[BillableRecord]:
-        """Return records of a customer's users whose periods end in ``(after, until]``."""
+        """Return records of a customer whose periods end in ``(after, until]``."""
         values = {
             "customer": customer_id,
             "after": "" if after is None else instant_text(after),
@@ -85,8 +80,19 @@ class BillingRecordTable:
         ]
 
 
+def index_some(database: Database) -> bool:
+    """Take up records in the transaction of the caller; whether there were any."""
+    after = database.value(_SQL["until"])
+    if after is None:
+        return False  # another process was faster, or there is nothing
+    until = min(database.value(_SQL["newest"]), after + _INDEXED_AT_ONCE)
+    database.execute(_SQL["index"], {"after": after, "until": until})
+    database.execute(_SQL["move_until"], (until,))
+    return True
+
+
 def _record(row: Row) -> BillableRecord:
-    no, record_id, user, period_end, text, run_id, adjusts, billed = row
+    no, record_id, user, period_end, text, run_id, adjusts, billed, category = row
     end = parse_instant(period_end)
     assert end is not None, "records are written with instants"
-    return BillableRecord(no, record_id, user, end, text, run_id, adjusts, billed)
+    return BillableRecord(no, record_id, user, end, text, run_id, adjusts, billed, category)

@@ -12,6 +12,7 @@ from meterhouse.core.json_text import json_text
 from meterhouse.core.meter_type import MeterType
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.store.activities import Recorder, tell_created
+from meterhouse.store.billing_records import index_some
 from meterhouse.store.catalogue import meter_type_from_row, optional_text, thresholds_text
 from meterhouse.store.connection import Database, Row
 from meterhouse.store.pages import number_after, page_of
@@ -58,6 +59,7 @@ class MeterTypeTable(Recorder):
             meter_type = change(_by_no(self._database, no))
             note.detail["name"] = meter_type.name
             _refuse(_taken(self._database, meter_type))
+            _keep_category(self._database)
             new = _inherited(meter_type)
             if new[2] != inherited[2] and self._database.value(_SQL["has_meters"], (no,)):
                 message = (
@@ -81,7 +83,14 @@ class MeterTypeTable(Recorder):
                 meters = "1 meter" if count == 1 else f"{count} meters"
                 hint = "Delete its meters first"
                 raise ConflictError(f"Meter type {name!r} has {meters}", hint=hint)
+            _keep_category(self._database)
             self._database.execute(_SQL["delete_type"], (no,))
+
+
+def _keep_category(database: Database) -> None:
+    """Have billing take note of the records there are: with the category of until now."""
+    while index_some(database):
+        pass
 
 
 def _refuse_other_periods(

@@ -7,11 +7,12 @@ the id that its customer, its period and the invoices before it give it, and no 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID, uuid5
 
-from meterhouse.app.billing.books import book_and_period, book_used, changes_within, used_book
+from meterhouse.app.billing.books import book_and_period, book_used, changes_within
+from meterhouse.app.billing.late import BILLED_BEFORE, BY_HAND, billed_before, late_lines
 from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.ports import Draft, InvoiceHead, ManualLine
@@ -20,23 +21,19 @@ from meterhouse.app.billing.usage import Gathered, gather
 from meterhouse.app.billing.windows import usage_by_day
 from meterhouse.app.listing import take
 from meterhouse.app.ports import Ledger
-from meterhouse.core.charge import BillingPeriod, Charge, ChargeKind, Unpriced
+from meterhouse.core.charge import BillingPeriod, Charge, ChargeKind
 from meterhouse.core.currency import currency_digits
 from meterhouse.core.instant import Instant
 from meterhouse.core.invoice import Invoice, InvoiceKind, InvoiceStatus
-from meterhouse.core.invoice_text import read_invoice
 from meterhouse.core.party import Customer
-from meterhouse.core.price_book import PriceBook
 from meterhouse.core.problem import ConflictError, MeterhouseError
 from meterhouse.core.quantity import ZERO
-from meterhouse.rating import difference, rate
-from meterhouse.rating.invoicing import InvoiceSums, Late, LineByHand, invoiced
+from meterhouse.rating import rate
+from meterhouse.rating.invoicing import InvoiceSums, LineByHand, invoiced
 
 _NAMESPACE = UUID("3f0f2c52-6a0e-5c0e-9d0b-8f6f0c2a7d14")
 #: What a draft says of itself, anew each time.
-OWN_METADATA = ("records", "lateRecords", "chargedDays", "periodDays", "runs")
-#: The SKU and the model of lines by hand.
-BY_HAND = "by-hand"
+OWN_METADATA = ("records", "lateRecords", "chargedDays", "periodDays", "runs", BILLED_BEFORE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +43,6 @@ class Drafted:
     customer: str
     invoice: Invoice | None
     error: MeterhouseError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _LateLines:
-    lines: tuple[Late, ...]
-    books: tuple[PriceBook, ...]
-    unpriced: tuple[Unpriced, ...]
 
 
 def draft_all(
@@ -111,7 +101,7 @@ def prepare(
     id = _draft_id(ledger, customer, period)
     share = customer.charged_days(days.first, days.end)
     rating = rate(book, gathered.usage, period=period, customer=customer.id, share=share)
-    late = _late_lines(ledger, gathered, customer)
+    late = late_lines(ledger, gathered, customer, book=book, period=period)
     sums = invoiced(
         book,
         rating.charges,
@@ -119,7 +109,7 @@ def prepare(
         share=share,
         grants=list(take_grants(ledger, customer)),
         at=period.end,
-        adjustments=late.lines,
+        corrections=late.lines,
         manual=[_by_hand(line, period) for line in _manual_lines(ledger, id)],
     )
     changes = changes_within(ledger, book, period)
@@ -147,9 +137,17 @@ def prepare(
         credits=sums.credits,
         unpriced=(*rating.unpriced, *late.unpriced),
         windows=by_day.windows,
-        exceptions=(*gathered.exceptions, *changes, *by_day.exceptions, *_owed(sums)),
+        exceptions=(
+            *gathered.exceptions,
+            *late.exceptions,
+            *changes,
+            *by_day.exceptions,
+            *_owed(sums),
+        ),
         metadata=_metadata(gathered, share, metadata),
     )
+    if numbers := billed_before(invoice, gathered.issued):
+        invoice = replace(invoice, metadata={**invoice.metadata, BILLED_BEFORE: numbers})
     corrects = [(no, one.corrects.id) for one in gathered.late for no in one.records]
     return Draft(
         invoice, issuer.id, (*gathered.records, *(no for no, _ in corrects)), tuple(corrects)
@@ -207,26 +205,6 @@ def _by_hand(line: ManualLine, period: BillingPeriod) -> LineByHand:
     return LineByHand(charge, line.author, line.reason)
 
 
-def _late_lines(ledger: Ledger, gathered: Gathered, customer: Customer) -> _LateLines:
-    """Rate late usage as the difference to what its period was billed, at the book of then."""
-    lines: list[Late] = []
-    books: list[PriceBook] = []
-    unpriced: list[Unpriced] = []
-    for late in gathered.late:
-        original = read_invoice(late.corrects.text)
-        book = used_book(ledger, original.books[0])
-        rating = difference(
-            *(book, late.before, late.after),
-            period=original.period,
-            customer=customer.id,
-            share=_share_of(original),
-        )
-        lines += [(charge, late.corrects.number, book) for charge in rating.charges]
-        unpriced += rating.unpriced
-        books.append(book)
-    return _LateLines(tuple(lines), tuple(books), tuple(unpriced))
-
-
 def _owed(sums: InvoiceSums) -> list[tuple[str, str]]:
     if sums.owed_back == ZERO:
         return []
@@ -242,10 +220,3 @@ def _metadata(
     charged, whole = share
     days = {} if charged == whole else {"chargedDays": str(charged), "periodDays": str(whole)}
     return {**(more or {}), **counts, **days, "runs": " ".join(gathered.runs)}
-
-
-def _share_of(invoice: Invoice) -> tuple[int, int]:
-    """Return how many of how many days an invoice has charged."""
-    texts = [invoice.metadata.get(name) for name in ("chargedDays", "periodDays")]
-    charged, whole = (1 if text is None else int(text) for text in texts)
-    return charged, whole

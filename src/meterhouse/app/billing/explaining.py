@@ -173,7 +173,7 @@ def _record(ledger: Ledger, record: BillableRecord, body: Mapping[str, Any]) -> 
         "periodStart": body["periodStart"],
         "periodEnd": body["periodEnd"],
         "adjusts": record.adjusts,
-        "madeBy": _run(ledger, record.run_id),
+        "madeBy": None if record.run_id is None else _run(ledger, record.run_id),
         "fedBy": [
             _run(ledger, run_id) | {"inputs": [_input(one) for one in ledger.inputs_of_run(run_id)]}
             for run_id in fed

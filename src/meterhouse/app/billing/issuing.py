@@ -16,6 +16,7 @@ from uuid import UUID, uuid5
 
 from meterhouse.app.billing.books import used_book
 from meterhouse.app.billing.drafts import OWN_METADATA, keep, prepare
+from meterhouse.app.billing.late import BLOCKING, refuse_stale
 from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import day_of, days_of
 from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
@@ -95,6 +96,11 @@ def head_shown(head: InvoiceHead) -> dict[str, Any]:
 def blocked_by(invoice: Invoice) -> list[Problem]:
     """Return what keeps a draft from being issued."""
     problems = [_unpriced(usage) for usage in invoice.unpriced]
+    problems += [
+        Problem("late usage", text, BLOCKING[code])
+        for code, text in invoice.exceptions
+        if code in BLOCKING
+    ]
     if invoice.totals.total < ZERO:
         hint = "add a line by hand that brings it to 0, or wait for usage of the next period"
         total = number_text(invoice.totals.total)
@@ -128,6 +134,7 @@ def issue_invoice(
         invoice = read_invoice(present.text)
         if problems := blocked_by(invoice):
             raise InvoiceBlocked(problems, what=f"The draft of {present.customer!r}")
+        refuse_stale(ledger, invoice)
         if not before_end:
             _refuse_early(invoice, issue_date or day_of(at, invoice.period.timezone))
         return _numbering(ledger, present, invoice, at=at, issue_date=issue_date)

@@ -24,7 +24,8 @@ class BillableRecord:
     """A golden record or an adjustment in the ledger.
 
     ``no`` is its place there; ``adjusts`` is the id of the record that it restates; ``billed`` is
-    the id of the invoice that bills it.
+    the id of the invoice that bills it. ``run_id`` is ``None`` until a run has taken it downstream;
+    ``category`` is that of its meter type when it was taken note of, ``None`` where that was gone.
     """
 
     no: int
@@ -32,9 +33,10 @@ class BillableRecord:
     user: str
     period_end: Instant
     text: str
-    run_id: str
+    run_id: str | None
     adjusts: str | None = None
     billed: str | None = None
+    category: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,11 @@ class BillingRecords(Protocol):
     def billable_records(
         self, customer_id: str, *, after: Instant | None, until: Instant
     ) -> Sequence[BillableRecord]:
-        """Return records of a customer's users whose periods end in ``(after, until]``."""
+        """Return records of a customer whose periods end in ``(after, until]``.
+
+        Those of its users, but for what another customer was billed; and what it was billed, with
+        the adjustments of it, whoever has the user now.
+        """
         ...
 
     def billable_record(self, record_id: str) -> BillableRecord | None:

@@ -2,8 +2,8 @@
 
 Theory of operation. A billing period takes the golden records whose own periods end within it. An
 adjustment restates a record: the last one counts, whatever came before. What belongs to a period
-that was billed already is late, and is rated as a difference: what that period was billed for
-before, and what it comes to with the late records.
+that was billed already is late: ``late`` rates all of that period, and charges what it comes to now
+less what its invoices say. So a period is gathered whole, though some of its records be billed.
 """
 
 from __future__ import annotations
@@ -34,21 +34,25 @@ class RecordUnreadable(MeterhouseError):
 
 @dataclass(frozen=True, slots=True)
 class LateUsage:
-    """Usage of a period that is billed: as it was billed, and as it is now."""
+    """All usage of a period that is billed, as it is now; ``records`` are those that are not."""
 
     corrects: InvoiceHead
-    before: tuple[MeteredUsage, ...]
-    after: tuple[MeteredUsage, ...]
+    usage: tuple[MeteredUsage, ...]
     records: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What a period has to bill for a customer. ``exceptions`` are for whoever reviews it."""
+    """What a period has to bill for a customer. ``exceptions`` are for whoever reviews it.
+
+    ``usage`` is all usage of the period, ``records`` are those that this draft bills: others may be
+    billed as late usage, of an invoice that was taken back. ``issued`` are the invoices that stand.
+    """
 
     usage: tuple[MeteredUsage, ...]
     records: tuple[int, ...]
     late: tuple[LateUsage, ...]
+    issued: tuple[InvoiceHead, ...]
     runs: tuple[str, ...]
     exceptions: tuple[tuple[str, str], ...]
 
@@ -74,21 +78,19 @@ def gather(ledger: Ledger, customer_id: str, *, period: BillingPeriod) -> Gather
     current = [record for record in unbilled if record.period_end > period.start]
     earlier = [record for record in unbilled if record.period_end <= period.start]
     issued = [
-        head
-        for head in ledger.invoices_of(customer_id)
-        if head.status is InvoiceStatus.ISSUED and head.end <= period.start
+        head for head in ledger.invoices_of(customer_id) if head.status is InvoiceStatus.ISSUED
     ]
-    late = [one for head in issued if (one := _late(head, earlier, known, types)) is not None]
+    before = [head for head in issued if head.end <= period.start]
+    late = [one for head in before if (one := _late(head, earlier, known, types)) is not None]
     taken = {no for one in late for no in one.records}
     forgotten = [record for record in earlier if record.no not in taken]
-    usage = restated(current, types)
+    usage = restated([one for one in known if one.period_end > period.start], types)
     return Gathered(
         usage=usage,
         records=tuple(record.no for record in current),
         late=tuple(late),
-        runs=tuple(
-            sorted({r.run_id for r in unbilled if r.period_end > period.start or r.no in taken})
-        ),
+        issued=tuple(issued),
+        runs=_runs([*current, *(record for record in earlier if record.no in taken)]),
         exceptions=(
             *_forgotten(forgotten),
             *_across(usage, period),
@@ -123,17 +125,12 @@ def _late(
     late = [record for record in earlier if head.start < record.period_end <= head.end]
     if not late:
         return None
-    billed = [
-        record
-        for record in known
-        if record.billed is not None and head.start < record.period_end <= head.end
-    ]
-    return LateUsage(
-        corrects=head,
-        before=restated(billed, types),
-        after=restated([*billed, *late], types),
-        records=tuple(record.no for record in late),
-    )
+    whole = [record for record in known if head.start < record.period_end <= head.end]
+    return LateUsage(head, restated(whole, types), tuple(record.no for record in late))
+
+
+def _runs(records: Iterable[BillableRecord]) -> tuple[str, ...]:
+    return tuple(sorted({record.run_id for record in records if record.run_id is not None}))
 
 
 def restated(records: Iterable[BillableRecord], types: MeterTypes) -> tuple[MeteredUsage, ...]:
@@ -148,7 +145,8 @@ def restated(records: Iterable[BillableRecord], types: MeterTypes) -> tuple[Mete
 def _usage(record: BillableRecord, types: MeterTypes) -> MeteredUsage:
     """Return the usage of a record. One that cannot be read ends the draft: nothing is skipped."""
     try:
-        return usage_of(parse_json(record.text, nesting_max=_NESTING_MAX), types)
+        body = parse_json(record.text, nesting_max=_NESTING_MAX)
+        return usage_of(body, types, category=types.category(body, record.category))
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         message = f"Record {record.record_id} of user {record.user!r} cannot be read: {error}"
         raise RecordUnreadable(message, hint="Put the ledger back from a backup") from error
@@ -160,6 +158,7 @@ class MeterTypes:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._known: dict[str, MeterType | None] = {}
+        self._lost: set[str] = set()
 
     def _of(self, record: Mapping[str, Any]) -> MeterType | None:
         id = record["meterTypeId"]
@@ -167,10 +166,11 @@ class MeterTypes:
             self._known[id] = self._ledger.meter_type(id)
         return self._known[id]
 
-    def category(self, record: Mapping[str, Any]) -> str:
-        """Return the category of a record's meter type; an empty text where it is gone."""
-        found = self._of(record)
-        return "" if found is None else found.category
+    def category(self, record: Mapping[str, Any], kept: str | None) -> str:
+        """Return the category that was kept with a record; an empty text where none was."""
+        if kept is None:
+            self._lost.add(record["meterTypeId"])
+        return kept or ""
 
     def meter(self, record: Mapping[str, Any]) -> str:
         """Return the id of a record's meter where that keeps single usage, else an empty text."""
@@ -178,15 +178,14 @@ class MeterTypes:
         return "" if found is None or found.grace_period is None else record["id"]
 
     def exceptions(self) -> list[tuple[str, str]]:
-        """Return one exception for each meter type that was deleted."""
-        gone = sorted(id for id, found in self._known.items() if found is None)
+        """Return one exception for each meter type that was deleted before billing knew it."""
         return [
             ("meter_type_gone", f"meter type {id} was deleted: its category is not known any more")
-            for id in gone
+            for id in sorted(self._lost)
         ]
 
 
-def usage_of(record: Mapping[str, Any], types: MeterTypes) -> MeteredUsage:
+def usage_of(record: Mapping[str, Any], types: MeterTypes, *, category: str) -> MeteredUsage:
     """Return a golden record as rating sees it."""
     start, end = parse_instant(record["periodStart"]), parse_instant(record["periodEnd"])
     assert start is not None and end is not None, "records are written with instants"
@@ -198,7 +197,7 @@ def usage_of(record: Mapping[str, Any], types: MeterTypes) -> MeteredUsage:
     return MeteredUsage(
         record_id=record["recordId"],
         meter_type=record["meterTypeName"],
-        category=types.category(record),
+        category=category,
         user=record["userId"],
         unit=record["unit"],
         value=Decimal(record["value"]),

@@ -2,10 +2,11 @@
 SELECT record_no FROM billable_until WHERE record_no < (SELECT max(no) FROM metered_record)
 
 -- name: index
-INSERT INTO billable_record (record_no, record_id, user_id, period_end, adjusts)
+INSERT INTO billable_record (record_no, record_id, user_id, period_end, adjusts, category)
 SELECT
     no, json_extract(text, '$.recordId'), json_extract(text, '$.userId'),
-    json_extract(text, '$.periodEnd'), json_extract(text, '$.adjusts')
+    json_extract(text, '$.periodEnd'), json_extract(text, '$.adjusts'),
+    (SELECT category FROM meter_type WHERE id = json_extract(text, '$.meterTypeId'))
 FROM metered_record
 WHERE no > :after AND no <= :until AND kind IN ('golden', 'adjustment')
 
@@ -16,27 +17,56 @@ UPDATE billable_until SET record_no = ?
 SELECT max(no) FROM metered_record
 
 -- name: of_customer
--- By user and period, then in the order in which they left: the last one of a period is how it is.
+-- In the order in which they left: the last one of a family is how its period is. A family of which
+-- something is billed is of the customer of that invoice; any other one of that of its user today.
+-- The category is that of the golden record: adjustments restate what was used.
+WITH ours AS (
+    SELECT billable.record_no
+    FROM customer
+    CROSS JOIN customer_user AS pays ON pays.customer_no = customer.no
+    CROSS JOIN billable_record AS billable ON billable.user_id = pays.user_id
+    WHERE customer.id = :customer
+        AND billable.period_end > :after AND billable.period_end <= :until
+        AND NOT EXISTS (
+            SELECT 1
+            FROM billable_record AS kin
+            CROSS JOIN billed_record AS billed ON billed.record_no = kin.record_no
+            CROSS JOIN invoice ON invoice.no = billed.invoice_no
+            WHERE coalesce(kin.adjusts, kin.record_id)
+                = coalesce(billable.adjusts, billable.record_id)
+                AND invoice.customer_no <> customer.no
+        )
+    UNION
+    SELECT kin.record_no
+    FROM customer
+    CROSS JOIN invoice ON invoice.customer_no = customer.no
+    CROSS JOIN billed_record AS billed ON billed.invoice_no = invoice.no
+    CROSS JOIN billable_record AS billable ON billable.record_no = billed.record_no
+    CROSS JOIN billable_record AS kin
+        ON coalesce(kin.adjusts, kin.record_id) = coalesce(billable.adjusts, billable.record_id)
+    WHERE customer.id = :customer
+        AND billable.period_end > :after AND billable.period_end <= :until
+)
 SELECT
     billable.record_no, billable.record_id, billable.user_id, billable.period_end, record.text,
-    run.id, billable.adjusts, invoice.id
-FROM customer
-CROSS JOIN customer_user AS pays ON pays.customer_no = customer.no
-CROSS JOIN billable_record AS billable ON billable.user_id = pays.user_id
+    run.id, billable.adjusts, invoice.id, coalesce(golden.category, billable.category)
+FROM ours
+CROSS JOIN billable_record AS billable ON billable.record_no = ours.record_no
 CROSS JOIN metered_record AS record ON record.no = billable.record_no
-CROSS JOIN run ON run.no = record.run_no
+LEFT JOIN run ON run.no = record.run_no
+LEFT JOIN billable_record AS golden ON golden.record_id = billable.adjusts
 LEFT JOIN billed_record AS billed ON billed.record_no = billable.record_no
 LEFT JOIN invoice ON invoice.no = billed.invoice_no
-WHERE customer.id = :customer AND billable.period_end > :after AND billable.period_end <= :until
 ORDER BY billable.record_no
 
 -- name: one
 SELECT
     billable.record_no, billable.record_id, billable.user_id, billable.period_end, record.text,
-    run.id, billable.adjusts, invoice.id
+    run.id, billable.adjusts, invoice.id, coalesce(golden.category, billable.category)
 FROM billable_record AS billable
 JOIN metered_record AS record ON record.no = billable.record_no
-JOIN run ON run.no = record.run_no
+LEFT JOIN run ON run.no = record.run_no
+LEFT JOIN billable_record AS golden ON golden.record_id = billable.adjusts
 LEFT JOIN billed_record AS billed ON billed.record_no = billable.record_no
 LEFT JOIN invoice ON invoice.no = billed.invoice_no
 WHERE billable.record_id = ?
@@ -46,6 +76,13 @@ SELECT billable.user_id, count(*)
 FROM billable_record AS billable
 LEFT JOIN customer_user AS pays ON pays.user_id = billable.user_id
 WHERE billable.period_end > :after AND billable.period_end <= :until AND pays.user_id IS NULL
+    AND NOT EXISTS (
+        SELECT 1
+        FROM billable_record AS kin
+        CROSS JOIN billed_record AS billed ON billed.record_no = kin.record_no
+        WHERE coalesce(kin.adjusts, kin.record_id)
+            = coalesce(billable.adjusts, billable.record_id)
+    )
 GROUP BY billable.user_id ORDER BY billable.user_id
 
 -- name: files_of_run

@@ -1,0 +1,189 @@
+"""Late usage: what a billed period comes to by now, less what its invoices have billed.
+
+Theory of operation. Money decides, not records. All of the period is rated anew at the book of its
+invoice, with discounts and commitments; from it goes each line for that period on an invoice that
+stands. However often usage is restated, and whichever invoice is taken back, all invoices of a
+period come to what it costs. So a draft of a period of which late usage stands on another
+invoice (its own was taken back) deducts that. What a draft has counted on, it says; when that is
+no longer so, it is stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from meterhouse.app.billing.books import used_book
+from meterhouse.app.billing.ports import InvoiceHead
+from meterhouse.app.billing.usage import Gathered, LateUsage
+from meterhouse.app.ports import Ledger
+from meterhouse.core.charge import BillingPeriod, Unpriced
+from meterhouse.core.invoice import Invoice, InvoiceLine, InvoiceStatus
+from meterhouse.core.invoice_text import read_invoice
+from meterhouse.core.party import Customer
+from meterhouse.core.price_book import PriceBook
+from meterhouse.core.problem import ConflictError
+from meterhouse.rating import rate
+from meterhouse.rating.invoicing import Late, invoiced
+from meterhouse.rating.line_changes import line_changes
+
+#: The SKU and the model of lines by hand.
+BY_HAND = "by-hand"
+#: The metadata that names the invoices whose lines a draft has counted on.
+BILLED_BEFORE = "billedBefore"
+#: Exceptions of late usage that keep a draft from being issued, with what to do.
+BLOCKING = {
+    "late_currency": "give the customer a price book in that currency, or `invoice correct` the "
+    "invoice of that period, and draft again",
+    "billed_otherwise": "`invoice credit` that invoice first, and draft again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LateLines:
+    """What late usage adds to a draft. ``exceptions`` are for whoever reviews it."""
+
+    lines: tuple[Late, ...] = ()
+    books: tuple[PriceBook, ...] = ()
+    unpriced: tuple[Unpriced, ...] = ()
+    exceptions: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Billed:
+    """The lines of an invoice that stands which are for a period."""
+
+    invoice: Invoice
+    lines: tuple[InvoiceLine, ...]
+
+
+def late_lines(
+    ledger: Ledger,
+    gathered: Gathered,
+    customer: Customer,
+    *,
+    book: PriceBook,
+    period: BillingPeriod,
+) -> LateLines:
+    """Return the lines of late usage of a draft, and of what its own period was billed already."""
+    found = [_deducted(ledger, gathered.issued, book=book, period=period)]
+    found += [_rated_anew(ledger, gathered, late, customer, book) for late in gathered.late]
+    return LateLines(
+        tuple(line for one in found for line in one.lines),
+        tuple(book for one in found for book in one.books),
+        tuple(usage for one in found for usage in one.unpriced),
+        tuple(exception for one in found for exception in one.exceptions),
+    )
+
+
+def billed_before(invoice: Invoice, issued: Iterable[InvoiceHead]) -> str:
+    """Return the numbers of the invoices that have billed the periods a draft has lines of."""
+    heads = list(issued)
+    corrected = {line.corrects for line in invoice.lines}
+    periods = [invoice.period]
+    periods += [read_invoice(head.text).period for head in heads if head.number in corrected]
+    numbers = [one.invoice.number for period in periods for one in _billed(heads, period)]
+    return " ".join(dict.fromkeys(number for number in numbers if number is not None))
+
+
+def refuse_stale(ledger: Ledger, draft: Invoice) -> None:
+    """Refuse a draft when its periods are not billed any more as they were when it was made."""
+    heads = ledger.invoices_of(draft.customer)
+    now = billed_before(draft, [head for head in heads if head.status is InvoiceStatus.ISSUED])
+    then = draft.metadata.get(BILLED_BEFORE, "")
+    if now != then:
+        message = (
+            "The draft has late usage of periods that other invoices billed when it was made "
+            f"({then or 'none'}) than do now ({now or 'none'})"
+        )
+        raise ConflictError(message, hint="Draft the invoice again")
+
+
+def share_of(invoice: Invoice) -> tuple[int, int]:
+    """Return how many of how many days an invoice has charged."""
+    texts = [invoice.metadata.get(name) for name in ("chargedDays", "periodDays")]
+    charged, whole = (1 if text is None else int(text) for text in texts)
+    return charged, whole
+
+
+def _billed(issued: Iterable[InvoiceHead], period: BillingPeriod) -> list[_Billed]:
+    """Return what has billed a period: its invoice, and late usage on later ones."""
+    found = []
+    for head in issued:
+        if head.start >= period.start:
+            invoice = read_invoice(head.text)
+            lines = tuple(line for line in invoice.lines if _is_for(line, period))
+            if lines:
+                found.append(_Billed(invoice, lines))
+    return found
+
+
+def _is_for(line: InvoiceLine, period: BillingPeriod) -> bool:
+    of = line.charge.period
+    return line.charge.sku != BY_HAND and of.start < period.end and period.start < of.end
+
+
+def _rated_anew(
+    ledger: Ledger, gathered: Gathered, late: LateUsage, customer: Customer, book: PriceBook
+) -> LateLines:
+    original = read_invoice(late.corrects.text)
+    if original.currency != book.currency:
+        return _other_currency(original, book)
+    its, period, share = used_book(ledger, original.books[0]), original.period, share_of(original)
+    rating = rate(its, late.usage, period=period, customer=customer.id, share=share)
+    now = invoiced(its, rating.charges, period=period, share=share, at=period.end).lines
+    billed = _billed(gathered.issued, period)
+    changes = line_changes([line for one in billed for line in one.lines], now)
+    books = {its.hash: its} | _books(ledger, billed)
+    return LateLines(
+        tuple((charge, original.number, books[hash]) for charge, hash in changes),
+        (its, *(books[hash] for _, hash in changes)),
+        rating.unpriced,
+    )
+
+
+def _deducted(
+    ledger: Ledger, issued: Sequence[InvoiceHead], *, book: PriceBook, period: BillingPeriod
+) -> LateLines:
+    """Deduct late usage of a draft's period that is billed on invoices which stand."""
+    found = LateLines()
+    for one in _billed(issued, period):
+        if one.invoice.currency != book.currency:
+            made = _other_currency(one.invoice, book)
+        elif any(not _within(line.charge.period, period) for line in one.lines):
+            text = f"invoice {one.invoice.number} bills late usage of only a part of this period"
+            made = LateLines(exceptions=(("billed_otherwise", text),))
+        else:
+            books = _books(ledger, [one])
+            changes = line_changes(one.lines, ())
+            lines = [(charge, one.invoice.number, books[hash]) for charge, hash in changes]
+            made = LateLines(tuple(lines), tuple(books.values()))
+        found = LateLines(
+            (*found.lines, *made.lines),
+            (*found.books, *made.books),
+            exceptions=(*found.exceptions, *made.exceptions),
+        )
+    return found
+
+
+def _within(inner: BillingPeriod, outer: BillingPeriod) -> bool:
+    return outer.start <= inner.start and inner.end <= outer.end
+
+
+def _books(ledger: Ledger, billed: Iterable[_Billed]) -> dict[str, PriceBook]:
+    """Return the books of the lines of invoices, by hash."""
+    used = {
+        book.hash: book
+        for one in billed
+        for book in one.invoice.books
+        if any(line.book == book.hash for line in one.lines)
+    }
+    return {hash: used_book(ledger, book) for hash, book in used.items()}
+
+
+def _other_currency(invoice: Invoice, book: PriceBook) -> LateLines:
+    text = (
+        f"late usage of invoice {invoice.number} is in {invoice.currency}, this draft in "
+        f"{book.currency}: it cannot be billed here"
+    )
+    return LateLines(exceptions=(("late_currency", text),))
