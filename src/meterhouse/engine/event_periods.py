@@ -9,7 +9,7 @@ meter's bucket.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from meterhouse.core.instant import Instant
@@ -164,10 +164,6 @@ class EventPeriods:
     def _gone(self, bucket: Bucket) -> bool:
         head = self.heads.get(bucket.meter.no)
         return head is not None and head.deleted
-
-    def numbers_of(self, meters: Collection[int]) -> list[int]:
-        """Return the numbers of all slots of some meters."""
-        return [no for no, bucket in self.buckets.items() if bucket.meter.no in meters]
 
 
 def adjust(bucket: Bucket, *, sections: Sequence[Section] = ()) -> MeteredRecord:
