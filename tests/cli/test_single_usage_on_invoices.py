@@ -190,8 +190,10 @@ def test_usage_whose_grace_is_not_over_is_told_of(business: Business):
         *([], ["grace_not_over"]),
     )
     words = ("invoice", "issue", draft["id"], "--issue-date", "2026-11-02")
-    told = business.run.done(*words).err
-    assert "warning: usage of the period waits for late usage" in told
+    told = business.run("invoice", "issue", "none-such", *words[2:])
+    assert (told.code, told.out.startswith("issued LICEO-2026-000001 to es")) == (1, True)
+    assert "not issued: none-such" in told.err
+    assert "warning: usage of the period waits for late usage" in told.err
 
 
 def test_a_period_that_is_not_over_is_issued_only_on_demand(business: Business):

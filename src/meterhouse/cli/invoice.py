@@ -213,7 +213,6 @@ def issue(
         chosen = references or _drafts(house, period)
         errors = []
         for reference in chosen:
-            before = still_open(house.ledger, reference)
             issued, error = _attempt(
                 partial(
                     issue_invoice,
@@ -228,7 +227,7 @@ def issue(
             errors.append(error)
             if issued is not None:
                 _tell_issued(call, issued)
-                for _, text in before:
+                for _, text in still_open(house.ledger, issued.id):
                     note(f"warning: {text}")
             else:
                 note(f"not issued: {reference}")
