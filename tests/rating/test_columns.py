@@ -35,7 +35,10 @@ def assert_equal_to_lines(of_book, quantities, dtype):
     made = pl.Series("q", quantities, dtype=pl.Decimal(38, 18)).cast(dtype)
     column = rate_column(of_book, one, made)
     by_user = replace(of_book, prices=(replace(one, line_by=("user",)),))
-    records = [used(number, user=f"{row:05}") for row, number in enumerate(quantities)]
+    records = [
+        used(number, user=f"{row:05}", events=(dec(number),))
+        for row, number in enumerate(quantities)
+    ]
     lines = rated(by_user, *records).charges
     for row, (number, line) in enumerate(zip(quantities, lines, strict=True)):
         assert (column.net(row), column.exact(row).shown()) == (line.net, line.exact), number

@@ -198,7 +198,7 @@ def _assert_credits(case: Case, sums: InvoiceSums) -> None:
     for use in sums.credits:
         one = grants[use.grant]
         assert 0 < use.amount <= one.remaining
-        assert one.currency == case.book.currency and one.usable(AT)
+        assert one.currency == case.book.currency and one.usable(AT, since=OCTOBER.start)
     promotional = sum(use.amount for use in sums.credits if not use.paid)
     assert promotional == sums.totals.credits_before_tax
     assert sum(use.amount for use in sums.credits if use.paid) == sums.totals.prepaid

@@ -1,5 +1,7 @@
 """What becomes of quantities before they are priced, and of amounts after: in which order."""
 
+from dataclasses import replace
+
 import pytest
 
 from meterhouse.core.money import Rounding
@@ -213,16 +215,28 @@ def test_events_of_0_pay_the_fixed_amount():
 
 def test_percentages_of_converted_amounts():
     one = price(Percentage(dec(1), maximum=dec("0.5")), conversion=Conversion(divide=dec(3)))
-    assert str(charged(one, used(100)).exact) == "0." + "3" * 30
+    assert str(charged(one, used(100, events=(dec(100),))).exact) == "0." + "3" * 30
 
 
 def test_percentages_by_cell_count_events():
     model = Hybrid((Percentage(dec(0), dec(1)), Matrix(("m",), {('"a"',): dec(1)})))
-    usage = (
-        used(3, "a", breakdowns={"m": [(["a"], 3)]}),
-        used(4, "b", breakdowns={"m": [(["a"], 4)]}),
-    )
+    usage = [
+        replace(one, breakdowns={("m",): (replace(entry, events=(entry.value,)),)})
+        for one in (
+            used(3, "a", breakdowns={"m": [(["a"], 3)]}),
+            used(4, "b", breakdowns={"m": [(["a"], 4)]}),
+        )
+        for entry in one.breakdowns["m",]
+    ]
     assert charged(price(model), *usage).net == 9
+
+
+@pytest.mark.parametrize("limits", [{"fixed": dec(1)}, {"free_events": 1}, {"maximum": dec(0)}])
+def test_a_price_for_each_event_refuses_usage_whose_events_nobody_knows(limits):
+    one = price(Percentage(dec(1), **limits))
+    [unpriced] = rated(one, used(7)).unpriced
+    assert (unpriced.reason, unpriced.skus, unpriced.quantity) == ("no_events", ("calls",), 7)
+    assert charged(one, used(0)).net == 0
 
 
 def test_a_factor_is_no_price_for_units():

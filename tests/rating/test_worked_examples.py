@@ -146,7 +146,8 @@ def test_8_6_percentage():
 
 def test_8_6_percentage_within_limits():
     model = Percentage(dec("2.9"), dec("0.30"), minimum=dec("0.50"), maximum=dec(20))
-    records = [used("120.00", "a"), used("3.10", "b"), used("900.00", "c")]
+    values = ("120.00", "3.10", "900.00")
+    records = [used(value, value, events=(dec(value),)) for value in values]
     assert str(charged(price(model), *records).net) == "24.28"
 
 

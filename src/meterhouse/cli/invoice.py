@@ -29,11 +29,15 @@ invoice_archive.register(app)
 invoice_what_if.register(app)
 
 Reference = Annotated[
-    str, typer.Argument(metavar="ID", help="The invoice: its number, or its id or part of it.")
+    str, typer.Argument(metavar="ID", help="The invoice: its number, or its whole id.")
+]
+ShownReference = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="The invoice: its number, its id, or the beginning of that."),
 ]
 References = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID...]", help="Drafts: their ids, or the beginnings of them."),
+    typer.Argument(metavar="[ID...]", help="Drafts: their whole ids."),
 ]
 CustomerOption = Annotated[
     str | None, typer.Option("--customer", metavar="C", help="Only of this customer.")
@@ -169,13 +173,13 @@ def list_(
 
 
 @command(app, "meterhouse invoice show LICEO-2026-000001")
-def show(call: Call, reference: Reference) -> None:
+def show(call: Call, reference: ShownReference) -> None:
     """Show an invoice: its lines, taxes and totals, and what a reviewer should know."""
     from meterhouse.app.billing.issuing import find_invoice, stored_invoice
     from meterhouse.cli.invoice_view import write_invoice
 
     with call.opened() as house:
-        head = find_invoice(house.ledger, reference)
+        head = find_invoice(house.ledger, reference, begins=True)
         manual = house.ledger.manual_lines(head.id)
         files = house.ledger.files_of(head.id)
     if call.as_json:
@@ -186,7 +190,7 @@ def show(call: Call, reference: Reference) -> None:
 
 @command(
     app,
-    "meterhouse invoice issue 3f0f2c52",
+    "meterhouse invoice issue 3f0f2c52-6a0e-5c0e-9d0b-8f6f0c2a7d14",
     "meterhouse invoice issue --all --period 2026-10 --issue-date 2026-11-03",
 )
 def issue(
@@ -280,7 +284,8 @@ def _finish_files(house: Installation) -> list[Any]:
             folder, _, _ = one.files[0].name.rpartition("/")
             note(f"archived {len(one.files)} files of {one.invoice.number} in {folder}")
         if one.error is not None:
-            note(f"files of {one.invoice.number} are not made yet: {one.error}")
+            what = "were given up" if one.given_up else "are not made yet"
+            note(f"files of {one.invoice.number} {what}: {one.error}")
     return [one.error for one in finished]
 
 
@@ -299,7 +304,7 @@ def render(call: Call, reference: Reference, *, format_: FormatOption = None) ->
     call.show(rendered.files, FILES)
 
 
-@command(app, "meterhouse invoice void 3f0f2c52")
+@command(app, "meterhouse invoice void 3f0f2c52-6a0e-5c0e-9d0b-8f6f0c2a7d14")
 def void(call: Call, reference: Reference) -> None:
     """Drop a draft. Its records can be drafted again."""
     from meterhouse.app.billing.issuing import find_invoice
@@ -358,7 +363,11 @@ def correct(call: Call, reference: Reference, *, reason: ReasonOption) -> None:
     _raise_first(errors)
 
 
-@command(app, "meterhouse invoice add-line 3f0f --amount -25 --reason 'Goodwill' --name Discount")
+@command(
+    app,
+    "meterhouse invoice add-line 3f0f2c52-6a0e-5c0e-9d0b-8f6f0c2a7d14 --amount -25 "
+    "--reason 'Goodwill' --name Discount",
+)
 def add_line(
     call: Call,
     reference: Reference,
@@ -387,7 +396,11 @@ def add_line(
     _write_draft(call, draft, manual)
 
 
-@command(app, "meterhouse invoice remove-line 3f0f 7c1e")
+@command(
+    app,
+    "meterhouse invoice remove-line 3f0f2c52-6a0e-5c0e-9d0b-8f6f0c2a7d14 "
+    "0192f0c1-7e1c-7000-8000-1f2e3d4c5b6a",
+)
 def remove_line(
     call: Call,
     reference: Reference,
@@ -419,7 +432,7 @@ def _write_draft(call: Call, draft: Any, manual: Any) -> None:
 )
 def explain(
     call: Call,
-    reference: Reference,
+    reference: ShownReference,
     *,
     line: Annotated[str, typer.Option("--line", metavar="N", help="The number of the line.")],
     records: Annotated[
@@ -431,11 +444,13 @@ def explain(
 ) -> None:
     """Show how a line came about: its price, its calculation, its records and their input."""
     from meterhouse.app.billing.explaining import explain_line
+    from meterhouse.app.billing.issuing import find_invoice
     from meterhouse.cli.explanation_view import write_explanation
 
     most = _how_many(records)
     with call.opened() as house:
-        explained = explain_line(house.ledger, reference, line, records=most)
+        head = find_invoice(house.ledger, reference, begins=True)
+        explained = explain_line(house.ledger, head.id, line, records=most)
     if call.as_json:
         call.write(explained)
     else:

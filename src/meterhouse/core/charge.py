@@ -27,6 +27,8 @@ class GroupedValue:
 
     fields: Mapping[str, str]
     value: Decimal
+    #: The values of the single events, where they are known.
+    events: tuple[Decimal, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class UsageItem:
     """A part of a metered record that is priced as one: all of it, or one entry of a breakdown.
 
     ``fields`` is all that a price can match: canonical JSON texts by name. ``events`` are the
-    values of the single events, where they are known; otherwise an item counts as one event.
+    values of the single events, where they are known; a price that asks for them needs them.
     ``part`` are those of the fields that say which entry of a breakdown it is.
     """
 
@@ -142,7 +144,8 @@ class Unpriced:
     """Usage that no price of the book is for, or several equally: it blocks issuing.
 
     ``reason`` is ``no_price``, ``ambiguous`` (``skus`` says between which), ``no_value`` (a matrix
-    has no such cell) or ``no_breakdown`` (prices ask for fields that no breakdown has).
+    has no such cell), ``no_breakdown`` (prices ask for fields that no breakdown has) or
+    ``no_events`` (a price for each event, and nobody knows the single events).
     """
 
     fields: Mapping[str, str]

@@ -33,10 +33,17 @@ class Grant:
     paid: bool
     granted_at: Instant
 
-    def usable(self, at: Instant) -> bool:
-        """Whether anything can be drawn from it at an instant."""
-        started = self.effective <= at
-        return self.remaining > ZERO and started and (self.expires is None or at < self.expires)
+    def usable(self, at: Instant, *, since: Instant | None = None) -> bool:
+        """Whether anything can be drawn from it at an instant.
+
+        With ``since``: for a period ``[since, at)``. It can be where the two overlap, be it for an
+        instant: a grant that begins with the period's end pays for the next one.
+        """
+        if since is None:
+            began, first = self.effective <= at, at
+        else:
+            began, first = self.effective < at, since
+        return self.remaining > ZERO and began and (self.expires is None or first < self.expires)
 
 
 def draw_order(grant: Grant) -> tuple[int, Instant, bool, Instant, str]:

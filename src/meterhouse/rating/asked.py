@@ -35,6 +35,15 @@ def by_event(price: Price) -> bool:
     return any(isinstance(model, Percentage) for model in single_models(price.model))
 
 
+def needs_events(price: Price) -> bool:
+    """Whether what is due depends on which single events there were, not on their sum alone."""
+    return any(
+        isinstance(model, Percentage)
+        and bool(model.fixed or model.free_events or model.minimum or model.maximum is not None)
+        for model in single_models(price.model)
+    )
+
+
 def due_unused(price: Price) -> bool:
     """Whether something is due for a period in which nothing is used.
 

@@ -64,7 +64,8 @@ class RatedColumn:
 def rate_column(book: PriceBook, price: Price, quantities: pl.Series) -> RatedColumn:
     """Price each quantity as a line of its own, by one price of a book.
 
-    ``quantities`` are whole numbers or decimals, none absent. Equal to ``rate``, to the digit.
+    ``quantities`` are whole numbers or decimals, none absent; each is one event. Equal to
+    ``rate``, to the digit.
     """
     digits = digits_of(book)
     if names := dimensions(price):
@@ -151,7 +152,8 @@ def _singles(
     digits = digits_of(book)
     made = {}
     for row in rows:
-        item = UsageItem(f"row {row}", {}, decimal_of(quantities, row), _ANY_PERIOD)
+        quantity = decimal_of(quantities, row)
+        item = UsageItem(f"row {row}", {}, quantity, _ANY_PERIOD, events=(quantity,))
         made[row] = amounts_of(book, Line(price, {}, (item,)), digits=digits, share=(1, 1))
     return made
 

@@ -61,7 +61,7 @@ def invoiced(
     period: BillingPeriod,
     share: tuple[int, int] = (1, 1),
     grants: Sequence[Grant] = (),
-    at: Instant,
+    at: Instant | None = None,
     adjustments: Sequence[Late] = (),
     corrections: Sequence[Late] = (),
     manual: Sequence[LineByHand] = (),
@@ -73,7 +73,8 @@ def invoiced(
     hold for its charges. Adjustments are of earlier periods: the percentages of their own book
     are taken off them and nothing else, and like lines by hand they do not count towards
     commitments. ``corrections`` are adjustments too, of which everything is taken off already: see
-    ``line_changes``. ``grants`` in another currency pay nothing.
+    ``line_changes``. ``grants`` in another currency pay nothing, nor do those that do not overlap
+    the time from the period's start to ``at``, its end unless said otherwise.
 
     Adjustments may be negative, and with them the total. It is kept as it is, and no credit is
     drawn; see ``InvoiceSums.owed_back``. Nor do credits ever make a total negative: promotional
@@ -99,7 +100,8 @@ def invoiced(
     numbered = tuple(replace(line, id=str(number)) for number, line in enumerate(lines, 1))
     ours = [grant for grant in grants if grant.currency == book.currency]
     books = (book, *(late[2] for late in (*adjustments, *corrections)))
-    return _summed(numbered, books, ours, at=at, digits=digits)
+    paid = period if at is None else replace(period, end=at)
+    return _summed(numbered, books, ours, period=paid, digits=digits)
 
 
 def _late(late: Late, digits: int) -> list[InvoiceLine]:
@@ -114,7 +116,7 @@ def _summed(
     books: Sequence[PriceBook],
     grants: Sequence[Grant],
     *,
-    at: Instant,
+    period: BillingPeriod,
     digits: int,
 ) -> InvoiceSums:
     rounding = books[0].rounding
@@ -131,13 +133,17 @@ def _summed(
     free = [grant for grant in grants if not grant.paid]
     sums = before_paid(())
     if not sums.owed_back:
-        credited = before_paid(drawn(free, whole, at=at, digits=digits))
+        start, end = period.start, period.end
+        credited = before_paid(drawn(free, whole, at=end, since=start, digits=digits))
         sums = sums if credited.owed_back else credited
-    return _paid(sums, [grant for grant in grants if grant.paid], at=at, digits=digits)
+    return _paid(sums, [grant for grant in grants if grant.paid], period=period, digits=digits)
 
 
-def _paid(sums: InvoiceSums, grants: Sequence[Grant], *, at: Instant, digits: int) -> InvoiceSums:
-    uses = drawn(grants, sums.totals.total, at=at, digits=digits)
+def _paid(
+    sums: InvoiceSums, grants: Sequence[Grant], *, period: BillingPeriod, digits: int
+) -> InvoiceSums:
+    start, end = period.start, period.end
+    uses = drawn(grants, sums.totals.total, at=end, since=start, digits=digits)
     prepaid = sum_of([use.amount for use in uses])
     payable = EXACT.subtract(sums.totals.total, prepaid)
     totals = replace(sums.totals, prepaid=prepaid, payable=payable)

@@ -8,7 +8,7 @@ so that quantities are conserved.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import reduce
 
@@ -105,12 +105,7 @@ def _judged(
 
 
 def _whole(usage: MeteredUsage, fields: Mapping[str, str]) -> UsageItem:
-    if usage.events is not None and _sum(usage.events) != usage.value:
-        raise RatingError(
-            f"record {usage.record_id}: the value is {number_text(usage.value)}, its events add "
-            f"up to {number_text(_sum(usage.events))}",
-            hint="Give all events of the record, or none",
-        )
+    _check_events(usage, usage.value, usage.events)
     return UsageItem(usage.record_id, fields, usage.value, usage.period, usage.events)
 
 
@@ -122,10 +117,21 @@ def _entries(
         # Fields of the record go before those of groups that are called the same.
         own = {name: fields[name] for name in RECORD_FIELDS}
         named = {**fields, **entry.fields, **own}
-        yield UsageItem(usage.record_id, named, entry.value, usage.period, part=entry.fields)
+        _check_events(usage, entry.value, entry.events)
+        item = UsageItem(usage.record_id, named, entry.value, usage.period, entry.events)
+        yield replace(item, part=entry.fields)
     rest = EXACT.subtract(usage.value, _sum([entry.value for entry in entries]))
     if rest:
         yield UsageItem(usage.record_id, fields, rest, usage.period)
+
+
+def _check_events(usage: MeteredUsage, value: Decimal, events: tuple[Decimal, ...] | None) -> None:
+    if events is not None and _sum(events) != value:
+        raise RatingError(
+            f"record {usage.record_id}: the value is {number_text(value)}, its events add "
+            f"up to {number_text(_sum(events))}",
+            hint="Give all events of the record, or none",
+        )
 
 
 def _sum(values: Sequence[Decimal]) -> Decimal:

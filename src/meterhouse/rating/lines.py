@@ -12,7 +12,7 @@ from meterhouse.core.charge import MeteredUsage, Unpriced, UsageItem
 from meterhouse.core.json_text import canonical_text
 from meterhouse.core.price_book import Price, PriceBook
 from meterhouse.core.quantity import EXACT, ZERO
-from meterhouse.rating.asked import ABSENT, asked_fields, due_unused
+from meterhouse.rating.asked import ABSENT, asked_fields, due_unused, needs_events
 from meterhouse.rating.items import Cutter
 from meterhouse.rating.matching import Matched, Matcher
 
@@ -58,6 +58,8 @@ def _gathered(book: PriceBook, usage: Sequence[MeteredUsage], *, customer: str) 
         cut = cutter.cut(record)
         for item in cut.items:
             matched = Matched(unpriced=cut.unpriced) if cut.failed else matcher.match(item.fields)
+            if not matched.unpriced and item.quantity and item.events is None:
+                matched = _with_events(matched, book.prices)
             if not matched.unpriced:
                 line_by = book.prices[matched.place].line_by
                 values = tuple([item.fields.get(name, ABSENT) for name in line_by])
@@ -69,6 +71,12 @@ def _gathered(book: PriceBook, usage: Sequence[MeteredUsage], *, customer: str) 
                 key = (named, reason, matched.skus)
                 gathered.unpriced.setdefault(key, []).append(item)
     return gathered
+
+
+def _with_events(matched: Matched, prices: Sequence[Price]) -> Matched:
+    """Return the match of usage whose single events nobody knows: none where it needs them."""
+    price = prices[matched.place]
+    return Matched(unpriced="no_events", skus=(price.sku,)) if needs_events(price) else matched
 
 
 def _in_order(book: PriceBook, gathered: _Gathered, *, customer: str) -> Iterator[Line]:

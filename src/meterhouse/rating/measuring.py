@@ -55,7 +55,9 @@ def _slices(line: Line, names: Sequence[str]) -> Iterator[Slice]:
     for item in line.items:
         cell = tuple(item.fields.get(name, ABSENT) for name in names)
         if by_event(line.price):
-            values = (item.quantity,) if item.events is None else item.events
+            # Nothing is no event: a meter that nobody touched costs no fixed amount.
+            whole = (item.quantity,) if item.quantity else ()
+            values = whole if item.events is None else item.events
             yield from (Slice(cell, value) for value in values)
         else:
             cells[cell] = EXACT.add(cells.get(cell, ZERO), item.quantity)

@@ -12,6 +12,7 @@ from meterhouse.app.page import Page
 from meterhouse.core.instant import Instant
 from meterhouse.core.invoice_history import HistoryEntry, HistoryEvent, chained
 from meterhouse.core.json_text import json_text, parse_json
+from meterhouse.core.problem import ConflictError
 from meterhouse.store.connection import Database, Row, storable
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.sealed_values import put_sealed, sealed_at
@@ -66,7 +67,8 @@ class InvoiceHistoryTable:
         with self._database.read():
             if self._database.value(_SQL["is_known"], {"invoice": text}):
                 return text
-            return self._database.value(_SQL["archived_as"], {"number": text})
+            rows = self._database.rows(_SQL["archived_as"], {"number": text})
+        return only_id([id for (id,) in rows], number=reference)
 
     def claim_history_segment(self) -> None:
         """Make a segment of the entries that are in none yet."""
@@ -99,6 +101,14 @@ class InvoiceHistoryTable:
                 present = seal(_KEY_ID)
                 put_sealed(self._database, present)
         return present
+
+
+def only_id(ids: Sequence[str], *, number: str) -> str | None:
+    """Return the invoice that has a number; refused where several issuers have given it."""
+    if len(ids) > 1:
+        message = f"{len(ids)} invoices have the number {number!r}: {', '.join(ids)}"
+        raise ConflictError(message, hint="Give the id of the one that is meant")
+    return ids[0] if ids else None
 
 
 def _entries(rows: Sequence[Row]) -> list[HistoryEntry]:

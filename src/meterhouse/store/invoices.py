@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from meterhouse.app.billing.ports import Draft, InvoiceHead, ManualLine
 from meterhouse.app.page import Page
 from meterhouse.core.instant import Instant
-from meterhouse.core.invoice import InvoiceKind, InvoiceStatus
+from meterhouse.core.invoice import Invoice, InvoiceKind, InvoiceStatus
 from meterhouse.core.invoice_text import invoice_text
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.core.quantity import number_text
 from meterhouse.store.activities import Recorder
 from meterhouse.store.connection import Database, Row
 from meterhouse.store.customers import customer_at
+from meterhouse.store.invoice_history import only_id
 from meterhouse.store.issuers import issuer_at
 from meterhouse.store.pages import number_after, page_of
 from meterhouse.store.sql_text import queries
@@ -45,7 +46,7 @@ class InvoiceTable(Recorder):
         with self._recorded("draft", KIND, invoice.id, customer=invoice.customer) as note:
             customer_no, _ = customer_at(self._database, invoice.customer)
             issuer_no, _ = issuer_at(self._database, draft.issuer)
-            no = self._database.value(_SQL["find"], {"reference": invoice.id})
+            no = self._database.value(_SQL["find"], (invoice.id,))
             records = _records(draft)
             if no is None:
                 period = (invoice.period.start, invoice.period.end)
@@ -53,6 +54,8 @@ class InvoiceTable(Recorder):
                 nothing = (None, None, None, None)
                 values = (*made, *nothing, invoice_text(invoice), at, None)
                 no = self._database.value(_SQL["insert"], values)
+                for line in draft.manual:
+                    _insert_line(self._database, no, line)
             else:
                 stored = _draft_at(self._database, no)
                 same = self._database.rows(_SQL["records_of"], (no,)) == records
@@ -64,14 +67,14 @@ class InvoiceTable(Recorder):
             self._database.execute_many(_SQL["insert_record"], rows)
             refuse_billed(self._database, no)
 
-    def invoice(self, reference: str) -> InvoiceHead | None:
-        """Find one by id or number, in this order; or by the first characters of its id."""
+    def invoice(self, reference: str, *, begins: bool = False) -> InvoiceHead | None:
+        """Find one by id or number, in this order; with ``begins``, by the beginning of its id."""
         with self._database.read():
-            rows = self._database.rows(_SQL["find"], {"reference": reference})
-            stored = [_by_no(self._database, no) for (no,) in dict.fromkeys(rows)]
-        exact = [one for one in stored if reference in (one.head.id, one.head.number)]
-        meant = exact or stored
-        return meant[0].head if len(meant) == 1 or exact else None
+            no = _meant(self._database, reference)
+            if no is None and begins:
+                rows = self._database.rows(_SQL["beginning"], {"reference": reference})
+                no = rows[0][0] if len(rows) == 1 else None
+            return None if no is None else _by_no(self._database, no).head
 
     def invoices(
         self,
@@ -120,38 +123,59 @@ class InvoiceTable(Recorder):
     def manual_lines(self, invoice_id: str) -> list[ManualLine]:
         """Return the lines that people have added to a draft, in their order."""
         with self._database.read():
-            no = self._database.value(_SQL["find"], {"reference": invoice_id})
+            no = self._database.value(_SQL["find"], (invoice_id,))
             rows = self._database.rows(_SQL["manual_lines"], (no,))
         return [
             ManualLine(id, name, Decimal(amount), reason, author, at, tax)
             for id, name, amount, reason, author, at, tax in rows
         ]
 
-    def add_manual_line(self, invoice_id: str, line: ManualLine) -> None:
-        """Add a line to a draft."""
+    def add_manual_line(
+        self, invoice_id: str, line: ManualLine, *, redraft: Callable[[], Invoice]
+    ) -> Invoice:
+        """Add a line to a draft and make it anew, in one transaction."""
         amount = number_text(line.amount)
         detail = {"line": line.id, "name": line.name, "amount": amount, "reason": line.reason}
-        with self._recorded("add line", KIND, invoice_id, **detail):
-            stored = draft_at(self._database, invoice_id)
-            said = (line.id, line.name, amount, line.reason, line.author, line.at, line.tax)
-            self._database.execute(_SQL["insert_manual_line"], (*said, stored.no))
+        with self._database.write():
+            with self._recorded("add line", KIND, invoice_id, **detail):
+                _insert_line(self._database, draft_at(self._database, invoice_id).no, line)
+            return redraft()
 
-    def remove_manual_line(self, invoice_id: str, line_id: str) -> None:
-        """Take a line off a draft."""
-        with self._recorded("remove line", KIND, invoice_id, line=line_id):
-            stored = draft_at(self._database, invoice_id)
-            if self._database.value(_SQL["delete_manual_line"], (stored.no, line_id)) is None:
-                hint = "`invoice show` shows its lines by hand with their ids"
-                raise NotFoundError(f"The draft has no line by hand {line_id!r}", hint=hint)
+    def remove_manual_line(
+        self, invoice_id: str, line_id: str, *, redraft: Callable[[], Invoice]
+    ) -> Invoice:
+        """Take a line off a draft and make it anew, in one transaction."""
+        with self._database.write():
+            with self._recorded("remove line", KIND, invoice_id, line=line_id):
+                stored = draft_at(self._database, invoice_id)
+                if self._database.value(_SQL["delete_manual_line"], (stored.no, line_id)) is None:
+                    hint = "`invoice show` shows its lines by hand with their ids"
+                    raise NotFoundError(f"The draft has no line by hand {line_id!r}", hint=hint)
+            return redraft()
 
 
 def invoice_at(database: Database, id: str) -> StoredInvoice:
     """Return an invoice by id; the caller holds the transaction."""
-    no = database.value(_SQL["find"], {"reference": id})
+    no = database.value(_SQL["find"], (id,))
     if no is None:
         hint = "`invoice list` shows those that exist"
         raise NotFoundError(f"There is no invoice {id!r}", hint=hint)
     return _by_no(database, no)
+
+
+def _meant(database: Database, reference: str) -> int | None:
+    """Return the place of the invoice that an id or a number means."""
+    no = database.value(_SQL["find"], (reference,))
+    if no is None:
+        ids = [id for (id,) in database.rows(_SQL["ids_numbered"], (reference,))]
+        id = only_id(ids, number=reference)
+        no = None if id is None else database.value(_SQL["find"], (id,))
+    return no
+
+
+def _insert_line(database: Database, no: int, line: ManualLine) -> None:
+    said = (line.id, line.name, number_text(line.amount), line.reason, line.author, line.at)
+    database.execute(_SQL["insert_manual_line"], (*said, line.tax, no))
 
 
 def draft_at(database: Database, id: str) -> StoredInvoice:

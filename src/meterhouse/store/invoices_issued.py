@@ -7,14 +7,14 @@ Records are claimed by the key of a table, so that two invoices cannot bill the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 
 from meterhouse.app.billing.ports import FileMade, FilesWanted, InvoiceHead, Numbering
 from meterhouse.core.instant import Instant
 from meterhouse.core.invoice import TRANSITIONS, Invoice, InvoiceKind, InvoiceStatus
 from meterhouse.core.invoice_history import CORRECTED, ISSUED, HistoryEvent
-from meterhouse.core.invoice_text import invoice_text
+from meterhouse.core.invoice_text import invoice_text, read_invoice
 from meterhouse.core.json_text import parse_json
 from meterhouse.core.money import amount_text
 from meterhouse.core.party_reading import Numbered
@@ -112,6 +112,12 @@ class IssuedInvoiceTable(InvoiceHistoryTable, Recorder):
         with self._database.write():
             self._database.execute_many(_SQL["file_made"], rows)
 
+    def files_given_up(self, wanted: FilesWanted, reasons: Mapping[str, str]) -> None:
+        """Want files no more that cannot be made: why, by format."""
+        with self._recorded("give up files", KIND, wanted.invoice_id, **reasons):
+            rows = [(wanted.invoice_id, wanted.version, format) for format in reasons]
+            self._database.execute_many(_SQL["give_up_file"], rows)
+
     def want_files(self, invoice_id: str, formats: Sequence[str]) -> None:
         """Have files made of an issued invoice: of these formats, and of those it has already."""
         with self._recorded("render", KIND, invoice_id, formats=list(formats)) as note:
@@ -138,7 +144,24 @@ def _numbered(database: Database, stored: StoredInvoice, make: Make) -> tuple[Nu
         message = f"The number {numbered.number} is taken in another series"
         hint = "Give the issuer a numberFormat that tells the series apart"
         raise ConflictError(message, hint=hint)
-    return numbered, finish(numbered)
+    document = finish(numbered)
+    if last:
+        _check_date(database, stored, document, series=numbering.series)
+    return numbered, document
+
+
+def _check_date(
+    database: Database, stored: StoredInvoice, document: Invoice, *, series: str
+) -> None:
+    """Refuse a date before that of the last number: numbers and dates go up together."""
+    before = read_invoice(database.value(_SQL["last_body"], (stored.issuer_no, series)))
+    assert document.issue_date is not None and before.issue_date is not None
+    if document.issue_date < before.issue_date:
+        message = (
+            f"The issue date {document.issue_date} is before {before.issue_date}, the date of "
+            f"{before.number}, which is the last number of its series"
+        )
+        raise ConflictError(message, hint=f"Give an issue date of {before.issue_date} or later")
 
 
 def _check_alone(database: Database, stored: StoredInvoice) -> None:

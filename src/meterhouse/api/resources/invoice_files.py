@@ -99,7 +99,7 @@ _BYTES: dict[int, Given] = {
     _FILES,
     guard=needs("read:invoices"),
     answers=one("The files", "InvoiceFiles"),
-    refusals=(404,),
+    refusals=(404, 409),
 )
 def list_invoice_files(call: ThisCall, id: Id) -> Response:
     """List the files of the newest version of an invoice."""
@@ -108,7 +108,9 @@ def list_invoice_files(call: ThisCall, id: Id) -> Response:
     return answer({"files": [file.to_api() for file in files]})
 
 
-@resource.get(_FILES + "/{format}", guard=needs("read:invoices"), answers=_BYTES, refusals=(404,))
+@resource.get(
+    _FILES + "/{format}", guard=needs("read:invoices"), answers=_BYTES, refusals=(404, 409)
+)
 def get_invoice_file(call: ThisCall, id: Id, format: Format) -> Response:
     """Read a file of an invoice; the history says who did."""
     at = call.context.clock()
@@ -124,7 +126,7 @@ def get_invoice_file(call: ThisCall, id: Id, format: Format) -> Response:
     guard=needs("read:invoices"),
     body=Body(ref("InvoiceLinkRequest"), examples={"a week": {"format": "xlsx"}}),
     answers={201: Given("The link", ref("InvoiceLink"))},
-    refusals=(404,),
+    refusals=(404, 409),
 )
 def create_invoice_link(call: ThisCall, id: Id) -> Response:
     """Make a link to one file, for people who have no access here.
@@ -185,7 +187,7 @@ def get_download(call: ThisCall, token: Token) -> Response:
     "/v1/invoice-history",
     guard=needs("read:audit"),
     answers=one("Entries", "InvoiceHistoryPage", headers={"Link": "The next page"}),
-    refusals=(404,),
+    refusals=(404, 409),
 )
 def list_invoice_history(
     call: ThisCall,

@@ -177,7 +177,7 @@ def list_invoices(
     guard=needs("read:invoices"),
     headers=(IF_NONE_MATCH,),
     answers=one_unless_known("The invoice", "Invoice", headers=_ETAG),
-    refusals=(404,),
+    refusals=(404, 409),
 )
 def get_invoice(call: ThisCall, id: str) -> Response:
     """Read an invoice by its id or number: its document, lines by hand, and files."""
@@ -382,7 +382,7 @@ def remove_invoice_line(call: ThisCall, id: str, line: str) -> Response:
     PATH + "/{id}/lines/{line}/explanation",
     guard=needs("read:invoices"),
     answers=one("How the line came about", "LineExplanation"),
-    refusals=(404,),
+    refusals=(404, 409),
 )
 def explain_invoice_line(
     call: ThisCall,

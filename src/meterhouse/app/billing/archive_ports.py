@@ -92,7 +92,10 @@ class InvoiceHistory(Protocol):
         ...
 
     def archived_invoice(self, reference: str) -> str | None:
-        """Return the id of an invoice that has a history, by id or by its number."""
+        """Return the id of an invoice that has a history, by id or by its number.
+
+        ``ConflictError`` where several issuers have given the number.
+        """
         ...
 
     def claim_history_segment(self) -> None:

@@ -17,15 +17,19 @@ from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.ports import Draft, InvoiceHead, ManualLine
 from meterhouse.app.billing.price_books import mark_used
+from meterhouse.app.billing.single_events import with_events
 from meterhouse.app.billing.usage import Gathered, gather
 from meterhouse.app.billing.windows import usage_by_day
 from meterhouse.app.listing import take
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, Charge, ChargeKind
 from meterhouse.core.currency import currency_digits
-from meterhouse.core.instant import Instant
+from meterhouse.core.instant import DAY, Instant, instant_text
 from meterhouse.core.invoice import Invoice, InvoiceKind, InvoiceStatus
+from meterhouse.core.invoice_text import read_invoice
+from meterhouse.core.money import rounded
 from meterhouse.core.party import Customer
+from meterhouse.core.price_book import PriceBook
 from meterhouse.core.problem import ConflictError, MeterhouseError
 from meterhouse.core.quantity import ZERO
 from meterhouse.rating import rate
@@ -95,12 +99,14 @@ def prepare(
     ledger: Ledger, customer: Customer, *, days: Days, metadata: dict[str, str] | None = None
 ) -> Draft:
     """Return the draft of a customer's period. An error in any record leaves no draft at all."""
-    book, period = book_and_period(ledger, customer, days)
+    book, whole = book_and_period(ledger, customer, days)
+    period, moved = _after_other_zone(ledger, customer, whole)
     _refuse_billed(ledger, customer, period)
     gathered = gather(ledger, customer.id, period=period)
-    id = _draft_id(ledger, customer, period)
+    id, manual, copied = _lines_by_hand(ledger, customer, period, book)
     share = customer.charged_days(days.first, days.end)
-    rating = rate(book, gathered.usage, period=period, customer=customer.id, share=share)
+    usage = with_events(ledger, gathered.usage, book=book)
+    rating = rate(book, usage, period=period, customer=customer.id, share=share)
     late = late_lines(ledger, gathered, customer, book=book, period=period)
     sums = invoiced(
         book,
@@ -108,9 +114,8 @@ def prepare(
         period=period,
         share=share,
         grants=list(take_grants(ledger, customer)),
-        at=period.end,
         corrections=late.lines,
-        manual=[_by_hand(line, period) for line in _manual_lines(ledger, id)],
+        manual=[_by_hand(line, period) for line in manual],
     )
     changes = changes_within(ledger, book, period)
     by_day = usage_by_day(ledger, gathered.usage, book=book, customer=customer.id)
@@ -138,6 +143,7 @@ def prepare(
         unpriced=(*rating.unpriced, *late.unpriced),
         windows=by_day.windows,
         exceptions=(
+            *moved,
             *gathered.exceptions,
             *late.exceptions,
             *changes,
@@ -150,7 +156,11 @@ def prepare(
         invoice = replace(invoice, metadata={**invoice.metadata, BILLED_BEFORE: numbers})
     corrects = [(no, one.corrects.id) for one in gathered.late for no in one.records]
     return Draft(
-        invoice, issuer.id, (*gathered.records, *(no for no, _ in corrects)), tuple(corrects)
+        invoice,
+        issuer.id,
+        (*gathered.records, *(no for no, _ in corrects)),
+        tuple(corrects),
+        manual if copied else (),
     )
 
 
@@ -160,6 +170,27 @@ def take_grants(ledger: Ledger, customer: Customer):
         lambda *, limit, after: ledger.grants(customer=customer.id, limit=limit, after=after),
         limit=None,
     )
+
+
+def _after_other_zone(
+    ledger: Ledger, customer: Customer, period: BillingPeriod
+) -> tuple[BillingPeriod, list[tuple[str, str]]]:
+    """Return a period without the hours that an invoice of another time zone has billed before it.
+
+    A price book of another zone begins its month some hours before or after the last one ended.
+    """
+    for head in ledger.invoices_of(customer.id):
+        hours = head.end - period.start
+        if head.status is not InvoiceStatus.ISSUED or not 0 < hours < DAY:
+            continue
+        billed = read_invoice(head.text).period
+        if head.start < period.start and billed.timezone != period.timezone:
+            text = (
+                f"the period begins at {instant_text(head.end)}, where that of invoice "
+                f"{head.number} ends: its price book was in the time zone {billed.timezone}"
+            )
+            return replace(period, start=head.end), [("time_zone_changed", text)]
+    return period, []
 
 
 def _refuse_billed(ledger: Ledger, customer: Customer, period: BillingPeriod) -> None:
@@ -173,13 +204,34 @@ def _overlap(head: InvoiceHead, period: BillingPeriod) -> bool:
     return head.start < period.end and period.start < head.end
 
 
-def _draft_id(ledger: Ledger, customer: Customer, period: BillingPeriod) -> str:
-    before = ledger.count_settled(customer.id, start=period.start, end=period.end)
+def _draft_id(customer: Customer, period: BillingPeriod, before: int) -> str:
     return str(uuid5(_NAMESPACE, f"{customer.id}/{period.start}/{period.end}/{before}"))
 
 
-def _manual_lines(ledger: Ledger, id: str) -> Sequence[ManualLine]:
-    return ledger.manual_lines(id)
+def _lines_by_hand(
+    ledger: Ledger, customer: Customer, period: BillingPeriod, book: PriceBook
+) -> tuple[str, Sequence[ManualLine], bool]:
+    """Return the id of a draft and its lines by hand, and whether it takes them over.
+
+    A new draft begins with the lines of the one before for its period, which was voided or
+    corrected, as far as the price book has their taxes and the currency their digits.
+    """
+    before = ledger.count_settled(customer.id, start=period.start, end=period.end)
+    id = _draft_id(customer, period, before)
+    if not before or ledger.invoice(id) is not None:
+        return id, ledger.manual_lines(id), False
+    known = {name for tax in book.taxes for name in (tax.category, tax.name)}
+    digits = currency_digits(book.currency) or 0
+    return (
+        id,
+        [
+            replace(line, id=str(uuid5(_NAMESPACE, f"{id}/{line.id}")))
+            for line in ledger.manual_lines(_draft_id(customer, period, before - 1))
+            if line.tax is None or line.tax in known
+            if rounded(line.amount, digits) == line.amount
+        ],
+        True,
+    )
 
 
 def _by_hand(line: ManualLine, period: BillingPeriod) -> LineByHand:

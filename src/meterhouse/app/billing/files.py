@@ -7,7 +7,7 @@ the same bytes, what is in the archive already stays, and what could not be made
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from meterhouse.app.billing.archive_ports import ArchiveStore
@@ -36,11 +36,15 @@ class FileMeans:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What came of making the files of one invoice."""
+    """What came of making the files of one invoice. ``error``: what, or which, could not be made.
+
+    ``given_up`` are formats that this invoice cannot be written in: nobody tries again.
+    """
 
     invoice: InvoiceHead
     files: tuple[FileMade, ...] = ()
     error: MeterhouseError | None = None
+    given_up: tuple[str, ...] = ()
 
 
 def finish_files(ledger: Ledger, means: FileMeans) -> list[Finished]:
@@ -64,17 +68,49 @@ def _finish(ledger: Ledger, wanted: FilesWanted, means: FileMeans) -> Finished:
     invoice = read_invoice(head.text)
     at = means.clock()
     try:
-        documents = [means.render(format, invoice) for format in wanted.formats]
+        rendered, refused = _rendered(means, wanted.formats, invoice)
+        if refused:
+            reasons = {format: str(error) for format, error in refused.items()}
+            ledger.files_given_up(wanted, reasons)
+        fault = _first(refused)
+        if not rendered:
+            return Finished(head, error=fault, given_up=tuple(refused))
         where = filed(invoice, issuer=head.issuer, version=wanted.version)
-        put = archive(ledger, means.store, where, documents, at=at, actor=means.actor)
+        put = archive(ledger, means.store, where, list(rendered.values()), at=at, actor=means.actor)
     except MeterhouseError as error:
         return Finished(head, error=error)
     made = tuple(
         FileMade(format, file.name, file.size, file.sha256, at)
-        for format, file in zip(wanted.formats, put, strict=True)
+        for format, file in zip(rendered, put, strict=True)
     )
     ledger.files_made(wanted, made)
-    return Finished(head, made)
+    return Finished(head, made, error=fault, given_up=tuple(refused))
+
+
+def _rendered(
+    means: FileMeans, formats: Sequence[str], invoice: Invoice
+) -> tuple[dict[str, Document], dict[str, MeterhouseError]]:
+    """Return documents by format, and why the invoice cannot be written in others.
+
+    The same invoice is refused each time; what is not installed may be by the next time.
+    """
+    made: dict[str, Document] = {}
+    refused: dict[str, MeterhouseError] = {}
+    for format in formats:
+        try:
+            made[format] = means.render(format, invoice)
+        except MeterhouseError as error:
+            if error.code == "extra_missing":
+                raise
+            refused[format] = error
+    return made, refused
+
+
+def _first(refused: Mapping[str, MeterhouseError]) -> MeterhouseError | None:
+    for format, error in refused.items():
+        message = f"There is no file of the format {format}: {error}"
+        return MeterhouseError(message, code=error.code)
+    return None
 
 
 def render_invoice(
@@ -85,6 +121,10 @@ def render_invoice(
     if head.status not in (InvoiceStatus.ISSUED, InvoiceStatus.CORRECTED):
         message = f"Invoice {head.id} is {head.status.value}: it has no files"
         raise ConflictError(message, hint="`invoice issue` makes them")
+    invoice = read_invoice(head.text)
+    for format in formats:
+        # What cannot be written is refused before it is wanted.
+        means.render(format, invoice)
     ledger.want_files(head.id, formats)
     mine = [one for one in finish_files(ledger, means) if one.invoice.id == head.id]
     for one in mine:

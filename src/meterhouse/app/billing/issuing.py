@@ -16,7 +16,7 @@ from uuid import UUID, uuid5
 
 from meterhouse.app.billing.books import used_book
 from meterhouse.app.billing.drafts import OWN_METADATA, keep, prepare
-from meterhouse.app.billing.late import BLOCKING, refuse_stale
+from meterhouse.app.billing.late import BLOCKING, BY_HAND, refuse_stale
 from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import day_of, days_of
 from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
@@ -39,6 +39,9 @@ _REMEDIES = {
     "no_price": "add a price for it to a new version of the price book, and draft again",
     "ambiguous": "give one of these prices a higher priority, and draft again",
     "no_value": "add the value to the matrix, or a default, and draft again",
+    "no_events": "only the single events say what is due: meter it by a meter type with "
+    "periodAssignment event, or price it without fixed amounts, free events and "
+    "limits of events",
     "no_breakdown": "have the meter group by these fields, or price it without them",
 }
 
@@ -52,11 +55,14 @@ class InvoiceBlocked(DefinitionError):
     code = "invoice_blocked"
 
 
-def find_invoice(invoices: Invoices, reference: str) -> InvoiceHead:
-    """Return an invoice by id or number, or by the first characters of its id."""
-    head = invoices.invoice(reference)
+def find_invoice(invoices: Invoices, reference: str, *, begins: bool = False) -> InvoiceHead:
+    """Return an invoice by id or number; with ``begins``, also by the beginning of its id.
+
+    Whoever only looks may give the beginning of an id. What changes something asks for all of it.
+    """
+    head = invoices.invoice(reference, begins=begins)
     if head is None:
-        hint = "`invoice list` shows those that exist"
+        hint = "`invoice list` shows those that exist: give the number, or the whole id"
         raise NotFoundError(f"There is no invoice {reference!r}", hint=hint)
     return head
 
@@ -102,10 +108,21 @@ def blocked_by(invoice: Invoice) -> list[Problem]:
         if code in BLOCKING
     ]
     if invoice.totals.total < ZERO:
-        hint = "add a line by hand that brings it to 0, or wait for usage of the next period"
+        hint = _giving_back(invoice)
         total = number_text(invoice.totals.total)
         problems.append(Problem("total", f"is {total} {invoice.currency}", hint))
     return problems
+
+
+def _giving_back(invoice: Invoice) -> str:
+    """Say how the customer gets the money: by a credit note over the invoice that was too high."""
+    numbers = dict.fromkeys(
+        line.corrects for line in invoice.lines if line.corrects is not None and line.net < ZERO
+    )
+    if not numbers:
+        return "add a line by hand that brings it to 0, or wait for usage of the next period"
+    commands = ", ".join(f"`invoice correct {number} --reason ...`" for number in numbers)
+    return f"give it back by {commands}: a credit note and a new draft; then draft this one again"
 
 
 def _unpriced(usage: Unpriced) -> Problem:
@@ -135,6 +152,7 @@ def issue_invoice(
         if problems := blocked_by(invoice):
             raise InvoiceBlocked(problems, what=f"The draft of {present.customer!r}")
         refuse_stale(ledger, invoice)
+        _check_lines(ledger.manual_lines(present.id), invoice)
         if not before_end:
             _refuse_early(invoice, issue_date or day_of(at, invoice.period.timezone))
         return _numbering(ledger, present, invoice, at=at, issue_date=issue_date)
@@ -156,6 +174,18 @@ def still_open(ledger: Ledger, reference: str) -> list[tuple[str, str]]:
     return open_usage(ledger, head.customer, start=head.start, end=head.end)
 
 
+def _check_lines(manual: Sequence[ManualLine], draft: Invoice) -> None:
+    """Refuse a draft that does not say the lines which people have added to it."""
+    said = [
+        (line.charge.name, line.net, line.reason, line.author, line.charge.tax)
+        for line in draft.lines
+        if line.charge.model == BY_HAND
+    ]
+    if said != [(one.name, one.amount, one.reason, one.author, one.tax) for one in manual]:
+        message = f"The draft of {draft.customer!r} was made before its lines by hand were changed"
+        raise ConflictError(message, hint="Draft the invoice again")
+
+
 def credit_invoice(
     ledger: Ledger,
     reference: str,
@@ -172,6 +202,11 @@ def credit_invoice(
     def make(present: InvoiceHead) -> tuple[Numbering, Callable[[Numbered], Invoice]]:
         original = read_invoice(present.text)
         assert original.number is not None and original.issue_date is not None
+        day = issue_date or max(day_of(at, original.period.timezone), original.issue_date)
+        if day < original.issue_date:
+            message = f"The issue date {day} is before that of {original.number}"
+            hint = f"Give an issue date of {original.issue_date} or later"
+            raise ConflictError(message, hint=hint)
         note = replace(
             original,
             id=id,
@@ -180,7 +215,7 @@ def credit_invoice(
             exceptions=(),
             metadata={**original.metadata, "reason": reason},
         )
-        return _numbering(ledger, present, note, at=at, issue_date=issue_date)
+        return _numbering(ledger, present, note, at=at, issue_date=day)
 
     return ledger.issue_credit_note(id, of=head.id, make=make, formats=formats, at=at)
 
@@ -230,8 +265,7 @@ def add_line(ledger: Ledger, reference: str, line: ManualLine, *, at: Instant) -
     """Add a line to a draft, and draft it again with it; returns the draft."""
     head = find_invoice(ledger, reference)
     _check_line(ledger, read_invoice(head.text), line)
-    ledger.add_manual_line(head.id, line)
-    return redraft(ledger, head, at=at)
+    return ledger.add_manual_line(head.id, line, redraft=_anew(ledger, head.id, at=at))
 
 
 def _check_line(ledger: Ledger, draft: Invoice, line: ManualLine) -> None:
@@ -247,8 +281,20 @@ def _check_line(ledger: Ledger, draft: Invoice, line: ManualLine) -> None:
 def remove_line(ledger: Ledger, reference: str, line_id: str, *, at: Instant) -> Invoice:
     """Take a line by hand off a draft, and draft it again without it; returns the draft."""
     head = find_invoice(ledger, reference)
-    ledger.remove_manual_line(head.id, line_id)
-    return redraft(ledger, head, at=at)
+    return ledger.remove_manual_line(head.id, line_id, redraft=_anew(ledger, head.id, at=at))
+
+
+def _anew(ledger: Ledger, id: str, *, at: Instant) -> Callable[[], Invoice]:
+    """Return what drafts again; refused where that makes another draft than the line is of."""
+
+    def drafted() -> Invoice:
+        draft = redraft(ledger, find_invoice(ledger, id), at=at)
+        if draft.id != id:
+            message = f"The period of the draft {id} is another one by the customer's price book"
+            raise ConflictError(message, hint="Void it, draft the period, and add the line then")
+        return draft
+
+    return drafted
 
 
 def redraft(ledger: Ledger, head: InvoiceHead, *, at: Instant) -> Invoice:

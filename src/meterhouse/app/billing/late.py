@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from meterhouse.app.billing.books import used_book
 from meterhouse.app.billing.ports import InvoiceHead
+from meterhouse.app.billing.single_events import with_events
 from meterhouse.app.billing.usage import Gathered, LateUsage
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, Unpriced
@@ -130,8 +131,9 @@ def _rated_anew(
     if original.currency != book.currency:
         return _other_currency(original, book)
     its, period, share = used_book(ledger, original.books[0]), original.period, share_of(original)
-    rating = rate(its, late.usage, period=period, customer=customer.id, share=share)
-    now = invoiced(its, rating.charges, period=period, share=share, at=period.end).lines
+    usage = with_events(ledger, late.usage, book=its)
+    rating = rate(its, usage, period=period, customer=customer.id, share=share)
+    now = invoiced(its, rating.charges, period=period, share=share).lines
     billed = _billed(gathered.issued, period)
     changes = line_changes([line for one in billed for line in one.lines], now)
     books = {its.hash: its} | _books(ledger, billed)

@@ -6,7 +6,7 @@ called inside the transaction that writes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -74,13 +74,15 @@ class ManualLine:
 class Draft:
     """A draft as it is stored: the invoice, and the records that it is made of.
 
-    ``corrects`` says of late records which invoice (by id) they correct.
+    ``corrects`` says of late records which invoice (by id) they correct. ``manual`` are the lines
+    by hand that a new draft begins with.
     """
 
     invoice: Invoice
     issuer: str
     records: Sequence[int]
     corrects: Sequence[tuple[int, str]] = ()
+    manual: Sequence[ManualLine] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +226,11 @@ class Invoices(Protocol):
         """
         ...
 
-    def invoice(self, reference: str) -> InvoiceHead | None:
-        """Find one by id or number, in this order; or by the first characters of its id."""
+    def invoice(self, reference: str, *, begins: bool = False) -> InvoiceHead | None:
+        """Find one by id or number, in this order; with ``begins``, by the beginning of its id.
+
+        ``ConflictError`` where several issuers have given the number.
+        """
         ...
 
     def invoices(
@@ -254,12 +259,22 @@ class Invoices(Protocol):
         """Return the lines that people have added to a draft, in their order."""
         ...
 
-    def add_manual_line(self, invoice_id: str, line: ManualLine) -> None:
-        """Add a line to a draft; ``ConflictError`` where it is none."""
+    def add_manual_line(
+        self, invoice_id: str, line: ManualLine, *, redraft: Callable[[], Invoice]
+    ) -> Invoice:
+        """Add a line to a draft and make it anew, in one transaction; returns the draft.
+
+        ``ConflictError`` where it is none.
+        """
         ...
 
-    def remove_manual_line(self, invoice_id: str, line_id: str) -> None:
-        """Take a line off a draft; ``NotFoundError``, ``ConflictError``."""
+    def remove_manual_line(
+        self, invoice_id: str, line_id: str, *, redraft: Callable[[], Invoice]
+    ) -> Invoice:
+        """Take a line off a draft and make it anew, in one transaction; returns the draft.
+
+        ``NotFoundError``, ``ConflictError``.
+        """
         ...
 
     def issue_invoice(
@@ -307,6 +322,10 @@ class InvoiceFiles(Protocol):
 
     def files_made(self, wanted: FilesWanted, made: Sequence[FileMade]) -> None:
         """Note that files are in the archive; a second time changes nothing."""
+        ...
+
+    def files_given_up(self, wanted: FilesWanted, reasons: Mapping[str, str]) -> None:
+        """Want files no more that cannot be made: why, by format."""
         ...
 
     def want_files(self, invoice_id: str, formats: Sequence[str]) -> None:

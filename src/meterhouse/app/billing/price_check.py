@@ -72,9 +72,11 @@ def unpriced_warnings(book: PriceBook, seen: UsageSeen) -> tuple[Problem, ...]:
         rating = rate(book, seen.usage, period=period, customer=book.customer or "")
     except RatingError as error:
         return (Problem("usage", str(error.args[0]), error.hint),)
-    found = [_warning(unpriced) for unpriced in rating.unpriced[:_NAMED_MAX]]
-    if len(rating.unpriced) > _NAMED_MAX:
-        found.append(Problem("usage", f"{len(rating.unpriced) - _NAMED_MAX:,} more are unpriced"))
+    # Single events are not read here: a draft says where they are not known.
+    without = [one for one in rating.unpriced if one.reason != "no_events"]
+    found = [_warning(unpriced) for unpriced in without[:_NAMED_MAX]]
+    if len(without) > _NAMED_MAX:
+        found.append(Problem("usage", f"{len(without) - _NAMED_MAX:,} more are unpriced"))
     return tuple(found)
 
 

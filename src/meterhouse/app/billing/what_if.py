@@ -10,6 +10,7 @@ from typing import Any
 from meterhouse.app.billing.books import book_and_period
 from meterhouse.app.billing.parties import find_customer
 from meterhouse.app.billing.periods import Days
+from meterhouse.app.billing.single_events import with_events
 from meterhouse.app.billing.usage import gather_all
 from meterhouse.app.listing import take
 from meterhouse.app.ports import Ledger
@@ -95,8 +96,9 @@ def _rated(ledger: Ledger, customer: Customer, other: PriceBook, days: Days) -> 
         raise ConflictError(message, hint="Amounts of two currencies cannot be compared")
     usage = gather_all(ledger, customer.id, period=period)
     share = customer.charged_days(days.first, days.end)
-    now, _ = _net(book, usage, period, customer=customer.id, share=share)
-    then, unpriced = _net(other, usage, period, customer=customer.id, share=share)
+    ours, theirs = (with_events(ledger, usage, book=one) for one in (book, other))
+    now, _ = _net(book, ours, period, customer=customer.id, share=share)
+    then, unpriced = _net(other, theirs, period, customer=customer.id, share=share)
     return WhatIf(customer.id, book.currency, now, then, unpriced)
 
 
@@ -109,5 +111,5 @@ def _net(
     share: tuple[int, int],
 ) -> tuple[Decimal, int]:
     rating = rate(book, usage, period=period, customer=customer, share=share)
-    sums = invoiced(book, rating.charges, period=period, share=share, at=period.end)
+    sums = invoiced(book, rating.charges, period=period, share=share)
     return sums.totals.net, len(rating.unpriced)

@@ -17,7 +17,7 @@ WHERE invoice = :invoice AND no > :after AND no <= :until ORDER BY no LIMIT :lim
 -- name: archived_as
 SELECT invoice FROM invoice_history
 WHERE action = 'archived' AND json_extract(detail, '$.number') = :number
-ORDER BY no DESC LIMIT 1
+GROUP BY invoice ORDER BY min(no)
 
 -- name: is_known
 SELECT EXISTS (SELECT 1 FROM invoice_history WHERE invoice = :invoice)

@@ -1,12 +1,13 @@
 -- name: find
--- By id, by number, then by the first characters of the id. Two rows: several are meant.
-SELECT no FROM (
-    SELECT 1 AS rank, no FROM invoice WHERE id = :reference
-    UNION ALL SELECT 2, no FROM invoice WHERE number = :reference
-    UNION ALL SELECT 3, no FROM invoice
-    WHERE length(:reference) >= 4 AND substr(id, 1, length(:reference)) = :reference
-)
-ORDER BY rank, no LIMIT 2
+SELECT no FROM invoice WHERE id = ?
+
+-- name: ids_numbered
+-- Several: a number is unique among those of one issuer.
+SELECT id FROM invoice WHERE number = ? ORDER BY no
+
+-- name: beginning
+SELECT no FROM invoice
+WHERE length(:reference) >= 4 AND substr(id, 1, length(:reference)) = :reference LIMIT 2
 
 -- name: heads
 SELECT
@@ -73,6 +74,9 @@ WHERE no = ?
 -- name: last_sequence
 SELECT coalesce(max(sequence), 0) FROM invoice WHERE issuer_no = ? AND series = ?
 
+-- name: last_body
+SELECT body FROM invoice WHERE issuer_no = ? AND series = ? ORDER BY sequence DESC LIMIT 1
+
 -- name: number_taken
 SELECT id FROM invoice WHERE issuer_no = ? AND number = ?
 
@@ -129,9 +133,14 @@ DELETE FROM manual_line WHERE invoice_no = ? AND id = ? RETURNING no
 INSERT INTO invoice_file (invoice_no, version, format) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
 
 -- name: file_version
--- The version that files wanted now belong to: the newest, unless it is in the archive already.
-SELECT coalesce(max(version + (archived_at IS NOT NULL)), 1) FROM invoice_file
-WHERE invoice_no = ?
+-- The version that files wanted now belong to: a new one. Whether an older one is in the archive is
+-- not certain before it is noted.
+SELECT coalesce(max(version), 0) + 1 FROM invoice_file WHERE invoice_no = ?
+
+-- name: give_up_file
+DELETE FROM invoice_file
+WHERE invoice_no = (SELECT no FROM invoice WHERE id = ?) AND version = ? AND format = ?
+    AND archived_at IS NULL
 
 -- name: file_formats
 SELECT DISTINCT format FROM invoice_file WHERE invoice_no = ? ORDER BY format
