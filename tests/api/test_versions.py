@@ -128,10 +128,12 @@ def test_streams_are_filtered_by_name_meter_key_and_secret(house: House):
         "params": {
             "method": "GET",
             "uri": "http://127.0.0.1:9/",
-            "authentication": {"type": "none"},
+            "authentication": {
+                "type": "oauth2",
+                "secretsWalletEntry": {"secretId": made.id, "secretType": "oauth2"},
+            },
         },
     }
-    node["params"]["extra"] = {"secretsWalletEntry": {"secretId": made.id}}
     house.import_stream(nodes=[STREAM["nodes"][0], node], edges=[{"from": "r", "to": "h"}])
     key = house.http.post(PATH, json=METERING).json()["meterKeys"]["Meter"]
 
