@@ -178,7 +178,8 @@ def _assert_commitments(case: Case, sums: InvoiceSums) -> None:
         if len([one for one in commitments if not one.skus]) > 1:
             continue
         counted = sum(line.net for line in ours if _counts(line, commitment))
-        due = commitment.minimum or Decimal(0)
+        # Of a period of which no day is charged, nothing is due at least.
+        due = (commitment.minimum or Decimal(0)) if part else Decimal(0)
         if commitment.prorate:
             exact = due * part / whole
             coin = Decimal(1).scaleb(-(currency_digits(case.book.currency) or 0))

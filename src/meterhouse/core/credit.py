@@ -16,7 +16,7 @@ from meterhouse.core.quantity import ZERO
 class Grant:
     """Credit of a customer: ``remaining`` of ``amount`` is left.
 
-    It can be drawn from ``effective`` on, and no longer at ``expires`` (``None``: never ends).
+    It pays for periods that overlap ``[effective, expires)`` (``None``: never ends).
     ``paid``: bought, so that it pays an invoice after tax; a promotional one is taken off before
     tax. A lower ``priority`` number is drawn first.
     """
