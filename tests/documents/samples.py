@@ -308,3 +308,72 @@ def discounted_invoice(**changes) -> Invoice:
         CreditUse("g2", "Prepaid pack", D("200.00"), paid=True),
     ]
     return an_invoice(lines, **{"credits": credits} | changes)
+
+
+def converted_invoice(**changes) -> Invoice:
+    """Hours of which the meter counts seconds, a fee, a true-up, a line by hand, an exempt line."""
+    hours = a_charge("24", "1.111", unit="hour", sku="compute", name="Compute", region="eu-west")
+    fee_part = ChargePart("flat", D(0), None, D("49.90"), D("49.90"))
+    due, billed = (D("1500.00"), D("-966.47"))
+    lines = [
+        a_line(replace(hours, quantity=D(86399), metered_unit="second")),
+        a_line(
+            a_charge(
+                "0",
+                None,
+                gross="49.90",
+                kind=ChargeKind.FEE,
+                sku="base",
+                name="Base fee",
+                model="flat",
+                unit="",
+                parts=[fee_part],
+            )
+        ),
+        a_line(
+            a_charge(
+                "0",
+                None,
+                gross="533.53",
+                kind=ChargeKind.TRUE_UP,
+                sku="minimum-commitment/1",
+                name="Minimum of October",
+                model="commitment",
+                unit="",
+                parts=[
+                    ChargePart("minimum", D(1), None, due, due),
+                    ChargePart("charged already", D(1), None, billed, billed),
+                ],
+            )
+        ),
+        a_line(
+            a_charge(
+                "1",
+                None,
+                gross="-25.00",
+                kind=ChargeKind.ADJUSTMENT,
+                sku="by-hand",
+                name="Goodwill",
+                model="by-hand",
+                unit="",
+            ),
+            author="root",
+            reason="Outage of 3 October",
+        ),
+        a_line(
+            a_charge(
+                "-10",
+                "1.15",
+                kind=ChargeKind.ADJUSTMENT,
+                name="Late calls",
+                reductions=[Reduction("Loyalty", "discount", D("-1.15"))],
+            ),
+            corrects="LICEO-2026-000031",
+        ),
+        a_line(
+            a_charge("2", "50", unit="course", sku="edu", name="Training"), category="E", rate="0"
+        ),
+    ]
+    credit = CreditUse("4f1c7e1e-6c1b-4f0e-9b1a-3d5d0f6a2f10", "Welcome credit", D(20), paid=False)
+    made = {"reasons": {"E": "Education"}, "credits": [credit]}
+    return an_invoice(lines, **made | changes)

@@ -33,7 +33,7 @@ def test_fields_are_shown_as_people_write_them():
 def test_a_calculation_of_very_many_parts_ends():
     parts = [ChargePart(f"tier {at}", D(1), D(1), D(0), D(1)) for at in range(50)]
     shown = parts_text(a_line(a_charge("50", "1", parts=parts)), 2)
-    assert shown.startswith("tier 0: 1 × 1 = 1.00; ") and shown.endswith("; and 10 more")
+    assert shown.startswith("tier 0: 1 at 1 = 1.00; ") and shown.endswith("; and 10 more")
 
 
 def test_the_smallest_series_of_a_chart_are_one_together():

@@ -20,8 +20,8 @@ def write_explanation(line: Mapping[str, Any]) -> None:
         "Corrects": line["corrects"],
         "By hand": f"{line['reason']} ({line['author']})" if line["author"] else "",
         "Usage": one_line(line["fields"]) if line["fields"] else "",
-        "Quantity": f"{line['quantity']} {line['unit']}".strip(),
-        "Billable": line["billable"],
+        "Quantity": f"{line['quantity']} {_metered_unit(line)}".strip(),
+        "Billable": f"{line['billable']} {line['unit']}".strip(),
         "Price": f"{price['sku']} ({price['model']})",
         "List price": "" if price["listPrice"] is None else f"{price['listPrice']}{per}",
         "Price book": f"{price['book']} {price['version']}" if price["book"] else "",
@@ -37,6 +37,12 @@ def write_explanation(line: Mapping[str, Any]) -> None:
     _write_steps(line)
     for record in line["records"]:
         _write_record(record)
+
+
+def _metered_unit(line: Mapping[str, Any]) -> str:
+    """The meter's unit; that of the price where the same number of it is charged."""
+    same = line["unit"] if line["quantity"] == line["billable"] else ""
+    return line["meteredUnit"] or same
 
 
 def _write_steps(line: Mapping[str, Any]) -> None:

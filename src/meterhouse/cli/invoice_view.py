@@ -32,9 +32,16 @@ def write_invoice(
     write_text()
     _write_totals(invoice)
     if invoice.unpriced:
+        from meterhouse.app.billing.price_check import REASONS
+
         write_text("\nUnpriced usage, which keeps it from being issued:")
         rows: list[list[Cell]] = [
-            [_fields(one.fields), one.quantity, one.reason, ", ".join(one.skus)]
+            [
+                _fields(one.fields),
+                one.quantity,
+                REASONS.get(one.reason, one.reason),
+                ", ".join(one.skus),
+            ]
             for one in invoice.unpriced
         ]
         write_table(columns("Usage", "#Quantity", "Reason", "?Prices"), rows)
@@ -92,23 +99,27 @@ def _line(line: InvoiceLine, invoice: Invoice) -> list[Cell]:
     charge = line.charge
     price = charge.list_price
     per = "" if charge.per == 1 else f" per {charge.per:f}"
-    notes = [charge.kind.value] if charge.kind.value != "usage" else []
+    hidden = charge.kind.value == "true_up"
+    notes: list[str] = [charge.kind.value.replace("_", "-")] if charge.kind.value != "usage" else []
+    if charge.kind.value in ("usage", "adjustment") and charge.quantity != charge.billable:
+        notes.append(f"metered {charge.quantity:f} {charge.metered_unit}".rstrip())
     notes += [f"corrects {line.corrects}"] if line.corrects else []
-    notes += [f"{line.reason} ({line.author})"] if line.author else []
+    notes += [line.reason] if line.author else []
     notes += [
-        f"{one.name or one.kind} -{_money(one.amount, invoice)}"
+        f"{one.name or one.kind} {_money(one.amount.copy_negate(), invoice)}"
         for one in (*charge.reductions, *line.shares)
     ]
     return [
         *(line.id, charge.name or charge.sku, _fields(charge.fields), *_usage(charge)),
-        *(None if price is None else f"{price:f}{per}", _money(line.net, invoice)),
+        *(None if price is None or hidden else f"{price:f}{per}", _money(line.net, invoice)),
         "; ".join(notes),
     ]
 
 
 def _usage(charge: Charge) -> tuple[Cell, Cell]:
-    """Return quantity and unit; a fee has none."""
-    return (None, None) if charge.kind.value == "fee" else (charge.quantity, charge.unit)
+    """Return what is charged and its unit; fees and true-ups have none."""
+    counts = charge.kind.value not in ("fee", "true_up")
+    return (charge.billable, charge.unit) if counts else (None, None)
 
 
 def _write_totals(invoice: Invoice) -> None:
@@ -142,7 +153,8 @@ def _money(amount: Decimal, invoice: Invoice) -> str:
 
 
 def _fields(fields) -> str:
-    return ", ".join(_plain(text) for _, text in sorted(fields.items()))
+    shown = (_plain(text) for _, text in sorted(fields.items()))
+    return ", ".join(text for text in shown if text)
 
 
 def _plain(text: str) -> str:

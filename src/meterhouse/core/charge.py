@@ -58,7 +58,8 @@ class UsageItem:
 
     ``fields`` is all that a price can match: canonical JSON texts by name. ``events`` are the
     values of the single events, where they are known; a price that asks for them needs them.
-    ``part`` are those of the fields that say which entry of a breakdown it is.
+    ``part`` are those of the fields that say which entry of a breakdown it is. ``unit`` is the
+    meter's.
     """
 
     record_id: str
@@ -67,6 +68,7 @@ class UsageItem:
     period: BillingPeriod
     events: tuple[Decimal, ...] | None = None
     part: Mapping[str, str] = field(default_factory=dict)
+    unit: str = ""
 
 
 class ChargeKind(Enum):
@@ -114,9 +116,10 @@ class Source:
 class Charge:
     """A priced line, before it has a number on an invoice.
 
-    ``quantity`` is usage as metered; ``billable`` what of it is charged (converted, without what is
-    included); ``exact`` is the unrounded amount before reductions, ``gross`` the rounded one, and
-    ``net`` is ``gross`` without the reductions. ``fields`` are those of ``line_by``.
+    ``quantity`` is usage as metered, in ``metered_unit``; ``billable`` what of it is charged, in
+    ``unit`` (converted, without what is included); ``exact`` is the unrounded amount before
+    reductions, ``gross`` the rounded one, and ``net`` is ``gross`` without the reductions.
+    ``fields`` are those of ``line_by``.
     """
 
     sku: str
@@ -137,6 +140,7 @@ class Charge:
     period: BillingPeriod
     reductions: tuple[Reduction, ...] = ()
     sources: tuple[Source, ...] = ()
+    metered_unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,6 +270,7 @@ _CHARGE = _members(
         "name": _TEXT,
         "model": _TEXT,
         "unit": _TEXT,
+        "metered_unit": _TEXT,
         "fields": _texts_by_name(),
         "quantity": _NUMBER,
         "billable": _NUMBER,

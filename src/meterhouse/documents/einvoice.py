@@ -21,7 +21,7 @@ from meterhouse.core.quantity import EXACT, ZERO, number_text
 from meterhouse.documents.extra import needed
 from meterhouse.documents.header import local_day, period_days
 from meterhouse.documents.plain_text import xml_text
-from meterhouse.documents.shown_line import ShownLine, parts_text, shown_lines, total
+from meterhouse.documents.shown_line import ShownLine, field_text, parts_text, shown_lines, total
 
 #: The standard allows amounts two digits after the point, whatever the currency has.
 _DIGITS_MAX = 2
@@ -260,8 +260,9 @@ def _breakdown(tax: TaxTotal, digits: int) -> dict[str, Any]:
 def _line(invoice: Invoice, shown: ShownLine, digits: int) -> dict[str, Any]:
     line, charge = shown.line, shown.line.charge
     period, day = charge.period, local_day
-    attributes = [("Service", shown.service), ("App", shown.user), ("Preset", shown.preset)]
-    note = "; ".join(filter(None, (line.reason, parts_text(line, digits))))[:_PARTS_CHARS_MAX]
+    attributes = [("Service", shown.service), ("App", shown.user), *_other_fields(shown)]
+    said = (line.reason, _metered(shown), parts_text(line, digits))
+    note = "; ".join(filter(None, said))[:_PARTS_CHARS_MAX]
     reductions = (*charge.reductions, *line.shares)
     return {
         "BT-126": line.id,
@@ -272,13 +273,26 @@ def _line(invoice: Invoice, shown: ShownLine, digits: int) -> dict[str, Any]:
         "BT-151": line.tax_category,
         **_rate("BT-152", line.tax_category, line.tax_rate),
         "BT-153": xml_text(charge.name or charge.sku),
-        "BT-155": xml_text(charge.sku),
+        "BT-155": xml_text(shown.sku),
         "BG-27": [_allowance(one, digits) for one in reductions if one.amount > ZERO],
         "BG-28": [_charge(one, digits) for one in reductions if one.amount < ZERO],
         "BG-32": [{"BT-160": name, "BT-161": xml_text(text)} for name, text in attributes if text],
         "BT-130": "C62",
         **_price(line, digits),
     }
+
+
+def _metered(shown: ShownLine) -> str:
+    if not shown.is_converted:
+        return ""
+    return f"metered {number_text(shown.line.charge.quantity)} {shown.metered_unit}".strip()
+
+
+def _other_fields(shown: ShownLine) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a line that neither the service nor the app says."""
+    fields = shown.line.charge.fields
+    for name in sorted(fields.keys() - {"service", "app", "app_id"}):
+        yield xml_text(name.replace("_", " ").capitalize()), field_text(fields, name)
 
 
 def _allowance(reduction: Reduction, digits: int) -> dict[str, Any]:

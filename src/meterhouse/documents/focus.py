@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from meterhouse.core.charge import Charge, ChargeKind
+from meterhouse.core.charge import ChargeKind
 from meterhouse.core.instant import to_datetime
 from meterhouse.core.invoice import CreditUse, Invoice, InvoiceKind, TaxTotal
 from meterhouse.core.json_text import json_text
@@ -197,11 +197,12 @@ def _line_row(invoice: Invoice, shown: ShownLine) -> Row:
     }
     if not row["SubAccountId"]:
         row["SubAccountType"] = ""
-    return row | _quantities(invoice, charge)
+    return row | _quantities(invoice, shown)
 
 
-def _quantities(invoice: Invoice, charge: Charge) -> Row:
+def _quantities(invoice: Invoice, shown: ShownLine) -> Row:
     """Quantities, unit prices and their products; those are before rounding and reductions."""
+    charge = shown.line.charge
     gross = _signed(invoice, charge.gross)
     row = {"ListCost": gross, "ContractedCost": gross}
     if charge.kind is not ChargeKind.USAGE:
@@ -210,7 +211,7 @@ def _quantities(invoice: Invoice, charge: Charge) -> Row:
     pricing = _pricing_quantity(charge.billable, charge.per)
     row |= {
         "ConsumedQuantity": _count(invoice, charge.quantity),
-        "ConsumedUnit": word,
+        "ConsumedUnit": _WORDS.get(shown.metered_unit, shown.metered_unit),
         "PricingCategory": "Standard",
         "PricingQuantity": _count(invoice, charge.billable if pricing is None else pricing),
         "PricingUnit": word
@@ -238,7 +239,7 @@ def _pricing_quantity(billable: Decimal, per: Decimal) -> Decimal | None:
 
 
 def _meter(shown: ShownLine) -> str:
-    word = _WORDS.get(shown.line.charge.unit, shown.line.charge.unit)
+    word = _WORDS.get(shown.metered_unit, shown.metered_unit)
     return f"{shown.token_type.title()} {word}" if shown.token_type else word
 
 

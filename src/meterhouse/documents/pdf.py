@@ -28,7 +28,10 @@ from meterhouse.documents.plain_text import xml_text
 from meterhouse.documents.shown_line import (
     ShownLine,
     cost_of_one,
+    grouped_digits,
     parts_text,
+    per_text,
+    quantity_title,
     shown_lines,
     total,
     unit_cost,
@@ -149,6 +152,7 @@ def _data(invoice: Invoice) -> dict[str, Any]:
             "buyer": party_lines(invoice.buyer),
             "details": _details(invoice),
             "currency": invoice.currency,
+            "quantity": quantity_title(lines),
             "summary": _summary(invoice, lines),
             "footing": list(_footing(invoice)),
             "payable": {"label": said, "amount": f"{payable} {invoice.currency}"},
@@ -185,7 +189,7 @@ def _summary(invoice: Invoice, lines: list[ShownLine]) -> list[list[str]]:
     rows = [_summed(invoice, group) for group in groups[:_GROUPS_MAX]]
     if left := groups[_GROUPS_MAX:]:
         amount = _amount(invoice, total([group.amount for group in left]))
-        rows.append([f"{len(left):,} others", "", "", "", "", amount])
+        rows.append([f"{len(left):,} others", "", "", "", "", "", amount])
     return rows
 
 
@@ -193,7 +197,9 @@ def _summed(invoice: Invoice, group: Group) -> list[str]:
     component, service = group.names
     cost = cost_of_one(group.amount, group.quantity)
     quantity = _number(group.quantity) if group.quantity else ""
-    return [component, service, quantity, group.unit, _number(cost), _amount(invoice, group.amount)]
+    price = f"{_number(group.price)}{group.per}" if group.price is not None else ""
+    amount = _amount(invoice, group.amount)
+    return [component, service, quantity, group.unit, price, _number(cost), amount]
 
 
 def _footing(invoice: Invoice) -> Iterator[dict[str, Any]]:
@@ -203,12 +209,14 @@ def _footing(invoice: Invoice) -> Iterator[dict[str, Any]]:
         shown = _amount(invoice, amount)
         return {"label": label, "note": note, "amount": shown, "strong": strong}
 
-    requests = {"label": "Total requests", "note": "", "strong": False}
-    yield requests | {"amount": _number(sums.requests)}
+    if sums.counted is not None:
+        counted = {"label": sums.counted_as, "note": "", "strong": False}
+        yield counted | {"amount": _number(sums.counted)}
     yield row("Usage and fees", sums.charges)
     optional = (
         ("Discounts", sums.discounts.copy_negate()),
-        ("Commitments", sums.commitments),
+        ("Over maximum", sums.maxima.copy_negate()),
+        ("Minimum commitments", sums.true_ups),
         ("Adjustments", sums.adjustments),
         ("Credits", totals.credits_before_tax.copy_negate()),
     )
@@ -226,24 +234,26 @@ def _footing(invoice: Invoice) -> Iterator[dict[str, Any]]:
 def _line(invoice: Invoice, shown: ShownLine) -> dict[str, Any]:
     line, charge = shown.line, shown.line.charge
     taken = [
-        f"{one.name or one.kind}: -{_amount(invoice, one.amount)}"
+        f"{one.name or one.kind}: {_amount(invoice, one.amount.copy_negate())}"
         for one in (*charge.reductions, *line.shares)
     ]
+    metered = ""
+    if shown.is_converted:
+        metered = f"metered {_number(charge.quantity)} {shown.metered_unit}".strip()
     listed = ""
-    if charge.list_price is not None:
-        per = "" if charge.per == 1 else f" per {_number(charge.per)}"
-        listed = f"list price {_number(charge.list_price)}{per}"
-    preset = f"preset {shown.preset}" if shown.preset else ""
-    said = (preset, charge.model, listed, parts_text(line, invoice.currency_digits), *taken)
+    if shown.list_price is not None:
+        listed = f"list price {_number(shown.list_price)}{per_text(charge)}"
+    parts = parts_text(line, invoice.currency_digits)
+    said = (shown.of(), shown.model_name, metered, listed, parts, *taken)
     return {
         "cells": [
             line.id,
             shown.component,
             shown.service,
             shown.user,
-            _number(charge.quantity) if charge.quantity else "",
-            charge.unit,
-            _number(unit_cost(line)),
+            _number(shown.quantity) if shown.quantity else "",
+            charge.unit if shown.quantity else "",
+            _number(unit_cost(shown)),
             _amount(invoice, line.net),
         ],
         "calculation": "; ".join(filter(None, (*said, line.reason))),
@@ -258,13 +268,8 @@ def _left(lines: list[ShownLine]) -> list[dict[str, Any]]:
 
 
 def _amount(invoice: Invoice, amount: Decimal) -> str:
-    return _with_commas(amount_text(amount, invoice.currency_digits))
+    return grouped_digits(amount_text(amount, invoice.currency_digits))
 
 
 def _number(number: Decimal | None) -> str:
-    return "" if number is None else _with_commas(number_text(number))
-
-
-def _with_commas(text: str) -> str:
-    whole, point, fraction = text.partition(".")
-    return f"{int(whole):,}{point}{fraction}" if abs(int(whole)) > 999 else text
+    return "" if number is None else grouped_digits(number_text(number))

@@ -7,11 +7,11 @@ fields gives the SKU and the name instead. Nothing is added up here.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from meterhouse.core.charge import ChargePart
+from meterhouse.core.charge import Charge, ChargeKind, ChargePart
 from meterhouse.core.invoice import Invoice, InvoiceLine
 from meterhouse.core.money import Rounding, amount_text, rounded_ratio
 from meterhouse.core.quantity import EXACT, ZERO, number_text
@@ -20,6 +20,15 @@ from meterhouse.core.quantity import EXACT, ZERO, number_text
 _UNIT_COST_DIGITS = 9
 #: A line of a million tiers is no line for people: what is shown of the calculation ends here.
 _PARTS_MAX = 40
+_BY_HAND = "by-hand"
+_COMMITMENT = "commitment"
+#: Units of which people say queries.
+_QUERIES = frozenset({"request", "requests", "query", "queries"})
+#: Parts that are an amount and nothing else, and others whose names are not for people.
+_AMOUNTS = {"minimum": "minimum", "flat": "flat amount"}
+_LABELS = {"all": "", "rated anew": "with late usage", "rated before": "billed before"}
+#: Models that charge nothing but units at a price.
+_PER_UNITS = frozenset({"per_unit", "graduated", "volume", "matrix"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,51 @@ class ShownLine:
             return f"{self.app} ({self.app_id})" if self.app else self.app_id
         return self.app
 
+    def of(self, *shown: str) -> str:
+        """Return the fields that have no column of their own, but for those shown elsewhere."""
+        left = {
+            name: text
+            for name, text in self.line.charge.fields.items()
+            if name not in ("component", "service", "app", "app_id", *shown)
+        }
+        said = ((name, field_text(left, name)) for name in sorted(left))
+        return ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in said if text)
+
+    @property
+    def quantity(self) -> Decimal | None:
+        """What is charged, in the unit of the price; fees and true-ups count nothing."""
+        charge = self.line.charge
+        counts = charge.kind in (ChargeKind.USAGE, ChargeKind.ADJUSTMENT)
+        return charge.billable if counts and charge.model != _BY_HAND else None
+
+    @property
+    def metered_unit(self) -> str:
+        """The meter's unit; that of the price where the same number of it is charged."""
+        charge = self.line.charge
+        same = charge.unit if charge.quantity == charge.billable else ""
+        return charge.metered_unit or same
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether another number was metered than is charged."""
+        return self.quantity not in (None, self.line.charge.quantity)
+
+    @property
+    def list_price(self) -> Decimal | None:
+        """The price of a unit, where one holds for all that is charged."""
+        return None if self.quantity is None else self.line.charge.list_price
+
+    @property
+    def model_name(self) -> str:
+        """How the price is made, for people."""
+        model = self.line.charge.model
+        return "" if model in (_BY_HAND, _COMMITMENT, "flat") else model.replace("_", " ")
+
+    @property
+    def sku(self) -> str:
+        """The code of the price; lines that no price is for have none."""
+        return "" if self.line.charge.model in (_BY_HAND, _COMMITMENT) else self.line.charge.sku
+
     @property
     def is_tokens(self) -> bool:
         """Whether this is usage of a language model, told by the kind of token or by the unit."""
@@ -55,11 +109,28 @@ def shown_lines(invoice: Invoice) -> list[ShownLine]:
     return [_shown(line) for line in invoice.lines]
 
 
+def quantity_title(lines: Iterable[ShownLine]) -> str:
+    """Return the heading of quantities: ``Queries`` where nothing else is counted."""
+    units = {one.line.charge.unit for one in lines if one.quantity is not None}
+    return "Queries" if units and units <= _QUERIES else "Quantity"
+
+
+def is_queries(unit: str) -> bool:
+    """Whether people say queries of a unit."""
+    return unit in _QUERIES
+
+
+def _own_name(line: InvoiceLine) -> str:
+    """What a line is called that names no component: its SKU, where a price has one."""
+    names = {_BY_HAND: "Adjustment by hand", _COMMITMENT: "Minimum commitment"}
+    return names.get(line.charge.model, line.charge.sku)
+
+
 def _shown(line: InvoiceLine) -> ShownLine:
     fields = line.charge.fields
     return ShownLine(
         line=line,
-        component=field_text(fields, "component") or line.charge.sku,
+        component=field_text(fields, "component") or _own_name(line),
         service=field_text(fields, "service") or line.charge.name,
         app=field_text(fields, "app"),
         app_id=field_text(fields, "app_id"),
@@ -95,9 +166,9 @@ def fields_text(fields: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {field_text(fields, name)}" for name in sorted(fields))
 
 
-def unit_cost(line: InvoiceLine) -> Decimal | None:
+def unit_cost(shown: ShownLine) -> Decimal | None:
     """What one unit came to, all in all; nothing for what has no quantity."""
-    return cost_of_one(line.net, line.charge.quantity)
+    return cost_of_one(shown.line.net, shown.quantity)
 
 
 def cost_of_one(amount: Decimal, quantity: Decimal | None) -> Decimal | None:
@@ -116,18 +187,46 @@ def parts_text(line: InvoiceLine, digits: int) -> str:
     parts = line.charge.parts
     if len(parts) < 2 and not (parts and parts[0].flat):
         return ""
-    shown = [_part_text(part, digits) for part in parts[:_PARTS_MAX]]
+    shown = [_part_text(line.charge, part, digits) for part in parts[:_PARTS_MAX]]
     if len(parts) > _PARTS_MAX:
         shown.append(f"and {len(parts) - _PARTS_MAX} more")
     return "; ".join(shown)
 
 
-def _part_text(part: ChargePart, digits: int) -> str:
-    price = "" if part.unit_price is None else f" × {number_text(part.unit_price)}"
-    flat = f" + {number_text(part.flat)}" if part.flat and part.unit_price is not None else ""
-    amount = amount_text(part.amount, digits)
-    label = f"{part.label}: " if part.label else ""
-    return f"{label}{number_text(part.quantity)}{price}{flat} = {amount}"
+def _part_text(charge: Charge, part: ChargePart, digits: int) -> str:
+    amount = grouped_digits(amount_text(part.amount, digits))
+    if part.label == "charged already":
+        return (
+            f"less {grouped_digits(amount_text(part.amount.copy_negate(), digits))} charged already"
+        )
+    if part.label in _AMOUNTS:
+        return f"{_AMOUNTS[part.label]} {amount}"
+    label = _LABELS.get(part.label, part.label)
+    named = f"{label}: " if label else ""
+    if part.unit_price is None:
+        quantity = f"{grouped_digits(number_text(part.quantity))} = " if part.quantity else ""
+        return f"{named}{quantity}{amount}"
+    price = grouped_digits(number_text(part.unit_price))
+    if charge.model not in _PER_UNITS:
+        return f"{label} at {price} = {amount}"
+    flat = f" plus {grouped_digits(amount_text(part.flat, digits))}" if part.flat else ""
+    quantity = grouped_digits(number_text(part.quantity))
+    return f"{named}{quantity} at {price}{per_text(charge)}{flat} = {amount}"
+
+
+def per_text(charge: Charge) -> str:
+    """Say how many units a price is for; nothing where it is for one."""
+    return "" if charge.per == 1 else f" per {grouped_digits(number_text(charge.per))}"
+
+
+def grouped_digits(text: str) -> str:
+    """Write a number with its thousands apart.
+
+    >>> grouped_digits("-12345.50"), grouped_digits("0.0021"), grouped_digits("-0.50")
+    ('-12,345.50', '0.0021', '-0.50')
+    """
+    whole, point, fraction = text.partition(".")
+    return f"{int(whole):,}{point}{fraction}" if abs(int(whole)) > 999 else text
 
 
 def total(amounts: list[Decimal]) -> Decimal:

@@ -13,7 +13,14 @@ from decimal import Decimal
 from meterhouse.core.charge import ChargeKind
 from meterhouse.core.invoice import Invoice, InvoiceKind, InvoiceLine
 from meterhouse.core.quantity import EXACT, ZERO
-from meterhouse.documents.shown_line import ShownLine, field_text, shown_lines, total
+from meterhouse.documents.shown_line import (
+    ShownLine,
+    field_text,
+    is_queries,
+    per_text,
+    shown_lines,
+    total,
+)
 
 _OTHERS = "others"
 
@@ -22,28 +29,33 @@ _OTHERS = "others"
 class Group:
     """Lines that have something in common: what they are for, how much, and what it costs.
 
-    ``unit`` is empty and ``quantity`` nothing where the lines count different things.
+    ``unit`` is empty and ``quantity`` nothing where the lines count different things; ``price``
+    is the list price where all lines have the same, and ``per`` how many units it is for.
     """
 
     names: tuple[str, ...]
     quantity: Decimal | None
     unit: str
     amount: Decimal
+    price: Decimal | None = None
+    per: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
     """How the lines of an invoice come to their sum.
 
-    ``charges`` - ``discounts`` + ``commitments`` + ``adjustments`` = ``lines`` of the totals.
-    Unless the invoice says how many ``requests`` there were, they are what is counted, tokens left
-    out.
+    ``charges`` - ``discounts`` - ``maxima`` + ``true_ups`` + ``adjustments`` = ``lines`` of the
+    totals. ``counted`` is all usage, and ``counted_as`` what it is called, where all lines count
+    the same or the invoice says how many requests there were; otherwise there is no such sum.
     """
 
-    requests: Decimal
+    counted: Decimal | None
+    counted_as: str
     charges: Decimal
     discounts: Decimal
-    commitments: Decimal
+    maxima: Decimal
+    true_ups: Decimal
     adjustments: Decimal
 
 
@@ -54,21 +66,25 @@ def title_of(invoice: Invoice) -> str:
 
 def grouped(lines: Iterable[ShownLine], *names: str) -> list[Group]:
     """Add lines up that have the same values of these columns, in the order of the lines."""
-    groups: dict[tuple[str, ...], list[InvoiceLine]] = {}
+    groups: dict[tuple[str, ...], list[ShownLine]] = {}
     for shown in lines:
-        groups.setdefault(tuple(getattr(shown, name) for name in names), []).append(shown.line)
+        groups.setdefault(tuple(getattr(shown, name) for name in names), []).append(shown)
     return [_group(key, members) for key, members in groups.items()]
 
 
-def _group(names: tuple[str, ...], lines: Sequence[InvoiceLine]) -> Group:
-    used = [line.charge for line in lines if line.charge.kind is not ChargeKind.TRUE_UP]
-    units = {charge.unit for charge in used}
-    alike = len(units) == 1
+def _group(names: tuple[str, ...], lines: Sequence[ShownLine]) -> Group:
+    used = [shown for shown in lines if shown.quantity is not None]
+    units = {shown.line.charge.unit for shown in used}
+    alike = len(units) == 1 and len(used) == len(lines)
+    prices = {(shown.list_price, per_text(shown.line.charge)) for shown in used}
+    price, per = prices.pop() if alike and len(prices) == 1 else (None, "")
     return Group(
         names,
-        total([charge.quantity for charge in used]) if alike else None,
+        total([shown.quantity or ZERO for shown in used]) if alike else None,
         units.pop() if alike else "",
-        total([line.net for line in lines]),
+        total([shown.line.net for shown in lines]),
+        price,
+        per,
     )
 
 
@@ -90,21 +106,35 @@ def _reduced(line: InvoiceLine, *, maximum: bool) -> Decimal:
 def sums_of(invoice: Invoice) -> Sums:
     """Work out how the lines come to their sum."""
     gross = dict.fromkeys(ChargeKind, ZERO)
-    discounts = maxima = requests = ZERO
-    for shown in shown_lines(invoice):
-        line, charge = shown.line, shown.line.charge
+    discounts = maxima = ZERO
+    for line in invoice.lines:
+        charge = line.charge
         gross[charge.kind] = EXACT.add(gross[charge.kind], charge.gross)
         discounts = EXACT.add(discounts, discount_of(line))
         maxima = EXACT.add(maxima, maximum_of(line))
-        if charge.kind is ChargeKind.USAGE and not shown.is_tokens:
-            requests = EXACT.add(requests, charge.quantity)
+    counted, counted_as = _counted(invoice)
     return Sums(
-        requests=requests if invoice.requests is None else invoice.requests,
+        counted=counted,
+        counted_as=counted_as,
         charges=EXACT.add(gross[ChargeKind.USAGE], gross[ChargeKind.FEE]),
         discounts=discounts,
-        commitments=EXACT.subtract(gross[ChargeKind.TRUE_UP], maxima),
+        maxima=maxima,
+        true_ups=gross[ChargeKind.TRUE_UP],
         adjustments=gross[ChargeKind.ADJUSTMENT],
     )
+
+
+def _counted(invoice: Invoice) -> tuple[Decimal | None, str]:
+    """Add up what was metered, where that is one thing."""
+    if invoice.requests is not None:
+        return invoice.requests, "Total requests"
+    used = [one for one in shown_lines(invoice) if one.line.charge.kind is ChargeKind.USAGE]
+    units = {one.metered_unit for one in used}
+    unit = units.pop() if len(units) == 1 else ""
+    if not unit:
+        return None, ""
+    named = "requests" if is_queries(unit) else f"quantity ({unit})"
+    return total([one.line.charge.quantity for one in used]), f"Total {named}"
 
 
 def by_day(invoice: Invoice, series_max: int) -> tuple[list[str], dict[date, list[Decimal]]]:

@@ -106,7 +106,8 @@ def _judged(
 
 def _whole(usage: MeteredUsage, fields: Mapping[str, str]) -> UsageItem:
     _check_events(usage, usage.value, usage.events)
-    return UsageItem(usage.record_id, fields, usage.value, usage.period, usage.events)
+    item = UsageItem(usage.record_id, fields, usage.value, usage.period, usage.events)
+    return replace(item, unit=usage.unit)
 
 
 def _entries(
@@ -119,10 +120,10 @@ def _entries(
         named = {**fields, **entry.fields, **own}
         _check_events(usage, entry.value, entry.events)
         item = UsageItem(usage.record_id, named, entry.value, usage.period, entry.events)
-        yield replace(item, part=entry.fields)
+        yield replace(item, part=entry.fields, unit=usage.unit)
     rest = EXACT.subtract(usage.value, _sum([entry.value for entry in entries]))
     if rest:
-        yield UsageItem(usage.record_id, fields, rest, usage.period)
+        yield UsageItem(usage.record_id, fields, rest, usage.period, unit=usage.unit)
 
 
 def _check_events(usage: MeteredUsage, value: Decimal, events: tuple[Decimal, ...] | None) -> None:

@@ -54,12 +54,13 @@ def _charge(
     price = line.price
     amounts = amounts_of(book, line, digits=digits, share=share)
     measure = amounts.measure
+    metered_unit = _metered_unit(line)
     return Charge(
         sku=price.sku,
         kind=ChargeKind.FEE if isinstance(price.model, Flat) else ChargeKind.USAGE,
         name=price.name or price.sku,
         model=model_name(price.model),
-        unit=price.unit,
+        unit=price.unit or _own_unit(price, metered_unit),
         fields=line.fields,
         quantity=metered_quantity(line.items),
         billable=measure.units(measure.quantity).shown(),
@@ -73,7 +74,19 @@ def _charge(
         period=period,
         reductions=amounts.reductions,
         sources=tuple(map(_source, line.items)),
+        metered_unit=metered_unit,
     )
+
+
+def _metered_unit(line: Line) -> str:
+    """The unit of the meters of a line, where they all have the same."""
+    units = {item.unit for item in line.items}
+    return units.pop() if len(units) == 1 else ""
+
+
+def _own_unit(price: Price, metered_unit: str) -> str:
+    """The unit of a price that names none: the meter's, unless it is converted or a flat amount."""
+    return "" if price.conversion is not None or isinstance(price.model, Flat) else metered_unit
 
 
 def _list_price(book: PriceBook, price: Price) -> Decimal | None:

@@ -62,6 +62,7 @@ def _amounts(line: InvoiceLine, invoice: Invoice) -> dict[str, Any]:
         "quantity": number_text(charge.quantity),
         "billable": number_text(charge.billable),
         "unit": charge.unit,
+        "meteredUnit": charge.metered_unit,
         "parts": _parts(charge, digits),
         "exact": amount_text(charge.exact, digits),
         "gross": amount_text(charge.gross, digits),

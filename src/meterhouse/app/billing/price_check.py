@@ -20,7 +20,8 @@ from meterhouse.rating import RatingError, rate
 #: So many golden records are looked at, the first ones.
 RECORDS_MAX = 100_000
 _NAMED_MAX = 50
-_REASONS = {
+#: Why usage has no price, in words.
+REASONS = {
     "no_price": "no price is for it",
     "ambiguous": "several prices are for it",
     "no_value": "its price has no cell for it",
@@ -82,7 +83,7 @@ def unpriced_warnings(book: PriceBook, seen: UsageSeen) -> tuple[Problem, ...]:
 
 def _warning(unpriced: Unpriced) -> Problem:
     fields = json_text({name: parse_json(text) for name, text in unpriced.fields.items()})
-    reason = _REASONS.get(unpriced.reason, unpriced.reason)
+    reason = REASONS.get(unpriced.reason, unpriced.reason)
     skus = f" ({', '.join(unpriced.skus)})" if unpriced.skus else ""
     message = f"{number_text(unpriced.quantity)} of {fields} is unpriced: {reason}{skus}"
     return Problem("usage", message, "add a price, or one of the model included")

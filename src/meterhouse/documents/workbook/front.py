@@ -9,19 +9,31 @@ from itertools import zip_longest
 from typing import Any
 
 from meterhouse.core.invoice import Invoice, InvoiceStatus
-from meterhouse.core.quantity import ZERO
+from meterhouse.core.quantity import ZERO, number_text
 from meterhouse.documents.header import header_fields, party_lines, tax_label
-from meterhouse.documents.shown_line import ShownLine, cost_of_one, shown_lines
+from meterhouse.documents.shown_line import (
+    ShownLine,
+    cost_of_one,
+    grouped_digits,
+    quantity_title,
+    shown_lines,
+)
 from meterhouse.documents.summary import Sums, grouped, sums_of, title_of
 from meterhouse.documents.workbook.page import Formula, Page, Table
 
-_WIDTHS = (26, 30, 17, 12, 16, 20)
+_WIDTHS = (26, 26, 15, 12, 15, 15, 20)
 #: Columns of labels and values at the right of the header.
 _RIGHT = 3
 _BARS_MAX = 15
 _ROW_PIXELS = 20
 #: A hidden column: what the bars of the chart are called.
-_LABELS = 7
+_LABELS = 8
+#: The amounts.
+_AMOUNTS = 6
+#: Where labels of the sums begin.
+_SUMS = 2
+#: A longer label begins further left.
+_LABEL_CHARS_MAX = 40
 
 
 def write_front(
@@ -35,7 +47,7 @@ def write_front(
     page.row(
         [
             (0, title, styles.style("title")),
-            (5, invoice.number or "DRAFT", styles.style("number")),
+            (_AMOUNTS, invoice.number or "DRAFT", styles.style("number")),
         ],
         height=34,
     )
@@ -89,10 +101,11 @@ def _write_summary(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -> 
         [
             (0, "Component", left),
             (1, "Service", left),
-            (2, "Queries", right),
+            (2, quantity_title(lines), right),
             (3, "Unit", left),
-            (4, "Unit cost", right),
-            (5, f"Amount ({invoice.currency})", right),
+            (4, "Unit price", right),
+            (5, "Effective price", right),
+            (_AMOUNTS, f"Amount ({invoice.currency})", right),
         ],
         height=22,
     )
@@ -103,12 +116,17 @@ def _write_summary(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -> 
             (1, group.names[1], styles.style("cell")),
             (3, group.unit, styles.style("cell")),
             (_LABELS, " · ".join(dict.fromkeys(group.names)), styles.style("text")),
-            (5, group.amount, styles.amount()),
+            (_AMOUNTS, group.amount, styles.amount()),
         ]
         cost = cost_of_one(group.amount, group.quantity)
         if group.quantity and cost is not None:
             cells += [(2, group.quantity, styles.quantity(group.quantity))]
-            cells += [(4, cost, styles.price(cost))]
+            cells += [(5, cost, styles.price(cost))]
+        if group.price is not None and group.per:
+            said = f"{grouped_digits(number_text(group.price))}{group.per}"
+            cells += [(4, said, styles.style("right"))]
+        elif group.price is not None:
+            cells += [(4, group.price, styles.price(group.price))]
         page.row(cells)
     return first, page.next
 
@@ -116,9 +134,6 @@ def _write_summary(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -> 
 def _write_footer(page: Page, invoice: Invoice, sums: Sums, *, table: Table) -> None:
     digits, totals = page.styles.digits, invoice.totals
     gross, kinds = (table.cells(name) for name in (f"Gross ({invoice.currency})", "Kind"))
-    off, over = (
-        table.cells(f"{name} ({invoice.currency})") for name in ("Discounts", "Over maximum")
-    )
 
     def of_kind(*names: str) -> str:
         return "+".join(f'SUMIFS({gross},{kinds},"{name}")' for name in names)
@@ -128,56 +143,64 @@ def _write_footer(page: Page, invoice: Invoice, sums: Sums, *, table: Table) -> 
     first = page.next + 1
     _sum_row(page, "Usage and fees", of_kind("usage", "fee"), sums.charges)
     if sums.discounts:
+        off = table.cells(f"Discounts ({invoice.currency})")
         _sum_row(page, "Discounts", f"-SUM({off})", sums.discounts.copy_negate())
-    if sums.commitments:
-        made = f"{of_kind('true_up')}-SUM({over})"
-        _sum_row(page, "Commitments", made, sums.commitments)
+    if sums.maxima:
+        over = table.cells(f"Over maximum ({invoice.currency})")
+        _sum_row(page, "Over maximum", f"-SUM({over})", sums.maxima.copy_negate())
+    if sums.true_ups:
+        _sum_row(page, "Minimum commitments", of_kind("true-up"), sums.true_ups)
     if sums.adjustments:
         _sum_row(page, "Adjustments", of_kind("adjustment"), sums.adjustments)
     if totals.credits_before_tax:
         page.row(_amount("Credits", totals.credits_before_tax.copy_negate(), page))
-    net = _sum_row(page, "Net", f"SUM(F{first}:F{page.next})", totals.net, style="sum")
+    net = _sum_row(page, "Net", f"SUM(G{first}:G{page.next})", totals.net, style="sum")
     for tax in invoice.taxes:
-        base = (4, f"of {tax.base:,.{digits}f}", page.styles.style("note"))
-        reason = [(0, tax.reason, page.styles.style("label"))] if tax.reason else []
-        page.row([*reason, *_amount(tax_label(tax), tax.amount, page), base])
-    total = _sum_row(page, "Total", f"SUM(F{net}:F{page.next})", totals.total, style="sum")
+        base = (5, f"of {tax.base:,.{digits}f}", page.styles.style("note"))
+        said = f"{tax_label(tax)}: {tax.reason}" if tax.reason else tax_label(tax)
+        page.row([*_amount(said, tax.amount, page), base])
+    total = _sum_row(page, "Total", f"SUM(G{net}:G{page.next})", totals.total, style="sum")
     if totals.prepaid:
         page.row(_amount("Prepaid credits", totals.prepaid.copy_negate(), page))
     said = "Amount credited" if title_of(invoice) == "Credit note" else "Amount payable"
-    formula = f"=ROUND(SUM(F{total}:F{page.next}),{digits})"
+    formula = f"=ROUND(SUM(G{total}:G{page.next}),{digits})"
     payable = page.styles.style("payable")
     page.row(
         [
-            (3, said, payable),
-            (4, None, payable),
-            (5, Formula(formula, totals.payable), page.styles.money("payable")),
+            *(
+                (place, said if place == _SUMS else None, payable)
+                for place in range(_SUMS, _AMOUNTS)
+            ),
+            (_AMOUNTS, Formula(formula, totals.payable), page.styles.money("payable")),
         ],
         height=24,
     )
 
 
 def _requests(page: Page, invoice: Invoice, sums: Sums, *, table: Table) -> None:
-    style, shown = page.styles.style("text"), page.styles.quantity(sums.requests)
-    value: Any = sums.requests
-    if invoice.requests is None and not any(one.is_tokens for one in shown_lines(invoice)):
-        queries, kinds = table.cells("Queries"), table.cells("Kind")
-        value = Formula(f'=SUMIFS({queries},{kinds},"usage")', sums.requests)
-    page.row([(3, "Total requests", style), (5, value, shown)])
+    if sums.counted is None:
+        return
+    style, shown = page.styles.style("text"), page.styles.quantity(sums.counted)
+    value: Any = sums.counted
+    if invoice.requests is None and "Metered" not in table.places:
+        counted, kinds = table.cells(quantity_title(shown_lines(invoice))), table.cells("Kind")
+        value = Formula(f'=SUMIFS({counted},{kinds},"usage")', sums.counted)
+    page.row([(_SUMS, sums.counted_as, style), (_AMOUNTS, value, shown)])
 
 
 def _amount(label: str, amount: Decimal, page: Page) -> list[tuple[int, Any, Any]]:
-    return [(3, label, page.styles.style("text")), (5, amount, page.styles.amount())]
+    place = _SUMS if len(label) <= _LABEL_CHARS_MAX else 0
+    return [(place, label, page.styles.style("text")), (_AMOUNTS, amount, page.styles.amount())]
 
 
 def _sum_row(page: Page, label: str, formula: str, value: Decimal, *, style: str = "text") -> int:
     """Write a sum; returns its row."""
     styles = page.styles
     made = Formula(f"=ROUND({formula},{styles.digits})", value or ZERO)
-    cells = [(3, label, styles.style(style)), (5, made, styles.amount(style))]
-    return page.row(
-        cells if style == "text" else [cells[0], (4, None, styles.style(style)), cells[1]]
-    )
+    between = range(_SUMS + 1, _AMOUNTS) if style != "text" else ()
+    blank = [(place, None, styles.style(style)) for place in between]
+    cells = [(_SUMS, label, styles.style(style)), *blank]
+    return page.row([*cells, (_AMOUNTS, made, styles.amount(style))])
 
 
 def _insert_chart(page: Page, book: Any, *, first: int, last: int) -> int:
@@ -189,8 +212,8 @@ def _insert_chart(page: Page, book: Any, *, first: int, last: int) -> int:
     chart.add_series(
         {
             "name": "Amount",
-            "categories": f"=Invoice!$H${first}:$H${last}",
-            "values": f"=Invoice!$F${first}:$F${last}",
+            "categories": f"=Invoice!$I${first}:$I${last}",
+            "values": f"=Invoice!$G${first}:$G${last}",
             "fill": {"color": "#4F81BD"},
             "gap": 60,
             "data_labels": {"value": True, "font": {"size": 8}},
@@ -199,7 +222,7 @@ def _insert_chart(page: Page, book: Any, *, first: int, last: int) -> int:
     chart.set_title({"name": "Amount by component", "name_font": {"size": 11, "color": "#1F3A5F"}})
     chart.set_legend({"none": True})
     chart.show_hidden_data()
-    chart.set_y_axis({"reverse": True, "num_font": {"size": 8}})
+    chart.set_y_axis({"reverse": True, "label_position": "low", "num_font": {"size": 8}})
     chart.set_x_axis({"visible": False, "major_gridlines": {"visible": False}})
     height = 120 + 34 * (last - first + 1)
     chart.set_size({"width": 860, "height": height})

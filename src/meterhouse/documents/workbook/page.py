@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import partial
+from math import ceil
 from typing import Any
 
 from meterhouse.core.quantity import EXACT, fraction_digits, number_text
@@ -20,6 +21,9 @@ from meterhouse.documents.plain_text import xml_text
 ROWS_MAX = 1_048_576 - 2
 _DIGITS_MAX = 15
 _TEXT_CHARS_MAX = 32_000
+_LINE_POINTS = 15
+#: No row of a sheet is higher.
+_HEIGHT_MAX = 405
 ACCENT = "#1F3A5F"
 _PALE = "#EEF2F7"
 _RULE = "#B8C4D6"
@@ -35,6 +39,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "label": {"font_color": "#5A6675"},
     "note": {"font_color": "#5A6675", "align": "right"},
     "strong": {"bold": True},
+    "right": {"valign": "top", "align": "right"},
     "head": {"bold": True, "font_color": "#FFFFFF", "bg_color": ACCENT, "valign": "vcenter",
              "text_wrap": True, "indent": 1},
     "head_right": {"bold": True, "font_color": "#FFFFFF", "bg_color": ACCENT, "align": "right",
@@ -175,15 +180,13 @@ class Page:
         self.next = 0  # the next row, counted from 0
         self.sheet.hide_gridlines(2)
 
-    def printed(self, *, landscape: bool, footer: str, across: int = 1) -> None:
-        """Set the page up: A4, so many pages as wide as the sheet, with numbers at the foot."""
+    def printed(self, *, landscape: bool, footer: str) -> None:
+        """Set the page up: A4, as wide as the sheet, with numbers at the foot."""
         if landscape:
             self.sheet.set_landscape()
         self.sheet.set_paper(9)
         self.sheet.set_margins(left=0.5, right=0.5, top=0.6, bottom=0.7)
-        self.sheet.fit_to_pages(across, 0)
-        if across > 1:
-            self.sheet.repeat_columns(0, 2)
+        self.sheet.fit_to_pages(1, 0)
         safe = xml_text(footer).replace("&", "&&")[:150]
         self.sheet.set_footer(f"&L&8{safe}&C&8&A&R&8&P / &N")
 
@@ -240,7 +243,11 @@ class Page:
             for place, column in enumerate(columns)
         ]
         row = heading
+        wrapped = [column for column in columns if column.kind == "wrapped"]
         for row, item in enumerate(items, heading + 1):
+            height = _height(wrapped, item)
+            if height > _LINE_POINTS:
+                self.sheet.set_row(row, height)
             for put in puts:
                 put(row, item)
         self.next = row + 1
@@ -321,6 +328,12 @@ def _with_exact(columns: Sequence[Column], items: Sequence[Any]) -> list[Column]
         if any(map(is_too_long, map(column.value, items))):
             made.append(Column(f"{column.title}, exact", 30, "exact", _exact_text(column.value)))
     return made
+
+
+def _height(wrapped: Sequence[Column], item: Any) -> int:
+    """How high a row is whose texts are wrapped: not every program works that out."""
+    lines = [ceil(len(column.value(item) or "") / (column.width - 4)) for column in wrapped]
+    return min(_LINE_POINTS * max(lines, default=1), _HEIGHT_MAX)
 
 
 def _exact_text(value: Callable[[Any], Decimal | None]) -> Callable[[Any], str]:

@@ -10,7 +10,7 @@ from meterhouse.core.invoice import Invoice
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.documents.header import document_moment
 from meterhouse.documents.plain_text import xml_text
-from meterhouse.documents.shown_line import shown_lines
+from meterhouse.documents.shown_line import quantity_title, shown_lines
 from meterhouse.documents.summary import title_of
 from meterhouse.documents.workbook.front import write_front
 from meterhouse.documents.workbook.page import ROWS_MAX, Page, Styles
@@ -76,15 +76,16 @@ def _write(book: Any, invoice: Invoice, *, detail: bool) -> None:
     def page(name: str) -> Page:
         made = Page(book, styles, name)
         footer = f"{invoice.seller.name} · {title}"
-        across = 2 if name == "Components" else 1
-        made.printed(landscape=name != "Invoice", footer=footer, across=across)
+        made.printed(landscape=name != "Invoice", footer=footer)
         return made
 
     front = page("Invoice")
     table = write_components(page("Components"), invoice, lines)
     write_front(front, invoice, lines, table=table, book=book)
-    write_services(page("Services"), invoice, lines)
-    write_daily(page("Daily"), invoice, book)
+    if any(shown.user or shown.brand or shown.channel for shown in lines):
+        write_services(page("Services"), invoice, lines)
+    if invoice.windows:
+        write_daily(page("Daily"), invoice, book, title=quantity_title(lines))
     if any(shown.is_tokens for shown in lines):
         write_tokens(page("Tokens"), invoice, lines)
     write_adjustments(page("Adjustments"), invoice)

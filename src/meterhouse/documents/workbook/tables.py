@@ -19,6 +19,7 @@ from meterhouse.documents.shown_line import (
     field_text,
     fields_text,
     parts_text,
+    quantity_title,
     total,
     unit_cost,
 )
@@ -38,27 +39,42 @@ def write_components(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -
     currency, digits = invoice.currency, invoice.currency_digits
     columns = [
         Column("Line", 6, "text", lambda it: it.line.id),
-        Column("Kind", 12, "text", lambda it: _charge(it).kind.value),
-        Column("Component", 22, "text", lambda it: it.component),
-        Column("Service", 20, "text", lambda it: it.service),
-        Column("Service/app", 20, "text", lambda it: it.user),
-        Column("Preset", 13, "text", lambda it: it.preset),
-        Column("Model", 13, "text", lambda it: it.model),
+        Column("Component", 20, "text", lambda it: it.component),
+        Column("Service", 18, "text", lambda it: it.service),
+        *_where_used(
+            lines,
+            Column("Service/app", 16, "text", lambda it: it.user),
+            Column("Preset", 13, "text", lambda it: it.preset),
+            Column("Model", 13, "text", lambda it: it.model),
+            Column("Of", 18, "wrapped", lambda it: it.of("preset", "model")),
+        ),
+        Column(quantity_title(lines), 14, "quantity", lambda it: it.quantity),
         Column("Unit", 10, "text", lambda it: _charge(it).unit),
-        Column("Queries", 14, "quantity", lambda it: _charge(it).quantity),
-        Column("Billable", 14, "quantity", lambda it: _charge(it).billable),
-        Column("Pricing model", 14, "text", lambda it: _charge(it).model),
-        Column("Unit cost", 13, "price", lambda it: unit_cost(it.line)),
-        Column("List price", 11, "price", lambda it: _charge(it).list_price),
-        Column("Per", 10, "quantity", lambda it: _charge(it).per),
-        Column("Calculation", 44, "wrapped", lambda it: parts_text(it.line, digits)),
-        Column(f"Gross ({currency})", 14, "amount", lambda it: _charge(it).gross),
-        Column(f"Discounts ({currency})", 14, "amount", lambda it: discount_of(it.line)),
-        Column(f"Over maximum ({currency})", 14, "amount", lambda it: maximum_of(it.line)),
-        Column(f"Amount ({currency})", 14, "amount", lambda it: it.line.net),
+        *_where_used(
+            lines,
+            Column("Metered", 12, "quantity", lambda it: _metered(it)),
+            Column("Metered in", 10, "text", lambda it: it.metered_unit if _metered(it) else ""),
+        ),
+        Column("List price", 10, "price", lambda it: it.list_price),
+        *_where_used(lines, Column("Per", 10, "quantity", _per)),
+        Column("Effective price", 12, "price", unit_cost),
+        *_where_used(
+            lines, Column("Calculation", 44, "wrapped", lambda it: parts_text(it.line, digits))
+        ),
+        Column(f"Gross ({currency})", 12, "amount", lambda it: _charge(it).gross),
+        *_where_used(
+            lines,
+            Column(f"Discounts ({currency})", 12, "amount", lambda it: discount_of(it.line)),
+            Column(f"Over maximum ({currency})", 16, "amount", lambda it: maximum_of(it.line)),
+        ),
+        Column(f"Amount ({currency})", 13, "amount", lambda it: it.line.net),
+    ]
+    columns += [  # for those who check: it is not printed
+        Column("Kind", 12, "text", lambda it: _kind(it.line)),
+        Column("Pricing model", 14, "text", lambda it: it.model_name),
         Column("Tax", 6, "text", lambda it: it.line.tax_category),
         Column("Tax %", 8, "quantity", lambda it: it.line.tax_rate),
-        Column("SKU", 26, "text", lambda it: _charge(it).sku),
+        Column("SKU", 26, "text", lambda it: it.sku),
         Column("Exact amount", 18, "exact", lambda it: number_text(_charge(it).exact)),
     ]
     table = page.table(columns, lines, fixed=3)
@@ -68,8 +84,28 @@ def write_components(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -
         f"Over maximum ({currency})": total([maximum_of(it.line) for it in lines]),
         f"Amount ({currency})": invoice.totals.lines,
     }
+    amounts = {title: amount for title, amount in amounts.items() if title in table.places}
     page.sums(table, amounts, dict.fromkeys(amounts, page.styles.amount("sum")))
+    page.sheet.print_area(0, 0, page.next - 1, table.places["Kind"] - 1)
     return table
+
+
+def _where_used(lines: Sequence[ShownLine], *columns: Column) -> list[Column]:
+    """Return the columns in which a line has something."""
+    return [column for column in columns if any(column.value(shown) for shown in lines)]
+
+
+def _metered(shown: ShownLine) -> Decimal | None:
+    return _charge(shown).quantity if shown.is_converted else None
+
+
+def _per(shown: ShownLine) -> Decimal | None:
+    """How many units a price is for, where that is not one."""
+    return _charge(shown).per if shown.list_price is not None and _charge(shown).per != 1 else None
+
+
+def _kind(line: InvoiceLine) -> str:
+    return line.charge.kind.value.replace("_", "-")
 
 
 def write_services(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -> None:
@@ -81,7 +117,7 @@ def write_services(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -> 
         Column("App/channel", 34, "text", lambda it: it.names[0] or "(none)"),
         Column("Brand", 18, "text", lambda it: it.names[1]),
         Column("Contact channel", 18, "text", lambda it: it.names[2]),
-        Column("Queries", 16, "quantity", lambda it: it.quantity),
+        Column(quantity_title(lines), 16, "quantity", lambda it: it.quantity),
         Column("Unit", 12, "text", lambda it: it.unit),
         Column(amount, 16, "amount", lambda it: it.amount),
         Column("Share", 10, "share", lambda it: _share(it.amount, whole)),
@@ -94,19 +130,16 @@ def _share(part: Decimal, whole: Decimal) -> Decimal | None:
     return rounded_ratio(part, whole, 6) if whole > 0 else None
 
 
-def write_daily(page: Page, invoice: Invoice, book: Any) -> None:
+def write_daily(page: Page, invoice: Invoice, book: Any, *, title: str) -> None:
     """Write usage by day, once per component and service, once as the chart shows it."""
     windows = sorted(invoice.windows, key=lambda it: (it.start, sorted(it.fields.items())))
     columns = [
         Column("Day", 12, "date", lambda it: it.start),
         Column("Component", 24, "text", lambda it: _component(it.fields)),
         Column("Service/app", 24, "text", lambda it: field_text(it.fields, "app")),
-        Column("Queries", 16, "quantity", lambda it: it.quantity),
+        Column(title, 16, "quantity", lambda it: it.quantity),
     ]
     names, days = by_day(invoice, _SERIES_MAX)
-    if not windows:
-        page.table(columns, [])
-        return
     place = len(columns) + 1
     _write_both(page, columns, windows, days=days, names=names)
     chart = book.add_chart({"type": "column", "subtype": "stacked"})
@@ -218,7 +251,6 @@ class _Adjustment:
     name: str
     reference: str
     reason: str
-    author: str
     amount: Decimal
 
 
@@ -228,19 +260,17 @@ def _adjustments(invoice: Invoice) -> Iterator[_Adjustment]:
             yield _adjusted(line)
         for reduction in (*line.charge.reductions, *line.shares):
             taken = reduction.amount.copy_negate()
-            yield _Adjustment(reduction.kind, reduction.name, f"line {line.id}", "", "", taken)
+            yield _Adjustment(reduction.kind, reduction.name, f"line {line.id}", "", taken)
     for credit in invoice.credits:
         kind = "prepaid credit" if credit.paid else "credit"
         taken = credit.amount.copy_negate()
-        yield _Adjustment(kind, credit.name, f"grant {credit.grant}", "", "", taken)
+        yield _Adjustment(kind, credit.name, "", "", taken)
 
 
 def _adjusted(line: InvoiceLine) -> _Adjustment:
     kind = "true-up" if line.charge.kind is ChargeKind.TRUE_UP else "adjustment"
     corrects = f", corrects {line.corrects}" if line.corrects else ""
-    return _Adjustment(
-        kind, line.charge.name, f"line {line.id}{corrects}", line.reason, line.author, line.net
-    )
+    return _Adjustment(kind, line.charge.name, f"line {line.id}{corrects}", line.reason, line.net)
 
 
 def write_adjustments(page: Page, invoice: Invoice) -> None:
@@ -250,7 +280,6 @@ def write_adjustments(page: Page, invoice: Invoice) -> None:
         Column("Name", 40, "text", lambda it: it.name),
         Column("For", 44, "text", lambda it: it.reference),
         Column("Reason", 40, "wrapped", lambda it: it.reason),
-        Column("Author", 22, "text", lambda it: it.author),
         Column(f"Amount ({invoice.currency})", 16, "amount", lambda it: it.amount),
     ]
     page.table(columns, list(_adjustments(invoice)))
@@ -286,6 +315,8 @@ def write_metadata(page: Page, invoice: Invoice) -> None:
     ]
     for book in invoice.books:
         rows.append((f"Price book {book.id}", f"version {book.version}, SHA-256 {book.hash}"))
+    rows += [(f"Credit {one.name}", f"grant {one.grant}") for one in invoice.credits]
+    rows += [(f"Line {line.id}, author", line.author) for line in invoice.lines if line.author]
     rows += sorted(invoice.metadata.items())
     columns = [
         Column("Name", 34, "text", lambda it: it[0]),
@@ -302,7 +333,7 @@ def write_usage(pages: Iterator[Page], invoice: Invoice) -> None:
         Column("SKU", 26, "text", lambda it: it[0].charge.sku),
         Column("Record", 38, "text", lambda it: it[1].record_id),
         Column("Quantity", 18, "quantity", lambda it: it[1].quantity),
-        Column("Unit", 10, "text", lambda it: it[0].charge.unit),
+        Column("Unit", 10, "text", lambda it: it[0].charge.metered_unit or it[0].charge.unit),
         Column("Fields", 60, "text", _source_fields),
     ]
     while True:
