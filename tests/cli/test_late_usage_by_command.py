@@ -79,7 +79,7 @@ def test_a_draft_of_late_usage_is_stale_once_its_period_is_billed_otherwise(busi
     [december] = business.draft(period="2026-12")
     assert december["metadata"]["billedBefore"] == "LICEO-2027-000001 LICEO-2027-000002"
     business.run.done("invoice", "credit", november["id"], "--reason", "an outage")
-    told = business.run.refused("invoice", "issue", december["id"], "--issue-date", "2027-07-01")
+    told = business.run.refused("invoice", "issue", december["id"], "--issue-date", "2027-12-01")
     assert "(LICEO-2027-000001 LICEO-2027-000002) than do now (LICEO-2027-000001)" in told
     assert "Draft the invoice again" in told
     bill(business, "2026-12")
@@ -122,7 +122,7 @@ def test_late_usage_in_another_currency_blocks_the_draft(business: Business):
     change_customer(business, priceBook="yen")
     [november] = business.draft(period="2026-11")
     assert nets(november) == []
-    told = business.run.refused("invoice", "issue", november["id"], "--issue-date", "2027-07-01")
+    told = business.run.refused("invoice", "issue", november["id"], "--issue-date", "2027-12-01")
     assert f"late usage of invoice {FIRST} is in EUR, this draft in JPY" in told
     assert "`invoice correct`" in told
     business.run.done("invoice", "correct", october["id"], "--reason", "it is billed in yen")

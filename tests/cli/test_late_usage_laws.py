@@ -1,5 +1,6 @@
-"""Whatever comes late, is voided, amended or corrected, all documents come to all live usage."""
+"""Whatever is late, voided, amended, moved or corrected, all documents come to all live usage."""
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,11 +19,11 @@ _FROM = int(os.environ.get("METERHOUSE_BILLING_HISTORIES_FROM", "0"))
 #: Each period has it, so that no invoice comes to less than nothing.
 _FEE = 100_000
 _END = datetime(2027, 4, 20, tzinfo=UTC)
-_MONTHS = [f"{2026 + n // 12}-{n % 12 + 1:02}" for n in range(5, 17)]
+_MONTHS = [f"{2026 + n // 12}-{n % 12 + 1:02}" for n in range(5, 19)]
 
 
 class History:
-    """Usage, changes, corrections and billing runs, one after the other."""
+    """Usage, changes, moves, corrections and billing runs, one after the other."""
 
     def __init__(self, business: Business, seed: int) -> None:
         self.business = business
@@ -44,16 +45,19 @@ class History:
         fee = {"sku": "base", "model": "flat", "amount": str(_FEE)}
         self.business.sell(prices=[PER_UNIT, fee], timezone=self.random.choice(zones))
         self.business.customer()
+        self.business.customer(id="pt", users=[])
         return self.business.run.json("meter", "list")[0]["id"]
 
     def go_on(self) -> None:
         """Some time passes, and something happens."""
         self.now += timedelta(hours=self.random.randrange(20, 400))
         act = self.random.random()
-        if act < 0.5:
+        if act < 0.4:
             self._use()
-        elif act < 0.75:
+        elif act < 0.6:
             self._change()
+        elif act < 0.7:
+            self._move()
         elif self.billed:
             self._correct()
         month = f"{self.now.replace(day=1) - timedelta(days=2):%Y-%m}"
@@ -63,7 +67,7 @@ class History:
 
     def end(self) -> None:
         """Close all periods, and bill those that are not."""
-        for day in ("2027-06-15", "2027-06-16"):
+        for day in ("2027-08-15", "2027-08-16"):
             self._run(f"{day}T00:00:00Z")
         for month in _MONTHS:
             self.bill(month)
@@ -71,9 +75,9 @@ class History:
     def bill(self, month: str) -> None:
         if month not in self.billed:
             self.business.draft(period=month)
-            [draft] = drafts(self.business)
-            issue(self.business, draft)
-            self.billed.append(month)
+            for draft in drafts(self.business):
+                issue(self.business, draft)
+                self.billed.append(month)
 
     def live(self) -> int:
         return sum(one["value"] for one in self._usage())
@@ -116,6 +120,14 @@ class History:
             self.business.run.done("usage", "amend", *which, "--set", value)
         if self.random.random() < 0.5:
             self._run(self._instant(self.now))
+
+    def _move(self) -> None:
+        """Give the user to the other customer."""
+        customers = ["es", "pt"]
+        self.random.shuffle(customers)
+        for id, users in zip(customers, ([], ["ES"]), strict=True):
+            given = json.dumps({"users": users})
+            self.business.run.done("customer", "update", id, "--file", "-", given=given)
 
     def _correct(self) -> None:
         issued = self.business.listed("--status", "issued")
