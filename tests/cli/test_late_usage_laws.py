@@ -14,7 +14,7 @@ from tests.cli.command import Meterhouse
 from tests.cli.late_usage import PER_UNIT, billed, correct, drafts, issue
 
 #: More histories: as many as this says.
-_HISTORIES = int(os.environ.get("METERHOUSE_BILLING_HISTORIES", "3"))
+_HISTORIES = int(os.environ.get("METERHOUSE_BILLING_HISTORIES", "2"))
 _FROM = int(os.environ.get("METERHOUSE_BILLING_HISTORIES_FROM", "0"))
 #: Each period has it, so that no invoice comes to less than nothing.
 _FEE = 100_000
