@@ -54,7 +54,7 @@ coverage: $(VENV)/.dev ## branch coverage: 90 % overall, 100 % in core and engin
 
 .PHONY: nightly
 nightly: $(VENV)/.dev ## the long suites
-	$(PY) -m pytest -m nightly $(PYTEST_ARGS)
+	METERHOUSE_HYPOTHESIS=exploring $(PY) -m pytest -m nightly $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.bench ## the benchmark, beside hand-written queries for the same job
