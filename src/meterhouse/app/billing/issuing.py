@@ -17,6 +17,7 @@ from uuid import UUID, uuid5
 from meterhouse.app.billing.books import used_book
 from meterhouse.app.billing.drafts import OWN_METADATA, keep, prepare
 from meterhouse.app.billing.late import BLOCKING, BY_HAND, refuse_stale
+from meterhouse.app.billing.lines_by_hand import LEFT_OUT, REMEDY
 from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import day_of, days_of
 from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
@@ -106,6 +107,9 @@ def blocked_by(invoice: Invoice) -> list[Problem]:
         Problem("late usage", text, BLOCKING[code])
         for code, text in invoice.exceptions
         if code in BLOCKING
+    ]
+    problems += [
+        Problem("lines", text, REMEDY) for code, text in invoice.exceptions if code == LEFT_OUT
     ]
     if invoice.totals.total < ZERO:
         hint = _giving_back(invoice)
