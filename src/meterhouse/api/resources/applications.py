@@ -20,6 +20,7 @@ from meterhouse.api.operation import (
     merge_patch,
     needs,
     one,
+    one_page,
     one_unless_known,
 )
 from meterhouse.api.resources.meters import Limit
@@ -106,7 +107,7 @@ def _asking(call: ThisCall) -> Principal:
 @resource.get(
     PATH,
     guard=needs("read:applications"),
-    answers=one("Applications", "ApplicationPage", headers={"Link": "The next page"}),
+    answers=one_page("Applications", "ApplicationPage"),
 )
 def list_applications(
     call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
@@ -116,11 +117,8 @@ def list_applications(
     after = cursors.after(cursor)
     with call.context.ledger() as ledger:
         found = ledger.applications(limit=limit, after=after)
-    body = {
-        "applications": [application.to_api() for application in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"applications": [application.to_api() for application in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.post(

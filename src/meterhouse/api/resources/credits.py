@@ -9,7 +9,7 @@ from fastapi import Query, Response
 from meterhouse.api.answer import answer
 from meterhouse.api.call import ThisCall
 from meterhouse.api.idempotency import Ids, once
-from meterhouse.api.operation import IDEMPOTENCY_KEY, Body, Given, Resource, needs, one
+from meterhouse.api.operation import IDEMPOTENCY_KEY, Body, Given, Resource, needs, one, one_page
 from meterhouse.api.resources.meters import Limit
 from meterhouse.api.schemas import (
     BOOLEAN,
@@ -73,7 +73,7 @@ resource = Resource("Credits", about="Prepaid credit, which invoices draw from",
 @resource.get(
     PATH,
     guard=needs("read:invoices"),
-    answers=one("Grants of credit", "CreditPage", headers={"Link": "The next page"}),
+    answers=one_page("Grants of credit", "CreditPage"),
 )
 def list_credits(
     call: ThisCall,
@@ -86,11 +86,8 @@ def list_credits(
     after = cursors.after(cursor)
     with call.context.ledger() as ledger:
         found = ledger.grants(customer=customer, limit=limit, after=after)
-    body = {
-        "credits": [grant_shown(grant) for grant in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"credits": [grant_shown(grant) for grant in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.post(

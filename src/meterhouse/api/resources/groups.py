@@ -19,6 +19,7 @@ from meterhouse.api.operation import (
     Resource,
     needs,
     one,
+    one_page,
     one_unless_known,
 )
 from meterhouse.api.resources.meters import Limit
@@ -98,7 +99,7 @@ def _shown(group: StreamGroup) -> dict[str, object]:
 @resource.get(
     PATH,
     guard=needs("read:streams"),
-    answers=one("Groups", "GroupPage", headers={"Link": "The next page"}),
+    answers=one_page("Groups", "GroupPage"),
 )
 def list_groups(
     call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
@@ -107,11 +108,8 @@ def list_groups(
     cursors = call.cursors()
     with call.context.ledger() as ledger:
         found = ledger.groups(limit=limit, after=cursors.after(cursor))
-    body = {
-        "groups": [_shown(group) for group in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"groups": [_shown(group) for group in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.post(

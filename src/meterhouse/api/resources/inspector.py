@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from meterhouse.api.answer import answer, text_answer
+from meterhouse.api.answer import text_answer
 from meterhouse.api.call import ThisCall
 from meterhouse.api.operation import Resource, needs, one
 from meterhouse.api.resources import meter_types
@@ -141,6 +141,5 @@ def get_usage_metering_overview(
     body = {
         "widgets": widgets,
         "meterTypes": [item.to_api() for item in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
     }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    return cursors.page(body, found.next_cursor, limit=limit)

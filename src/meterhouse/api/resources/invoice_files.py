@@ -13,7 +13,7 @@ from fastapi import Path, Query, Response
 from meterhouse.api.answer import answer
 from meterhouse.api.authority import OPEN
 from meterhouse.api.call import ThisCall
-from meterhouse.api.operation import Body, Given, Resource, needs, one
+from meterhouse.api.operation import Body, Given, Resource, needs, one, one_page
 from meterhouse.api.problems import ApiError
 from meterhouse.api.resources.meters import Limit
 from meterhouse.api.schemas import (
@@ -186,7 +186,7 @@ def get_download(call: ThisCall, token: Token) -> Response:
 @resource.get(
     "/v1/invoice-history",
     guard=needs("read:audit"),
-    answers=one("Entries", "InvoiceHistoryPage", headers={"Link": "The next page"}),
+    answers=one_page("Entries", "InvoiceHistoryPage"),
     refusals=(404, 409),
 )
 def list_invoice_history(
@@ -201,11 +201,8 @@ def list_invoice_history(
     with call.context.ledger() as ledger:
         id_ = None if invoice is None else find_invoice(ledger, invoice)
         found = ledger.history(invoice=id_, limit=limit, after=after)
-    body = {
-        "entries": [entry.to_api() for entry in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"entries": [entry.to_api() for entry in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 def _file(file: ArchivedFile, content: bytes) -> Response:

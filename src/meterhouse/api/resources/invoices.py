@@ -19,6 +19,7 @@ from meterhouse.api.operation import (
     Resource,
     needs,
     one,
+    one_page,
     one_unless_known,
 )
 from meterhouse.api.resources.credits import AMOUNT
@@ -134,7 +135,7 @@ resource = Resource("Invoices", about="Drafts, invoices and credit notes", schem
 @resource.get(
     PATH,
     guard=needs("read:invoices"),
-    answers=one("Invoices", "InvoicePage", headers={"Link": "The next page"}),
+    answers=one_page("Invoices", "InvoicePage"),
     refusals=(404,),
 )
 def list_invoices(
@@ -165,11 +166,8 @@ def list_invoices(
             limit=limit,
             after=after,
         )
-    body = {
-        "invoices": [head_shown(head) for head in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"invoices": [head_shown(head) for head in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.get(

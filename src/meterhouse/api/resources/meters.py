@@ -9,7 +9,16 @@ from fastapi import Query, Response
 from meterhouse.api.answer import no_content, text_answer
 from meterhouse.api.call import ThisCall
 from meterhouse.api.idempotency import Ids, once
-from meterhouse.api.operation import IDEMPOTENCY_KEY, Body, Given, Resource, merge_patch, needs, one
+from meterhouse.api.operation import (
+    IDEMPOTENCY_KEY,
+    Body,
+    Given,
+    Resource,
+    merge_patch,
+    needs,
+    one,
+    one_page,
+)
 from meterhouse.api.schemas import (
     ANYTHING,
     BOOLEAN,
@@ -120,7 +129,7 @@ resource = Resource(
 @resource.get(
     PATH,
     guard=needs("read:meters"),
-    answers=one("Meters with their present state", "MeterPage", headers={"Link": "The next page"}),
+    answers=one_page("Meters with their present state", "MeterPage"),
 )
 def list_meters(
     call: ThisCall,

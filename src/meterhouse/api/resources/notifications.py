@@ -20,6 +20,7 @@ from meterhouse.api.operation import (
     Resource,
     needs,
     one,
+    one_page,
     one_unless_known,
 )
 from meterhouse.api.resources.meters import Limit
@@ -126,7 +127,7 @@ def _demand(call: Call, body: JsonValue) -> None:
 @resource.get(
     PATH,
     guard=needs("read:notifications"),
-    answers=one("Notification groups", "NotificationGroupPage", headers={"Link": "The next page"}),
+    answers=one_page("Notification groups", "NotificationGroupPage"),
 )
 def list_notification_groups(
     call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
@@ -135,11 +136,8 @@ def list_notification_groups(
     cursors = call.cursors()
     with call.context.ledger() as ledger:
         found = ledger.notification_groups(limit=limit, after=cursors.after(cursor))
-    body = {
-        "notificationGroups": [_shown(group) for group in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"notificationGroups": [_shown(group) for group in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.post(

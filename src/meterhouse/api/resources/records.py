@@ -8,7 +8,7 @@ from fastapi import Query, Response
 
 from meterhouse.api.answer import text_answer
 from meterhouse.api.call import ThisCall
-from meterhouse.api.operation import Resource, needs, one
+from meterhouse.api.operation import Resource, needs, one_page
 from meterhouse.api.resources.meters import RECORD_MEMBERS, Limit
 from meterhouse.api.schemas import COUNT, NUMBER, TEXT, Schema, page, ref, whole
 from meterhouse.app.running import find_run
@@ -37,7 +37,7 @@ resource = Resource(
 @resource.get(
     "/v1/records",
     guard=needs("read:records"),
-    answers=one("Records as they left", "RecordPage", headers={"Link": "The next page"}),
+    answers=one_page("Records as they left", "RecordPage"),
     refusals=(404,),
 )
 def list_records(

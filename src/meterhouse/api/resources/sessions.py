@@ -6,9 +6,8 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from meterhouse.api.answer import answer
 from meterhouse.api.call import ThisCall
-from meterhouse.api.operation import Resource, needs, one
+from meterhouse.api.operation import Resource, needs, one_page
 from meterhouse.api.resources.meters import Limit
 from meterhouse.api.schemas import FREE_OBJECT, TEXT, Schema, nullable, page, ref, whole
 from meterhouse.app.sessions import found_node, graph_of, session_shown
@@ -35,7 +34,7 @@ resource = Resource("Sessions", about="What aggregators have gathered", schemas=
 @resource.get(
     "/v1/streams/{id}/sessions",
     guard=needs("read:streams"),
-    answers=one("Open sessions, oldest first", "SessionPage", headers={"Link": "The next page"}),
+    answers=one_page("Open sessions, oldest first", "SessionPage"),
     refusals=(404,),
 )
 def list_sessions(
@@ -56,8 +55,5 @@ def list_sessions(
             limit=limit,
             after=cursors.after(cursor),
         )
-    body = {
-        "sessions": list(map(session_shown(graph), found.items)),
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"sessions": list(map(session_shown(graph), found.items))}
+    return cursors.page(body, found.next_cursor, limit=limit)

@@ -9,7 +9,7 @@ from fastapi import Query, Response
 from meterhouse.api.answer import answer, text_answer
 from meterhouse.api.call import ThisCall
 from meterhouse.api.instants import When, instant_of
-from meterhouse.api.operation import Body, Resource, needs, one
+from meterhouse.api.operation import Body, Resource, needs, one, one_page
 from meterhouse.api.resources.meters import Limit
 from meterhouse.api.schemas import (
     COUNT,
@@ -85,7 +85,7 @@ MeterId = Annotated[str, Query(description="The id of the meter")]
 @resource.get(
     PATH,
     guard=needs("read:meters"),
-    answers=one("What the meter took", "UsagePage", headers={"Link": "The next page"}),
+    answers=one_page("What the meter took", "UsagePage"),
     refusals=(404, 409),
 )
 def list_usage(
@@ -109,11 +109,8 @@ def list_usage(
             limit=limit,
             after=cursors.after(cursor),
         )
-    body = {
-        "usage": [entry.to_api() for entry in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"usage": [entry.to_api() for entry in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.get(
