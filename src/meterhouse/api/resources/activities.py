@@ -8,7 +8,7 @@ from fastapi import Query, Response
 
 from meterhouse.api.call import ThisCall
 from meterhouse.api.operation import Resource, needs, one_page
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import FREE_OBJECT, TEXT, Schema, nullable, page, ref, whole
 
 SCHEMAS: dict[str, Schema] = {
@@ -37,7 +37,7 @@ def list_activities(
     actor: Annotated[str | None, Query(description="Only of this client or user")] = None,
     object: Annotated[str | None, Query(description="Only on the object of this id")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List what was created, changed, deleted, run and stopped, and by whom, newest first."""
     cursors = call.cursors(actor=actor, object=object)

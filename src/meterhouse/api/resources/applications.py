@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Query, Response
+from fastapi import Response
 
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import ThisCall
@@ -23,7 +21,7 @@ from meterhouse.api.operation import (
     one_page,
     one_unless_known,
 )
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     ANYTHING,
     INSTANT,
@@ -109,9 +107,7 @@ def _asking(call: ThisCall) -> Principal:
     guard=needs("read:applications"),
     answers=one_page("Applications", "ApplicationPage"),
 )
-def list_applications(
-    call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
-) -> Response:
+def list_applications(call: ThisCall, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """List the programs that have access, in the order of their creation."""
     cursors = call.cursors()
     after = cursors.after(cursor)

@@ -22,7 +22,7 @@ from meterhouse.api.resources.correction_choice import (
     read_choice,
     read_correction,
 )
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import ANYTHING, COUNT, TEXT, Schema, array, nullable, page, ref, whole
 from meterhouse.app import correcting
 from meterhouse.app.ports import Ledger
@@ -90,7 +90,7 @@ def list_corrections(
     until: Annotated[When | None, Query(description="Set aside before")] = None,
     text: Annotated[str | None, Query(description="With this in what was wrong")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List suspended records that all filters leave, in the order in which they were set aside."""
     given = GivenFilter(

@@ -10,7 +10,7 @@ from meterhouse.api.answer import answer
 from meterhouse.api.call import ThisCall
 from meterhouse.api.idempotency import Ids, once
 from meterhouse.api.operation import IDEMPOTENCY_KEY, Body, Given, Resource, needs, one, one_page
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     BOOLEAN,
     INSTANT,
@@ -79,7 +79,7 @@ def list_credits(
     call: ThisCall,
     customer: Annotated[str | None, Query(description="Only of this customer")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List grants with what is left of them, in the order in which they were made."""
     cursors = call.cursors(customer=customer)

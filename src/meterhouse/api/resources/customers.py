@@ -24,7 +24,7 @@ from meterhouse.api.operation import (
     one_unless_known,
 )
 from meterhouse.api.resources.issuers import PARTY, REVISION
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     ANYTHING,
     FREE_OBJECT,
@@ -93,7 +93,7 @@ def list_customers(
     call: ThisCall,
     issuer: Annotated[str | None, Query(description="Only of this issuer")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List customers, in the order in which they were made."""
     cursors = call.cursors(issuer=issuer)

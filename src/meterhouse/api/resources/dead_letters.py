@@ -10,7 +10,7 @@ from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall
 from meterhouse.api.operation import Body, Given, Resource, needs, one, one_page
 from meterhouse.api.resources.correction_choice import ID_MAX
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     ANYTHING,
     COUNT,
@@ -84,7 +84,7 @@ def list_dead_letters(
     node: Annotated[str | None, Query(description="Of the writer of this name or id")] = None,
     run: Annotated[str | None, Query(description="Of this run")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List dead letters that all filters leave, oldest first."""
     cursors = call.cursors(stream=stream, node=node, run=run)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Query, Response
+from fastapi import Response
 
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall
@@ -22,7 +20,7 @@ from meterhouse.api.operation import (
     one_page,
     one_unless_known,
 )
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.resources.runs import ORIGIN, STATUS, run_shown
 from meterhouse.api.schemas import (
     ANYTHING,
@@ -101,9 +99,7 @@ def _shown(group: StreamGroup) -> dict[str, object]:
     guard=needs("read:streams"),
     answers=one_page("Groups", "GroupPage"),
 )
-def list_groups(
-    call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
-) -> Response:
+def list_groups(call: ThisCall, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """List groups, in the order in which they were made."""
     cursors = call.cursors()
     with call.context.ledger() as ledger:

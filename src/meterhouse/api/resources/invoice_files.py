@@ -15,7 +15,7 @@ from meterhouse.api.authority import OPEN
 from meterhouse.api.call import ThisCall
 from meterhouse.api.operation import Body, Given, Resource, needs, one, one_page
 from meterhouse.api.problems import ApiError
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     COUNT,
     FREE_OBJECT,
@@ -193,7 +193,7 @@ def list_invoice_history(
     call: ThisCall,
     invoice: Annotated[str | None, Query(description="Only of this id or number")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List what became of invoices and who had their files, oldest first."""
     cursors = call.cursors(invoice=invoice)

@@ -23,7 +23,7 @@ from meterhouse.api.operation import (
     one_unless_known,
 )
 from meterhouse.api.resources.credits import AMOUNT
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     BOOLEAN,
     COUNT,
@@ -145,7 +145,7 @@ def list_invoices(
     kind: Annotated[InvoiceKind | None, Query(description="Only of this kind")] = None,
     period: Annotated[str | None, Query(description="Only of this month, as 2026-10")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List drafts, invoices and credit notes, in the order in which they were made."""
     cursors = call.cursors(

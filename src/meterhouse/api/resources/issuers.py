@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Query, Response
+from fastapi import Response
 
 from meterhouse.api.answer import no_content
 from meterhouse.api.call import ThisCall
@@ -23,7 +21,7 @@ from meterhouse.api.operation import (
     one_page,
     one_unless_known,
 )
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import ANYTHING, NAME, TEXT, Schema, closed, page, ref, whole
 from meterhouse.app.billing.parties import (
     create_issuer,
@@ -92,9 +90,7 @@ resource = Resource(
     guard=needs("read:invoices"),
     answers=one_page("Issuers", "IssuerPage"),
 )
-def list_issuers(
-    call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
-) -> Response:
+def list_issuers(call: ThisCall, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """List issuers, in the order in which they were made."""
     cursors = call.cursors()
     with call.context.ledger() as ledger:

@@ -14,7 +14,7 @@ from meterhouse.api.call import Call, ThisCall, body_parts, call_of, check_media
 from meterhouse.api.etag import expected_revision, tagged
 from meterhouse.api.operation import IF_MATCH, Body, Given, Resource, needs, one, one_page
 from meterhouse.api.problems import ApiError
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     BOOLEAN,
     COUNT,
@@ -74,7 +74,6 @@ SCHEMAS: dict[str, Schema] = {
     ),
 }
 resource = Resource("Look-up tables", about="What records are enriched from", schemas=SCHEMAS)
-Cursor = Annotated[str | None, Query()]
 Number = Annotated[int | None, Query(ge=1, le=2**53, description="The latest, unless given")]
 
 

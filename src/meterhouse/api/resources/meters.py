@@ -50,6 +50,8 @@ PATH = "/usage-metering/v1/meters"
 #: A header of an answer that is good, and yet may not be what was meant.
 NOTE = "Meterhouse-Note"
 LIMIT_MAX = 1_000
+#: Where a page begins, as the page before says.
+Cursor = Annotated[str | None, Query()]
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="At most this many")]
 _OWN: dict[str, Schema] = {
     "customFields": nullable(FREE_OBJECT),

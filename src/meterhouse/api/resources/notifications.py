@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Response
 
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall
@@ -23,7 +22,7 @@ from meterhouse.api.operation import (
     one_page,
     one_unless_known,
 )
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     ANYTHING,
     BOOLEAN,
@@ -129,9 +128,7 @@ def _demand(call: Call, body: JsonValue) -> None:
     guard=needs("read:notifications"),
     answers=one_page("Notification groups", "NotificationGroupPage"),
 )
-def list_notification_groups(
-    call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
-) -> Response:
+def list_notification_groups(call: ThisCall, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """List notification groups in the order in which they were made."""
     cursors = call.cursors()
     with call.context.ledger() as ledger:

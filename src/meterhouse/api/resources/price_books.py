@@ -9,7 +9,7 @@ from fastapi import Path, Query, Response
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall
 from meterhouse.api.operation import Body, Given, Resource, needs, one, one_page
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     BOOLEAN,
     COUNT,
@@ -68,7 +68,6 @@ SCHEMAS: dict[str, Schema] = {
     ),
 }
 resource = Resource("Price books", about="What usage costs", schemas=SCHEMAS)
-Cursor = Annotated[str | None, Query()]
 Version = Annotated[str, Path(description="The version")]
 
 

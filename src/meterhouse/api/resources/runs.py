@@ -13,7 +13,7 @@ from meterhouse.api.call import Call, ThisCall
 from meterhouse.api.idempotency import Ids, once
 from meterhouse.api.instants import Since, Until, instant_of, read_clock
 from meterhouse.api.operation import IDEMPOTENCY_KEY, Body, Given, Resource, needs, one, one_page
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.run_threads import RunRequest
 from meterhouse.api.schemas import (
     COUNT,
@@ -157,7 +157,7 @@ def list_runs_of_stream(
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List the runs of a stream."""
     wanted = _Wanted(None, status, origin, since, until)
@@ -178,7 +178,7 @@ def list_runs(
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List runs of all streams, or those that all filters leave."""
     wanted = _Wanted(stream, status, origin, since, until)
@@ -241,9 +241,7 @@ def get_run(call: ThisCall, id: str) -> Response:
     answers=one_page("The lines of its log, in order", "RunLog"),
     refusals=(404,),
 )
-def get_run_log(
-    call: ThisCall, id: str, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
-) -> Response:
+def get_run_log(call: ThisCall, id: str, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """Read the log of a run; it is there once the run has ended."""
     cursors = call.cursors()
     with call.context.ledger() as ledger:

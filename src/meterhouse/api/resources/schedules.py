@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Query, Response
+from fastapi import Response
 
 from meterhouse.api.answer import no_content
 from meterhouse.api.call import Call, ThisCall
@@ -19,7 +17,7 @@ from meterhouse.api.operation import (
     one_page,
     one_unless_known,
 )
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     ANYTHING,
     BOOLEAN,
@@ -121,9 +119,7 @@ resource = Resource("Schedules", about="When streams and groups run", schemas=SC
     guard=needs("read:schedules"),
     answers=one_page("Schedules", "SchedulePage"),
 )
-def list_schedules(
-    call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
-) -> Response:
+def list_schedules(call: ThisCall, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """List schedules with their next runs, in the order in which they were made."""
     cursors = call.cursors()
     with call.context.ledger() as ledger:

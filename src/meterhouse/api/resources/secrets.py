@@ -26,7 +26,7 @@ from meterhouse.api.operation import (
     one_page,
     one_unless_known,
 )
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     ANYTHING,
     COUNT,
@@ -98,7 +98,7 @@ def list_secrets(
     type: Annotated[SecretType | None, Query(description="Only of this type")] = None,
     name: Annotated[str | None, Query(description="Only those with this in their name")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List secrets with their numbers of streams, in the order of their creation."""
     cursors = call.cursors(type=None if type is None else type.value, name=name)

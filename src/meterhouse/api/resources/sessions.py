@@ -8,7 +8,7 @@ from fastapi import Query, Response
 
 from meterhouse.api.call import ThisCall
 from meterhouse.api.operation import Resource, needs, one_page
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import FREE_OBJECT, TEXT, Schema, nullable, page, ref, whole
 from meterhouse.app.sessions import found_node, graph_of, session_shown
 from meterhouse.app.streams import find_stream
@@ -42,7 +42,7 @@ def list_sessions(
     id: str,
     node: Annotated[str | None, Query(description="Of this node: its name or id")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List what the aggregators of a stream have gathered and not yet let out."""
     cursors = call.cursors(node=node)

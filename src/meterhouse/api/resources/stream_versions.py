@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Query, Response
+from fastapi import Response
 
 from meterhouse.api.answer import answer
 from meterhouse.api.call import Call, ThisCall
@@ -20,7 +18,7 @@ from meterhouse.api.operation import (
     one,
     one_page,
 )
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.resources.streams import ETAG, AllowRemoval, stream_imported
 from meterhouse.api.resources.streams import PATH as STREAMS
 from meterhouse.api.schemas import NAME, TEXT, Schema, array, closed, nullable, page, ref, whole
@@ -76,7 +74,7 @@ resource = Resource("Versions", about="Streams as they were", schemas=SCHEMAS)
     refusals=(404,),
 )
 def list_stream_versions(
-    call: ThisCall, id: str, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
+    call: ThisCall, id: str, limit: Limit = 100, cursor: Cursor = None
 ) -> Response:
     """List the versions of a stream. The working copy is not among them."""
     cursors = call.cursors()

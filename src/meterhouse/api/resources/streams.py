@@ -24,7 +24,7 @@ from meterhouse.api.operation import (
     one_unless_known,
 )
 from meterhouse.api.problems import errors_of
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     ANYTHING,
     BOOLEAN,
@@ -167,7 +167,7 @@ def list_streams(
         str | None, Query(description="That use this secret, by id or name; needs `read:secrets`")
     ] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List streams, in the order of their creation: those that all filters leave."""
     cursors = call.cursors(name=name, meterKey=meterKey, secret=secret)

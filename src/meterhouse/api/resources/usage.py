@@ -10,7 +10,7 @@ from meterhouse.api.answer import answer, text_answer
 from meterhouse.api.call import ThisCall
 from meterhouse.api.instants import When, instant_of
 from meterhouse.api.operation import Body, Resource, needs, one, one_page
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     COUNT,
     FREE_OBJECT,
@@ -95,7 +95,7 @@ def list_usage(
     since: Annotated[When | None, Query(description="With a timestamp then or later")] = None,
     until: Annotated[When | None, Query(description="With a timestamp before")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List what a meter by event time took, in order of arrival; records that are void too."""
     cursors = call.cursors(meter=meter, identity=identity, since=since, until=until)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Query, Response
+from fastapi import Response
 
 from meterhouse.api.call import ThisCall
 from meterhouse.api.instants import Since, Until, instant_of
 from meterhouse.api.operation import Resource, needs, one_page
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.resources.runs import ORIGIN, OfStream
 from meterhouse.api.schemas import COUNT, FREE_OBJECT, TEXT, Schema, nullable, page, ref, whole
 from meterhouse.app.streams import find_stream
@@ -49,7 +47,7 @@ def list_usage_audit(
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List what was committed, one entry a run, of one stream or of a time where given."""
     cursors = call.cursors(stream=stream, since=since, until=until)
