@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from meterhouse import bootstrap
+from meterhouse.app.billing.issuing import correct_invoice
+from meterhouse.core.problem import ConflictError
 from tests.cli.billing import ISSUER, OCTOBER, WORKED, Business, book
 from tests.cli.command import Meterhouse
 
@@ -162,3 +165,16 @@ def test_a_line_by_hand_that_was_left_out_is_back_once_the_book_can_have_it(busi
     [third] = business.draft()
     assert (third["id"], third["exceptions"]) == (second["id"], [])
     assert by_hand(business, third["id"]) == [("-0.50", "Goodwill")]
+
+
+def test_a_correction_that_may_be_a_repeat_finds_the_credit_note_that_was_made(business):
+    business.set_up(["ES"])
+    business.draft()
+    [issued] = business.issue()
+    with bootstrap.open_installation(business.run.data) as house:
+        given = {"reason": "Address", "formats": [], "at": house.clock()}
+        made = correct_invoice(house.ledger, issued["id"], **given)
+        assert correct_invoice(house.ledger, issued["id"], **given, repeatable=True) == made
+        with pytest.raises(ConflictError, match="corrected"):
+            correct_invoice(house.ledger, issued["id"], **given)
+    assert [one["kind"] for one in business.listed()] == ["invoice", "credit_note", "invoice"]

@@ -41,7 +41,7 @@ from meterhouse.api.schemas import (
 from meterhouse.app.billing import issuing
 from meterhouse.app.billing.explaining import RECORDS_SHOWN, explain_line
 from meterhouse.app.billing.files import finish_files
-from meterhouse.app.billing.issuing import credit_note_id, find_invoice, head_shown
+from meterhouse.app.billing.issuing import find_invoice, head_shown
 from meterhouse.app.billing.periods import read_days
 from meterhouse.app.billing.ports import InvoiceHead
 from meterhouse.app.ports import Ledger
@@ -279,31 +279,20 @@ def credit_invoice(call: ThisCall, id: str) -> Response:
 
     def effect(ids: Ids) -> Response:
         with call.context.ledger() as ledger:
-            note = _credit(call, ledger, id, reason=reason, day=day, repeatable=ids.repeatable)
+            note = issuing.credit_invoice(
+                ledger,
+                id,
+                reason=reason,
+                formats=call.context.invoice_formats,
+                at=call.context.clock(),
+                issue_date=day,
+                repeatable=ids.repeatable,
+            )
             _finish(call, ledger)
-            shown = _shown(ledger, note)
-        return answer(shown, status=201, headers={"Location": f"{PATH}/{note}"})
+            shown = _shown(ledger, note.id)
+        return answer(shown, status=201, headers={"Location": f"{PATH}/{note.id}"})
 
     return once(call, effect)
-
-
-def _credit(
-    call: Call, ledger: Ledger, id: str, *, reason: str, day: date | None, repeatable: bool
-) -> str:
-    """Make the credit note of an invoice, unless the same request has made it; return its id."""
-    head = find_invoice(ledger, id)
-    note = credit_note_id(head.id)
-    if repeatable and ledger.invoice(note) is not None:
-        return note
-    issuing.credit_invoice(
-        ledger,
-        head.id,
-        reason=reason,
-        formats=call.context.invoice_formats,
-        at=call.context.clock(),
-        issue_date=day,
-    )
-    return note
 
 
 @resource.post(
@@ -323,11 +312,17 @@ def correct_invoice(call: ThisCall, id: str) -> Response:
     def effect(ids: Ids) -> Response:
         context = call.context
         with context.ledger() as ledger:
-            note = _credit(call, ledger, id, reason=reason, day=None, repeatable=ids.repeatable)
-            head = find_invoice(ledger, id)
-            draft = issuing.redraft(ledger, head, at=context.clock())
+            note, draft = issuing.correct_invoice(
+                ledger,
+                id,
+                reason=reason,
+                formats=context.invoice_formats,
+                at=context.clock(),
+                metadata=dict(context.software),
+                repeatable=ids.repeatable,
+            )
             _finish(call, ledger)
-            shown = {"creditNote": _shown(ledger, note), "draft": _shown(ledger, draft.id)}
+            shown = {"creditNote": _shown(ledger, note.id), "draft": _shown(ledger, draft.id)}
         return answer(shown, status=201)
 
     return once(call, effect)

@@ -198,10 +198,14 @@ def credit_invoice(
     formats: Sequence[str],
     at: Instant,
     issue_date: date | None = None,
+    repeatable: bool = False,
 ) -> Invoice:
     """Take an issued invoice back by a credit note over all of it; returns the note."""
     head = find_invoice(ledger, reference)
     id = credit_note_id(head.id)
+    # Whoever may be repeating a request finds the note that it made: there is one at most.
+    if repeatable and (made := ledger.invoice(id)) is not None:
+        return read_invoice(made.text)
 
     def make(present: InvoiceHead) -> tuple[Numbering, Callable[[Numbered], Invoice]]:
         original = read_invoice(present.text)
@@ -237,10 +241,16 @@ def correct_invoice(
     formats: Sequence[str],
     at: Instant,
     metadata: dict[str, str] | None = None,
+    repeatable: bool = False,
 ) -> tuple[Invoice, Invoice]:
-    """Take an issued invoice back and draft its period anew; returns credit note and draft."""
+    """Take an issued invoice back and draft its period anew; returns credit note and draft.
+
+    ``repeatable``: where it was taken back already, it is by this request.
+    """
     head = find_invoice(ledger, reference)
-    note = credit_invoice(ledger, reference, reason=reason, formats=formats, at=at)
+    note = credit_invoice(
+        ledger, head.id, reason=reason, formats=formats, at=at, repeatable=repeatable
+    )
     draft = prepare(
         ledger, find_customer(ledger, head.customer), days=days_of(note.period), metadata=metadata
     )
