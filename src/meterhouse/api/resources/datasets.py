@@ -231,8 +231,9 @@ def list_dataset_files(
     cursor: Cursor = None,
 ) -> Response:
     """List the files of a dataset by day and name. With an OB, those of all OBs too."""
-    days = {"since": str(since), "until": str(until)}
-    cursors = call.cursors(name=name, major=str(major), ob=ob, **days)
+    days = {"from": since, "to": until}
+    given = {option: None if day is None else day.isoformat() for option, day in days.items()}
+    cursors = call.cursors(major=major, ob=ob, **given)
     after = cursors.after(cursor)
     with call.context.ledger() as ledger:
         newest(ledger, name, major=major)
