@@ -13,9 +13,9 @@ from starlette.concurrency import run_in_threadpool
 
 from meterhouse.api.answer import answer
 from meterhouse.api.call import Call, ThisCall, body_parts, call_of, check_media_type
-from meterhouse.api.operation import Body, Given, Resource, needs, one
+from meterhouse.api.operation import Body, Given, Resource, needs, one, one_page
 from meterhouse.api.problems import ApiError
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     BOOLEAN,
     COUNT,
@@ -121,25 +121,20 @@ SCHEMAS: dict[str, Schema] = {
 resource = Resource(
     "Datasets", about="Schemas by version, and the files of the catalogue", schemas=SCHEMAS
 )
-Cursor = Annotated[str | None, Query()]
-_LINK = {"Link": "The next page"}
 
 
 @resource.get(
     PATH,
     guard=needs("read:datasets"),
-    answers=one("Datasets", "DatasetPage", headers=_LINK),
+    answers=one_page("Datasets", "DatasetPage"),
 )
 def list_datasets(call: ThisCall, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """List datasets with their newest versions, in the order of their first publication."""
     cursors = call.cursors()
     with call.context.ledger() as ledger:
         found = ledger.datasets(limit=limit, after=cursors.after(cursor))
-    body = {
-        "datasets": [dataset.to_api() for dataset in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"datasets": [dataset.to_api() for dataset in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.get(
@@ -217,7 +212,7 @@ def check_dataset_files(
 @resource.get(
     _NAMED + "/files",
     guard=needs("read:datasets"),
-    answers=one("Files", "DatasetFilePage", headers=_LINK),
+    answers=one_page("Files", "DatasetFilePage"),
     refusals=(404,),
 )
 def list_dataset_files(
@@ -240,11 +235,8 @@ def list_dataset_files(
         found = ledger.dataset_files(
             name, major=major, ob=ob, since=since, until=until, limit=limit, after=after
         )
-    body = {
-        "files": [file.to_api() for file in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"files": [file.to_api() for file in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.post(
