@@ -443,7 +443,9 @@ def test_a_price_change_within_the_period_is_told_of(spain: Business):
     [told] = draft["exceptions"]
     assert told["code"] == "price_change_in_period"
     assert "(2026-10-16.1 from 2026-10-16 on)" in told["text"]
-    assert [one["version"] for one in draft["books"]] == ["2026-10-01.1"]
+    assert "of some usage (records: 1) nobody knows the day" in told["text"]
+    assert [one["version"] for one in draft["books"]] == ["2026-10-01.1", "2026-10-16.1"]
+    assert len(draft["lines"]) == 4
     assert draft["totals"]["total"] == "1426.48"
 
 

@@ -11,15 +11,16 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID, uuid5
 
-from meterhouse.app.billing.books import book_and_period, book_used, changes_within
+from meterhouse.app.billing.books import book_and_period, book_used
 from meterhouse.app.billing.late import BILLED_BEFORE, BY_HAND, billed_before, late_lines
 from meterhouse.app.billing.lines_by_hand import on_draft
 from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.ports import Draft, InvoiceHead, ManualLine
 from meterhouse.app.billing.price_books import mark_used
-from meterhouse.app.billing.single_events import with_events
+from meterhouse.app.billing.priced import priced_period
 from meterhouse.app.billing.usage import Gathered, gather
+from meterhouse.app.billing.versions import PRICE_CHANGES, versions_within
 from meterhouse.app.billing.windows import usage_by_day
 from meterhouse.app.listing import take
 from meterhouse.app.ports import Ledger
@@ -31,12 +32,19 @@ from meterhouse.core.invoice_text import read_invoice
 from meterhouse.core.party import Customer
 from meterhouse.core.problem import ConflictError, MeterhouseError
 from meterhouse.core.quantity import ZERO
-from meterhouse.rating import rate
-from meterhouse.rating.invoicing import InvoiceSums, LineByHand, invoiced
+from meterhouse.rating.invoicing import InvoiceSums, LineByHand, completed
 
 _NAMESPACE = UUID("3f0f2c52-6a0e-5c0e-9d0b-8f6f0c2a7d14")
 #: What a draft says of itself, anew each time.
-OWN_METADATA = ("records", "lateRecords", "chargedDays", "periodDays", "runs", BILLED_BEFORE)
+OWN_METADATA = (
+    "records",
+    "lateRecords",
+    "chargedDays",
+    "periodDays",
+    "runs",
+    BILLED_BEFORE,
+    PRICE_CHANGES,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +113,20 @@ def prepare(
     id, kept, copied = _lines_by_hand(ledger, customer, period)
     manual, left_out = on_draft(kept, book)
     share = customer.charged_days(days.first, days.end)
-    usage = with_events(ledger, gathered.usage, book=book)
-    rating = rate(book, usage, period=period, customer=customer.id, share=share)
+    versions = versions_within(ledger, book, period, customer=customer, days=days)
+    priced = priced_period(
+        ledger, gathered.usage, versions=versions, period=period, customer=customer.id
+    )
     late = late_lines(ledger, gathered, customer, book=book, period=period)
-    sums = invoiced(
-        book,
-        rating.charges,
+    sums = completed(
+        priced.books,
+        priced.lines,
         period=period,
-        share=share,
         grants=list(take_grants(ledger, customer)),
         corrections=late.lines,
         manual=[_by_hand(line, period) for line in manual],
     )
-    changes = changes_within(ledger, book, period)
-    by_day = usage_by_day(ledger, gathered.usage, book=book, customer=customer.id)
+    by_day = usage_by_day(ledger, gathered.usage, books=priced.books, customer=customer.id)
     issuer = find_issuer(ledger, customer.issuer)
     digits = currency_digits(book.currency)
     assert digits is not None, "a price book has a currency that there is"
@@ -136,22 +144,22 @@ def prepare(
         lines=sums.lines,
         taxes=sums.taxes,
         totals=sums.totals,
-        books=tuple(dict.fromkeys(book_used(one) for one in (book, *late.books))),
+        books=tuple(dict.fromkeys(book_used(one) for one in (*priced.books, *late.books))),
         reference=customer.reference,
         language=customer.language,
         credits=sums.credits,
-        unpriced=(*rating.unpriced, *late.unpriced),
+        unpriced=(*priced.unpriced, *late.unpriced),
         windows=by_day.windows,
         exceptions=(
             *moved,
             *gathered.exceptions,
             *late.exceptions,
-            *changes,
+            *priced.exceptions,
             *by_day.exceptions,
             *left_out,
             *_owed(sums),
         ),
-        metadata=_metadata(gathered, share, metadata),
+        metadata=_metadata(gathered, share, metadata) | versions.to_metadata(),
     )
     if numbers := billed_before(invoice, gathered.issued):
         invoice = replace(invoice, metadata={**invoice.metadata, BILLED_BEFORE: numbers})

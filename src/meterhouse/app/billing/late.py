@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from meterhouse.app.billing.books import used_book
 from meterhouse.app.billing.ports import InvoiceHead
-from meterhouse.app.billing.single_events import with_events
+from meterhouse.app.billing.priced import priced_period
 from meterhouse.app.billing.usage import Gathered, LateUsage
+from meterhouse.app.billing.versions import versions_used
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, Unpriced
 from meterhouse.core.invoice import Invoice, InvoiceLine, InvoiceStatus
@@ -24,8 +25,7 @@ from meterhouse.core.invoice_text import read_invoice
 from meterhouse.core.party import Customer
 from meterhouse.core.price_book import PriceBook
 from meterhouse.core.problem import ConflictError
-from meterhouse.rating import rate
-from meterhouse.rating.invoicing import Late, invoiced
+from meterhouse.rating.invoicing import Late
 from meterhouse.rating.line_changes import line_changes
 
 #: The SKU and the model of lines by hand.
@@ -130,17 +130,19 @@ def _rated_anew(
     original = read_invoice(late.corrects.text)
     if original.currency != book.currency:
         return _other_currency(original, book)
-    its, period, share = used_book(ledger, original.books[0]), original.period, share_of(original)
-    usage = with_events(ledger, late.usage, book=its)
-    rating = rate(its, usage, period=period, customer=customer.id, share=share)
-    now = invoiced(its, rating.charges, period=period, share=share).lines
+    versions = versions_used(ledger, original, share_of(original))
+    period = original.period
+    priced = priced_period(
+        ledger, late.usage, versions=versions, period=period, customer=customer.id
+    )
     billed = _billed(gathered.issued, period)
-    changes = line_changes([line for one in billed for line in one.lines], now)
-    books = {its.hash: its} | _books(ledger, billed)
+    changes = line_changes([line for one in billed for line in one.lines], priced.lines)
+    books = {book.hash: book for book in priced.books} | _books(ledger, billed)
     return LateLines(
         tuple((charge, original.number, books[hash]) for charge, hash in changes),
-        (its, *(books[hash] for _, hash in changes)),
-        rating.unpriced,
+        (*priced.books, *(books[hash] for _, hash in changes)),
+        priced.unpriced,
+        tuple((code, f"invoice {original.number}: {text}") for code, text in priced.exceptions),
     )
 
 
