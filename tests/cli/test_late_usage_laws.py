@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.billing import FIELDS, Business
+from tests.cli.billing import FIELDS, Business, book
 from tests.cli.command import Meterhouse
 from tests.cli.late_usage import PER_UNIT, billed, correct, drafts, issue
 
@@ -41,7 +41,15 @@ class History:
         rows = [("a", "s", "app", None, 80)]
         self.business.meter(["ES"], rows=rows, at="2026-10-15T00:00:00Z", **by_event)
         fee = {"sku": "base", "model": "flat", "amount": str(_FEE)}
-        self.business.sell(prices=[PER_UNIT, fee], timezone=self.random.choice(zones))
+        zone = {"timezone": self.random.choice(zones)}
+        self.business.sell(prices=[PER_UNIT, fee], **zone)
+        # Other versions with the same prices: usage is cut there, and comes to the same.
+        first = datetime(2026, 10, 2, tzinfo=UTC)
+        for days in sorted(self.random.sample(range(200), self.random.randrange(4))):
+            day = f"{first + timedelta(days=days):%Y-%m-%d}"
+            more = {"version": day, "valid": {"from": day, "to": None}, **zone}
+            newer = self.business.file("newer.json", book(prices=[PER_UNIT, fee], **more))
+            self.business.run.done("price-book", "create", "--file", newer)
         self.business.customer()
         self.business.customer(id="pt", users=[])
         return self.business.run.json("meter", "list")[0]["id"]
