@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from uuid import UUID, uuid5
 
@@ -31,7 +32,8 @@ from meterhouse.core.invoice import Invoice, InvoiceKind, InvoiceStatus
 from meterhouse.core.invoice_text import read_invoice
 from meterhouse.core.party import Customer
 from meterhouse.core.problem import ConflictError, MeterhouseError
-from meterhouse.core.quantity import ZERO
+from meterhouse.core.quantity import EXACT, ZERO
+from meterhouse.rating.giving_back import given_back
 from meterhouse.rating.invoicing import InvoiceSums, LineByHand, completed
 
 _NAMESPACE = UUID("3f0f2c52-6a0e-5c0e-9d0b-8f6f0c2a7d14")
@@ -126,13 +128,16 @@ def prepare(
         corrections=late.lines,
         manual=[_by_hand(line, period) for line in manual],
     )
+    corrects = _given_back_of(sums, gathered.issued)
+    if corrects is not None:
+        sums = given_back(sums)
     by_day = usage_by_day(ledger, gathered.usage, books=priced.books, customer=customer.id)
     issuer = find_issuer(ledger, customer.issuer)
     digits = currency_digits(book.currency)
     assert digits is not None, "a price book has a currency that there is"
     invoice = Invoice(
         id=id,
-        kind=InvoiceKind.INVOICE,
+        kind=InvoiceKind.INVOICE if corrects is None else InvoiceKind.CREDIT_NOTE,
         status=InvoiceStatus.DRAFT,
         customer=customer.id,
         seller=issuer.party,
@@ -148,6 +153,7 @@ def prepare(
         reference=customer.reference,
         language=customer.language,
         credits=sums.credits,
+        corrects=corrects,
         unpriced=(*priced.unpriced, *late.unpriced),
         windows=by_day.windows,
         exceptions=(
@@ -157,18 +163,18 @@ def prepare(
             *priced.exceptions,
             *by_day.exceptions,
             *left_out,
-            *_owed(sums),
+            *_owed(sums, corrects),
         ),
         metadata=_metadata(gathered, share, metadata) | versions.to_metadata(),
     )
     if numbers := billed_before(invoice, gathered.issued):
         invoice = replace(invoice, metadata={**invoice.metadata, BILLED_BEFORE: numbers})
-    corrects = [(no, one.corrects.id) for one in gathered.late for no in one.records]
+    late_of = [(no, one.corrects.id) for one in gathered.late for no in one.records]
     return Draft(
         invoice,
         issuer.id,
-        (*gathered.records, *(no for no, _ in corrects)),
-        tuple(corrects),
+        (*gathered.records, *(no for no, _ in late_of)),
+        tuple(late_of),
         kept if copied else (),
     )
 
@@ -259,10 +265,38 @@ def _by_hand(line: ManualLine, period: BillingPeriod) -> LineByHand:
     return LineByHand(charge, line.author, line.reason)
 
 
-def _owed(sums: InvoiceSums) -> list[tuple[str, str]]:
+def _given_back_of(sums: InvoiceSums, issued: Sequence[InvoiceHead]) -> tuple[str, date] | None:
+    """Return the invoice that sums below 0 give back of; ``None`` where there is no such.
+
+    Of those that lines name, the one of which most is given back; otherwise the last one.
+    """
+    if not sums.owed_back:
+        return None
+    given: dict[str, Decimal] = {}
+    for line in sums.lines:
+        if line.corrects is not None:
+            given[line.corrects] = EXACT.add(given.get(line.corrects, ZERO), line.net)
+    heads = [head for head in issued if head.kind is InvoiceKind.INVOICE]
+    by_number = {head.number: head for head in heads}
+    for number in sorted(given, key=lambda number: given[number]):
+        if given[number] < ZERO and number in by_number:
+            return _reference(by_number[number])
+    return _reference(heads[-1]) if heads else None
+
+
+def _reference(head: InvoiceHead) -> tuple[str, date]:
+    invoice = read_invoice(head.text)
+    assert invoice.number is not None and invoice.issue_date is not None, "it was issued"
+    return invoice.number, invoice.issue_date
+
+
+def _owed(sums: InvoiceSums, corrects: tuple[str, date] | None) -> list[tuple[str, str]]:
+    if corrects is not None:
+        text = f"more is given back than is charged: this draft is a credit note to {corrects[0]}"
+        return [("credit_note", text)]
     if sums.owed_back == ZERO:
         return []
-    text = "the total is below 0, which no invoice may be: add a line by hand, or wait for usage"
+    text = "the total is below 0, and there is no invoice to give it back of: add a line by hand"
     return [("negative_total", text)]
 
 

@@ -20,11 +20,12 @@ from meterhouse.app.billing.usage import Gathered, LateUsage
 from meterhouse.app.billing.versions import versions_used
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, Unpriced
-from meterhouse.core.invoice import Invoice, InvoiceLine, InvoiceStatus
+from meterhouse.core.invoice import Invoice, InvoiceKind, InvoiceLine, InvoiceStatus
 from meterhouse.core.invoice_text import read_invoice
 from meterhouse.core.party import Customer
 from meterhouse.core.price_book import PriceBook
 from meterhouse.core.problem import ConflictError
+from meterhouse.rating.giving_back import turned_lines
 from meterhouse.rating.invoicing import Late
 from meterhouse.rating.line_changes import line_changes
 
@@ -90,7 +91,11 @@ def billed_before(invoice: Invoice, issued: Iterable[InvoiceHead]) -> str:
 def refuse_stale(ledger: Ledger, draft: Invoice) -> None:
     """Refuse a draft when its periods are not billed any more as they were when it was made."""
     heads = ledger.invoices_of(draft.customer)
-    now = billed_before(draft, [head for head in heads if head.status is InvoiceStatus.ISSUED])
+    issued = [head for head in heads if head.status is InvoiceStatus.ISSUED]
+    if draft.corrects is not None and draft.corrects[0] not in {head.number for head in issued}:
+        message = f"The draft gives back of {draft.corrects[0]}, which was taken back meanwhile"
+        raise ConflictError(message, hint="Draft the invoice again")
+    now = billed_before(draft, issued)
     then = draft.metadata.get(BILLED_BEFORE, "")
     if now != then:
         message = (
@@ -98,6 +103,12 @@ def refuse_stale(ledger: Ledger, draft: Invoice) -> None:
             f"({then or 'none'}) than do now ({now or 'none'})"
         )
         raise ConflictError(message, hint="Draft the invoice again")
+
+
+def charged_lines(invoice: Invoice) -> tuple[InvoiceLine, ...]:
+    """Return the lines of a document as an invoice has them: below 0 is what it gives back."""
+    credit_note = invoice.kind is InvoiceKind.CREDIT_NOTE
+    return turned_lines(invoice.lines) if credit_note else invoice.lines
 
 
 def share_of(invoice: Invoice) -> tuple[int, int]:
@@ -113,7 +124,7 @@ def _billed(issued: Iterable[InvoiceHead], period: BillingPeriod) -> list[_Bille
     for head in issued:
         if head.start >= period.start:
             invoice = read_invoice(head.text)
-            lines = tuple(line for line in invoice.lines if _is_for(line, period))
+            lines = tuple(line for line in charged_lines(invoice) if _is_for(line, period))
             if lines:
                 found.append(_Billed(invoice, lines))
     return found

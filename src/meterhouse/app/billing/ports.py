@@ -248,7 +248,11 @@ class Invoices(Protocol):
         ...
 
     def invoices_of(self, customer: str) -> Sequence[InvoiceHead]:
-        """Return all invoices of a customer that are not void, drafts too, no credit notes."""
+        """Return what billing runs have made for a customer: drafts too, nothing that is void.
+
+        Invoices, and credit notes where a period came to less than nothing; not what takes one of
+        them back.
+        """
         ...
 
     def count_settled(self, customer: str, *, start: Instant, end: Instant) -> int:
@@ -301,7 +305,7 @@ class Invoices(Protocol):
         formats: Sequence[str],
         at: Instant,
     ) -> Invoice:
-        """Take an issued invoice back in one transaction; returns the credit note.
+        """Take an issued document back in one transaction; returns what does: see ``make``.
 
         Its records can be billed again, and what it drew of grants is given back.
         ``ConflictError`` where it is not issued.
