@@ -103,10 +103,12 @@ class InvoiceTable(Recorder):
             rows = self._database.rows(_SQL["heads"], values)
         return page_of(rows, _heads, limit=limit)
 
-    def invoices_of(self, customer: str) -> Sequence[InvoiceHead]:
+    def invoices_of(self, customer: str, *, after: Instant | None = None) -> Sequence[InvoiceHead]:
         """Return what billing runs have made for a customer: drafts too, nothing that is void."""
         with self._database.read():
-            return _heads(self._database.rows(_SQL["of_customer"], (customer,)))
+            return _heads(
+                self._database.rows(_SQL["of_customer"], {"customer": customer, "after": after})
+            )
 
     def count_settled(self, customer: str, *, start: Instant, end: Instant) -> int:
         """Return how many invoices for exactly this period are drafts no more."""

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from meterhouse.app.billing.ports import FileMade, FilesWanted, InvoiceHead, Numbering
 from meterhouse.core.instant import Instant
-from meterhouse.core.invoice import TRANSITIONS, Invoice, InvoiceStatus
+from meterhouse.core.invoice import TRANSITIONS, Invoice, InvoiceKind, InvoiceStatus
 from meterhouse.core.invoice_history import CORRECTED, ISSUED, HistoryEvent
 from meterhouse.core.invoice_text import invoice_text, read_invoice
 from meterhouse.core.json_text import parse_json
@@ -176,8 +176,9 @@ def _check_alone(database: Database, stored: StoredInvoice) -> None:
 
 def _check_creditable(head: InvoiceHead) -> None:
     if head.corrects is not None:
-        message = f"{head.number} takes another document back"
-        raise ConflictError(message, hint="Draft the period of that one again")
+        note = head.kind is InvoiceKind.CREDIT_NOTE
+        message = f"{head.number} {'is a credit note' if note else 'takes a credit note back'}"
+        raise ConflictError(message, hint="Draft the period of what it takes back again")
     if InvoiceStatus.CORRECTED not in TRANSITIONS[head.status]:
         what = f"Invoice {head.number or head.id} is {head.status.value}"
         hints = {InvoiceStatus.DRAFT: "`invoice void` drops a draft"}

@@ -13,7 +13,7 @@ from decimal import Decimal
 from uuid import UUID, uuid5
 
 from meterhouse.app.billing.books import book_and_period, book_used
-from meterhouse.app.billing.late import BILLED_BEFORE, BY_HAND, billed_before, late_lines
+from meterhouse.app.billing.late import BILLED_BEFORE, BY_HAND, Issued, billed_before, late_lines
 from meterhouse.app.billing.lines_by_hand import on_draft
 from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import Days
@@ -119,7 +119,8 @@ def prepare(
     priced = priced_period(
         ledger, gathered.usage, versions=versions, period=period, customer=customer.id
     )
-    late = late_lines(ledger, gathered, customer, book=book, period=period)
+    issued = Issued(gathered.issued)
+    late = late_lines(ledger, gathered.late, issued, customer, book=book, period=period)
     sums = completed(
         priced.books,
         priced.lines,
@@ -128,9 +129,7 @@ def prepare(
         corrections=late.lines,
         manual=[_by_hand(line, period) for line in manual],
     )
-    corrects = _given_back_of(sums, gathered.issued)
-    if corrects is not None:
-        sums = given_back(sums)
+    sums, corrects = _settled(ledger, sums, gathered.issued, customer)
     by_day = usage_by_day(ledger, gathered.usage, books=priced.books, customer=customer.id)
     issuer = find_issuer(ledger, customer.issuer)
     digits = currency_digits(book.currency)
@@ -167,11 +166,9 @@ def prepare(
         ),
         metadata=_metadata(gathered, share, metadata) | versions.to_metadata(),
     )
-    if numbers := billed_before(invoice, gathered.issued):
-        invoice = replace(invoice, metadata={**invoice.metadata, BILLED_BEFORE: numbers})
     late_of = [(no, one.corrects.id) for one in gathered.late for no in one.records]
     return Draft(
-        invoice,
+        _with_billed(invoice, issued),
         issuer.id,
         (*gathered.records, *(no for no, _ in late_of)),
         tuple(late_of),
@@ -194,7 +191,7 @@ def _after_other_zone(
 
     A price book of another zone begins its month some hours before or after the last one ended.
     """
-    for head in ledger.invoices_of(customer.id):
+    for head in ledger.invoices_of(customer.id, after=period.start):
         hours = head.end - period.start
         if head.status is not InvoiceStatus.ISSUED or not 0 < hours < DAY:
             continue
@@ -209,7 +206,7 @@ def _after_other_zone(
 
 
 def _refuse_billed(ledger: Ledger, customer: Customer, period: BillingPeriod) -> None:
-    for head in ledger.invoices_of(customer.id):
+    for head in ledger.invoices_of(customer.id, after=period.start):
         if head.status is InvoiceStatus.ISSUED and _overlap(head, period):
             message = f"Invoice {head.number} bills this period of {customer.id!r} already"
             raise ConflictError(message, hint=f"`invoice correct {head.number}` replaces it")
@@ -265,7 +262,24 @@ def _by_hand(line: ManualLine, period: BillingPeriod) -> LineByHand:
     return LineByHand(charge, line.author, line.reason)
 
 
-def _given_back_of(sums: InvoiceSums, issued: Sequence[InvoiceHead]) -> tuple[str, date] | None:
+def _with_billed(invoice: Invoice, issued: Issued) -> Invoice:
+    """Have a draft say which invoices it has counted on."""
+    if numbers := billed_before(invoice, issued):
+        return replace(invoice, metadata={**invoice.metadata, BILLED_BEFORE: numbers})
+    return invoice
+
+
+def _settled(
+    ledger: Ledger, sums: InvoiceSums, issued: Sequence[InvoiceHead], customer: Customer
+) -> tuple[InvoiceSums, tuple[str, date] | None]:
+    """Return sums as a document has them, and the invoice that a credit note gives back of."""
+    corrects = _given_back_of(ledger, sums, issued, customer)
+    return (sums if corrects is None else given_back(sums)), corrects
+
+
+def _given_back_of(
+    ledger: Ledger, sums: InvoiceSums, issued: Sequence[InvoiceHead], customer: Customer
+) -> tuple[str, date] | None:
     """Return the invoice that sums below 0 give back of; ``None`` where there is no such.
 
     Of those that lines name, the one of which most is given back; otherwise the last one.
@@ -281,7 +295,9 @@ def _given_back_of(sums: InvoiceSums, issued: Sequence[InvoiceHead]) -> tuple[st
     for number in sorted(given, key=lambda number: given[number]):
         if given[number] < ZERO and number in by_number:
             return _reference(by_number[number])
-    return _reference(heads[-1]) if heads else None
+    every = [one for one in ledger.invoices_of(customer.id) if one.kind is InvoiceKind.INVOICE]
+    stand = [one for one in every if one.status is InvoiceStatus.ISSUED]
+    return _reference(stand[-1]) if stand else None
 
 
 def _reference(head: InvoiceHead) -> tuple[str, date]:

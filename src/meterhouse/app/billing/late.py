@@ -10,13 +10,13 @@ no longer so, it is stale.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from meterhouse.app.billing.books import used_book
 from meterhouse.app.billing.ports import InvoiceHead
 from meterhouse.app.billing.priced import priced_period
-from meterhouse.app.billing.usage import Gathered, LateUsage
+from meterhouse.app.billing.usage import LateUsage
 from meterhouse.app.billing.versions import versions_used
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, Unpriced
@@ -52,24 +52,50 @@ class LateLines:
 
 
 @dataclass(frozen=True, slots=True)
-class _Billed:
+class Billed:
     """The lines of an invoice that stands which are for a period."""
 
     invoice: Invoice
     lines: tuple[InvoiceLine, ...]
 
 
+class Issued:
+    """The invoices of a customer that stand, each read once at most."""
+
+    def __init__(self, heads: Iterable[InvoiceHead]) -> None:
+        self.heads = tuple(head for head in heads if head.status is InvoiceStatus.ISSUED)
+        self._read: dict[str, Invoice] = {}
+
+    def invoice(self, head: InvoiceHead) -> Invoice:
+        """Return the invoice of a head."""
+        if head.id not in self._read:
+            self._read[head.id] = read_invoice(head.text)
+        return self._read[head.id]
+
+    def billed(self, period: BillingPeriod) -> list[Billed]:
+        """Return what has billed a period: its invoice, and late usage on later ones."""
+        found = []
+        for head in self.heads:
+            if head.start >= period.start:
+                invoice = self.invoice(head)
+                lines = tuple(line for line in charged_lines(invoice) if _is_for(line, period))
+                if lines:
+                    found.append(Billed(invoice, lines))
+        return found
+
+
 def late_lines(
     ledger: Ledger,
-    gathered: Gathered,
+    late: Iterable[LateUsage],
+    issued: Issued,
     customer: Customer,
     *,
     book: PriceBook,
     period: BillingPeriod,
 ) -> LateLines:
     """Return the lines of late usage of a draft, and of what its own period was billed already."""
-    found = [_deducted(ledger, gathered.issued, book=book, period=period)]
-    found += [_rated_anew(ledger, gathered, late, customer, book) for late in gathered.late]
+    found = [_deducted(ledger, issued, book=book, period=period)]
+    found += [_rated_anew(ledger, issued, one, customer, book) for one in late]
     return LateLines(
         tuple(line for one in found for line in one.lines),
         tuple(book for one in found for book in one.books),
@@ -78,21 +104,23 @@ def late_lines(
     )
 
 
-def billed_before(invoice: Invoice, issued: Iterable[InvoiceHead]) -> str:
+def billed_before(invoice: Invoice, issued: Issued) -> str:
     """Return the numbers of the invoices that have billed the periods a draft has lines of."""
-    heads = list(issued)
     corrected = {line.corrects for line in invoice.lines}
     periods = [invoice.period]
-    periods += [read_invoice(head.text).period for head in heads if head.number in corrected]
-    numbers = [one.invoice.number for period in periods for one in _billed(heads, period)]
+    periods += [issued.invoice(head).period for head in issued.heads if head.number in corrected]
+    numbers = [one.invoice.number for period in periods for one in issued.billed(period)]
     return " ".join(dict.fromkeys(number for number in numbers if number is not None))
 
 
 def refuse_stale(ledger: Ledger, draft: Invoice) -> None:
     """Refuse a draft when its periods are not billed any more as they were when it was made."""
-    heads = ledger.invoices_of(draft.customer)
-    issued = [head for head in heads if head.status is InvoiceStatus.ISSUED]
-    if draft.corrects is not None and draft.corrects[0] not in {head.number for head in issued}:
+    first = min((line.charge.period.start for line in draft.lines), default=draft.period.start)
+    # What a credit note refers to may be older than all that it has lines for.
+    after = None if draft.corrects is not None else min(first, draft.period.start)
+    issued = Issued(ledger.invoices_of(draft.customer, after=after))
+    numbers = {head.number for head in issued.heads}
+    if draft.corrects is not None and draft.corrects[0] not in numbers:
         message = f"The draft gives back of {draft.corrects[0]}, which was taken back meanwhile"
         raise ConflictError(message, hint="Draft the invoice again")
     now = billed_before(draft, issued)
@@ -118,27 +146,15 @@ def share_of(invoice: Invoice) -> tuple[int, int]:
     return charged, whole
 
 
-def _billed(issued: Iterable[InvoiceHead], period: BillingPeriod) -> list[_Billed]:
-    """Return what has billed a period: its invoice, and late usage on later ones."""
-    found = []
-    for head in issued:
-        if head.start >= period.start:
-            invoice = read_invoice(head.text)
-            lines = tuple(line for line in charged_lines(invoice) if _is_for(line, period))
-            if lines:
-                found.append(_Billed(invoice, lines))
-    return found
-
-
 def _is_for(line: InvoiceLine, period: BillingPeriod) -> bool:
     of = line.charge.period
     return line.charge.sku != BY_HAND and of.start < period.end and period.start < of.end
 
 
 def _rated_anew(
-    ledger: Ledger, gathered: Gathered, late: LateUsage, customer: Customer, book: PriceBook
+    ledger: Ledger, issued: Issued, late: LateUsage, customer: Customer, book: PriceBook
 ) -> LateLines:
-    original = read_invoice(late.corrects.text)
+    original = issued.invoice(late.corrects)
     if original.currency != book.currency:
         return _other_currency(original, book)
     versions = versions_used(ledger, original, share_of(original))
@@ -146,7 +162,7 @@ def _rated_anew(
     priced = priced_period(
         ledger, late.usage, versions=versions, period=period, customer=customer.id
     )
-    billed = _billed(gathered.issued, period)
+    billed = issued.billed(period)
     changes = line_changes([line for one in billed for line in one.lines], priced.lines)
     books = {book.hash: book for book in priced.books} | _books(ledger, billed)
     return LateLines(
@@ -158,11 +174,11 @@ def _rated_anew(
 
 
 def _deducted(
-    ledger: Ledger, issued: Sequence[InvoiceHead], *, book: PriceBook, period: BillingPeriod
+    ledger: Ledger, issued: Issued, *, book: PriceBook, period: BillingPeriod
 ) -> LateLines:
     """Deduct late usage of a draft's period that is billed on invoices which stand."""
     found = LateLines()
-    for one in _billed(issued, period):
+    for one in issued.billed(period):
         if one.invoice.currency != book.currency:
             made = _other_currency(one.invoice, book)
         elif any(not _within(line.charge.period, period) for line in one.lines):
@@ -185,7 +201,7 @@ def _within(inner: BillingPeriod, outer: BillingPeriod) -> bool:
     return outer.start <= inner.start and inner.end <= outer.end
 
 
-def _books(ledger: Ledger, billed: Iterable[_Billed]) -> dict[str, PriceBook]:
+def _books(ledger: Ledger, billed: Iterable[Billed]) -> dict[str, PriceBook]:
     """Return the books of the lines of invoices, by hash."""
     used = {
         book.hash: book

@@ -180,9 +180,11 @@ class BillingRecords(Protocol):
         ...
 
     def billable_records(
-        self, customer_id: str, *, after: Instant | None, until: Instant
+        self, customer_id: str, *, after: Instant | None, until: Instant, unbilled: bool = False
     ) -> Sequence[BillableRecord]:
         """Return records of a customer whose periods end in ``(after, until]``.
+
+        With ``unbilled``, only those that no invoice bills.
 
         Those of its users, but for what another customer was billed; and what it was billed, with
         the adjustments of it, whoever has the user now.
@@ -247,8 +249,10 @@ class Invoices(Protocol):
         """List invoices; their periods lie within ``since`` and ``until``."""
         ...
 
-    def invoices_of(self, customer: str) -> Sequence[InvoiceHead]:
+    def invoices_of(self, customer: str, *, after: Instant | None = None) -> Sequence[InvoiceHead]:
         """Return what billing runs have made for a customer: drafts too, nothing that is void.
+
+        With ``after``, only of periods that end later.
 
         Invoices, and credit notes where a period came to less than nothing; not what takes one of
         them back.

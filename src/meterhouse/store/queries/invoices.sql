@@ -46,7 +46,8 @@ SELECT
 FROM customer
 CROSS JOIN invoice ON invoice.customer_no = customer.no
 CROSS JOIN issuer ON issuer.no = invoice.issuer_no
-WHERE customer.id = ? AND invoice.corrects_no IS NULL AND invoice.status <> 'void'
+WHERE customer.id = :customer AND invoice.corrects_no IS NULL AND invoice.status <> 'void'
+    AND (:after IS NULL OR invoice.period_end > :after)
 ORDER BY invoice.period_start, invoice.no
 
 -- name: count_settled
