@@ -16,7 +16,7 @@ from meterhouse.core.charge import BillingPeriod, Charge, MeteredUsage, Rating, 
 from meterhouse.core.price_book import DiscountKind, Price, PriceBook
 from meterhouse.core.quantity import EXACT, ZERO
 from meterhouse.core.timezone import local_time, zone
-from meterhouse.rating.amounts import digits_of
+from meterhouse.rating.amounts import amounts_of, digits_of
 from meterhouse.rating.book_discounts import sum_of
 from meterhouse.rating.going_on import Course, amounts_within, by_days, due_by_days
 from meterhouse.rating.lines import Line, lines_of
@@ -100,6 +100,8 @@ class _Run:
         self._stretches, self._run = stretches, run
         self._weights, self._shares = weights_of(stretches), shares_of(stretches)
         self._weight = sum(self._weights[place][0] for place in run), self._weights[0][1]
+        #: One stretch that has all of the period is rated as the period is.
+        self._alone = len(run) == 1 and self._weights[run.start][0] == self._weight[1]
         self._whole: dict[_Key, list[UsageItem]] = {}
         for line in (line for some in lines for line in some):
             self._whole.setdefault(_key(line), []).extend(line.items)
@@ -149,8 +151,12 @@ class _Run:
             weight=self._weights[place],
             share=self._shares[place],
         )
-        held = self._held(line, place, sofar)
-        amounts = amounts_within(book, line, course, digits=digits_of(book), held=held)
+        digits = digits_of(book)
+        if self._alone:
+            amounts = amounts_of(book, line, digits=digits, share=self._shares[place])
+        else:
+            held = self._held(line, place, sofar)
+            amounts = amounts_within(book, line, course, digits=digits, held=held)
         return charge_of(book, line, amounts, period=self._stretches[place].period)
 
     def _held(self, line: Line, place: int, sofar: _Sofar) -> Held:
