@@ -136,7 +136,7 @@ def _aura_findings(directory: Path, given: Path | None) -> Iterator[Finding]:
     own = directory / COMMON_STORAGE_FOLDER
     place = storage_place(COMMON_STORAGE_VARIABLE)
     look_back = look_back_finding(variable_names(), _documents(directory))
-    used = place is not None or own.is_dir()
+    used = place is not None or _is_folder(own)
     if used or look_back.grade is not Grade.OK:
         yield look_back
     if not used:
@@ -144,6 +144,13 @@ def _aura_findings(directory: Path, given: Path | None) -> Iterator[Finding]:
     shown, at = place or str(own), time.time_ns() // 1000
     with _common_storage(directory, given) as storage:
         yield from storage_findings(storage, place=shown, at=at)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False  # It cannot be at all: the finding about the data directory says why.
 
 
 @contextmanager
@@ -166,5 +173,5 @@ def _documents(directory: Path) -> Mapping[str, str]:
     path = directory / _OPERATION_FILE
     try:
         return {str(path): path.read_text(encoding="utf-8", errors="replace")}
-    except OSError:
+    except (OSError, ValueError):
         return {}
