@@ -48,6 +48,10 @@ NOUNS = {
     "dataset": ("dataset", "Schemas of datasets, and the files of the catalogue."),
     "secret": ("secret", "Credentials that nodes of streams use, sealed."),
     "access": ("access", "Applications: programs that may use the API, and their scopes."),
+    "kernel-client": (
+        "kernel_client",
+        "Clients of Kernel: who may read and add files of datasets.",
+    ),
     "activity": ("activity", "What people and programs did here."),
     "serve": ("serving", "The HTTP API, until a signal comes."),
     "doctor": ("doctor", "What is well here and what is not, with remedies."),
