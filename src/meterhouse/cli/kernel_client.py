@@ -11,7 +11,7 @@ from meterhouse.cli.arguments import read_instant
 from meterhouse.cli.command import Call, command
 from meterhouse.cli.exits import FAILED, WrongUsage
 from meterhouse.cli.options import new_group
-from meterhouse.cli.output import Cell, Listing, columns, note
+from meterhouse.cli.output import Cell, Listing, columns, note, write_text
 from meterhouse.core.json_text import json_text
 
 if TYPE_CHECKING:
@@ -218,7 +218,9 @@ def delete(call: Call, reference: Reference) -> None:
 
 
 def _write(call: Call, made: Sequence[NewKernelClient]) -> None:
-    for one in made:
+    for number, one in enumerate(made):
+        if number and not call.as_json:
+            write_text()
         client = one.client
         pairs = {
             "Client id": client.client_id,
@@ -250,7 +252,8 @@ def _write_findings(call: Call, one: ClientFindings) -> None:
     if call.as_json:
         call.write(body)
         return
-    state = "is well" if not one.findings else f"has {len(one.findings)} findings"
+    count = len(one.findings)
+    state = "is well" if not count else f"has {count} finding{'s' if count > 1 else ''}"
     call.tell(body, f"{client.client_id} ({len(client.scopes)} scopes) {state}")
     for finding in one.findings:
         note(f"{finding.message}: {finding.hint}")
