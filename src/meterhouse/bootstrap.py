@@ -160,6 +160,8 @@ class Installation:
             folders=_folders(self.directory),
             http=http_client(own_urls=own_urls),
             credentials=self.credentials,
+            lend=lambda: nullcontext(self.ledger),
+            own_urls=own_urls,
             progress=progress,
             log=log,
             checkpoint=checkpoint,
@@ -330,6 +332,8 @@ def _means(
     folders: AllowedFolders,
     http: HttpClient,
     credentials: Callable[[str], Credentials],
+    lend: Lend,
+    own_urls: Sequence[str] = (),
     progress: Callable[[Progress], None] = _unseen,
     log: Callable[[str, str, str], None] = _unseen,
     checkpoint: Callable[[], None] = _unseen,
@@ -342,7 +346,10 @@ def _means(
         TableFolder,
         UsageFiles,
     )
+    from meterhouse.connectors.dataset_reading import catalogues
+    from meterhouse.connectors.kernel import KernelMeans
     from meterhouse.connectors.remote import RemotePlaces
+    from meterhouse.connectors.scratch import Scratch
     from meterhouse.sandbox import Sandbox
     from meterhouse.streams.world import Services
 
@@ -363,6 +370,12 @@ def _means(
         checkpoint=checkpoint,
         tables=TableFolder(directory, home=home),
         check_path=folders.check_pattern,
+        datasets=catalogues(
+            lend,
+            storage=lambda: dataset_storage_of(directory, credentials=credentials),
+            guard=guard(own_urls=own_urls),
+            clients=KernelMeans(new_id, time.sleep, Scratch(directory)),
+        ),
     )
     delivery = FileDelivery(directory, home=home, folders=folders, places=places)
     means = Means(services, delivery, _lease(), living_processes, _now, Path.cwd())
@@ -378,11 +391,23 @@ def script_checker() -> ScriptChecker:
 
 
 def served_means(
-    directory: Path, *, http: HttpClient, credentials: Callable[[str], Credentials]
+    directory: Path,
+    *,
+    http: HttpClient,
+    credentials: Callable[[str], Credentials],
+    lend: Lend,
+    own_urls: Sequence[str] = (),
 ) -> Callable[..., Means]:
     """Return what makes the means of runs in a server, where documents come from others."""
     folders = _folders(directory, served=True)
-    return partial(_means, directory, folders=folders, http=http, credentials=credentials)
+    return partial(
+        *(_means, directory),
+        folders=folders,
+        http=http,
+        credentials=credentials,
+        lend=lend,
+        own_urls=own_urls,
+    )
 
 
 def tables_of(directory: Path) -> TableFiles:

@@ -37,7 +37,7 @@ from meterhouse.config import data_directory, mail_server
 from meterhouse.processes import is_dead
 
 if TYPE_CHECKING:
-    from meterhouse.api import Access, Authority, Context, Limits
+    from meterhouse.api import Access, Authority, Context, KernelAccess, Limits
     from meterhouse.app.access_ports import ClientSecretHasher, Sealer
     from meterhouse.app.applications import NewClient
     from meterhouse.app.ports import Ledger
@@ -91,7 +91,10 @@ def open_context(
         with pool.ledger() as ledger:
             sealer = sealer_of(directory, ledger)
         client_secrets = client_secrets_of(pool.ledger, sealer)
-        means = served_means(directory, http=http, credentials=credentials)
+        archive = archive_of(directory, credentials=credentials)
+        means = served_means(
+            directory, http=http, credentials=credentials, lend=pool.ledger, own_urls=urls
+        )
         world = means()
         if authority is None:
             ours = (pool.ledger, sealer, client_secrets)
@@ -118,14 +121,13 @@ def open_context(
             forwarding=forward_means(
                 directory, credentials=credentials, own_urls=urls, served=True
             ),
-            file_means=lambda actor: file_means(
-                archive_of(directory, credentials=credentials), actor=actor
-            ),
+            file_means=lambda actor: file_means(archive, actor=actor),
             invoice_formats=checked_formats(),
             software=software(),
             mails=mail_server() is not None,
-            archive=archive_of(directory, credentials=credentials),
+            archive=archive,
             links=links_of(pool.ledger, sealer),
+            kernel=_kernel_access(pool.ledger, client_secrets, clock=world.clock),
             datasets=dataset_storage_of(directory, credentials=credentials),
             containers=containers(),
         )
@@ -148,6 +150,16 @@ def _access_of(
     tokens = authority_of(lend, sealer, public_urls=urls)
     tokens.renew_keys(at=clock())
     return Access(lend, tokens, client_secrets, clock=clock, new_id=new_id)
+
+
+def _kernel_access(
+    lend: Lend, client_secrets: ClientSecretHasher, *, clock: Callable[[], Instant]
+) -> KernelAccess:
+    """Return who lets clients of Kernel in."""
+    from meterhouse.api import KernelAccess
+    from meterhouse.security import OpaqueTokens
+
+    return KernelAccess(lend, OpaqueTokens(secrets.token_bytes), client_secrets, clock=clock)
 
 
 def _cursor_key(directory: Path) -> bytes:

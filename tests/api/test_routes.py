@@ -7,9 +7,11 @@ import pytest
 from fastapi.routing import APIRoute
 
 from meterhouse.api import create_app
+from meterhouse.api.authority import KERNEL_SCOPES
 from meterhouse.api.guarding import GuardedRoute
 from meterhouse.api.operation import Operation, Resource
 from meterhouse.api.resources import RESOURCES
+from meterhouse.datasets.scope import Action
 from tests.api.reference import PAGE, page
 from tests.api.world import SCOPES, House
 
@@ -23,6 +25,8 @@ OPEN = {
     "/readyz",
     # The token in its address is what lets in.
     "/v1/downloads/{token}",
+    # Here clients of Kernel ask for theirs.
+    "/kernel/token",
 }
 OPERATIONS = [operation for resource in RESOURCES for operation in resource.operations]
 GUARDED = [operation for operation in OPERATIONS if operation.guard.scope is not None]
@@ -39,7 +43,17 @@ def test_only_these_are_open_to_all():
 
 
 def test_every_scope_of_a_guard_is_one_that_there_is():
-    assert {operation.guard.scope for operation in GUARDED} <= SCOPES
+    ours = [operation.guard for operation in GUARDED if operation.guard.kernel is None]
+    assert {guard.scope for guard in ours} <= SCOPES
+
+
+def test_what_is_below_kernel_is_guarded_by_kernel_and_nothing_else_is():
+    for operation in GUARDED:
+        kernel = operation.guard.kernel
+        assert (kernel is not None) == operation.path.startswith("/kernel/")
+        if kernel is not None:
+            assert operation.guard.scope == KERNEL_SCOPES[kernel]
+            assert (operation.method == "GET") == (kernel is not Action.WRITE)
 
 
 def test_a_route_without_a_guard_answers_nobody(house: House):
@@ -60,7 +74,15 @@ def test_a_route_without_a_guard_answers_nobody(house: House):
 
 def _filled(path: str) -> str:
     return path.format(
-        id="1", meter_key="k", version="1", type="t", format="f", line="1", token="t", name="n"
+        id="1",
+        meter_key="k",
+        version="1",
+        type="t",
+        format="f",
+        line="1",
+        token="t",
+        name="n",
+        major="6",
     )
 
 
@@ -85,7 +107,10 @@ def test_every_guarded_operation_refuses_who_has_no_token(nobody: httpx.Client):
 
 
 def test_every_guarded_operation_refuses_who_lacks_its_scope(house: House, nobody: httpx.Client):
+    """Those of Kernel, whose clients are others: test_kernel_authorization.py."""
     for operation in GUARDED:
+        if operation.guard.kernel is not None:
+            continue
         headers = house.token("other", *(SCOPES - {operation.guard.scope}))
         answer = _ask(nobody, operation, headers)
         assert answer.status_code == 403, operation.path
@@ -97,8 +122,10 @@ def test_every_operation_names_its_scope_in_the_description(house: House):
     paths = house.http.get("/openapi.json").json()["paths"]
     for operation in OPERATIONS:
         described = paths[operation.path][operation.method.lower()]
-        scope = operation.guard.scope
-        assert described["security"] == ([] if scope is None else [{"oauth2": [scope]}])
+        guard = operation.guard
+        scheme = "oauth2" if guard.kernel is None else "kernel"
+        security = [] if guard.scope is None else [{scheme: guard.scope.split()}]
+        assert described["security"] == security
         assert {"400", "422", "500", "503"} <= set(described["responses"])
 
 
@@ -133,7 +160,7 @@ def test_a_resource_is_one_declaration(house: House):
 
 
 #: Those that want something: credentials, or the token of a link (see test_invoice_files.py).
-ASKING = {"/authentication/v1/oauth/token", "/v1/downloads/{token}"}
+ASKING = {"/authentication/v1/oauth/token", "/v1/downloads/{token}", "/kernel/token"}
 
 
 @pytest.mark.parametrize("path", sorted(OPEN - ASKING))

@@ -11,6 +11,7 @@ from meterhouse.api.authority import (
 )
 from meterhouse.api.context import Context, Limits
 from meterhouse.api.deliverer import Deliverer
+from meterhouse.api.kernel_access import KernelAccess
 from meterhouse.api.run_threads import RunThreads
 from meterhouse.api.scheduler import Scheduler
 from meterhouse.api.serving import Address, Server, serve
@@ -23,6 +24,7 @@ __all__ = [
     "Deliverer",
     "Forbidden",
     "Limits",
+    "KernelAccess",
     "Principal",
     "RunThreads",
     "Scheduler",

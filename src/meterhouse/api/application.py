@@ -14,7 +14,7 @@ from starlette.routing import Match
 from meterhouse.api.authority import TokenRefused, Unauthenticated
 from meterhouse.api.context import Context
 from meterhouse.api.description import describe
-from meterhouse.api.envelope import Envelope
+from meterhouse.api.envelope import Envelope, is_kernel
 from meterhouse.api.guarding import GuardedRoute
 from meterhouse.api.limits import RateLimit
 from meterhouse.api.metrics import Meters
@@ -22,10 +22,13 @@ from meterhouse.api.operation import Resource
 from meterhouse.api.problems import ApiError, problem_answer, status_of
 from meterhouse.api.resources import RESOURCES
 from meterhouse.app.applications import ScopesNotOwned
+from meterhouse.app.datasets.access import KernelScopeMissing, OtherBusiness
 from meterhouse.core.json_text import json_text
 from meterhouse.core.problem import DefinitionError, MeterhouseError, NotFoundError, Problem
 
 _TITLE = "Meterhouse API"
+#: The realm of what is below ``/kernel``.
+KERNEL = "kernel"
 
 
 def create_app(context: Context, *, resources: Sequence[Resource] = RESOURCES) -> FastAPI:
@@ -73,23 +76,34 @@ async def _refused(request: Request, error: Exception) -> Response:
 def _challenge(request: Request, error: MeterhouseError) -> dict[str, str]:
     """Return the ``WWW-Authenticate`` of RFC 6750 and RFC 9728."""
     status = status_of(error)
+    realm = _realm(request)
     if isinstance(error, TokenRefused) and status == 401:
-        return {"WWW-Authenticate": 'Basic realm="meterhouse"'}
+        return {"WWW-Authenticate": f'Basic realm="{realm}"'}
     if status not in (401, 403):
         return {}
     public_url = request.app.state.context.public_url
-    parts = ['Bearer realm="meterhouse"']
+    parts = [f'Bearer realm="{realm}"']
     if status == 403:
         # Who gives away more than it has, has the scope of the operation.
-        scope = None if error.code == ScopesNotOwned.code else _scope_of(request)
+        scope = _scope_of(request, error)
         parts += ['error="insufficient_scope"', *([f'scope="{scope}"'] if scope else [])]
     elif isinstance(error, Unauthenticated) and "authorization" in request.headers:
         parts.append('error="invalid_token"')
+    if realm == KERNEL:
+        return {"WWW-Authenticate": ", ".join(parts)}
     parts.append(f'resource_metadata="{public_url}/.well-known/oauth-protected-resource"')
     return {"WWW-Authenticate": ", ".join(parts)}
 
 
-def _scope_of(request: Request) -> str | None:
+def _realm(request: Request) -> str:
+    return KERNEL if is_kernel(request.scope["path"]) else "meterhouse"
+
+
+def _scope_of(request: Request, error: MeterhouseError) -> str | None:
+    if isinstance(error, KernelScopeMissing):
+        return " ".join(error.missing)
+    if error.code in (ScopesNotOwned.code, OtherBusiness.code):
+        return None
     route = request.scope.get("route")
     guard = route.guard if isinstance(route, GuardedRoute) else None
     return None if guard is None else guard.scope

@@ -1,7 +1,7 @@
 """The parameters of a request's address: those that the operation has, in UTF-8.
 
-A misspelt filter would leave everything in, so under ``/v1`` an unknown parameter is refused. The
-original's paths let it pass, as they always did.
+A misspelt filter would leave everything in, so an unknown parameter is refused under
+``/v1`` and ``/kernel``. The original's paths let it pass, as they always did.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fastapi.routing import APIRoute
 from meterhouse.api.problems import ApiError
 from meterhouse.core.reading import shown
 
-_OURS = "/v1/"
+_OURS = ("/v1/", "/kernel/")
 
 
 async def check_parameters(request: Request) -> None:

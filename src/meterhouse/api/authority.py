@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from meterhouse.core.problem import MeterhouseError
+from meterhouse.datasets.scope import Action
 
 _BEARER = "bearer"
 
@@ -73,12 +74,23 @@ class Authority(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What a route asks of whoever calls it: a scope; ``None`` where it is open to all."""
+    """What a route asks of whoever calls it: a scope; ``None`` where it is open to all.
+
+    A route of Kernel says with ``kernel`` what is done: its scopes depend on the dataset, and its
+    clients and tokens are not those of the product's own API.
+    """
 
     scope: str | None
+    kernel: Action | None = None
 
 
 OPEN = Guard(None)
+#: What routes of Kernel ask for; ``{name}`` is the dataset of the address.
+KERNEL_SCOPES = {
+    Action.ADMIN: "admin:datasets:read",
+    Action.READ: "data:read data:{name}:read",
+    Action.WRITE: "data:write data:{name}:write",
+}
 
 
 def admit(guard: Guard, authorization: str | None, authority: Callable[[], Authority]) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from meterhouse.api.authority import Authority
+from meterhouse.api.kernel_access import KernelAccess
 from meterhouse.api.run_threads import RunThreads
 from meterhouse.app.access_ports import Acting, ClientSecretHasher, Sealer
 from meterhouse.app.billing.archive_ports import ArchiveStore, LinkSigner
@@ -69,6 +70,8 @@ class Context:
     forwarding: ForwardMeans
     archive: ArchiveStore
     links: LinkSigner
+    #: who lets clients of Kernel in
+    kernel: KernelAccess
     #: where files of the catalogue are, and what reads them
     datasets: DatasetStorage
     containers: Containers

@@ -9,12 +9,14 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from meterhouse.api.answer import JSON
-from meterhouse.api.operation import SECURITY, Resource
+from meterhouse.api.authority import KERNEL_SCOPES
+from meterhouse.api.operation import KERNEL_SECURITY, SECURITY, Resource
 from meterhouse.api.problems import MEDIA_TYPE
 from meterhouse.api.schemas import SHARED
 from meterhouse.core.scope import SCOPES
 
 TOKEN_PATH = "/authentication/v1/oauth/token"  # noqa: S105 (a path)
+KERNEL_TOKEN_PATH = "/kernel/token"  # noqa: S105 (a path)
 #: What the framework would describe its own errors by.
 _UNUSED = ("HTTPValidationError", "ValidationError")
 _ABOUT = """Usage metering: meter types, meters, streams, runs and what they leave behind.
@@ -40,16 +42,23 @@ def describe(app: FastAPI, resources: Sequence[Resource]) -> dict[str, Any]:
     for resource in resources:
         schemas |= resource.schemas
     components["schemas"] = dict(sorted(schemas.items()))
-    components["securitySchemes"] = {SECURITY: _security(SCOPES)}
+    components["securitySchemes"] = {
+        SECURITY: _security(SCOPES, TOKEN_PATH),
+        KERNEL_SECURITY: _security(_kernel_scopes(), KERNEL_TOKEN_PATH),
+    }
     for path in document["paths"].values():
         for operation in path.values():
             _tidy(operation)
     return document
 
 
-def _security(scopes: Sequence[str]) -> Mapping[str, Any]:
+def _kernel_scopes() -> list[str]:
+    return [scope for scopes in KERNEL_SCOPES.values() for scope in scopes.split()]
+
+
+def _security(scopes: Sequence[str], token_path: str) -> Mapping[str, Any]:
     described = {scope: scope.replace(":", " ").replace("_", " ") for scope in scopes}
-    flow = {"tokenUrl": TOKEN_PATH, "scopes": described}
+    flow = {"tokenUrl": token_path, "scopes": described}
     return {"type": "oauth2", "flows": {"clientCredentials": flow}}
 
 

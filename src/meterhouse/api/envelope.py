@@ -24,6 +24,8 @@ from meterhouse.core.problem import MeterhouseError
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _HEADERS = ((b"x-content-type-options", b"nosniff"),)
 _NO_STORE = (b"cache-control", b"no-store")
+_ID, _CORRELATOR = b"x-request-id", b"x-correlator"
+_KERNEL = "/kernel/"
 
 
 class Envelope:
@@ -39,7 +41,8 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _given_id(scope) or self._context.new_id()
+        correlator = _given_id(scope, _CORRELATOR) if is_kernel(scope["path"]) else None
+        request_id = _given_id(scope, _ID) or correlator or self._context.new_id()
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.monotonic()
         status = 0
@@ -49,6 +52,9 @@ class Envelope:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _complete(message, request_id)
+                if is_kernel(scope["path"]):
+                    said = (correlator or request_id).encode()
+                    message["headers"] = [*message["headers"], (_CORRELATOR, said)]
             await send(message)
 
         try:
@@ -94,9 +100,14 @@ class Envelope:
         self._context.log(json_text(line))
 
 
-def _given_id(scope: Scope) -> str | None:
+def is_kernel(path: str) -> bool:
+    """Whether a path is one of Kernel, where each answer has the correlator of its request."""
+    return path.startswith(_KERNEL)
+
+
+def _given_id(scope: Scope, header: bytes) -> str | None:
     """Return the client's own id of its request, where it has a sound form."""
-    found = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    found = next((value for name, value in scope["headers"] if name == header), b"")
     return found.decode("ascii") if _REQUEST_ID.fullmatch(found) else None
 
 

@@ -4,6 +4,7 @@ Both are dependencies of the route, in this order: nobody sends us ten megabytes
 shown a token that counts. A route without a guard answers nobody.
 """
 
+import re
 from collections.abc import Callable, Coroutine
 from functools import cached_property
 from typing import Any
@@ -13,9 +14,11 @@ from fastapi.params import Depends as Dependency
 from fastapi.routing import APIRoute
 
 from meterhouse.api.asking import check_parameters, parameters_of
-from meterhouse.api.authority import Forbidden, Guard, admit
+from meterhouse.api.authority import Forbidden, Guard, Principal, admit, bearer_token
 from meterhouse.api.call import check_media_type, read_body
 from meterhouse.api.problems import ApiError
+
+_MAJOR = re.compile(r"[0-9]{1,6}", re.ASCII)
 
 
 class Guarding:
@@ -26,13 +29,34 @@ class Guarding:
 
     def __call__(self, request: Request) -> None:
         """Refuse the request, or note whose it is."""
-        context = request.app.state.context
-        header = request.headers.get("authorization")
-        principal = admit(self.guard, header, lambda: context.authority)
+        principal = self._admit(request)
         request.state.principal = principal
         # The middleware, which logs, has the scope but not this object.
         request.scope["client"] = request.scope.get("client")
         request.scope["meterhouse_client"] = principal.client_id if principal else None
+
+    def _admit(self, request: Request) -> Principal | None:
+        context = request.app.state.context
+        header = request.headers.get("authorization")
+        return admit(self.guard, header, lambda: context.authority)
+
+
+class KernelGuarding(Guarding):
+    """Lets in clients of Kernel whose scopes are for the dataset of the address."""
+
+    def _admit(self, request: Request) -> Principal | None:
+        assert self.guard.kernel is not None
+        token = bearer_token(request.headers.get("authorization"))
+        principal = request.app.state.context.kernel.authorize(token)
+        given = request.path_params
+        major = given.get("major", "")
+        principal.demand(
+            self.guard.kernel,
+            dataset=given.get("name"),
+            # What is no number is refused later; until then no versioned scope grants it.
+            major=int(major) if _MAJOR.fullmatch(major) else None,
+        )
+        return principal
 
 
 class Open(Guarding):
@@ -67,14 +91,17 @@ class Reading:
 
 def dependencies_of(guard: Guard, reading: tuple[tuple[str, ...], bool] | None) -> list[Dependency]:
     """Return what stands before an operation."""
-    found = [
-        Depends(Open(guard) if guard.scope is None else Guarding(guard)),
-        Depends(check_parameters),
-    ]
+    found = [Depends(_guarding(guard)), Depends(check_parameters)]
     if reading is not None:
         types, required = reading
         found.append(Depends(Reading(types, required=required, guard=guard)))
     return found
+
+
+def _guarding(guard: Guard) -> Guarding:
+    if guard.scope is None:
+        return Open(guard)
+    return Guarding(guard) if guard.kernel is None else KernelGuarding(guard)
 
 
 class GuardedRoute(APIRoute):

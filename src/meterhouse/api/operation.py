@@ -15,14 +15,15 @@ from typing import Any, TypeVar
 from fastapi import FastAPI
 
 from meterhouse.api.answer import JSON
-from meterhouse.api.authority import Guard
+from meterhouse.api.authority import KERNEL_SCOPES, Guard
 from meterhouse.api.call import JSON_TYPES, PATCH_TYPES
 from meterhouse.api.guarding import dependencies_of
 from meterhouse.api.problems import MEDIA_TYPE
 from meterhouse.api.schemas import NAME, TEXT, Schema, ref
+from meterhouse.datasets.scope import Action
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-SECURITY = "oauth2"
+SECURITY, KERNEL_SECURITY = "oauth2", "kernel"
 #: Every operation may be answered so.
 _ALWAYS = (400, 422, 500, 503)
 _WITH_GUARD = (401, 403)
@@ -105,7 +106,7 @@ class Operation:
 
     def _description(self) -> dict[str, Any]:
         described: dict[str, Any] = {"responses": self._responses()}
-        described["security"] = [] if self.guard.scope is None else [{SECURITY: [self.guard.scope]}]
+        described["security"] = self._security()
         if self.headers:
             described["parameters"] = [dict(header) for header in self.headers]
         if self.body is not None:
@@ -117,6 +118,12 @@ class Operation:
             types = dict.fromkeys(self.body.types, content)
             described["requestBody"] = {"required": self.body.required, "content": types}
         return described
+
+    def _security(self) -> list[dict[str, list[str]]]:
+        if self.guard.scope is None:
+            return []
+        scheme = SECURITY if self.guard.kernel is None else KERNEL_SECURITY
+        return [{scheme: self.guard.scope.split()}]
 
     def _responses(self) -> dict[str, Any]:
         responses = {str(status): _good(given) for status, given in self.answers.items()}
@@ -188,6 +195,11 @@ class Resource:
 def needs(scope: str) -> Guard:
     """Return the guard of an operation that needs a scope."""
     return Guard(scope)
+
+
+def of_kernel(action: Action) -> Guard:
+    """Return the guard of an operation of Kernel."""
+    return Guard(KERNEL_SCOPES[action], kernel=action)
 
 
 def merge_patch(schema: Schema) -> Body:

@@ -56,6 +56,8 @@ _BY_CODE = {
     "rate_limited": 429,
     "request_malformed": 400,
     "revision_stale": 412,
+    "ob_refused": 403,
+    "scope_missing": 403,
     "scopes_not_owned": 403,
     "store_failed": 503,
     "too_many_records": 422,

@@ -132,6 +132,7 @@ class Scheduler:
                     ledger, action=logged_action(ledger, at=now, actor=SERVER)
                 ),
                 "keyedRequests": purge_requests(ledger, at=now),
+                "kernelTokens": ledger.purge_kernel_tokens(at=now),
             }
         if any(gone.values()):
             self._tell("info", "what is kept for a while only was purged", **gone)

@@ -25,6 +25,7 @@ from meterhouse.app.billing.archive_ports import InvoiceHistory
 from meterhouse.app.billing.ports import Billing
 from meterhouse.app.billing.price_book_ports import PriceBooks
 from meterhouse.app.correction_ports import Corrections
+from meterhouse.app.datasets.client_ports import KernelClients
 from meterhouse.app.datasets.ports import Datasets
 from meterhouse.app.diagnosis import Health
 from meterhouse.app.forward_ports import Forwards
@@ -514,6 +515,7 @@ class Ledger(
     Health,
     PriceBooks,
     Datasets,
+    KernelClients,
     Protocol,
 ):
     """The whole ledger."""

@@ -49,6 +49,10 @@ NOUNS = {
     "aura": ("aura", "Logs of Aura's components, uploaded and imported as datasets."),
     "secret": ("secret", "Credentials that nodes of streams use, sealed."),
     "access": ("access", "Applications: programs that may use the API, and their scopes."),
+    "kernel-client": (
+        "kernel_client",
+        "Clients of Kernel: who may read and add files of datasets.",
+    ),
     "activity": ("activity", "What people and programs did here."),
     "serve": ("serving", "The HTTP API, until a signal comes."),
     "doctor": ("doctor", "What is well here and what is not, with remedies."),

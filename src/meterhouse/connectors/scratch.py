@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
@@ -28,6 +29,20 @@ class TooLong(Exception):
     """More came than was announced."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A temporary file that is there for a while."""
+
+    handle: int
+    path: Path
+
+    def fill(self, content: Iterable[bytes], *, size_max: int) -> None:
+        """Write some content, instead of what is there. Raises ``TooLong``, ``OutputError``."""
+        os.ftruncate(self.handle, 0)
+        os.lseek(self.handle, 0, os.SEEK_SET)
+        _write(self.handle, content, self.path, size_max)
+
+
 class Scratch:
     """The temporary files of a data directory; without one, they lie where the system has them."""
 
@@ -41,6 +56,14 @@ class Scratch:
         ``size`` is what is known to come. Raises ``TooLong`` beyond ``size_max`` bytes, and
         ``OutputError`` where the disk has no room.
         """
+        with self.place(size=size) as place:
+            place.fill(content, size_max=size_max)
+            with FileIO(place.path, "r") as reading:
+                yield reading
+
+    @contextmanager
+    def place(self, *, size: int = 0) -> Iterator[Place]:
+        """Make room for a file of so many bytes, to be filled by who knows when it comes."""
         folder = self._folder or Path(tempfile.gettempdir())
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -53,9 +76,7 @@ class Scratch:
         handle, name = _locked_file(folder)
         path = Path(name)
         try:
-            _write(handle, content, path, size_max)
-            with FileIO(path, "r") as reading:
-                yield reading
+            yield Place(handle, path)
         finally:
             path.unlink(missing_ok=True)
             os.close(handle)

@@ -3,6 +3,7 @@
 from meterhouse.security.client_secrets import ClientSecrets, Pepper
 from meterhouse.security.envelope import Envelope, SealError
 from meterhouse.security.link_tokens import LinkKey, LinkTokens
+from meterhouse.security.opaque_tokens import OpaqueTokens
 from meterhouse.security.tokens import Authority
 from meterhouse.security.wallet_key import FILE_NAME as WALLET_FILE
 from meterhouse.security.wallet_key import KeyFile, WalletKeyError, WalletKeys, given_keys, key_file
@@ -14,6 +15,7 @@ __all__ = [
     "KeyFile",
     "LinkKey",
     "LinkTokens",
+    "OpaqueTokens",
     "Pepper",
     "SealError",
     "WALLET_FILE",

@@ -8,6 +8,7 @@ from meterhouse.app.billing.ports import BillableRecord, RunInput
 from meterhouse.core.instant import Instant, instant_text, parse_instant
 from meterhouse.store.connection import Database, Row, path_from_value
 from meterhouse.store.sql_text import queries
+from meterhouse.streams.record import ConsumedFile
 
 _SQL = queries("billing_records")
 #: So many records are taken up in one transaction.
@@ -67,16 +68,19 @@ class BillingRecordTable:
             rows = self._database.rows(_SQL["fed"], {"record_id": record_id, "start": start})
         return [id for (id,) in rows]
 
+    def files_of_run(self, run_id: str) -> list[ConsumedFile]:
+        """Return the files that a run has read: their hashes (datasets) and numbers of records."""
+        with self._database.read():
+            rows = self._database.rows(_SQL["files_of_run"], (run_id,))
+        return [ConsumedFile(node, path_from_value(path), *rest) for node, path, *rest in rows]
+
     def inputs_of_run(self, run_id: str) -> list[RunInput]:
         """Return what a run has read, as far as the ledger still knows it."""
         with self._database.read():
-            files = self._database.rows(_SQL["files_of_run"], (run_id,))
+            files = self.files_of_run(run_id)
             positions = self._database.rows(_SQL["positions_of_run"], (run_id,))
         return [
-            *(
-                RunInput(node, path_from_value(path), f"{size} bytes")
-                for node, path, size, _ in files
-            ),
+            *(RunInput(file.node_id, file.path, f"{file.size} bytes") for file in files),
             *(RunInput(node, part, value) for node, part, value in positions),
         ]
 

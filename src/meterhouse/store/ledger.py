@@ -29,6 +29,7 @@ from meterhouse.store.invoice_history import InvoiceHistoryTable
 from meterhouse.store.invoices import InvoiceTable
 from meterhouse.store.invoices_issued import IssuedInvoiceTable
 from meterhouse.store.issuers import IssuerTable
+from meterhouse.store.kernel_clients import KernelClientTable
 from meterhouse.store.lookup_tables import LookupTableTable
 from meterhouse.store.meter_types import MeterTypeTable
 from meterhouse.store.meters import MeterTable
@@ -89,6 +90,7 @@ class SqliteLedger(
     InvoiceHistoryTable,
     HealthTable,
     PriceBookTable,
+    KernelClientTable,
     DatasetTable,
 ):
     """The whole ledger: each part adds its methods, all share one connection."""

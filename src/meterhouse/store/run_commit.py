@@ -61,7 +61,7 @@ def commit(database: Database, run: Run, result: RunResult, *, run_no: int, stre
     _write_suspense(database, run, result.suspended, numbers=(stream_no, run_no, 0))
     database.execute_many(_SQL["delete_suspense"], zip(result.requeued, strict=True))
     consumed = [
-        (stream_no, f.node_id, path_value(f.path), f.size, f.modified_ns, f.etag, run_no)
+        (stream_no, f.node_id, path_value(f.path), f.size, f.modified_ns, f.etag, run_no, f.records)
         for f in result.consumed
     ]
     database.execute_many(_SQL["insert_consumed"], consumed)

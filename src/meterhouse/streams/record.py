@@ -171,13 +171,18 @@ class Emitted:
 
 @dataclass(frozen=True, slots=True)
 class ConsumedFile:
-    """A file that a reader node has read to its end. ``etag``: of a file of object storage."""
+    """A file that a reader node has read to its end.
+
+    ``etag`` is the mark of a content: of a file of object storage, of a dataset (its SHA-256).
+    ``records`` is how many it had; what earlier versions have read does not say.
+    """
 
     node_id: str
     path: str
     size: int
     modified_ns: int
     etag: str | None = None
+    records: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

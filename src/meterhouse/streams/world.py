@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from meterhouse.core.instant import Instant
 from meterhouse.core.problem import Problem
 from meterhouse.core.secret import Credentials
+from meterhouse.streams.dataset_ports import DatasetCatalogues
 from meterhouse.streams.ports import (
     Collectors,
     FileReader,
@@ -92,7 +93,7 @@ class Services:
     pass between two tries, and ``stopwatch`` tells whole seconds that have passed. ``checkpoint``
     is called before each chunk; what it raises ends the run. ``tables`` are for streams that look
     things up. ``check_path`` raises ``FileRefused`` where streams may not use what a path or a
-    glob of the file system names.
+    glob of the file system names. ``datasets`` opens catalogues.
     """
 
     files: FileReader
@@ -108,6 +109,7 @@ class Services:
     checkpoint: Callable[[], None] = _go_on
     tables: TableContents | None = None
     check_path: Callable[[str], None] = _refuse_none
+    datasets: DatasetCatalogues | None = None
 
     def path_obstacle(self, path: str, *, place: str = "path") -> Problem | None:
         """Say why a node may not use a path of its parameters; ``None`` where it may."""

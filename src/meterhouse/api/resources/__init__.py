@@ -18,6 +18,8 @@ from meterhouse.api.resources import (
     invoice_files,
     invoices,
     issuers,
+    kernel,
+    kernel_tokens,
     lookup_tables,
     meter_types,
     meters,
@@ -70,6 +72,8 @@ RESOURCES = (
     secrets.resource,
     applications.resource,
     activities.resource,
+    kernel_tokens.resource,
+    kernel.resource,
     discovery.resource,
     health.resource,
 )

@@ -56,7 +56,7 @@ resource = Resource("Tokens", about="How clients get in", schemas=SCHEMAS)
 )
 def issue_token(call: ThisCall) -> Response:
     """Get a bearer token for client credentials."""
-    form = _form(call) | _basic(call.request)
+    form = _form(call) | basic_credentials(call.request)
     call.request.app.state.token_limit.take(_who(call, form))
     _check(form)
     return answer(dict(call.context.authority.issue(form)))
@@ -83,7 +83,7 @@ def _form(call: Call) -> dict[str, str]:
     return given
 
 
-def _basic(request: Request) -> dict[str, str]:
+def basic_credentials(request: Request) -> dict[str, str]:
     """Return the credentials of a Basic header (RFC 6749, 2.3.1)."""
     kind, _, encoded = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "basic":

@@ -17,6 +17,7 @@ from meterhouse.core.instant import Instant
 from meterhouse.core.invoice import Invoice, InvoiceKind, InvoiceStatus
 from meterhouse.core.party import Customer, Issuer
 from meterhouse.core.party_reading import Numbered
+from meterhouse.streams.record import ConsumedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,10 @@ class BillingRecords(Protocol):
 
         The run that let it out is the last of them; 1,000 at most.
         """
+        ...
+
+    def files_of_run(self, run_id: str) -> Sequence[ConsumedFile]:
+        """Return the files that a run has read: their hashes (datasets) and numbers of records."""
         ...
 
     def inputs_of_run(self, run_id: str) -> Sequence[RunInput]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -13,6 +13,8 @@ from meterhouse.streams.ports import HttpAnswer, HttpTooLarge, HttpUnreachable
 if TYPE_CHECKING:
     import httpx
 
+#: Takes the body of an answer.
+Keep = Callable[[Iterator[bytes]], None]
 ANSWER_BYTES_MAX = 10 * 2**20
 _PIECE_BYTES = 64 * 2**10
 #: gzip and zlib, told apart by their own first bytes.
@@ -26,6 +28,13 @@ def read_answer(
     headers = _headers(response)
     body = b"".join(_capped(_decoded(response, headers), bytes_max))
     return HttpAnswer(response.status_code, headers, body, retry_after(headers), secrets)
+
+
+def keep_answer(response: httpx.Response, keep: Keep) -> HttpAnswer:
+    """Hand on the body of an answer as it arrives; what is returned has none."""
+    headers = _headers(response)
+    keep(_decoded(response, headers))
+    return HttpAnswer(response.status_code, headers, b"", None)
 
 
 def retry_after(headers: Mapping[str, str]) -> int | None:

@@ -16,9 +16,14 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from meterhouse.connectors.http.answer import ANSWER_BYTES_MAX, read_answer
+from meterhouse.connectors.http.answer import (
+    ANSWER_BYTES_MAX,
+    Keep,
+    keep_answer,
+    read_answer,
+)
 from meterhouse.connectors.http.guard import TLS_HINT, Guard, Target
-from meterhouse.connectors.http.tokens import Token, Tokens
+from meterhouse.connectors.http.tokens import Post, Token, Tokens
 from meterhouse.streams.http_address import shown_url
 from meterhouse.streams.ports import (
     BasicAuth,
@@ -41,7 +46,9 @@ REDIRECTS_MAX = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SEE_OTHER = 303
 _KEEP_METHOD = frozenset({307, 308})
-_UNAUTHORIZED = 401
+_OK, _UNAUTHORIZED = 200, 401
+#: What follows a call through several servers.
+_CORRELATOR = "x-correlator"
 #: What goes along to another port or scheme of the same host.
 _HARMLESS = frozenset({"accept", "accept-language", "content-type", "user-agent"})
 _OWN = {
@@ -80,11 +87,22 @@ class HttpClient:
 
     def send(self, request: HttpRequest) -> HttpAnswer:
         """Send one request, from any thread. Every status is an answer; else ``HttpFailed``."""
+        return self._exchanged(request, None)
+
+    def download(self, request: HttpRequest, keep: Keep) -> HttpAnswer:
+        """Send one request, and give ``keep`` the body of a good answer (200) as it arrives.
+
+        That answer has no body any more. ``keep`` may be called again where a request is repeated.
+        """
+        return self._exchanged(request, keep)
+
+    def _exchanged(self, request: HttpRequest, keep: Keep | None) -> HttpAnswer:
         with (
             self._connections.borrowed() as transport,
             transport.deadline.within(self._limits.whole_seconds),
         ):
-            return _Exchange(transport, self._guard, self._limits).authorized(request, self._tokens)
+            exchange = _Exchange(transport, self._guard, self._limits, keep)
+            return exchange.authorized(request, self._tokens)
 
     def close(self) -> None:
         """Let idle connections go; those in use end with their exchange."""
@@ -149,10 +167,13 @@ class _Connections:
 class _Exchange:
     """One request with all that it takes to get its answer."""
 
-    def __init__(self, transport: GuardedTransport, guard: Guard, limits: Limits) -> None:
+    def __init__(
+        self, transport: GuardedTransport, guard: Guard, limits: Limits, keep: Keep | None
+    ) -> None:
         self._transport = transport
         self._guard = guard
         self._limits = limits
+        self._keep = keep
 
     def authorized(self, request: HttpRequest, tokens: Tokens) -> HttpAnswer:
         """Send a request as whom it says."""
@@ -168,7 +189,8 @@ class _Exchange:
                 return self._with_token(request, auth, tokens)
 
     def _with_token(self, request: HttpRequest, auth: OAuth2Auth, tokens: Tokens) -> HttpAnswer:
-        token = tokens.token(auth, self._post)
+        post = self._posting(request)
+        token = tokens.token(auth, post)
         answer = self._followed(request, *_credit(auth, token))
         if answer.status != _UNAUTHORIZED:
             return answer
@@ -176,11 +198,17 @@ class _Exchange:
         tokens.drop(auth, token)
         if token.fresh:
             return answer
-        token = tokens.token(auth, self._post)
+        token = tokens.token(auth, post)
         return self._followed(request, *_credit(auth, token))
 
-    def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
-        return self._once("POST", url, {**_OWN, **headers}, body)
+    def _posting(self, request: HttpRequest) -> Post:
+        """Return what asks for tokens: followed by the same correlator as the request."""
+        followed = {n.lower(): v for n, v in request.headers.items() if n.lower() == _CORRELATOR}
+
+        def post(url: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+            return self._once("POST", url, {**_OWN, **followed, **headers}, body)
+
+        return post
 
     def _followed(
         self, request: HttpRequest, authorization: str | None, secrets: tuple[str, ...]
@@ -189,7 +217,7 @@ class _Exchange:
         headers = {**_OWN, **{name.lower(): value for name, value in request.headers.items()}}
         headers |= {} if authorization is None else {"authorization": authorization}
         for _ in range(REDIRECTS_MAX + 1):
-            answer = self._once(method, url, headers, body, secrets=secrets)
+            answer = self._once(method, url, headers, body, secrets=secrets, keep=self._keep)
             location = answer.headers.get("location")
             if answer.status not in _REDIRECTS or location is None:
                 return answer
@@ -223,6 +251,7 @@ class _Exchange:
         body: bytes | None,
         *,
         secrets: tuple[str, ...] = (),
+        keep: Keep | None = None,
     ) -> HttpAnswer:
         import httpx
 
@@ -230,6 +259,8 @@ class _Exchange:
         try:
             request = self._request(method, url, headers, body, target)
             with _closing(self._transport.handle_request(request)) as response:
+                if keep is not None and response.status_code == _OK:
+                    return keep_answer(response, keep)
                 return read_answer(response, bytes_max=self._limits.answer_bytes, secrets=secrets)
         except httpx.LocalProtocolError:
             # Its words quote the header, which may be the secret one.

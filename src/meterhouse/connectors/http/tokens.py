@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from urllib.parse import quote_plus, urlencode
@@ -27,7 +27,7 @@ _ERROR_CODE = re.compile(r"[a-z_]{1,40}")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 #: Sends a form (headers, body) to the token endpoint.
-Post = Callable[[str, dict[str, str], bytes], HttpAnswer]
+Post = Callable[[str, Mapping[str, str], bytes], HttpAnswer]
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ WHERE billable.period_end > :after AND billable.period_end <= :until AND pays.us
 GROUP BY billable.user_id ORDER BY billable.user_id
 
 -- name: files_of_run
-SELECT node_id, path, size, modified_ns FROM consumed_file
+SELECT node_id, path, size, modified_ns, etag, record_count FROM consumed_file
 WHERE run_no = (SELECT no FROM run WHERE id = ?)
 ORDER BY node_id, path
 

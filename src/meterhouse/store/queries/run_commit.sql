@@ -56,14 +56,15 @@ SELECT EXISTS (SELECT 1 FROM suspense WHERE stream_no = ? AND provisional = 1)
 DELETE FROM suspense WHERE id = ?
 
 -- name: insert_consumed
-INSERT INTO consumed_file (stream_no, node_id, path, size, modified_ns, etag, run_no)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO consumed_file (stream_no, node_id, path, size, modified_ns, etag, run_no, record_count)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (stream_no, node_id, path) DO UPDATE
 SET
     size = excluded.size,
     modified_ns = excluded.modified_ns,
     etag = excluded.etag,
-    run_no = excluded.run_no
+    run_no = excluded.run_no,
+    record_count = excluded.record_count
 
 -- name: dedup_node
 SELECT no, swept FROM dedup_node WHERE stream_no = ? AND node_id = ?

@@ -102,7 +102,7 @@ FROM (
 SELECT no FROM stream WHERE id = ?
 
 -- name: consumed
-SELECT path, size, modified_ns, etag FROM consumed_file WHERE stream_no = ? AND node_id = ?
+SELECT path, size, modified_ns, etag, record_count FROM consumed_file WHERE stream_no = ? AND node_id = ?
 
 -- name: requeued
 SELECT suspense.id, suspense.node_id, suspense.record, source.name, suspense.place

@@ -7,6 +7,7 @@ from meterhouse.core.reading import shown
 from meterhouse.streams.nodes import (
     counter,
     data_aggregate,
+    dataset_reader,
     date,
     deduplicate,
     email_writer,
@@ -47,6 +48,7 @@ _TYPES = (
     rabbitmq_reader.TYPE,
     sql_reader.TYPE,
     http_reader.TYPE,
+    dataset_reader.TYPE,
     script.TYPE,
     validate.TYPE,
     deduplicate.TYPE,

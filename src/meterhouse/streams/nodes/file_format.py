@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePath
+from typing import Any
 
 from meterhouse.core.reading import Reading, shown
 from meterhouse.streams.file_options import AfterReading, CsvDialect, FileOptions
@@ -31,16 +33,21 @@ def read_options(reading: Reading, *, path: str | None, format: str | None) -> F
     for name, meant in _MEANT_FOR.items():
         if reading.body.get(name) is not None and format not in (None, meant):
             reading.fail(name, f"is only for {meant}, and format is {format}", "leave it out")
-    schema = reading.json_object("readerSchema")
-    if schema and (schema.get("type") != "record" or not isinstance(schema.get("fields"), list)):
-        reading.fail("readerSchema", "is no record", 'write {"type": "record", "fields": [...]}')
     return FileOptions(
         storage=storage,
         csv=_dialect(reading),
         sheet=reading.text("sheet"),
         members=reading.text("members"),
-        reader_schema=schema or None,
+        reader_schema=read_schema_parameter(reading),
     )
+
+
+def read_schema_parameter(reading: Reading) -> Mapping[str, Any] | None:
+    """Read ``readerSchema``, the Avro record that files are resolved to."""
+    schema = reading.json_object("readerSchema")
+    if schema and (schema.get("type") != "record" or not isinstance(schema.get("fields"), list)):
+        reading.fail("readerSchema", "is no record", 'write {"type": "record", "fields": [...]}')
+    return schema or None
 
 
 def _dialect(reading: Reading) -> CsvDialect:

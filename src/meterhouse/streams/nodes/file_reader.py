@@ -12,27 +12,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from meterhouse.core.json_text import Record
 from meterhouse.core.problem import MeterhouseError, Problem
 from meterhouse.core.reading import Reading, shown
-from meterhouse.core.suspense import Reason
-from meterhouse.engine.batch import Origin, UsageBatch, concat_batches
+from meterhouse.engine.batch import UsageBatch, concat_batches
 from meterhouse.streams.ahead import ahead
-from meterhouse.streams.declared import Misfit, typed_record
 from meterhouse.streams.file_options import PLAIN, AfterReading, FileOptions
 from meterhouse.streams.nodes.file_format import FORMATS, OPTION_FIELDS, read_after, read_options
 from meterhouse.streams.nodes.node import OUT, NodeParams, NodeRun, NodeSite, NodeType, Outputs
+from meterhouse.streams.nodes.returned import retyped
 from meterhouse.streams.ports import InputFile, OutputError, ReadChunk
 from meterhouse.streams.record import ConsumedFile, RunResult
 from meterhouse.streams.storage import location, read_location, storage_obstacle
-from meterhouse.streams.suspension import Bad, SuspensePolicy, read_policy
+from meterhouse.streams.suspension import SuspensePolicy, read_policy
 from meterhouse.streams.world import Progress, Services
 
 FIELD_TYPES = ("string", "number", "boolean")
 
 
 #: Files of more than this size are read ahead, in a thread of their own.
-_AHEAD_BYTES_MIN = 16_000_000
+AHEAD_BYTES_MIN = 16_000_000
 #: Chunks of text inputs hold so many times fewer records than others.
 _TEXT_SHARE = 4
 
@@ -112,7 +110,7 @@ class _FileReader(NodeRun):
         """Gather small files into one chunk; a large one is several."""
         files = self._fresh_files()
         self._without_input = not files
-        if any(file.size > _AHEAD_BYTES_MIN and not self._is_columnar(file) for file in files):
+        if any(file.size > AHEAD_BYTES_MIN and not self._is_columnar(file) for file in files):
             # Text takes several times the memory of columns while it is read, and parts of it
             # are read ahead: smaller chunks keep a run within its bounds.
             self._chunk_records = max(1, self._chunk_records // _TEXT_SHARE)
@@ -129,23 +127,8 @@ class _FileReader(NodeRun):
 
     def take(self, batch: UsageBatch) -> Outputs:
         """Records from files are typed; those that come back from Data Correction not yet."""
-        sources = self._site.world.sources
         declared = dict(self._params.fields)
-        if not declared or not sources.place(batch.slice(0, 1).origins()[0]).returned:
-            return {OUT: batch}
-        records: list[Record] = []
-        origins: list[Origin] = []
-        bad: list[Bad] = []
-        for position, (record, origin) in enumerate(
-            zip(batch.rows(), batch.origins(), strict=True)
-        ):
-            try:
-                records.append(typed_record(record, declared))
-                origins.append(origin)
-            except Misfit as misfit:
-                bad.append((position, Reason.NOT_READABLE, str(misfit)))
-        self._guard.screen(batch, bad)
-        return {OUT: UsageBatch.from_rows(records, origins)}
+        return {OUT: retyped(batch, declared, site=self._site, guard=self._guard)}
 
     def _is_columnar(self, file: InputFile) -> bool:
         name = self._params.format or file.path.rsplit(".", 1)[-1]
@@ -187,9 +170,11 @@ class _FileReader(NodeRun):
         bytes_done, bytes_all = 0, sum(file.size for file in files)
         for number, file in enumerate(files):
             source = world.sources.add(file.path)
+            records = 0
             for chunk in self._chunks_of(file, source):
                 self._guard.screen_unreadable(chunk, source)
                 batch = chunk.batch
+                records += len(batch) + len(chunk.unreadable)
                 if room is not None:
                     batch = batch.slice(0, room)
                     room -= len(batch)
@@ -202,7 +187,10 @@ class _FileReader(NodeRun):
             bytes_done += file.size
             self._read.append(file)
             self._consumed.append(
-                ConsumedFile(self._site.id, file.path, file.size, file.modified_ns, file.etag)
+                ConsumedFile(
+                    *(self._site.id, file.path, file.size, file.modified_ns, file.etag),
+                    records=records,
+                )
             )
             self._report(number + 1, len(files), bytes_done, bytes_all)
 
@@ -219,7 +207,7 @@ class _FileReader(NodeRun):
             options=self._params.options,
             remark=lambda text: self._site.log(text, level="warning"),
         )
-        large = file.size > _AHEAD_BYTES_MIN and world.facts.records_max is None
+        large = file.size > AHEAD_BYTES_MIN and world.facts.records_max is None
         return ahead(chunks, meanwhile=world.make_ready) if large else chunks
 
     def _report(self, files: int, files_all: int, bytes_: int, bytes_all: int) -> None:

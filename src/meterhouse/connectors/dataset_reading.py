@@ -1,0 +1,232 @@
+"""Catalogues of datasets for runs: that of this installation, and those that Kernel serves.
+
+A file is read only if its length and SHA-256 are those of the list.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, fields
+from datetime import date
+from io import FileIO
+from typing import Any
+
+from meterhouse.app.datasets.ports import DatasetFile, Datasets, DatasetStorage, DatasetStorageFault
+from meterhouse.app.datasets.publishing import newest
+from meterhouse.app.listing import take
+from meterhouse.app.page import Page
+from meterhouse.connectors.asked import Asked
+from meterhouse.connectors.avro.reader import read_avro
+from meterhouse.connectors.chunking import gathered
+from meterhouse.connectors.http import Guard, HttpClient, Limits
+from meterhouse.connectors.kernel.client import (
+    KernelClient,
+    KernelFault,
+    KernelFile,
+    KernelMeans,
+)
+from meterhouse.core.json_text import parse_json
+from meterhouse.core.problem import ConflictError, NotFoundError
+from meterhouse.core.secret import Credentials, SecretType
+from meterhouse.datasets.version import Version
+from meterhouse.streams.dataset_ports import (
+    DatasetCatalogue,
+    DatasetInput,
+    KernelPlace,
+    WantedFiles,
+)
+from meterhouse.streams.ports import InputError, InputFile, OAuth2Auth, ReadChunk
+
+#: A file of Kernel may take so long to come, and a list of files may be so long.
+_DOWNLOAD_SECONDS, _LISTING_BYTES = 3_600, 256 * 2**20
+_FIELDS = tuple(field.name for field in fields(DatasetInput))
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueKinds:
+    """Opens catalogues. ``lend`` gives a thread its ledger, ``kernel`` makes clients of Kernel."""
+
+    lend: Callable[[], AbstractContextManager[Datasets]]
+    storage: Callable[[], DatasetStorage]
+    kernel: Callable[[str, OAuth2Auth], KernelClient]
+
+    def open(self, place: KernelPlace | None, credentials: Credentials | None) -> DatasetCatalogue:
+        """Return a catalogue; nothing is asked yet."""
+        if place is None:
+            return OwnCatalogue(self.lend, self.storage())
+        assert credentials is not None, "the node has checked that there is a secret"
+        oauth = credentials.type is SecretType.OAUTH2
+        names = ("clientId", "clientSecret") if oauth else ("username", "password")
+        client_id, client_secret = (credentials[name] for name in names)
+        auth = OAuth2Auth(place.token_url, client_id, client_secret, in_body=False)
+        return KernelCatalogue(self.kernel(place.url, auth))
+
+
+def catalogues(
+    lend: Callable[[], AbstractContextManager[Datasets]],
+    *,
+    storage: Callable[[], DatasetStorage],
+    guard: Guard,
+    clients: KernelMeans,
+) -> CatalogueKinds:
+    """Return what opens catalogues; ``guard`` judges the addresses of Kernel."""
+
+    def kernel(url: str, auth: OAuth2Auth) -> KernelClient:
+        limits = Limits(whole_seconds=_DOWNLOAD_SECONDS, answer_bytes=_LISTING_BYTES)
+        return KernelClient(HttpClient(guard, limits=limits), auth, url=url, means=clients)
+
+    return CatalogueKinds(lend, storage, kernel)
+
+
+class OwnCatalogue:
+    """The catalogue of this installation."""
+
+    def __init__(
+        self, lend: Callable[[], AbstractContextManager[Datasets]], storage: DatasetStorage
+    ) -> None:
+        self._lend = lend
+        self._storage = storage
+        self._paths: dict[str, str] = {}
+
+    def schema(self, dataset: str, *, major: int) -> Mapping[str, Any]:
+        """Return the newest published schema of a major version."""
+        try:
+            with self._lend() as ledger:
+                return _document(parse_json(newest(ledger, dataset, major=major).text))
+        except NotFoundError as error:
+            raise InputError(error.args[0], hint=error.hint) from error
+
+    def files(self, wanted: WantedFiles) -> Sequence[DatasetInput]:
+        """Return files, by day and then by name."""
+        since, until = _date(wanted.since), _date(wanted.until)
+        with self._lend() as ledger:
+
+            def page_of(*, limit: int, after: str | None) -> Page[DatasetFile]:
+                return ledger.dataset_files(
+                    wanted.dataset,
+                    major=wanted.major,
+                    since=since,
+                    until=until,
+                    limit=limit,
+                    after=after,
+                )
+
+            found = list(take(page_of, limit=None))
+        inputs: list[DatasetInput] = []
+        for file in found:
+            day = None if file.day is None else file.day.isoformat()
+            input_ = DatasetInput(
+                *(file.id, file.dataset, file.major, file.ob, day),
+                *(file.name, file.rows, file.size, file.sha256),
+            )
+            self._paths[file.id] = file.path
+            inputs.append(input_)
+        return _ordered(inputs, ob=wanted.ob)
+
+    def read(self, file: DatasetInput, **asked: Any) -> Iterator[ReadChunk]:
+        """Yield the records of a file."""
+        try:
+            with self._storage.local(self._paths[file.id]) as path, FileIO(path, "r") as handle:
+                _check(file, handle)
+                yield from _chunks(file, handle, **asked)
+        except (DatasetStorageFault, NotFoundError, ConflictError) as error:
+            raise InputError(f"{file.uri}: {error.args[0]}", hint=error.hint) from error
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class KernelCatalogue:
+    """A catalogue that Kernel serves."""
+
+    def __init__(self, client: KernelClient) -> None:
+        self._client = client
+        self._files: dict[str, KernelFile] = {}
+
+    def schema(self, dataset: str, *, major: int) -> Mapping[str, Any]:
+        """Return the newest published schema of a major version."""
+        with _as_input():
+            versions = self._client.versions(dataset)
+        known = [
+            (version, item.get("schema"))
+            for item in versions
+            if (version := Version.read(item.get("version"))) is not None and version.major == major
+        ]
+        if not known:
+            hint = "its newest major may be another one: meterhouse dataset list"
+            raise InputError(f"Kernel has no version {major} of {dataset}", hint=hint)
+        return _document(max(known, key=lambda pair: pair[0])[1])
+
+    def files(self, wanted: WantedFiles) -> Sequence[DatasetInput]:
+        """Return files, by day and then by name."""
+        with _as_input():
+            found = self._client.files(
+                wanted.dataset, major=wanted.major, since=wanted.since, until=wanted.until
+            )
+        inputs: list[DatasetInput] = []
+        for file in found:
+            if (file.dataset, file.major) != (wanted.dataset, wanted.major):
+                message = f"Kernel lists {file.name!r} of {file.dataset} {file.major}, unasked"
+                raise InputError(message, hint="tell who runs Kernel")
+            self._files[file.id] = file
+            inputs.append(DatasetInput(**{name: getattr(file, name) for name in _FIELDS}))
+        return _ordered(inputs, ob=wanted.ob)
+
+    def read(self, file: DatasetInput, **asked: Any) -> Iterator[ReadChunk]:
+        """Yield the records of a file."""
+        with _as_input(), self._client.downloaded(self._files[file.id]) as handle:
+            yield from _chunks(file, handle, **asked)
+
+    def close(self) -> None:
+        """Let connections go."""
+        self._client.close()
+
+
+@contextmanager
+def _as_input() -> Iterator[None]:
+    try:
+        yield
+    except KernelFault as error:
+        raise InputError(error.args[0], hint=error.hint) from error
+
+
+def _date(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
+
+
+def _ordered(files: list[DatasetInput], *, ob: str | None) -> list[DatasetInput]:
+    wanted = (file for file in files if ob is None or file.ob in (ob, None))
+    return sorted(wanted, key=lambda file: (file.day or "", file.name))
+
+
+def _document(schema: Any) -> Mapping[str, Any]:
+    if not isinstance(schema, Mapping):
+        raise InputError("The catalogue has no schema that can be read", hint="publish it anew")
+    return schema
+
+
+def _check(file: DatasetInput, handle: FileIO) -> None:
+    """Refuse a file that is not what the list says."""
+    found = hashlib.file_digest(handle, "sha256").hexdigest()
+    handle.seek(0)
+    if found != file.sha256:
+        hint = "somebody changed it: put back what was added"
+        raise InputError(f"{file.uri} has another SHA-256 than the catalogue says", hint=hint)
+
+
+def _chunks(
+    file: DatasetInput,
+    handle: FileIO,
+    *,
+    source: int,
+    fields: Mapping[str, str],
+    records_max: int,
+    needed: frozenset[str] | None,
+    schema: Mapping[str, Any],
+) -> Iterator[ReadChunk]:
+    asked = Asked(source, fields, needed)
+    named = InputFile(file.uri, file.size, 0, file.etag)
+    parts = read_avro(handle, asked, file=named, schema=schema)
+    yield from gathered(map(asked.pruned, parts), records_max=records_max)

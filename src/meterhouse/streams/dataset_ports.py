@@ -1,0 +1,96 @@
+"""What ``readers/dataset`` needs from the world: a catalogue, and the files that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from meterhouse.core.secret import Credentials
+from meterhouse.streams.ports import ReadChunk
+
+
+@dataclass(frozen=True, slots=True)
+class KernelPlace:
+    """Where another installation's catalogue is; ``token_url``, if it is not below ``url``."""
+
+    url: str
+    token_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantedFiles:
+    """Which files: of a major version, of some days (both included), of one OB or of all."""
+
+    dataset: str
+    major: int
+    since: str | None = None
+    until: str | None = None
+    ob: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetInput:
+    """A file of a catalogue. ``day`` is ``None`` for a snapshot, ``ob`` for a file of all OBs."""
+
+    id: str
+    dataset: str
+    major: int
+    ob: str | None
+    day: str | None
+    name: str
+    rows: int
+    size: int
+    sha256: str
+
+    @property
+    def uri(self) -> str:
+        """What a run remembers it by, wherever it was read.
+
+        >>> DatasetInput("1", "Aura_Audit", 6, "ES", "2026-10-03", "x.avro", 1, 9, "ab").uri
+        'dataset://Aura_Audit/6/DAY_DT=2026-10-03/x.avro'
+        """
+        folder = "" if self.day is None else f"DAY_DT={self.day}/"
+        return f"dataset://{self.dataset}/{self.major}/{folder}{self.name}"
+
+    @property
+    def etag(self) -> str:
+        """The mark of its content."""
+        return f"sha256:{self.sha256}"
+
+
+class DatasetCatalogue(Protocol):
+    """A catalogue of datasets. Raises ``InputError`` for what cannot be had of it."""
+
+    def schema(self, dataset: str, *, major: int) -> Mapping[str, Any]:
+        """Return the newest published schema of a major version."""
+        ...
+
+    def files(self, wanted: WantedFiles) -> Sequence[DatasetInput]:
+        """Return files, by day and then by name."""
+        ...
+
+    def read(
+        self,
+        file: DatasetInput,
+        *,
+        source: int,
+        fields: Mapping[str, str],
+        records_max: int,
+        needed: frozenset[str] | None,
+        schema: Mapping[str, Any],
+    ) -> Iterator[ReadChunk]:
+        """Yield the records of a file that is what the catalogue says (its length, its hash)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class DatasetCatalogues(Protocol):
+    """Opens catalogues."""
+
+    def open(self, place: KernelPlace | None, credentials: Credentials | None) -> DatasetCatalogue:
+        """Return a catalogue: without a place, that of this installation. Nothing is asked yet."""
+        ...
