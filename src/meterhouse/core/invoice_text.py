@@ -1,8 +1,9 @@
 """Invoices as canonical JSON: what is stored when one is issued, and what all files are made from.
 
 One line, keys in a fixed order, every key always there, but for those that came later: they are
-there where they say something, so that what was issued before keeps its text. Amounts are texts with all digits of the
-currency, quantities and prices texts with the digits that they need, dates and instants ISO 8601.
+there where they say something, so that what was issued before keeps its text. Amounts are texts
+with all digits of the currency, quantities and prices texts with the digits that they need, dates
+and instants ISO 8601.
 Equal invoices have equal texts, and a text is read back without loss. What a number means,
 and how an invoice adds up, is not decided here.
 """

@@ -32,7 +32,10 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 FILE_NAME_PLACES = ("issuer", "customer", "country", "country3", "period", "number")
 _PARTY = ("name", "address", "taxId", "legalId", "email")
 _ADDRESS = ("country", "street", "city", "postcode", "region")
-ISSUER_FIELDS = (*("id", *_PARTY, "numberFormat", "series", "creditNoteFormat", "paymentDays"), "fileName")
+ISSUER_FIELDS = (
+    *("id", *_PARTY, "numberFormat", "series", "creditNoteFormat", "paymentDays"),
+    "fileName",
+)
 CUSTOMER_FIELDS = (
     *("id", *_PARTY, "issuer", "priceBook", "users", "reference", "language", "customFields"),
     *("from", "to"),

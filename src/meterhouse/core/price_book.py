@@ -281,8 +281,9 @@ class Count:
 class Limit:
     """How much of the usage ``of`` may be as ``match`` says, in percent of it.
 
-    What there is of it is told, each combination of the fields ``by`` with its quantity; more than
-    ``percent`` keeps the invoice from being issued, unless somebody overrides ``code``.
+    Not what is as ``unless`` says, where that names anything. What there is of it is told, each
+    combination of the fields ``by`` with its quantity; more than ``percent`` keeps the invoice
+    from being issued, unless somebody overrides ``code``.
     """
 
     code: str
@@ -290,6 +291,7 @@ class Limit:
     match: Match
     percent: Decimal
     of: Match = Match()
+    unless: Match = Match()
     by: tuple[str, ...] = ()
 
 

@@ -13,7 +13,7 @@ from meterhouse.core.reading import shown
 COUNTS_MAX = 100
 LIMITS_MAX = 100
 _COUNT_FIELDS = ("match", "to", "code", "text", "by")
-_LIMIT_FIELDS = ("code", "text", "match", "of", "percent", "by")
+_LIMIT_FIELDS = ("code", "text", "match", "of", "unless", "percent", "by")
 _CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}\Z")
 _CODE_HINT = "use small letters, digits, dashes and underscores, at most 60"
 
@@ -49,8 +49,9 @@ def read_limits(fields: BookFields) -> tuple[Limit, ...]:
         if code and any(code == other.code for other in limits):
             own.fail("code", f"is {shown(code)} again", "each limit is overridden by its own code")
         percent = own.percent("percent", required=True) or ZERO
-        of = read_match(own, "of")
-        limits.append(Limit(code, _text(own), _certain(own), percent, of, _by(own)))
+        of, unless = read_match(own, "of"), read_match(own, "unless")
+        match = read_match(own) if unless.specificity else _certain(own)
+        limits.append(Limit(code, _text(own), match, percent, of, unless, _by(own)))
         fields.take(f"limits[{index}]", own.problems)
     return tuple(limits)
 

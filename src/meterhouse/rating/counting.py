@@ -101,9 +101,13 @@ def _left(
 
 def portion(limit: Limit, usage: Sequence[MeteredUsage], *, customer: str) -> Portion:
     """Return how much of the usage that a limit is for is as it says."""
-    domain = Price("of", Included(), limit.of, line_by=(*limit.match.fields, *limit.by))
+    named = (*limit.match.fields, *limit.unless.fields, *limit.by)
+    domain = Price("of", Included(), limit.of, line_by=named)
     cutter, within = Cutter([domain], customer=customer), Matcher([domain])
     part = Matcher([Price("part", Included(), limit.match)])
+    # Without fields it is nothing, rather than anything.
+    others = [Price("others", Included(), limit.unless)] if limit.unless.specificity else []
+    unless = Matcher(others)
     whole = ZERO
     entries: dict[tuple[str, ...], Decimal] = {}
     for record in usage:
@@ -111,7 +115,7 @@ def portion(limit: Limit, usage: Sequence[MeteredUsage], *, customer: str) -> Po
             if within.match(item.fields).unpriced:
                 continue
             whole = EXACT.add(whole, item.quantity)
-            if not part.match(item.fields).unpriced:
+            if not part.match(item.fields).unpriced and unless.match(item.fields).unpriced:
                 key = tuple(item.fields.get(name, ABSENT) for name in limit.by)
                 entries[key] = EXACT.add(entries.get(key, ZERO), item.quantity)
     total = ZERO

@@ -47,7 +47,7 @@ def file_name(format: str, invoice: Invoice, *, issuer: str, number: str) -> str
         "issuer": issuer,
         "customer": invoice.customer,
         "country": country,
-        "country3": alpha_3(country),
+        "country3": alpha_3(country) or country,
         "period": f"{first_day(invoice):%Y%m}",
         "number": number,
     }
