@@ -18,7 +18,7 @@ from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.ports import Draft, InvoiceHead, ManualLine
 from meterhouse.app.billing.price_books import mark_used
 from meterhouse.app.billing.single_events import with_events
-from meterhouse.app.billing.telling import told_of
+from meterhouse.app.billing.telling import told_on
 from meterhouse.app.billing.usage import Gathered, gather
 from meterhouse.app.billing.windows import usage_by_day
 from meterhouse.app.listing import take
@@ -153,15 +153,7 @@ def prepare(
         ),
         metadata=_metadata(gathered, share, metadata),
     )
-    told = told_of(
-        ledger,
-        gathered.usage,
-        book=book,
-        customer=customer.id,
-        period=period,
-        runs=gathered.runs,
-    )
-    invoice = told.on(invoice)
+    invoice = told_on(ledger, invoice, gathered=gathered, book=book)
     if numbers := billed_before(invoice, gathered.issued):
         invoice = replace(invoice, metadata={**invoice.metadata, BILLED_BEFORE: numbers})
     corrects = [(no, one.corrects.id) for one in gathered.late for no in one.records]

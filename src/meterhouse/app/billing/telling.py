@@ -7,15 +7,16 @@ overrides it by its code and says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from meterhouse.app.billing.day_windows import day_windows
 from meterhouse.app.billing.sources import source_files
+from meterhouse.app.billing.usage import Gathered
 from meterhouse.app.ports import Ledger
-from meterhouse.core.charge import BillingPeriod, Counted, MeteredUsage
-from meterhouse.core.invoice import Check, CheckOutcome, Invoice, SourceFile, Window
+from meterhouse.core.charge import Counted
+from meterhouse.core.invoice import Check, CheckOutcome, Invoice
 from meterhouse.core.json_text import JsonValue, parse_json
 from meterhouse.core.money import rounded_ratio
 from meterhouse.core.party_reading import TEXT_CHARS_MAX
@@ -33,29 +34,6 @@ _PERCENT_DIGITS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What there is to tell. ``usage`` is what is left to charge."""
-
-    usage: Sequence[MeteredUsage]
-    requests: Decimal | None = None
-    exceptions: tuple[tuple[str, str], ...] = ()
-    checks: tuple[Check, ...] = ()
-    sources: tuple[SourceFile, ...] = ()
-    windows: tuple[Window, ...] = ()
-
-    def on(self, invoice: Invoice) -> Invoice:
-        """Return the invoice with what is told."""
-        return replace(
-            invoice,
-            requests=self.requests,
-            exceptions=(*invoice.exceptions, *self.exceptions),
-            checks=self.checks,
-            sources=self.sources,
-            windows=(*invoice.windows, *self.windows),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Override:
     """Somebody answers for a check that would block the draft."""
 
@@ -64,34 +42,27 @@ class Override:
     reason: str
 
 
-def told_of(
-    ledger: Ledger,
-    usage: Sequence[MeteredUsage],
-    *,
-    book: PriceBook,
-    customer: str,
-    period: BillingPeriod,
-    runs: Iterable[str],
-) -> Told:
-    """Return what a draft of this usage tells. ``runs`` are those that metered it."""
-    apart = counted_apart(book, usage, customer=customer)
+def told_on(
+    ledger: Ledger, invoice: Invoice, *, gathered: Gathered, book: PriceBook
+) -> Invoice:
+    """Return a draft with what its usage tells beside its lines."""
+    customer, period = invoice.customer, invoice.period
+    apart = counted_apart(book, gathered.usage, customer=customer)
     requests, counted = _counted(book, apart.counted)
     limited = [(limit, portion(limit, apart.usage, customer=customer)) for limit in book.limits]
     found = ledger.findings(customer, start=period.start, end=period.end)
-    return Told(
-        apart.usage,
-        requests,
-        (
-            *counted,
-            *(line for limit, part in limited for line in _over(limit, part)),
-            *(line for one in found for line in one.exceptions),
-        ),
-        (
-            *(_check(limit, part) for limit, part in limited),
-            *(check for one in found for check in one.checks),
-        ),
-        source_files(ledger, runs),
-        day_windows(apart.usage),
+    checks = [_check(limit, part) for limit, part in limited]
+    exceptions = [*counted, *(line for limit, part in limited for line in _over(limit, part))]
+    for one in found:
+        checks += one.checks
+        exceptions += one.exceptions
+    return replace(
+        invoice,
+        requests=requests,
+        exceptions=(*invoice.exceptions, *exceptions),
+        checks=tuple(checks),
+        sources=source_files(ledger, gathered.runs),
+        windows=(*invoice.windows, *day_windows(apart.usage)),
     )
 
 
