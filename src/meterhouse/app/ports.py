@@ -25,6 +25,7 @@ from meterhouse.app.billing.archive_ports import InvoiceHistory
 from meterhouse.app.billing.ports import Billing
 from meterhouse.app.billing.price_book_ports import PriceBooks
 from meterhouse.app.correction_ports import Corrections
+from meterhouse.app.datasets.ports import Datasets
 from meterhouse.app.diagnosis import Health
 from meterhouse.app.forward_ports import Forwards
 from meterhouse.app.idempotency import KeyedRequests
@@ -512,6 +513,7 @@ class Ledger(
     InvoiceHistory,
     Health,
     PriceBooks,
+    Datasets,
     Protocol,
 ):
     """The whole ledger."""

@@ -1,0 +1,1 @@
+"""Use cases of datasets: publishing schemas, adding files, listing and finding them."""

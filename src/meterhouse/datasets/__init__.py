@@ -1,0 +1,1 @@
+"""Datasets: their schemas, versions and names. Pure: on `core` alone."""
