@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from meterhouse.app.aura.ports import LOG_KINDS, LogFault, LogFile
 from meterhouse.core.country import is_country
@@ -93,7 +93,8 @@ def _unpacked(handle: IO[bytes], stack: ExitStack) -> list[IO[bytes]]:
     begin = handle.read(4)
     handle.seek(0)
     if begin[:2] == _GZIP:
-        return [stack.enter_context(gzip.GzipFile(fileobj=handle))]
+        unpacked = cast("IO[bytes]", gzip.GzipFile(fileobj=handle))
+        return [stack.enter_context(unpacked)]
     if begin == _ZIP:
         archive = stack.enter_context(zipfile.ZipFile(handle))
         members = [one for one in archive.infolist() if not one.is_dir()]

@@ -21,6 +21,7 @@ from meterhouse.datasets.cleaning import (
     day_text,
     instant_of,
     needed,
+    needed_count,
     text_of,
     time_text,
 )
@@ -59,8 +60,8 @@ class AtriaRow:
     stage: str | None
     stage_execution: int | None
     stage_sequence: int | None
-    completion_tokens: int | None
-    prompt_tokens: int | None
+    completion_tokens: int
+    prompt_tokens: int
 
     def to_dataset(self) -> dict[str, JsonValue]:
         """Return the row of Aura_Atria_Message."""
@@ -73,8 +74,8 @@ class AtriaRow:
             "AURA_PRESET_NAME": self.preset,
             "SESSION_ID": self.session,
             "STAGE_NAME": self.stage,
-            "STAGE_EXECUTION_NUM": self.stage_execution,
-            "STAGE_SEQUENCE_NUM": self.stage_sequence,
+            "STAGE_EXECUTION_NUM": self.stage_execution or 0,
+            "STAGE_SEQUENCE_NUM": self.stage_sequence or 0,
             "COMPLETION_TOKENS_NUM": self.completion_tokens,
             "PROMPTS_TOKENS_NUM": self.prompt_tokens,
             "DAY_DT": day_text(self.at),
@@ -104,6 +105,6 @@ def _cleaned(row: LogRow, country: str) -> AtriaRow:
         text_of(row, "STAGE_NAME"),
         count_of(row, "STAGE_EXECUTION_NUM"),
         count_of(row, "STAGE_SEQUENCE_NUM"),
-        count_of(row, "COMPLETION_TOKENS_NUM"),
-        count_of(row, "PROMPTS_TOKENS_NUM"),
+        needed_count(row, "COMPLETION_TOKENS_NUM"),
+        needed_count(row, "PROMPTS_TOKENS_NUM"),
     )

@@ -7,9 +7,7 @@ its place and the value that is wrong; texts of users are never among these.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from meterhouse.core.country import alpha_3
@@ -51,7 +49,7 @@ class Rejected:
         return {"place": self.place, "reason": self.reason.value} | said
 
 
-class Broken(Exception):  # noqa: N818 (it is what is wrong with a row, not with the program)
+class Broken(Exception):
     """What is wrong with a row; becomes a ``Rejected`` where its place is known."""
 
     def __init__(self, reason: Reason, field: str | None, message: str, value: object = None):
@@ -62,14 +60,6 @@ class Broken(Exception):  # noqa: N818 (it is what is wrong with a row, not with
     def at(self, place: str) -> Rejected:
         """Return the rejected row that stands there."""
         return Rejected(place, self.reason, self.field, str(self), self.value)
-
-
-@dataclass(slots=True)
-class Cleaned:
-    """How many rows went in, and how many were kept out by which reason."""
-
-    rows: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
 
 
 def _shown(value: object) -> str:
@@ -173,6 +163,14 @@ def count_of(row: LogRow, name: str) -> int | None:
     return int(text)
 
 
+def needed_count(row: LogRow, name: str) -> int:
+    """Return a whole number that must be there: what is not told is not taken for zero."""
+    needed(row, name)
+    count = count_of(row, name)
+    assert count is not None, "there is a text"
+    return count
+
+
 def time_text(instant: Instant) -> str:
     """Write an instant as datasets have it.
 
@@ -189,8 +187,3 @@ def day_text(instant: Instant) -> str:
     '1970-01-01'
     """
     return instant_text(instant)[:10]
-
-
-def rejected_by_reason(rejected: Iterable[Rejected]) -> Iterator[tuple[str, int]]:
-    """Return how many rows each reason keeps out, most first."""
-    return iter(Counter(one.reason.value for one in rejected).most_common())

@@ -32,7 +32,7 @@ PRESET_TYPES = frozenset({"generative", "rag", "semantic_search", "agent", "othe
 _ITEMS = "items"
 
 
-class _Unfit(Exception):  # noqa: N818 (it is what is wrong with an object)
+class _Unfit(Exception):
     """An object cannot be a row."""
 
     def __init__(self, property: str, message: str) -> None:
@@ -120,9 +120,7 @@ def snapshot_at(
     >>> snapshot_at(taken, 20).hour, snapshot_at(taken, 9)
     (20, None)
     """
-    fit = [
-        file for file in files if file.hour <= end and (ob is None or file.ob in (ob, None))
-    ]
+    fit = [file for file in files if file.hour <= end and (ob is None or file.ob in (ob, None))]
     return max(fit, key=lambda file: (file.hour, file.name), default=None)
 
 

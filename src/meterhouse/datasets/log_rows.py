@@ -51,12 +51,12 @@ class LogRow:
 
 
 def read_rows(lines: Iterable[str], layout: Layout) -> Iterator[LogRow]:
-    """Read the records of a log file, whose format is known by its first character.
+    r"""Read the records of a log file, whose format is known by its first character.
 
     >>> layout = Layout(("A", "B"), needed=2, mark="B")
-    >>> [dict(row.fields) for row in read_rows(["1,2\\n", "b,a\\n"], layout)]
+    >>> [dict(row.fields) for row in read_rows(["1,2\n", "b,a\n"], layout)]
     [{'A': '1', 'B': '2'}, {'A': 'b', 'B': 'a'}]
-    >>> [dict(row.fields) for row in read_rows(["b;a\\n", "1;2\\n"], layout)]
+    >>> [dict(row.fields) for row in read_rows(["b;a\n", "1;2\n"], layout)]
     [{'B': '1', 'A': '2'}]
     """
     rest = iter(lines)

@@ -66,7 +66,7 @@ def sample_ob(code: str) -> SampleOb:
     >>> [one["name"] for one in sample_ob("ES").configuration["applications"]]
     ['my-assistant', 'call-centre', 'shop', 'old-portal']
     """
-    chance = Random(f"configuration of {code}")
+    chance = Random(f"configuration of {code}")  # noqa: S311 (made up, not secret)
     brand = BRANDS[2 if code == "BR" else 0][0]
     channels = [_channel(one, brand, made_up_id(chance)) for one in CHANNELS]
     apps = {name: made_up_id(chance) for name, *_ in APPS}

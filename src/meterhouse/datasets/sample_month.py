@@ -22,6 +22,7 @@ from meterhouse.datasets.sample_configuration import (
     CHANNELS,
     GATEWAY,
     PRESETS,
+    RAG_SERVER,
     SampleOb,
     made_up_id,
 )
@@ -124,7 +125,7 @@ def sample_logs(month: SampleMonth, ob: SampleOb) -> Iterator[SampleFile]:
 
 def foreign_file(month: SampleMonth, ob: SampleOb) -> SampleFile:
     """Return a log of a few requests of another country, which lies in the wrong folder."""
-    chance = Random(f"{month.seed}:{ob.code}:foreign")
+    chance = Random(f"{month.seed}:{ob.code}:foreign")  # noqa: S311 (made up, not secret)
     other = replace(ob, code="PT" if ob.code != "PT" else _FOREIGN["PT"])
     first = month.days[0]
     rows = [_gateway_row(chance, other, _instant(chance, first), "nlpaas") for _ in range(5)]
@@ -136,7 +137,7 @@ def foreign_file(month: SampleMonth, ob: SampleOb) -> SampleFile:
 
 
 def _day_rows(month: SampleMonth, ob: SampleOb, day: date, count: int) -> Iterator[_Row]:
-    chance = Random(f"{month.seed}:{ob.code}:{day.isoformat()}")
+    chance = Random(f"{month.seed}:{ob.code}:{day.isoformat()}")  # noqa: S311 (made up, not secret)
     for _ in range(count):
         service = _pick(chance, _SERVICES)
         at = _instant(chance, day)
@@ -162,11 +163,15 @@ def _flawed(chance: Random, rates: Rates, made: list[_Logged]) -> list[_Logged]:
     return made
 
 
-def _repeated(chance: Random, kind: str, first: dict[str, JsonValue], made: list[_Logged]):
+def _repeated(
+    chance: Random, kind: str, first: dict[str, JsonValue], made: list[_Logged]
+) -> list[_Logged]:
     return [*made, (kind, dict(first))]
 
 
-def _contradicting(chance: Random, kind: str, first: dict[str, JsonValue], made: list[_Logged]):
+def _contradicting(
+    chance: Random, kind: str, first: dict[str, JsonValue], made: list[_Logged]
+) -> list[_Logged]:
     """Say the same request again, a second later and by another channel or app."""
     time = "MSG_DT" if kind == "groot" else "MESSAGE_TM"
     said = dict(first) | ({"CHANNEL_CD": "whatsapp"} if kind == "groot" else {"AURA_APP_ID": None})
@@ -175,12 +180,16 @@ def _contradicting(chance: Random, kind: str, first: dict[str, JsonValue], made:
     return [*made, (kind, said | {time: instant_text(before + SECOND)})]
 
 
-def _unattributed(chance: Random, kind: str, first: dict[str, JsonValue], made: list[_Logged]):
+def _unattributed(
+    chance: Random, kind: str, first: dict[str, JsonValue], made: list[_Logged]
+) -> list[_Logged]:
     first["CHANNEL_CD" if kind == "groot" else "AURA_APP_ID"] = chance.choice([None, "  "])
     return made
 
 
-def _unknown(chance: Random, kind: str, first: dict[str, JsonValue], made: list[_Logged]):
+def _unknown(
+    chance: Random, kind: str, first: dict[str, JsonValue], made: list[_Logged]
+) -> list[_Logged]:
     if kind == "groot":
         first["CHANNEL_CD"] = "test-channel"
     else:
@@ -188,7 +197,9 @@ def _unknown(chance: Random, kind: str, first: dict[str, JsonValue], made: list[
     return made
 
 
-def _broken(chance: Random, kind: str, first: dict[str, JsonValue], made: list[_Logged]):
+def _broken(
+    chance: Random, kind: str, first: dict[str, JsonValue], made: list[_Logged]
+) -> list[_Logged]:
     time = "MSG_DT" if kind == "groot" else "MESSAGE_TM"
     country = "COUNTRY_CD" if kind == "groot" else "COUNTRY_3_ALPHA_CD"
     field, value = chance.choice([(time, "03/10/2026 9:15"), ("CORR_ID", ""), (country, "XX")])
@@ -196,7 +207,9 @@ def _broken(chance: Random, kind: str, first: dict[str, JsonValue], made: list[_
     return made
 
 
-def _events(chance: Random, kind: str, first: dict[str, JsonValue], made: list[_Logged]):
+def _events(
+    chance: Random, kind: str, first: dict[str, JsonValue], made: list[_Logged]
+) -> list[_Logged]:
     if kind != "groot":
         return made
     return [*made, (kind, first | {"MSG_ID": made_up_id(chance), "ACTION_CD": "event"})]
@@ -270,9 +283,7 @@ def _message(chance: Random, ob: SampleOb, at: Instant) -> list[_Logged]:
     return [("groot", came), ("groot", came | went)]
 
 
-def _gateway_row(
-    chance: Random, ob: SampleOb, at: Instant, service: str
-) -> dict[str, JsonValue]:
+def _gateway_row(chance: Random, ob: SampleOb, at: Instant, service: str) -> dict[str, JsonValue]:
     """Return the row of one request at the gateway."""
     is_nlp = service == "nlpaas"
     shares = {name: nlp if is_nlp else model for name, _, nlp, model in APPS}
@@ -303,7 +314,12 @@ def _call(chance: Random, ob: SampleOb, at: Instant, service: str) -> list[_Logg
     if service == "nlpaas":
         return [("gateway", row)]
     kind = next(kind for name, kind, *_ in PRESETS if name == row["AURA_PRESET_NAME"])
-    return [("gateway", row), *(("atria", one) for one in _atria_rows(chance, row, at, kind))]
+    rows: list[_Logged] = [("gateway", row)]
+    if kind == "rag":
+        # One interaction, and two components that handle it.
+        own = {"MESSAGE_ID": made_up_id(chance), "MESSAGE_TM": instant_text(at + 350_000)}
+        rows.append(("gateway", row | own | {"AURA_COMPONENT_ID": RAG_SERVER}))
+    return [*rows, *(("atria", one) for one in _atria_rows(chance, row, at, kind))]
 
 
 def _atria_rows(
@@ -339,9 +355,7 @@ _COLUMNS = {
 }
 
 
-def _file(
-    kind: str, ob: str, day: date, rows: Sequence[Mapping[str, JsonValue]]
-) -> SampleFile:
+def _file(kind: str, ob: str, day: date, rows: Sequence[Mapping[str, JsonValue]]) -> SampleFile:
     """Write the rows of a day in the format of that day."""
     stem = f"{kind}/{day:%Y-%m}/{ob}_{kind}_{day:%Y%m%d}"
     if day.day % 2:

@@ -1,4 +1,4 @@
-"""What the doctor says of the Aura side: uploads, imports, where files lie, what was left behind."""
+"""What the doctor says of the Aura side: uploads, imports, where files lie, and what was left."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def import_finding(storage: DatasetStorage, *, at: Instant) -> Finding:
     if not reports:
         remedy = 'see that "meterhouse aura import" runs each day'
         return Finding(_IMPORTS, Grade.WARN, "there is no report yet", remedy)
-    newest = max(reports, key=lambda file: (file.modified_at, file.name))
+    newest = max(reports, key=lambda file: file.name)
     try:
         errors = int(read_object(storage, newest.name)["num_errors"])
     except (KeyError, TypeError, ValueError, MeterhouseError):
@@ -139,9 +139,7 @@ def _names_removed(text: str) -> bool:
     return any(re.search(r"\bdays[._-]?to[._-]?find\b", line, re.IGNORECASE) for line in lines)
 
 
-def storage_findings(
-    storage: DatasetStorage, *, place: str, at: Instant
-) -> list[Finding]:
+def storage_findings(storage: DatasetStorage, *, place: str, at: Instant) -> list[Finding]:
     """Return all findings about common storage, or that it cannot be read."""
     where = place_finding(place)
     try:

@@ -161,9 +161,7 @@ def _import_one(
         counts.deleted += 1
 
 
-def _add(
-    means: ImportMeans, name: str, file: CommonFile, *, at: Instant
-) -> Sequence[DatasetFile]:
+def _add(means: ImportMeans, name: str, file: CommonFile, *, at: Instant) -> Sequence[DatasetFile]:
     with means.common.local(name) as content:
         return add_file(
             means.ledger,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -83,4 +83,4 @@ class UploadMeans:
     storage: DatasetStorage
     containers: Containers
     scratch: Path
-    rules: AuditRules = AuditRules()
+    rules: AuditRules = field(default_factory=AuditRules)
