@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING
 
 from meterhouse.config import (
     ARCHIVE_VARIABLE,
+    COMMON_STORAGE_VARIABLE,
+    DATASETS_VARIABLE,
     FILES_ALLOW_VARIABLE,
     HTTP_ALLOW_VARIABLE,
     KEY_FILE_VARIABLE,
     KEY_VARIABLE,
-    archive_place,
-    archive_storage,
     data_directory,
     delivered_days,
     files_allowed,
@@ -38,6 +38,8 @@ from meterhouse.config import (
     mail_server,
     secrets_key,
     secrets_key_file,
+    storage_access,
+    storage_place,
 )
 from meterhouse.core.instant import Instant
 from meterhouse.core.problem import MeterhouseError
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from meterhouse.app.billing.files import FileMeans
     from meterhouse.app.billing.price_books import Document
     from meterhouse.app.billing.price_import import ImportedPrices, PriceImport
+    from meterhouse.app.datasets.ports import Containers, DatasetStorage
     from meterhouse.app.diagnosis import Finding
     from meterhouse.app.forward_ports import Claim
     from meterhouse.app.forwarding import ForwardMeans
@@ -63,15 +66,19 @@ if TYPE_CHECKING:
     from meterhouse.app.table_ports import TableFiles
     from meterhouse.connectors import AllowedFolders
     from meterhouse.connectors.http import Guard, HttpClient
+    from meterhouse.connectors.remote import RemotePlaces
     from meterhouse.core.invoice import Invoice
     from meterhouse.core.secret import Credentials
     from meterhouse.security import KeyFile
+    from meterhouse.streams.storage import Location, Storage
     from meterhouse.streams.world import Progress
 
     Lend = Callable[..., AbstractContextManager[Ledger]]
 
 #: The folder of the data directory that has the archive of invoices, unless another is named.
 ARCHIVE_FOLDER = "archive"
+#: Those that have datasets, unless others are named.
+DATASETS_FOLDER, COMMON_STORAGE_FOLDER = "datasets", "common-storage"
 #: Seeds stay below this, so that any JSON reader keeps them exact.
 _SEED_LIMIT = 2**53
 #: What the formats of invoices import, by the extra that installs it.
@@ -249,6 +256,18 @@ class Installation:
     def archive(self) -> ArchiveStore:
         """Return the archive of invoices."""
         return archive_of(self.directory, credentials=self.credentials)
+
+    def datasets(self) -> DatasetStorage:
+        """Return where the files of the catalogue are."""
+        return dataset_storage_of(self.directory, credentials=self.credentials)
+
+    def common_storage(self) -> DatasetStorage:
+        """Return where uploaders put files of datasets."""
+        return dataset_storage_of(self.directory, credentials=self.credentials, common=True)
+
+    def containers(self) -> Containers:
+        """Return what reads and writes Avro containers."""
+        return containers()
 
     def links(self) -> LinkSigner:
         """Return what makes and knows links to downloads."""
@@ -471,26 +490,59 @@ def authority_of(lend: Lend, sealer: Sealer, *, public_urls: Sequence[str]) -> T
 def archive_of(directory: Path, *, credentials: Callable[[str], Credentials]) -> ArchiveStore:
     """Return the archive of invoices: as configured, else a folder of the data directory."""
     from meterhouse.connectors.archive_store import FolderArchive, RemoteArchive
+
+    found = _place_of(ARCHIVE_VARIABLE, directory / ARCHIVE_FOLDER, what="archive")
+    if isinstance(found, Path):
+        return FolderArchive(found)
+    return RemoteArchive(_remote_places(credentials), *found)
+
+
+def dataset_storage_of(
+    directory: Path, *, credentials: Callable[[str], Credentials], common: bool = False
+) -> DatasetStorage:
+    """Return where files of datasets are: those of the catalogue, or what uploaders share."""
+    from meterhouse.connectors.dataset_storage import FolderStorage, RemoteStorage
+    from meterhouse.connectors.scratch import Scratch
+
+    variable = COMMON_STORAGE_VARIABLE if common else DATASETS_VARIABLE
+    folder = directory / (COMMON_STORAGE_FOLDER if common else DATASETS_FOLDER)
+    found = _place_of(variable, folder, what="common storage" if common else "datasets")
+    if isinstance(found, Path):
+        return FolderStorage(found)
+    return RemoteStorage(_remote_places(credentials), *found, scratch=Scratch(directory))
+
+
+def containers() -> Containers:
+    """Return what reads and writes Avro containers."""
+    from meterhouse.connectors.avro.containers import AvroContainers
+
+    return AvroContainers()
+
+
+def _place_of(variable: str, folder: Path, *, what: str) -> Path | tuple[Location, Storage]:
+    """Return where a variable says that something is, and how that is reached."""
     from meterhouse.core.problem import DefinitionError
     from meterhouse.core.reading import Reading
     from meterhouse.streams.storage import STORAGE_FIELDS, is_remote, read_location, read_storage
 
-    place = archive_place()
+    place = storage_place(variable)
     if place is None:
-        return FolderArchive(directory / ARCHIVE_FOLDER)
-    given = archive_storage()
-    reading = Reading(given, known=STORAGE_FIELDS, what="archive")
-    where = read_location(reading, ARCHIVE_VARIABLE, place)
+        return folder
+    reading = Reading(storage_access(variable), known=STORAGE_FIELDS, what=what)
+    where = read_location(reading, variable, place)
     storage = read_storage(reading, place, where)
     if reading.problems:
-        raise DefinitionError(reading.problems, what=f"The archive ({ARCHIVE_VARIABLE})")
+        raise DefinitionError(reading.problems, what=f"The {what} ({variable})")
     if where is None:
         assert not is_remote(place)
-        return FolderArchive(Path(place))
+        return Path(place)
+    return where, storage
+
+
+def _remote_places(credentials: Callable[[str], Credentials]) -> RemotePlaces:
     from meterhouse.connectors.remote import RemotePlaces
 
-    places = RemotePlaces(guard(), credentials=credentials, home=home_directory())
-    return RemoteArchive(places, where, storage)
+    return RemotePlaces(guard(), credentials=credentials, home=home_directory())
 
 
 def links_of(lend: Lend, sealer: Sealer) -> LinkSigner:

@@ -41,7 +41,9 @@ SMTP_PASSWORD_VARIABLE = "METERHOUSE_SMTP_PASSWORD"  # noqa: S105 (its name)
 SMTP_PASSWORD_FILE_VARIABLE = "METERHOUSE_SMTP_PASSWORD_FILE"  # noqa: S105 (its name)
 #: The environment variables of the archive of invoices: where it is, and how that is reached.
 ARCHIVE_VARIABLE = "METERHOUSE_ARCHIVE"
-_ARCHIVE_FIELDS = ("endpoint", "region", "account")
+#: The environment variables of the storages of datasets: the catalogue, and what uploaders share.
+DATASETS_VARIABLE, COMMON_STORAGE_VARIABLE = "METERHOUSE_DATASETS", "METERHOUSE_COMMON_STORAGE"
+_PLACE_FIELDS = ("endpoint", "region", "account")
 
 
 def data_directory(given: Path | None, *, environment: Mapping[str, str] | None = None) -> Path:
@@ -213,31 +215,33 @@ def _login_problems(user: str | None, password: str | None, security: str) -> li
     return []
 
 
-def archive_place(*, environment: Mapping[str, str] | None = None) -> str | None:
-    """Return where the archive of invoices is: a folder, or a path with a scheme.
+def storage_place(variable: str, *, environment: Mapping[str, str] | None = None) -> str | None:
+    """Return where something is kept: a folder, or a path with a scheme.
 
-    >>> archive_place(environment={"METERHOUSE_ARCHIVE": "s3://invoices"})
+    >>> storage_place(ARCHIVE_VARIABLE, environment={"METERHOUSE_ARCHIVE": "s3://invoices"})
     's3://invoices'
     """
     variables = os.environ if environment is None else environment
-    return variables.get(ARCHIVE_VARIABLE) or None
+    return variables.get(variable) or None
 
 
-def archive_storage(*, environment: Mapping[str, str] | None = None) -> dict[str, JsonValue]:
-    """Return how the archive is reached, with the names that parameters of a writer have.
+def storage_access(
+    variable: str, *, environment: Mapping[str, str] | None = None
+) -> dict[str, JsonValue]:
+    """Return how such a place is reached, with the names that parameters of a writer have.
 
     ``METERHOUSE_ARCHIVE_SECRET`` is the id of a secret of the wallet; ``..._ENDPOINT``,
-    ``..._REGION`` and ``..._ACCOUNT`` are what they say.
+    ``..._REGION`` and ``..._ACCOUNT`` are what they say. So are those of the other variables.
 
-    >>> archive_storage(environment={"METERHOUSE_ARCHIVE_REGION": "eu-west-1"})
+    >>> storage_access(ARCHIVE_VARIABLE, environment={"METERHOUSE_ARCHIVE_REGION": "eu-west-1"})
     {'region': 'eu-west-1'}
     """
     variables = os.environ if environment is None else environment
-    names = {name: f"{ARCHIVE_VARIABLE}_{name.upper()}" for name in _ARCHIVE_FIELDS}
+    names = {name: f"{variable}_{name.upper()}" for name in _PLACE_FIELDS}
     given: dict[str, JsonValue] = {
-        name: variables[variable] for name, variable in names.items() if variables.get(variable)
+        name: variables[named] for name, named in names.items() if variables.get(named)
     }
-    if secret := variables.get(f"{ARCHIVE_VARIABLE}_SECRET"):
+    if secret := variables.get(f"{variable}_SECRET"):
         given["secretsWalletEntry"] = {"secretId": secret}
     return given
 

@@ -137,7 +137,8 @@ def parse_file_name(name: str) -> EntityFile | DimensionFile:
 def parse_common_path(path: str) -> CommonFile:
     """Read the path of a file of common storage.
 
-    >>> parsed = parse_common_path("avro/entity/Aura_Audit/6.0.0/ES_Aura_Audit_20261003T100000Z.avro")
+    >>> folder = "avro/entity/Aura_Audit/6.0.0"
+    >>> parsed = parse_common_path(f"{folder}/ES_Aura_Audit_20261003T100000Z.avro")
     >>> parsed.file.dataset, str(parsed.version)
     ('Aura_Audit', '6.0.0')
     """

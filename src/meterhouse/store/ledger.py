@@ -20,6 +20,7 @@ from meterhouse.store.connection import (
 from meterhouse.store.corrections import CorrectionTable
 from meterhouse.store.credits import CreditTable
 from meterhouse.store.customers import CustomerTable
+from meterhouse.store.datasets import DatasetTable
 from meterhouse.store.dead_letters import DeadLetterTable
 from meterhouse.store.forwards import ForwardTable
 from meterhouse.store.health import HealthTable
@@ -88,6 +89,7 @@ class SqliteLedger(
     InvoiceHistoryTable,
     HealthTable,
     PriceBookTable,
+    DatasetTable,
 ):
     """The whole ledger: each part adds its methods, all share one connection."""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from meterhouse.app.page import Page
 from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import JsonValue, Record, parse_json
-from meterhouse.core.problem import ConflictError, MeterhouseError
+from meterhouse.core.problem import ConflictError, DefinitionError, MeterhouseError
 from meterhouse.datasets.naming import DimensionFile, EntityFile, parse_file_name
 from meterhouse.datasets.schema import DatasetSchema, read_schema
 from meterhouse.datasets.version import Version
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-class DatasetRefused(MeterhouseError):
+class DatasetRefused(DefinitionError):
     """A file is not what its dataset says; it stays where it was."""
 
     code = "dataset_file_refused"
@@ -259,7 +259,10 @@ class DatasetStorage(Protocol):
         ...
 
     def move(self, name: str, to: str) -> None:
-        """Give a file another name; a second time changes nothing. As ``put`` where one is there."""
+        """Give a file another name; a second time changes nothing.
+
+        Raises ``DatasetStorageConflict`` where another content has that name.
+        """
         ...
 
     def delete(self, name: str) -> None:
@@ -274,10 +277,10 @@ class Containers(Protocol):
         """Return the schema in the header, with all its attributes."""
         ...
 
-    def frames(self, content: Path, names: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """Yield some top-level fields of all rows, as columns, some rows at a time.
+    def texts(self, content: Path, names: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Yield some top-level fields of all rows as columns of texts, some rows at a time.
 
-        A field that no row of a part has is a column of nulls.
+        A field that is null, or that the schema does not have, is a null.
         """
         ...
 

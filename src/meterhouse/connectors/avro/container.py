@@ -120,11 +120,11 @@ def _block(stream: BinaryIO, header: Header) -> PackedBlock | None:
 def unpacked(header: Header, group: BlockGroup) -> bytes:
     """Return a container of the group's blocks, none of them packed."""
     schema = json.dumps(header.schema).encode()
-    meta = _packed_long(1) + _packed_sized(b"avro.schema") + _packed_sized(schema) + b"\x00"
+    meta = packed_long(1) + packed_sized(b"avro.schema") + packed_sized(schema) + b"\x00"
     parts = [MAGIC, meta, header.sync]
     for block in group.blocks:
         data = _unpacked_block(header, block)
-        parts += [_packed_long(block.count), _packed_sized(data), header.sync]
+        parts += [packed_long(block.count), packed_sized(data), header.sync]
     return b"".join(parts)
 
 
@@ -219,7 +219,8 @@ def _varint(stream: BinaryIO, start: bytes) -> int:
     raise AvroFault("a number in it is longer than 64 bits")
 
 
-def _packed_long(number: int) -> bytes:
+def packed_long(number: int) -> bytes:
+    """Return a number as Avro writes it."""
     value = (number << 1) ^ (number >> 63)
     out = bytearray()
     while value > 0x7F:
@@ -229,5 +230,6 @@ def _packed_long(number: int) -> bytes:
     return bytes(out)
 
 
-def _packed_sized(data: bytes) -> bytes:
-    return _packed_long(len(data)) + data
+def packed_sized(data: bytes) -> bytes:
+    """Return bytes as Avro writes them: their number first."""
+    return packed_long(len(data)) + data

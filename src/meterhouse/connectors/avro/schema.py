@@ -46,6 +46,8 @@ def _is_scalar(kind: Any, *, enum: bool) -> bool:
     base, logical = kind.get("type"), kind.get("logicalType")
     if base == "enum":
         return enum
+    if base == "string" and logical != "decimal":
+        return True  # Marks of texts change nothing: datetime and iso-date of datasets, say.
     if logical == "decimal":
         digits, size = kind.get("precision"), kind.get("size", 0)
         fits = isinstance(digits, int) and digits <= _DECIMAL_DIGITS_MAX
