@@ -13,6 +13,7 @@ from tools.house import Fault, Module, dotted_name
 #: room -> why it may read the clock, the environment and randomness.
 EXEMPT = {
     "bootstrap": "wires the adapters: the one place that has a clock and ids to hand out",
+    "bootstrap_aura": "the same for the Aura side: its doctor says how old files are",
     "bootstrap_server": "the same for the server: it makes the key of its cursors",
     "config": "reads the environment once and turns it into values",
 }

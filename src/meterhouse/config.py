@@ -215,6 +215,15 @@ def _login_problems(user: str | None, password: str | None, security: str) -> li
     return []
 
 
+def variable_names(*, environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Return the names of all variables, without their values.
+
+    >>> variable_names(environment={"HOME": "/home/ann"})
+    ('HOME',)
+    """
+    return tuple(os.environ if environment is None else environment)
+
+
 def storage_place(variable: str, *, environment: Mapping[str, str] | None = None) -> str | None:
     """Return where something is kept: a folder, or a path with a scheme.
 

@@ -22,9 +22,9 @@ def doctor(call: Call) -> None:
 
     Nothing is changed. Exit code 1 where something fails; warnings are none.
     """
-    from meterhouse import bootstrap
+    from meterhouse import bootstrap_aura
 
-    findings = bootstrap.diagnose(call.directory)
+    findings = bootstrap_aura.diagnose(call.directory)
     for finding in findings:
         if call.as_json:
             write_json(finding.to_api())

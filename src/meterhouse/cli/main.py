@@ -45,6 +45,8 @@ NOUNS = {
     "customer": ("customer", "Who pays for usage, by which price book."),
     "credit": ("credit", "Prepaid credit of customers."),
     "invoice": ("invoice", "Invoices: drafted, issued, corrected, explained."),
+    "dataset": ("dataset", "Schemas of datasets, and the files of the catalogue."),
+    "aura": ("aura", "Logs of Aura's components, uploaded and imported as datasets."),
     "secret": ("secret", "Credentials that nodes of streams use, sealed."),
     "access": ("access", "Applications: programs that may use the API, and their scopes."),
     "activity": ("activity", "What people and programs did here."),

@@ -48,8 +48,7 @@ class DatasetTable(Recorder):
     def dataset_versions(self, name: str, *, major: int | None = None) -> Sequence[DatasetVersion]:
         """Return the versions of a dataset, oldest first; none where there is no such dataset."""
         with self._database.read():
-            rows = self._database.rows(_SQL["versions"], {"name": name, "major": major})
-        return [_version(row) for row in rows]
+            return self._versions_of(name, major=major)
 
     def datasets(self, *, limit: int = 100, after: str | None = None) -> Page[DatasetSummary]:
         """List datasets, in the order of their first publication."""
@@ -117,11 +116,15 @@ class DatasetTable(Recorder):
             row = self._database.row(_SQL["snapshot"], values)
         return None if row is None else _file(row)
 
+    def _versions_of(self, name: str, *, major: int | None = None) -> list[DatasetVersion]:
+        rows = self._database.rows(_SQL["versions"], {"name": name, "major": major})
+        return [_version(row) for row in rows]
+
     def _dataset_summaries(self, rows: Sequence[Row]) -> list[DatasetSummary]:
         return [self._dataset_summary(name) for name, _ in rows]
 
     def _dataset_summary(self, name: str) -> DatasetSummary:
-        versions = self.dataset_versions(name)
+        versions = self._versions_of(name)
         files, count = self._database.only_row(_SQL["totals"], {"name": name})
         return DatasetSummary(versions[-1], len(versions), files, count)
 

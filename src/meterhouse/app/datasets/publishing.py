@@ -12,7 +12,7 @@ from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text
 from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError, Problem
 from meterhouse.datasets.evolution import evolution_problems, publishing_problems
-from meterhouse.datasets.schema import DatasetSchema
+from meterhouse.datasets.schema import DatasetSchema, SchemaField
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +80,23 @@ def newest(ledger: Datasets, name: str, *, major: int | None = None) -> DatasetV
         hint = f"major versions of {name} are {known}"
         raise NotFoundError(f"Dataset {name!r} has no major version {major}", hint=hint)
     return of_major[-1]
+
+
+def described(ledger: Datasets, name: str, *, major: int | None = None) -> dict[str, Any]:
+    """Return what there is to say of a dataset: its versions, and its newest schema in short."""
+    last = newest(ledger, name, major=major)
+    schema = last.schema()
+    versions = [str(one.version) for one in ledger.dataset_versions(name, major=major)]
+    return {
+        **last.to_api(),
+        "versions": versions,
+        "kind": "dimension" if schema.is_dimension else "facts",
+        "key": list(schema.key),
+        "partition": schema.partition,
+        "references": {field: str(to) for field, to in schema.references.items()},
+        "fields": [_field(field) for field in schema.fields],
+    }
+
+
+def _field(field: SchemaField) -> dict[str, Any]:
+    return {"name": field.name, "type": str(field.type.bare), "nullable": field.nullable}

@@ -6,6 +6,7 @@ Knows nothing of files: it sees some rows at a time, and remembers which days th
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -76,10 +77,12 @@ class RowChecks:
             row = (days.is_null() if day is None else days == day).arg_max() or 0
             self._fail(row, partition, f"is {shown(day)}", "write a day such as 2026-10-03")
         self.days.update({day: count for day, count in counts.items() if day is not None})
-        if self.schema.timestamp is not None and not bad:
-            self._check_instants(frame[self.schema.timestamp], days)
+        if self.schema.timestamp is not None:
+            self._check_instants(frame[self.schema.timestamp], days, bad=frozenset(bad))
 
-    def _check_instants(self, instants: pl.Series, days: pl.Series) -> None:
+    def _check_instants(
+        self, instants: pl.Series, days: pl.Series, *, bad: Collection[str | None]
+    ) -> None:
         """Most are in UTC and of that day, by their text alone; the others are read."""
         plain = instants.str.contains(_PLAIN) & (instants.str.head(_DAY_CHARS) == days)
         plain = plain & _is_calendar(instants)
@@ -91,6 +94,8 @@ class RowChecks:
             text = instants[row]
             if text is None:
                 continue  # The schema says whether it may be.
+            if days[row] in bad and _utc_day(text) is not None:
+                continue  # What is wrong with it was told.
             if text not in known:
                 known[text] = _utc_day(text)
             if known[text] is None:

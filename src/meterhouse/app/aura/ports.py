@@ -1,0 +1,86 @@
+"""What the Aura use cases ask of the world: the logs of components, and their configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from meterhouse.app.datasets.ports import Containers, DatasetStorage
+from meterhouse.core.instant import Instant, instant_text
+from meterhouse.core.json_text import JsonValue
+from meterhouse.core.problem import MeterhouseError
+from meterhouse.datasets.audit import AuditRules
+
+#: The logs that are known, by the folder that each lies in.
+LOG_KINDS = ("groot", "gateway", "atria")
+
+
+class LogFault(MeterhouseError):
+    """A log cannot be read, or there are none where they should be."""
+
+    code = "log_unreadable"
+
+
+class ConfigurationFault(MeterhouseError):
+    """The configuration of an OB cannot be had."""
+
+    code = "aura_configuration_unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """A file of a log. ``name`` is its path below the folder of all logs."""
+
+    ob: str
+    kind: str
+    name: str
+    size: int
+    modified_at: Instant
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return what the list of uploads keeps of it, but its hash."""
+        said = {"kind": self.kind, "size": self.size}
+        return {"name": self.name} | said | {"modifiedAt": instant_text(self.modified_at)}
+
+
+class LogFolder(Protocol):
+    """The logs of all OBs: ``<OB>/<groot|gateway|atria>/...``. What fails raises ``LogFault``."""
+
+    def obs(self) -> Sequence[str]:
+        """Return the OBs that have a folder, in order."""
+        ...
+
+    def files(self, ob: str) -> Sequence[LogFile]:
+        """Return the files of an OB by name, whatever their age."""
+        ...
+
+    def sha256(self, name: str) -> str | None:
+        """Return the hash of a file's content; ``None`` where it is gone."""
+        ...
+
+    def lines(self, name: str) -> AbstractContextManager[Iterator[str]]:
+        """Open a file, packed or not, as lines of text; bytes that are no UTF-8 stay apart."""
+        ...
+
+
+class ConfigurationSource(Protocol):
+    """What aura-configuration-api answers. What fails raises ``ConfigurationFault``."""
+
+    def module(self, ob: str, name: str) -> JsonValue:
+        """Return the objects of a module, such as channels, of an OB."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UploadMeans:
+    """What uploading needs: logs, configuration, common storage, and a folder for what is made."""
+
+    logs: LogFolder
+    configuration: ConfigurationSource
+    storage: DatasetStorage
+    containers: Containers
+    scratch: Path
+    rules: AuditRules = field(default_factory=AuditRules)

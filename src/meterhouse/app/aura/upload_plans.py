@@ -1,0 +1,184 @@
+"""The list of uploads, in common storage beside the files: what was uploaded, and out of what.
+
+An upload is planned before it is made: its plan names the logs with their hashes, and an hour that
+no other upload of the OB has, which its files are named by. A plan is put where there is none, and
+never changed. Whoever finds a plan without its account makes it; the same plan gives the same
+files. So a process may be killed anywhere, no log is handled twice, and a new release, which has
+the same storage, goes on where the old one was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from meterhouse.app.aura.ports import LogFile
+from meterhouse.app.datasets.ports import DatasetStorage
+from meterhouse.core.instant import Instant, instant_text, parse_instant, to_datetime
+from meterhouse.core.json_text import JsonValue, json_text, parse_json
+from meterhouse.core.problem import MeterhouseError
+
+HOUR = 3_600_000_000
+#: So many bytes of logs become one upload, so that its rows fit into memory.
+BATCH_BYTES = 64 << 20
+_ROOT = "uploads"
+_PLAN, _ACCOUNT, _MISSED = ".plan.json", ".account.json", ".missed.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An upload of an OB: its logs by hash, in the order in which they are read."""
+
+    ob: str
+    hour: Instant
+    logs: tuple[tuple[LogFile, str], ...]
+
+    @property
+    def name(self) -> str:
+        """What the upload is called, as its files are."""
+        return f"{self.ob}_{to_datetime(self.hour):%Y%m%dT%H0000Z}"
+
+    @property
+    def path(self) -> str:
+        """Where the plan lies."""
+        return f"{_ROOT}/{self.ob}/{self.name}{_PLAN}"
+
+    @property
+    def account_path(self) -> str:
+        """Where the account of what came of it lies."""
+        return f"{_ROOT}/{self.ob}/{self.name}{_ACCOUNT}"
+
+    @property
+    def missed_path(self) -> str:
+        """Where hashes of logs lie that were gone or changed when the upload was made."""
+        return f"{_ROOT}/{self.ob}/{self.name}{_MISSED}"
+
+    @property
+    def rejected_path(self) -> str:
+        """Where the rows lie that were rejected."""
+        return f"rejected/{self.ob}/{self.name}.ndjson"
+
+    def to_text(self) -> str:
+        """Write the plan."""
+        logs = [file.to_json() | {"sha256": sha256} for file, sha256 in self.logs]
+        body: JsonValue = {"ob": self.ob, "hour": instant_text(self.hour), "logs": logs}
+        return json_text(body) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """All uploads of an OB: which are not made yet, and which contents none of them has."""
+
+    plans: tuple[Plan, ...]
+    unfinished: tuple[Plan, ...]
+    missed: frozenset[str]
+
+    @property
+    def hashes(self) -> frozenset[str]:
+        """The contents that were planned, and not missed."""
+        planned = (sha256 for plan in self.plans for _, sha256 in plan.logs)
+        return frozenset(planned) - self.missed
+
+    @property
+    def known(self) -> frozenset[LogFile]:
+        """The files that were planned, and not missed, as they stood."""
+        return frozenset(
+            file for plan in self.plans for file, sha256 in plan.logs if sha256 not in self.missed
+        )
+
+
+def uploads_of(storage: DatasetStorage, ob: str) -> Uploads:
+    """Read the list of uploads of an OB."""
+    names = [file.name for file in storage.list(f"{_ROOT}/{ob}")]
+    done = {name.removesuffix(_ACCOUNT) for name in names if name.endswith(_ACCOUNT)}
+    found = [(name, _read_plan(storage, name)) for name in names if name.endswith(_PLAN)]
+    unfinished = (plan for name, plan in found if name.removesuffix(_PLAN) not in done)
+    lists = (read_object(storage, name)["sha256"] for name in names if name.endswith(_MISSED))
+    missed = frozenset(sha256 for one in lists for sha256 in one)
+    return Uploads(tuple(plan for _, plan in found), tuple(unfinished), missed)
+
+
+def new_plans(
+    ob: str, logs: Sequence[tuple[LogFile, str]], *, taken: Iterable[Instant], at: Instant
+) -> Iterator[Plan]:
+    """Plan logs that no upload has, so many together as fit into memory.
+
+    Each plan has an hour of its own: this one, or the last before it that no other upload has. So
+    files never bear an hour to come, and the second upload of an hour overwrites nothing.
+    """
+    hours = set(taken)
+    hour = at - at % HOUR
+    for batch in _batches(logs):
+        while hour in hours:
+            hour -= HOUR
+        hours.add(hour)
+        yield Plan(ob, hour, tuple(batch))
+
+
+def _batches(logs: Sequence[tuple[LogFile, str]]) -> Iterator[list[tuple[LogFile, str]]]:
+    batch: list[tuple[LogFile, str]] = []
+    size = 0
+    for file, sha256 in logs:
+        if batch and size + file.size > BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append((file, sha256))
+        size += file.size
+    if batch:
+        yield batch
+
+
+def put_text(storage: DatasetStorage, name: str, text: str, *, scratch: Path) -> bool:
+    """Put a text where there is none; ``False`` where the same one is there."""
+    path = scratch / "text"
+    path.write_text(text, encoding="utf-8")
+    try:
+        return storage.put(name, path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def read_object(storage: DatasetStorage, name: str) -> Mapping[str, JsonValue]:
+    """Read a JSON object that this program has put."""
+    text = b"".join(storage.read(name))
+    try:
+        body = parse_json(text.decode())
+    except ValueError as error:
+        raise _damaged(name) from error
+    if not isinstance(body, Mapping):
+        raise _damaged(name)
+    return body
+
+
+def _read_plan(storage: DatasetStorage, name: str) -> Plan:
+    body = read_object(storage, name)
+    try:
+        logs = tuple(
+            (
+                LogFile(
+                    body["ob"],
+                    one["kind"],
+                    one["name"],
+                    int(one["size"]),
+                    _instant(one["modifiedAt"]),
+                ),
+                str(one["sha256"]),
+            )
+            for one in body["logs"]
+        )
+        return Plan(body["ob"], _instant(body["hour"]), logs)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(name) from error
+
+
+def _instant(text: str) -> Instant:
+    instant = parse_instant(text)
+    if instant is None:
+        raise ValueError(text)
+    return instant
+
+
+def _damaged(name: str) -> MeterhouseError:
+    hint = "put it back as it was; without it, logs would be uploaded twice"
+    return MeterhouseError(f"{name} in common storage is damaged", hint=hint, code="upload_damaged")

@@ -1,0 +1,170 @@
+"""Wiring of the Aura side: logs, configuration and common storage of this installation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from meterhouse import bootstrap
+from meterhouse.config import (
+    COMMON_STORAGE_VARIABLE,
+    data_directory,
+    storage_place,
+    variable_names,
+)
+from meterhouse.core.problem import MeterhouseError
+
+if TYPE_CHECKING:
+    from meterhouse.app.aura.importing import ImportMeans
+    from meterhouse.app.aura.ports import ConfigurationSource, UploadMeans
+    from meterhouse.app.datasets.ports import DatasetStorage
+    from meterhouse.app.diagnosis import Finding
+    from meterhouse.bootstrap import Installation
+    from meterhouse.core.secret import Credentials
+    from meterhouse.datasets.audit import AuditRules
+    from meterhouse.datasets.sample_month import SampleMonth
+
+#: Where the configuration of an OB is, below its logs, unless another place is named.
+CONFIGURATION_FOLDER = "configuration"
+#: The document of the billing operation, whose texts the doctor looks at.
+_OPERATION_FILE = "aura.yaml"
+_HTTP = ("http://", "https://")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationPlace:
+    """Where the configuration of OBs is: a folder or a URL, and a secret that has the key."""
+
+    place: str
+    secret_id: str | None = None
+
+
+@contextmanager
+def upload_means(
+    house: Installation, logs: Path, *, configuration: ConfigurationPlace, rules: AuditRules
+) -> Iterator[UploadMeans]:
+    """Lend what uploading needs; files are made in a folder that goes afterwards."""
+    from meterhouse.app.aura.ports import UploadMeans
+    from meterhouse.connectors.log_folder import LogFiles
+
+    with _scratch(house.directory) as scratch:
+        yield UploadMeans(
+            logs=LogFiles(logs),
+            configuration=_configuration(house, configuration),
+            storage=house.common_storage(),
+            containers=house.containers(),
+            scratch=scratch,
+            rules=rules,
+        )
+
+
+def configuration_place(logs: Path, given: str | None, *, secret: str | None) -> ConfigurationPlace:
+    """Return where the configuration is: as given, else beside the logs of each OB."""
+    return ConfigurationPlace(given or str(logs / "{OB}" / CONFIGURATION_FOLDER), secret)
+
+
+def _configuration(house: Installation, about: ConfigurationPlace) -> ConfigurationSource:
+    from meterhouse.connectors.aura_configuration import ConfigurationApi, ConfigurationFolder
+
+    if not about.place.startswith(_HTTP):
+        return ConfigurationFolder(about.place)
+    return ConfigurationApi(
+        about.place,
+        http=bootstrap.http_client(),
+        secret_id=about.secret_id,
+        credentials=house.credentials,
+    )
+
+
+@contextmanager
+def import_means(house: Installation) -> Iterator[ImportMeans]:
+    """Lend what importing needs."""
+    from meterhouse.app.aura.importing import ImportMeans
+
+    with _scratch(house.directory) as scratch:
+        yield ImportMeans(
+            ledger=house.ledger,
+            common=house.common_storage(),
+            catalogue=house.datasets(),
+            containers=house.containers(),
+            scratch=scratch,
+            correlator=house.new_id(),
+        )
+
+
+@contextmanager
+def _scratch(directory: Path) -> Iterator[Path]:
+    """Give a folder of the data directory, where there is room for files, for a while."""
+    with TemporaryDirectory(prefix=".aura-", dir=directory) as folder:
+        yield Path(folder)
+
+
+def write_sample(folder: Path, ob: str, month: SampleMonth) -> dict[str, int]:
+    """Write the logs and the configuration of a made-up OB; returns lines by kind of log."""
+    from meterhouse.connectors.sample_files import write_sample_ob
+
+    return write_sample_ob(folder, ob, month)
+
+
+def write_sample_dimensions(folder: Path, month: SampleMonth) -> list[Path]:
+    """Write the dimensions that all OBs of the made-up month share, as files for the catalogue."""
+    from meterhouse.connectors.sample_files import write_global_dimensions
+
+    return write_global_dimensions(folder, month)
+
+
+def diagnose(given: Path | None = None) -> list[Finding]:
+    """Examine everything that the program stands on, the Aura side where it is in use."""
+    found = bootstrap.diagnose(given)
+    try:
+        return [*found, *_aura_findings(data_directory(given), given)]
+    except MeterhouseError as error:
+        from meterhouse.app.diagnosis import Finding, Grade
+
+        return [*found, Finding("aura common storage", Grade.FAIL, str(error.args[0]), error.hint)]
+
+
+def _aura_findings(directory: Path, given: Path | None) -> Iterator[Finding]:
+    from meterhouse.app.aura.diagnosis import look_back_finding, storage_findings
+    from meterhouse.app.diagnosis import Grade
+
+    own = directory / bootstrap.COMMON_STORAGE_FOLDER
+    place = storage_place(COMMON_STORAGE_VARIABLE)
+    look_back = look_back_finding(variable_names(), _documents(directory))
+    used = place is not None or own.is_dir()
+    if used or look_back.grade is not Grade.OK:
+        yield look_back
+    if not used:
+        return
+    shown, at = place or str(own), time.time_ns() // 1000
+    with _common_storage(directory, given) as storage:
+        yield from storage_findings(storage, place=shown, at=at)
+
+
+@contextmanager
+def _common_storage(directory: Path, given: Path | None) -> Iterator[DatasetStorage]:
+    """Lend common storage; only where its secrets are asked for is the ledger opened."""
+    place = storage_place(COMMON_STORAGE_VARIABLE)
+    if place is None or "://" not in place:
+        yield bootstrap.dataset_storage_of(directory, credentials=_no_wallet, common=True)
+        return
+    with bootstrap.open_installation(given) as house:
+        yield house.common_storage()
+
+
+def _no_wallet(secret_id: str) -> Credentials:
+    raise AssertionError("folders need no secret")
+
+
+def _documents(directory: Path) -> Mapping[str, str]:
+    """Return the texts of the configuration of this installation, by path."""
+    path = directory / _OPERATION_FILE
+    try:
+        return {str(path): path.read_text(encoding="utf-8", errors="replace")}
+    except OSError:
+        return {}

@@ -1,0 +1,253 @@
+"""``meterhouse aura``: from the logs of Aura's components to the catalogue of datasets."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from meterhouse.cli.command import Call, command
+from meterhouse.cli.exits import WrongUsage
+from meterhouse.cli.options import new_group
+from meterhouse.cli.output import note, write_json, write_text
+from meterhouse.core.instant import Instant, parse_instant
+from meterhouse.core.problem import MeterhouseError
+
+if TYPE_CHECKING:
+    from meterhouse.app.aura.importing import Imported
+    from meterhouse.app.aura.uploading import ObUpload
+    from meterhouse.bootstrap import Installation
+    from meterhouse.datasets.sample_month import SampleMonth
+
+app = new_group("Aura: logs of components become datasets, and datasets become invoices.")
+
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go.")]
+ObsOption = Annotated[
+    list[str], typer.Option("--ob", metavar="OB", help="An operating business (ES); repeat it.")
+]
+SomeObsOption = Annotated[
+    list[str] | None,
+    typer.Option("--ob", metavar="OB", help="Only this one (ES); may be repeated."),
+]
+MonthOption = Annotated[str, typer.Option("--month", metavar="M", help="The month: 2026-10.")]
+RequestsOption = Annotated[
+    int, typer.Option("--requests", metavar="N", min=1, help="How many requests each OB has.")
+]
+SeedOption = Annotated[
+    int, typer.Option("--seed", metavar="N", help="The same number gives the same files.")
+]
+LogsOption = Annotated[
+    Path,
+    typer.Option("--logs", metavar="DIR", help="The logs: <OB>/groot, gateway and atria in it."),
+]
+ConfigurationOption = Annotated[
+    str | None,
+    typer.Option(
+        "--configuration",
+        metavar="PLACE",
+        help="A folder of JSON files, or the URL of aura-configuration-api; {OB} and {ob} stand "
+        "for the OB. DIR/{OB}/configuration if none.",
+    ),
+]
+SecretOption = Annotated[
+    str | None,
+    typer.Option(
+        "--configuration-secret", metavar="ID", help="A bearer secret that has the API's key."
+    ),
+]
+DaysOption = Annotated[
+    int,
+    typer.Option("--days", metavar="N", min=1, help="Look for logs changed in so many days."),
+]
+AtOption = Annotated[
+    str | None, typer.Option("--at", metavar="INSTANT", help="As if it were then; now if none.")
+]
+ActionOption = Annotated[
+    str,
+    typer.Option("--action", metavar="A", help="The action of Groot Message that is a request."),
+]
+ByMessageOption = Annotated[
+    bool,
+    typer.Option("--by-message", help="Take ids of messages as interactions, not CORR_ID."),
+]
+ReportsOption = Annotated[
+    str, typer.Option("--reports", metavar="MODE", help="Leave a report: all, error or none.")
+]
+_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
+
+
+@command(
+    app,
+    "meterhouse aura generate logs --ob ES --ob BR --month 2026-10",
+    "meterhouse aura generate logs --ob ES --month 2026-10 --requests 1000000 --seed 7",
+)
+def generate(
+    call: Call,
+    folder: Folder,
+    *,
+    ob: ObsOption,
+    month: MonthOption,
+    requests: RequestsOption = 20_000,
+    seed: SeedOption = 1,
+) -> None:
+    """Make up a month of logs of some OBs, to try things with: flaws of real logs included."""
+    from meterhouse import bootstrap_aura
+    from meterhouse.app.aura.snapshots import country_of_ob
+
+    wanted = _sample_month(month, requests, seed)
+    for code in ob:
+        country_of_ob(code)
+    for code in ob:
+        lines = bootstrap_aura.write_sample(folder, code, wanted)
+        told = ", ".join(f"{kind} {count:,}" for kind, count in lines.items())
+        call.tell({"ob": code, "lines": lines}, f"{code}: lines of {told}")
+    for path in bootstrap_aura.write_sample_dimensions(folder / "shared", wanted):
+        call.tell({"file": str(path)}, f"for all: {path}")
+
+
+def _sample_month(text: str, requests: int, seed: int) -> SampleMonth:
+    from meterhouse.datasets.sample_month import SampleMonth
+
+    found = _MONTH.fullmatch(text)
+    if found is None or int(found[1]) < 1:
+        raise WrongUsage(f"--month: {text!r} is no month", hint="such as 2026-10")
+    return SampleMonth(int(found[1]), int(found[2]), requests, seed)
+
+
+@command(
+    app,
+    "meterhouse aura upload --logs /var/log/aura",
+    "meterhouse aura upload --logs logs --ob ES --configuration "
+    "https://svc-{ob}.example.com/aura-services/v2/configuration --configuration-secret aura-api",
+)
+def upload(
+    call: Call,
+    *,
+    logs: LogsOption,
+    ob: SomeObsOption = None,
+    configuration: ConfigurationOption = None,
+    configuration_secret: SecretOption = None,
+    days: DaysOption = 30,
+    at: AtOption = None,
+    action: ActionOption = "receive",
+    by_message: ByMessageOption = False,
+) -> None:
+    """Turn new logs and the configuration into files of datasets in common storage.
+
+    To be run each hour. Logs are known by their content: none is uploaded twice. 1 if an OB
+    or a log failed; the others are uploaded.
+    """
+    from meterhouse import bootstrap_aura
+    from meterhouse.app.aura.uploading import upload as upload_all
+    from meterhouse.datasets.audit import AuditRules
+
+    place = bootstrap_aura.configuration_place(logs, configuration, secret=configuration_secret)
+    rules = AuditRules(action.lower(), by_message)
+    with (
+        call.opened() as house,
+        bootstrap_aura.upload_means(house, logs, configuration=place, rules=rules) as means,
+    ):
+        moment = _moment(at, house)
+        reports = upload_all(means, at=moment, obs=ob or (), days=days)
+    for report in reports:
+        if call.as_json:
+            write_json(report.to_api())
+        else:
+            _tell_upload(report)
+    failed = [one.ob for one in reports if one.error is not None or one.unreadable]
+    if failed:
+        raise MeterhouseError(f"not all is uploaded of {', '.join(failed)}", hint="see above")
+
+
+def _tell_upload(report: ObUpload) -> None:
+    write_text(f"{report.ob}: {_count(len(report.snapshots), 'snapshot')} of dimensions")
+    for one in report.uploads:
+        write_text(f"{report.ob}: {one.plan.name}, {_count(len(one.plan.logs), 'log')}")
+        for dataset, account in one.account["datasets"].items():
+            if account["rows"]:
+                write_text(f"  {dataset}: {_account(account)}")
+        for name, count in one.account["unknownChannels"].items():
+            note(f"{report.ob}: no channel is called {name} ({_count(count, 'row')})")
+        if one.account["conflicts"]:
+            number = len(one.account["conflicts"])
+            note(f"{report.ob}: {_count(number, 'key')} with rows that contradict each other")
+    if not report.uploads and report.error is None:
+        write_text(f"{report.ob}: no new logs")
+    _tell_trouble(report)
+
+
+def _tell_trouble(report: ObUpload) -> None:
+    for problem in report.problems:
+        note(f"{report.ob}: configuration: {problem}")
+    if report.too_old:
+        older = _count(len(report.too_old), "log")
+        note(f"{report.ob}: {older} changed too long ago, such as {report.too_old[0]}")
+    for one in report.unreadable:
+        note(f"{report.ob}: {one['error']}")
+    if report.error is not None:
+        note(f"{report.ob}: {report.error}")
+
+
+def _account(account: dict[str, Any]) -> str:
+    """Say where the rows of a dataset went."""
+    parts = [f"{account['rows']:,} rows in", f"{account['written']:,} written"]
+    for what in ("rejected", "leftOut"):
+        name = "rejected" if what == "rejected" else "left out"
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in account[what].items())
+        if reasons:
+            parts.append(f"{sum(account[what].values()):,} {name} ({reasons})")
+    return ", ".join(parts)
+
+
+@command(app, "meterhouse aura import", "meterhouse aura import --reports error --json")
+def import_(call: Call, *, reports: ReportsOption = "all", at: AtOption = None) -> None:
+    """Add the files of common storage to the catalogue, and move them to its processed folder.
+
+    To be run each day. 1 if a file was refused: it stays, and the report says why.
+    """
+    from meterhouse import bootstrap_aura
+    from meterhouse.app.aura.importing import ReportMode, import_files, put_report
+
+    modes = [mode.value for mode in ReportMode]
+    if reports not in modes:
+        raise WrongUsage(f"--reports: {reports!r} is none of {', '.join(modes)}")
+    with call.opened() as house, bootstrap_aura.import_means(house) as means:
+        moment = _moment(at, house)
+        imported = import_files(means, at=moment)
+        name = put_report(means, imported, mode=ReportMode(reports), at=moment)
+    if call.as_json:
+        write_json(imported.to_api())
+    else:
+        _tell_import(imported, name)
+    if imported.errors:
+        what = _count(imported.errors, "file")
+        raise MeterhouseError(f"{what} could not be imported", hint="mend or remove what is named")
+
+
+def _tell_import(imported: Imported, report: str | None) -> None:
+    for one in imported.datasets.values():
+        counts = one.counts
+        parts = [f"{counts.uploaded} imported", f"{counts.skipped} skipped"]
+        rows = sum(file.rows for file in imported.added if file.dataset == one.dataset)
+        write_text(f"{one.dataset or one.kind} {one.version}: {', '.join(parts)}, {rows:,} rows")
+        for error in one.errors:
+            note(f"{error['file']}: {error['error']}")
+    if not imported.datasets:
+        write_text("nothing to import")
+    if report is not None:
+        write_text(f"report: {report}")
+
+
+def _moment(text: str | None, house: Installation) -> Instant:
+    if text is None:
+        return house.clock()
+    moment = parse_instant(text)
+    if moment is None:
+        raise WrongUsage(f"--at: {text!r} is no instant", hint="such as 2026-11-01T02:00:00Z")
+    return moment
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
