@@ -42,9 +42,7 @@ class Override:
     reason: str
 
 
-def told_on(
-    ledger: Ledger, invoice: Invoice, *, gathered: Gathered, book: PriceBook
-) -> Invoice:
+def told_on(ledger: Ledger, invoice: Invoice, *, gathered: Gathered, book: PriceBook) -> Invoice:
     """Return a draft with what its usage tells beside its lines."""
     customer, period = invoice.customer, invoice.period
     apart = counted_apart(book, gathered.usage, customer=customer)
