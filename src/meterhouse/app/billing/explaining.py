@@ -124,7 +124,10 @@ def _source(ledger: Ledger, source: Source, *, most: int | None) -> dict[str, An
         return shown_source
     body = parse_json(record.text, nesting_max=_NESTING_MAX)
     kept = _input_records(ledger, body, source, most=most)
-    return shown_source | _record(ledger, record, body) | {"inputRecords": kept}
+    found = ledger.meter(body["id"])
+    unkept = found is not None and found.meter.by_event_time and not found.meter.keep_usage
+    marks = {"keepUsage": False} if unkept else {}
+    return shown_source | _record(ledger, record, body) | {"inputRecords": kept} | marks
 
 
 def _input_records(
@@ -135,7 +138,7 @@ def _input_records(
     Only those of the group that the line is for. ``value`` is what they come to by now.
     """
     bucket = ledger.meter(body["id"])
-    if bucket is None or not bucket.meter.by_event_time:
+    if bucket is None or not bucket.meter.keeps_usage:
         return None
     found = ledger.usage_of_period(body["id"], start=_instant(body["periodStart"]))
     mine = [one for one in found if _in_group(one, source.fields)]
