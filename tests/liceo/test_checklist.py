@@ -298,7 +298,7 @@ def test_late_rows_are_priced_by_the_tiers_of_their_own_period(meterhouse, tmp_p
     house.draft()
     [issued] = house.issue()
     assert issued["totals"]["net"] == "42.00"  # 12 packages: 500 queries are free
-    late = queries((*row[:-1], 200), **{"timestamp": "2026-10-31T00:00:00Z"}, userId="ES")
+    late = queries((*row[:-1], 200), timestamp="2026-10-31T00:00:00Z", userId="ES")
     house.file("nlpaas late.ndjson", late)
     for day in ("2026-11-20", "2026-12-05"):
         meterhouse.done("stream", "run", "nlpaas", "--at", f"{day}T00:00:00Z", "--quiet")

@@ -127,7 +127,7 @@ def test_snapshots_by_command(house: Liceo, tmp_path: Path):
     ],
 )
 def test_a_wrong_csv_is_refused_with_its_place(text: str, said: str):
-    with pytest.raises(DefinitionError, match="c.csv") as refused:
+    with pytest.raises(DefinitionError, match=r"c\.csv") as refused:
         csv_counts(text.splitlines(), name="c.csv")
     assert said in str(refused.value)
 

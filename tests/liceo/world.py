@@ -1,4 +1,4 @@
-"""Operating businesses whose assistants were used in October 2026, metered as the Aura side does."""
+"""Operating businesses whose assistants were used in October 2026, metered as Aura does it."""
 
 import json
 from pathlib import Path
@@ -110,8 +110,8 @@ class Liceo(Business):
         self.count(
             "Tokens",
             [
-                dict(model=model, token_type=kind, app="gen-1", app_name=app, preset=preset)
-                | {"userId": ob, "value": value, "unknown": None}
+                {"model": model, "token_type": kind, "app": "gen-1", "app_name": app}
+                | {"preset": preset, "userId": ob, "value": value, "unknown": None}
                 for ob in obs
                 for model, kind, app, preset, value in TOKENS
             ],

@@ -91,10 +91,10 @@ def csv_counts(lines: Iterable[str], *, name: str, skipped: Sequence[str] = ()) 
 def snapshot_counts(
     snapshots: Iterable[tuple[str, str]], *, metric: str = METRIC, skipped: Sequence[str] = ()
 ) -> RequestCounts:
-    """Read requests from snapshots: names and texts. The first one of all is where counting begins.
+    """Read requests from snapshots: names and texts. The first of all is where counting begins.
 
-    When each was taken is said by its samples, else by its name (``gateway-20261003T000000Z.prom``).
-    Raises ``DefinitionError``.
+    When each was taken is said by its samples, else by its name, such as
+    ``gateway-20261003T000000Z.prom``. Raises ``DefinitionError``.
     """
     taken: dict[Instant, dict[_Series, Decimal]] = {}
     for name, text in snapshots:
