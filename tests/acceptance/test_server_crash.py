@@ -27,8 +27,9 @@ from tests.acceptance import small
 from tests.acceptance.small import document, meter, node, script
 from tests.cli.command import ROOT, Meterhouse
 
-#: Kills of a server, and as many more in the long suite.
-KILLS = [2, pytest.param(16, marks=pytest.mark.nightly)]
+#: Kills of a server, and as many more in the long suite. One of three at least must hit a run that
+#: is under way, and one of two a server that has answered: others say little.
+KILLS = [6, pytest.param(24, marks=pytest.mark.nightly)]
 STREAMS_EACH = 2
 RECORDS = 4
 SUSPENDED = 2000
@@ -187,6 +188,21 @@ def scheduled_runs(house: Installation) -> list[Run]:
     return [run for run in runs if run.cause.origin is RunOrigin.SCHEDULE]
 
 
+def running(house: Installation) -> set[str]:
+    """Return what runs; what was killed counts until the next server has seen that it is dead."""
+    return {run.id for run in house.ledger.runs(status=RunStatus.RUNNING).items}
+
+
+def wait_until_one_runs(house: Installation, *, beside: set[str]) -> None:
+    """Wait until the server runs something, beside what the one before it has left."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        if running(house) - beside:
+            return
+        time.sleep(0.002)
+    raise AssertionError("the server runs nothing of what is due")
+
+
 def wait_until_nothing_is_due(house: Installation, names: list[str]) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
@@ -202,36 +218,54 @@ def values(meterhouse: Meterhouse, names: list[str]) -> dict[str, Any]:
     return {m["userId"]: m["value"] for m in found if m["userId"] in names}
 
 
-def kill_again_and_again(house: Installation, writers: list[Writer], *, kills: int) -> list[str]:
-    """Kill one server after the other; returns the streams that were due meanwhile."""
+@dataclass
+class Killings:
+    """The streams that were due meanwhile, and how many kills hit a server at work."""
+
+    names: list[str] = field(default_factory=list)
+    in_runs: int = 0
+    after_answers: int = 0
+
+
+def kill_again_and_again(house: Installation, writers: list[Writer], *, kills: int) -> Killings:
+    """Kill one server after the other, half of them in a run."""
     chance = random.Random(11)
     headers: dict[str, str] = {}
-    names: list[str] = []
+    killings = Killings()
+    dead: set[str] = set()
     for kill in range(kills):
         fresh = [f"stream {kill}.{n}" for n in range(STREAMS_EACH)]
         for name in fresh:
             add_due_stream(house, name)
-        names += fresh
+        killings.names += fresh
+        done = sum(writer.done for writer in writers)
         with serving(house.directory, headers) as server:
             headers = server.headers
             threads = [Thread(target=writer.write, args=(server,)) for writer in writers]
             for thread in threads:
                 thread.start()
-            # The scheduler looks once a second.
-            time.sleep(chance.choice([0.4, 0.95, 1.0]) + chance.uniform(0, 0.5))
+            if kill % 2:
+                wait_until_one_runs(house, beside=dead)
+                time.sleep(chance.uniform(0, 0.05))
+            else:
+                # The scheduler looks once a second.
+                time.sleep(chance.choice([0.4, 0.95, 1.0]) + chance.uniform(0, 0.5))
             server.process.send_signal(signal.SIGKILL)
             for thread in threads:
                 thread.join()
+        dead = running(house)
+        killings.in_runs += bool(dead)
+        killings.after_answers += sum(writer.done for writer in writers) > done
     with serving(house.directory, headers) as server:
         assert httpx.get(f"{server.url}/readyz", timeout=PATIENCE_SECONDS).status_code == 200
         for writer in writers:
             # What was sent and not answered is repeated: nobody knows yet what became of it.
             writer.last = min(writer.last, writer.done + 1)
             writer.write(server)
-        wait_until_nothing_is_due(house, names)
+        wait_until_nothing_is_due(house, killings.names)
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(PATIENCE_SECONDS) == 0
-    return names
+    return killings
 
 
 @pytest.mark.parametrize("kills", KILLS)
@@ -245,18 +279,22 @@ def test_a_server_that_is_killed_at_any_moment_loses_nothing_and_doubles_nothing
     bulk = Writer(create_bulk, 200)
     queued = Writer(requeue(ids), 200, last=len(ids))
     with bootstrap.open_installation(tmp_path / "data") as house:
-        names = kill_again_and_again(house, [*keyed.values(), bulk, queued], kills=kills)
+        killings = kill_again_and_again(house, [*keyed.values(), bulk, queued], kills=kills)
         runs = scheduled_runs(house)
         assert all(house.ledger.lease_of(run.stream_id) is None for run in runs)
+    assert killings.in_runs >= kills // 3, f"so few kills hit a run: {killings.in_runs}"
+    assert killings.after_answers >= kills // 2, (
+        f"so few followed answers: {killings.after_answers}"
+    )
     assert [writer.faults for writer in (*keyed.values(), queued)] == [[], [], [], []]
 
     # Every occurrence has one complete run, and one effect.
     complete = [run.stream_name for run in runs if run.status is RunStatus.COMPLETE]
-    assert sorted(complete) == sorted(names)
+    assert sorted(complete) == sorted(killings.names)
     killed = [run for run in runs if run.status is not RunStatus.COMPLETE]
     assert all(run.error is not None and "interrupted" in run.error for run in killed)
-    assert len(killed) >= kills // 16, "no run was killed"
-    assert values(meterhouse, names) == dict.fromkeys(names, RECORDS)
+    assert len(killed) >= killings.in_runs
+    assert values(meterhouse, killings.names) == dict.fromkeys(killings.names, RECORDS)
 
     # Everything that was answered is there, once.
     there = meterhouse.json("meter", "list", "--limit", 10**6)

@@ -118,6 +118,7 @@ def test_a_scheduler_that_is_killed_again_and_again_skips_nothing_and_doubles_no
         assert [find_schedule(house.ledger, stream=name).skipped for name in STREAMS] == [0, 0]
         complete = {run.cause.scheduled_for: run.at for run in scheduled(house)}
         killed = scheduled(house, status=RunStatus.FAILED)
+        assert killed, "no kill hit a run"
         assert all(run.error.startswith("interrupted") for run in killed)
         assert all(complete[run.cause.scheduled_for] == run.at for run in killed)
         assert not scheduled(house, status=RunStatus.RUNNING)

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from meterhouse import bootstrap
+from meterhouse.app.billing.issuing import correct_invoice
+from meterhouse.core.problem import ConflictError
 from tests.cli.billing import ISSUER, OCTOBER, WORKED, Business, book
 from tests.cli.command import Meterhouse
 
@@ -116,3 +119,62 @@ def test_lines_by_hand_outlive_a_void_draft_until_they_are_removed(business):
     business.run.done("invoice", "remove-line", second["id"], id)
     business.draft()
     assert by_hand(business, second["id"]) == []
+
+
+def sell_by(business: Business, **more: object) -> None:
+    path = business.file("newer.json", book(**more))
+    business.run.done("price-book", "create", "--file", path)
+
+
+def test_a_line_by_hand_whose_tax_is_gone_blocks_the_draft_until_it_is_taken_off(business):
+    zero = {"category": "Z", "rate": "0", "name": "Zero rate"}
+    business.set_up(["ES"], taxes=[*book()["taxes"], zero])
+    [draft] = business.draft()
+    added = ("--amount", "-25", "--reason", "Goodwill", "--tax", "Z", "--name", "Discount")
+    business.run.json("invoice", "add-line", draft["id"], *added)
+    [issued] = business.issue(draft["id"])
+    sell_by(business, version="2026-10-01.2")
+
+    told = business.run.done("invoice", "correct", issued["id"], "--reason", "Taxes").out
+    [anew] = business.listed("--status", "draft")
+    [line] = business.run.json("invoice", "draft", "--all", "--period", OCTOBER)[0]["exceptions"]
+    assert line["code"] == "line_left_out"
+    assert "(Discount, -25) is left out: a charge has the tax 'Z'" in line["text"]
+    assert line["text"] in " ".join(told.split())
+    assert by_hand(business, anew["id"]) == []
+    refused = business.run.refused("invoice", "issue", anew["id"], "--issue-date", "2026-11-03")
+    assert "`invoice remove-line` takes it off" in refused
+
+    business.run.done("invoice", "remove-line", anew["id"], line["text"].split()[3])
+    [reissued] = business.issue(anew["id"])
+    assert reissued["exceptions"] == []
+
+
+def test_a_line_by_hand_that_was_left_out_is_back_once_the_book_can_have_it(business):
+    business.set_up(["ES"])
+    [draft] = business.draft()
+    added = ("--amount", "-0.50", "--reason", "Goodwill")
+    business.run.json("invoice", "add-line", draft["id"], *added)
+    business.run.done("invoice", "void", draft["id"])
+    sell_by(business, version="2026-10-01.2", currency="JPY")
+    [second] = business.draft()
+    assert [one["code"] for one in second["exceptions"]] == ["line_left_out"]
+    assert "JPY has 0 digits after the point" in second["exceptions"][0]["text"]
+
+    sell_by(business, version="2026-10-01.3")
+    [third] = business.draft()
+    assert (third["id"], third["exceptions"]) == (second["id"], [])
+    assert by_hand(business, third["id"]) == [("-0.50", "Goodwill")]
+
+
+def test_a_correction_that_may_be_a_repeat_finds_the_credit_note_that_was_made(business):
+    business.set_up(["ES"])
+    business.draft()
+    [issued] = business.issue()
+    with bootstrap.open_installation(business.run.data) as house:
+        given = {"reason": "Address", "formats": [], "at": house.clock()}
+        made = correct_invoice(house.ledger, issued["id"], **given)
+        assert correct_invoice(house.ledger, issued["id"], **given, repeatable=True) == made
+        with pytest.raises(ConflictError, match="corrected"):
+            correct_invoice(house.ledger, issued["id"], **given)
+    assert [one["kind"] for one in business.listed()] == ["invoice", "credit_note", "invoice"]

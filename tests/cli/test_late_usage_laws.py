@@ -1,7 +1,6 @@
 """Whatever is late, voided, amended, moved or corrected, all documents come to all live usage."""
 
 import json
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -13,9 +12,8 @@ from tests.cli.billing import FIELDS, Business
 from tests.cli.command import Meterhouse
 from tests.cli.late_usage import PER_UNIT, billed, correct, drafts, issue
 
-#: More histories: as many as this says.
-_HISTORIES = int(os.environ.get("METERHOUSE_BILLING_HISTORIES", "2"))
-_FROM = int(os.environ.get("METERHOUSE_BILLING_HISTORIES_FROM", "0"))
+#: Each is a history of its own; more in the long suite.
+_SEEDS = [*range(2), *(pytest.param(n, marks=pytest.mark.nightly) for n in range(2, 40))]
 #: Each period has it, so that no invoice comes to less than nothing.
 _FEE = 100_000
 _END = datetime(2027, 4, 20, tzinfo=UTC)
@@ -135,7 +133,7 @@ class History:
         correct(self.business, self.random.choice(invoices))
 
 
-@pytest.mark.parametrize("seed", range(_FROM, _FROM + _HISTORIES))
+@pytest.mark.parametrize("seed", _SEEDS)
 def test_all_documents_come_to_all_live_usage(meterhouse: Meterhouse, tmp_path: Path, seed: int):
     history = History(Business(meterhouse, tmp_path), seed)
     while history.now < _END:

@@ -4,6 +4,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,19 @@ from tests.forwarding.receiver import Got, Receiver, Say
 
 Make = Callable[[dict[str, Any]], Forwarding]
 #: Kills of a deliverer, and as many more in the long suite; records for each, so that they last.
-KILLS = [3, pytest.param(20, marks=pytest.mark.nightly)]
-PER_KILL = 280
+KILLS = [4, pytest.param(20, marks=pytest.mark.nightly)]
+PER_KILL = 600
+PATIENCE_SECONDS = 60
+
+
+def wait_until_more_is_done(house: Forwarding, process: "subprocess.Popen[str]") -> None:
+    """Wait until a deliverer has written down how far it has come."""
+    before = sum(pending.done for pending in house.waiting)
+    end = time.monotonic() + PATIENCE_SECONDS
+    while sum(pending.done for pending in house.waiting) <= before:
+        assert process.poll() is None, "it ended before it was killed"
+        assert time.monotonic() < end, "it writes nothing down"
+        time.sleep(0.005)
 
 
 @pytest.mark.parametrize("kills", KILLS)
@@ -31,23 +43,29 @@ def test_a_deliverer_that_is_killed_again_and_again_loses_nothing(
     records = usage(PER_KILL * kills, meters=9)
     house.run(records)
     chance = random.Random(1)
-    # So slow that the output outlives the kills; a killed one leaves records on their way.
     pid: list[subprocess.Popen[str]] = []
     limit = [0]
 
     def behave(got: Got) -> Say:
-        if len(receiver.got) == limit[0]:
+        # So slow that the output outlives the kills; a killed one leaves records on their way.
+        time.sleep(0.002)
+        if 0 < limit[0] <= len(receiver.got):
+            limit[0] = 0
             pid[-1].send_signal(signal.SIGKILL)
         return Say()
 
     receiver.behave = behave
     meterhouse = Meterhouse(tmp_path / "data")
-    for _ in range(kills):
-        limit[0] = len(receiver.got) + chance.randrange(1, 250)
+    for kill in range(kills):
         pid.append(meterhouse.start("delivery", "run"))
+        # Half of them have written nothing down, and half of them have.
+        if kill % 2:
+            wait_until_more_is_done(house, pid[-1])
+        limit[0] = len(receiver.got) + chance.randrange(1, 250)
         pid[-1].communicate()
         assert pid[-1].returncode == -signal.SIGKILL
-    limit[0] = 0
+    done = sum(pending.done for pending in house.waiting)
+    assert 0 < done < len(records), "nothing was written down, or all of it"
     assert meterhouse.process("delivery", "run").code == 0
     assert by_meter(receiver.records()) == by_meter(records)
     assert house.waiting == []

@@ -10,8 +10,12 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, urlencode
 
+from fastapi import Response
+
+from meterhouse.api.answer import answer
 from meterhouse.api.problems import ApiError
 from meterhouse.core.json_text import canonical_text
 
@@ -47,6 +51,12 @@ class Cursors:
             return None
         raw = self._mac(after) + after.encode("ascii")
         return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+    def page(self, body: Mapping[str, Any], after: str | None, *, limit: int) -> Response:
+        """Answer one page of the list; ``after`` is the ledger's own cursor of the next one."""
+        return answer(
+            {**body, "next_cursor": self.cursor(after)}, headers=self.link(after, limit=limit)
+        )
 
     def link(self, after: str | None, *, limit: int, parameter: str = "cursor") -> dict[str, str]:
         """Return the ``Link`` header of the next page (RFC 8288); ``parameter`` takes cursors."""

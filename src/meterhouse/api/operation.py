@@ -200,6 +200,11 @@ def one(about: str, schema: str, **more: Any) -> dict[int, Given]:
     return {200: Given(about, ref(schema), **more)}
 
 
+def one_page(about: str, schema: str) -> dict[int, Given]:
+    """Return the answers of an operation that gives one page of a list."""
+    return one(about, schema, headers={"Link": "The next page"})
+
+
 def one_unless_known(about: str, schema: str, **more: Any) -> dict[int, Given]:
     """Return the same, where a client may say what it has (``IF_NONE_MATCH``)."""
     return one(about, schema, **more) | {304: Given("The client has it")}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-_COMMAND = re.compile(r"`(?:meterhouse )?([a-z]+(?:-[a-z]+)?(?: [a-z]+)+)([^`]*)`")
+_COMMAND = re.compile(r"`(?:meterhouse )?([a-z]+(?:-[a-z]+)?(?: [a-z]+(?:-[a-z]+)*)+)([^`]*)`")
 _OPTION = re.compile(r"(?<![\w-])--[a-z]")
 _OPERATIONS = {
     "access list": "GET /v1/applications",
@@ -20,9 +20,11 @@ _OPERATIONS = {
     "customer list": "GET /v1/customers",
     "group delete": "DELETE /v1/groups/{id}",
     "group list": "GET /v1/groups",
+    "invoice add-line": "POST /v1/invoices/{id}/lines",
     "invoice correct": "POST /v1/invoices/{id}/correct",
     "invoice issue": "POST /v1/invoices/{id}/issue",
     "invoice list": "GET /v1/invoices",
+    "invoice remove-line": "DELETE /v1/invoices/{id}/lines/{line}",
     "invoice show": "GET /v1/invoices/{id}",
     "invoice void": "POST /v1/invoices/{id}/void",
     "issuer list": "GET /v1/issuers",

@@ -6,10 +6,9 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from meterhouse.api.answer import answer
 from meterhouse.api.call import ThisCall
-from meterhouse.api.operation import Resource, needs, one
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.operation import Resource, needs, one_page
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import FREE_OBJECT, TEXT, Schema, nullable, page, ref, whole
 
 SCHEMAS: dict[str, Schema] = {
@@ -31,22 +30,19 @@ resource = Resource("Activities", about="What people and programs did", schemas=
 @resource.get(
     "/v1/activities",
     guard=needs("read:audit"),
-    answers=one("Activities", "ActivityPage", headers={"Link": "The next page"}),
+    answers=one_page("Activities", "ActivityPage"),
 )
 def list_activities(
     call: ThisCall,
     actor: Annotated[str | None, Query(description="Only of this client or user")] = None,
     object: Annotated[str | None, Query(description="Only on the object of this id")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List what was created, changed, deleted, run and stopped, and by whom, newest first."""
     cursors = call.cursors(actor=actor, object=object)
     after = cursors.after(cursor)
     with call.context.ledger() as ledger:
         found = ledger.activities(actor=actor, object_id=object, limit=limit, after=after)
-    body = {
-        "activities": [activity.to_api() for activity in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"activities": [activity.to_api() for activity in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)

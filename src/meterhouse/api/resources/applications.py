@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Query, Response
+from fastapi import Response
 
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import ThisCall
@@ -20,9 +18,10 @@ from meterhouse.api.operation import (
     merge_patch,
     needs,
     one,
+    one_page,
     one_unless_known,
 )
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     ANYTHING,
     INSTANT,
@@ -106,21 +105,16 @@ def _asking(call: ThisCall) -> Principal:
 @resource.get(
     PATH,
     guard=needs("read:applications"),
-    answers=one("Applications", "ApplicationPage", headers={"Link": "The next page"}),
+    answers=one_page("Applications", "ApplicationPage"),
 )
-def list_applications(
-    call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
-) -> Response:
+def list_applications(call: ThisCall, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """List the programs that have access, in the order of their creation."""
     cursors = call.cursors()
     after = cursors.after(cursor)
     with call.context.ledger() as ledger:
         found = ledger.applications(limit=limit, after=after)
-    body = {
-        "applications": [application.to_api() for application in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"applications": [application.to_api() for application in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.post(

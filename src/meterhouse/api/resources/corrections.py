@@ -10,7 +10,7 @@ from fastapi import Path, Query, Response
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall
 from meterhouse.api.instants import When
-from meterhouse.api.operation import Body, Given, Resource, needs, one
+from meterhouse.api.operation import Body, Given, Resource, needs, one, one_page
 from meterhouse.api.resources.correction_choice import (
     CHOICE,
     CHOICE_SCHEMAS,
@@ -22,7 +22,7 @@ from meterhouse.api.resources.correction_choice import (
     read_choice,
     read_correction,
 )
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import ANYTHING, COUNT, TEXT, Schema, array, nullable, page, ref, whole
 from meterhouse.app import correcting
 from meterhouse.app.ports import Ledger
@@ -76,7 +76,7 @@ resource = Resource("Corrections", about="Records in Data Correction", schemas=S
 @resource.get(
     PATH,
     guard=needs("read:corrections"),
-    answers=one("Suspended records", "SuspendedPage", headers={"Link": "The next page"}),
+    answers=one_page("Suspended records", "SuspendedPage"),
     refusals=(404,),
 )
 def list_corrections(
@@ -90,7 +90,7 @@ def list_corrections(
     until: Annotated[When | None, Query(description="Set aside before")] = None,
     text: Annotated[str | None, Query(description="With this in what was wrong")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List suspended records that all filters leave, in the order in which they were set aside."""
     given = GivenFilter(
@@ -107,11 +107,8 @@ def list_corrections(
     with call.context.ledger() as ledger:
         wanted = given.filter(ledger)
         found = ledger.suspense(wanted, limit=limit, after=cursors.after(cursor))
-    body = {
-        "corrections": [_shown(entry) for entry in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"corrections": [_shown(entry) for entry in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 def _shown(entry: correcting.SuspenseEntry) -> dict[str, object]:

@@ -9,8 +9,8 @@ from fastapi import Query, Response
 from meterhouse.api.answer import answer
 from meterhouse.api.call import ThisCall
 from meterhouse.api.idempotency import Ids, once
-from meterhouse.api.operation import IDEMPOTENCY_KEY, Body, Given, Resource, needs, one
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.operation import IDEMPOTENCY_KEY, Body, Given, Resource, needs, one, one_page
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     BOOLEAN,
     INSTANT,
@@ -73,24 +73,21 @@ resource = Resource("Credits", about="Prepaid credit, which invoices draw from",
 @resource.get(
     PATH,
     guard=needs("read:invoices"),
-    answers=one("Grants of credit", "CreditPage", headers={"Link": "The next page"}),
+    answers=one_page("Grants of credit", "CreditPage"),
 )
 def list_credits(
     call: ThisCall,
     customer: Annotated[str | None, Query(description="Only of this customer")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List grants with what is left of them, in the order in which they were made."""
     cursors = call.cursors(customer=customer)
     after = cursors.after(cursor)
     with call.context.ledger() as ledger:
         found = ledger.grants(customer=customer, limit=limit, after=after)
-    body = {
-        "credits": [grant_shown(grant) for grant in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"credits": [grant_shown(grant) for grant in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.post(

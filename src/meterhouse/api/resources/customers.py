@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from meterhouse.api.answer import answer, no_content
+from meterhouse.api.answer import no_content
 from meterhouse.api.call import ThisCall
 from meterhouse.api.etag import expected_revision, tagged, tagged_unless_known
 from meterhouse.api.idempotency import Ids, once
@@ -20,10 +20,11 @@ from meterhouse.api.operation import (
     merge_patch,
     needs,
     one,
+    one_page,
     one_unless_known,
 )
 from meterhouse.api.resources.issuers import PARTY, REVISION
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     ANYTHING,
     FREE_OBJECT,
@@ -44,7 +45,7 @@ from meterhouse.app.billing.parties import (
     find_customer,
     update_customer,
 )
-from meterhouse.core.party_reading import TEXT_CHARS_MAX, USERS_MAX, read_customer
+from meterhouse.core.party_reading import TEXT_CHARS_MAX, USERS_MAX
 
 PATH = "/v1/customers"
 _MEMBERS: dict[str, Schema] = {
@@ -86,23 +87,20 @@ resource = Resource("Customers", about="Who pays for usage, by which price book"
 @resource.get(
     PATH,
     guard=needs("read:invoices"),
-    answers=one("Customers", "CustomerPage", headers={"Link": "The next page"}),
+    answers=one_page("Customers", "CustomerPage"),
 )
 def list_customers(
     call: ThisCall,
     issuer: Annotated[str | None, Query(description="Only of this issuer")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List customers, in the order in which they were made."""
     cursors = call.cursors(issuer=issuer)
     with call.context.ledger() as ledger:
         found = ledger.customers(issuer=issuer, limit=limit, after=cursors.after(cursor))
-    body = {
-        "customers": [customer_shown(customer) for customer in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"customers": [customer_shown(customer) for customer in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.post(
@@ -124,9 +122,7 @@ def add_customer(call: ThisCall) -> Response:
 
     def effect(ids: Ids) -> Response:
         with call.context.ledger() as ledger:
-            known = ledger.customer(read_customer(body).id) if ids.repeatable else None
-            same = known is not None and known == read_customer(body)
-            customer = known if known is not None and same else create_customer(ledger, body)
+            customer = create_customer(ledger, body, repeatable=ids.repeatable)
         shown = customer_shown(customer)
         return tagged(shown, shown["revision"], status=201, Location=f"{PATH}/{customer.id}")
 

@@ -8,9 +8,9 @@ from fastapi import Path, Query, Response
 
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall
-from meterhouse.api.operation import Body, Given, Resource, needs, one
+from meterhouse.api.operation import Body, Given, Resource, needs, one, one_page
 from meterhouse.api.resources.correction_choice import ID_MAX
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     ANYTHING,
     COUNT,
@@ -75,7 +75,7 @@ resource = Resource("Dead letters", about="Records that a receiver refused", sch
 @resource.get(
     PATH,
     guard=needs("read:deliveries"),
-    answers=one("Dead letters", "DeadLetterPage", headers={"Link": "The next page"}),
+    answers=one_page("Dead letters", "DeadLetterPage"),
     refusals=(404,),
 )
 def list_dead_letters(
@@ -84,18 +84,15 @@ def list_dead_letters(
     node: Annotated[str | None, Query(description="Of the writer of this name or id")] = None,
     run: Annotated[str | None, Query(description="Of this run")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List dead letters that all filters leave, oldest first."""
     cursors = call.cursors(stream=stream, node=node, run=run)
     with call.context.ledger() as ledger:
         wanted = _filter(ledger, {"stream": stream, "node": node, "run": run})
         found = ledger.dead_letters(wanted, limit=limit, after=cursors.after(cursor))
-    body = {
-        "deadLetters": [dead_letters.letter_to_api(letter) for letter in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"deadLetters": [dead_letters.letter_to_api(letter) for letter in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.get(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path, Query, Response
+from fastapi import Path, Response
 
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import ThisCall
-from meterhouse.api.operation import Given, Resource, needs, one
+from meterhouse.api.operation import Given, Resource, needs, one, one_page
 from meterhouse.api.resources.correction_choice import ID_MAX
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import COUNT, TEXT, Schema, nullable, page, ref, whole
 from meterhouse.app import delivering
 
@@ -40,21 +40,16 @@ resource = Resource("Deliveries", about="Outputs that wait for delivery", schema
 @resource.get(
     PATH,
     guard=needs("read:deliveries"),
-    answers=one("Outputs that wait", "DeliveryPage", headers={"Link": "The next page"}),
+    answers=one_page("Outputs that wait", "DeliveryPage"),
 )
-def list_deliveries(
-    call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
-) -> Response:
+def list_deliveries(call: ThisCall, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """List outputs that are not delivered, oldest first, with the last error."""
     cursors = call.cursors()
     with call.context.ledger() as ledger:
         after = cursors.after(cursor)
         found = delivering.list_undelivered(ledger, limit=limit, after=after)
-    body = {
-        "deliveries": [delivering.undelivered_to_api(item) for item in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"deliveries": [delivering.undelivered_to_api(item) for item in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.get(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Query, Response
+from fastapi import Response
 
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall
@@ -19,9 +17,10 @@ from meterhouse.api.operation import (
     Resource,
     needs,
     one,
+    one_page,
     one_unless_known,
 )
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.resources.runs import ORIGIN, STATUS, run_shown
 from meterhouse.api.schemas import (
     ANYTHING,
@@ -98,20 +97,15 @@ def _shown(group: StreamGroup) -> dict[str, object]:
 @resource.get(
     PATH,
     guard=needs("read:streams"),
-    answers=one("Groups", "GroupPage", headers={"Link": "The next page"}),
+    answers=one_page("Groups", "GroupPage"),
 )
-def list_groups(
-    call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
-) -> Response:
+def list_groups(call: ThisCall, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """List groups, in the order in which they were made."""
     cursors = call.cursors()
     with call.context.ledger() as ledger:
         found = ledger.groups(limit=limit, after=cursors.after(cursor))
-    body = {
-        "groups": [_shown(group) for group in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"groups": [_shown(group) for group in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.post(

@@ -7,11 +7,11 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from meterhouse.api.answer import answer, text_answer
+from meterhouse.api.answer import text_answer
 from meterhouse.api.call import ThisCall
 from meterhouse.api.operation import Resource, needs, one
 from meterhouse.api.resources import meter_types
-from meterhouse.api.resources.meters import RECORD_MEMBERS, Limit
+from meterhouse.api.resources.meters import RECORD_MEMBERS, Cursor, Limit
 from meterhouse.api.schemas import COUNT, CURSOR, TEXT, Schema, array, ref, whole
 from meterhouse.app import inspecting
 from meterhouse.app.provisioning import find_meter
@@ -77,7 +77,7 @@ def inspect_meters(
         Query(description="By creation, unless given; of one user, it changes nothing"),
     ] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """Show the meters of a meter key: how many there are, and those that all filters leave.
 
@@ -130,7 +130,7 @@ def get_usage_metering_overview(
     call: ThisCall,
     name: Annotated[str | None, Query(description="Exactly this name")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """Show how many meter types, categories and meters there are, and who uses each type."""
     cursors = call.cursors(name=name)
@@ -141,6 +141,5 @@ def get_usage_metering_overview(
     body = {
         "widgets": widgets,
         "meterTypes": [item.to_api() for item in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
     }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    return cursors.page(body, found.next_cursor, limit=limit)

@@ -13,9 +13,9 @@ from fastapi import Path, Query, Response
 from meterhouse.api.answer import answer
 from meterhouse.api.authority import OPEN
 from meterhouse.api.call import ThisCall
-from meterhouse.api.operation import Body, Given, Resource, needs, one
+from meterhouse.api.operation import Body, Given, Resource, needs, one, one_page
 from meterhouse.api.problems import ApiError
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     COUNT,
     FREE_OBJECT,
@@ -186,14 +186,14 @@ def get_download(call: ThisCall, token: Token) -> Response:
 @resource.get(
     "/v1/invoice-history",
     guard=needs("read:audit"),
-    answers=one("Entries", "InvoiceHistoryPage", headers={"Link": "The next page"}),
+    answers=one_page("Entries", "InvoiceHistoryPage"),
     refusals=(404, 409),
 )
 def list_invoice_history(
     call: ThisCall,
     invoice: Annotated[str | None, Query(description="Only of this id or number")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List what became of invoices and who had their files, oldest first."""
     cursors = call.cursors(invoice=invoice)
@@ -201,11 +201,8 @@ def list_invoice_history(
     with call.context.ledger() as ledger:
         id_ = None if invoice is None else find_invoice(ledger, invoice)
         found = ledger.history(invoice=id_, limit=limit, after=after)
-    body = {
-        "entries": [entry.to_api() for entry in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"entries": [entry.to_api() for entry in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 def _file(file: ArchivedFile, content: bytes) -> Response:

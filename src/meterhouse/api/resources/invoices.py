@@ -19,10 +19,11 @@ from meterhouse.api.operation import (
     Resource,
     needs,
     one,
+    one_page,
     one_unless_known,
 )
 from meterhouse.api.resources.credits import AMOUNT
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     BOOLEAN,
     COUNT,
@@ -40,7 +41,7 @@ from meterhouse.api.schemas import (
 from meterhouse.app.billing import issuing
 from meterhouse.app.billing.explaining import RECORDS_SHOWN, explain_line
 from meterhouse.app.billing.files import finish_files
-from meterhouse.app.billing.issuing import credit_note_id, find_invoice, head_shown
+from meterhouse.app.billing.issuing import find_invoice, head_shown
 from meterhouse.app.billing.periods import read_days
 from meterhouse.app.billing.ports import InvoiceHead
 from meterhouse.app.billing.telling import read_overrides
@@ -140,7 +141,7 @@ resource = Resource("Invoices", about="Drafts, invoices and credit notes", schem
 @resource.get(
     PATH,
     guard=needs("read:invoices"),
-    answers=one("Invoices", "InvoicePage", headers={"Link": "The next page"}),
+    answers=one_page("Invoices", "InvoicePage"),
     refusals=(404,),
 )
 def list_invoices(
@@ -150,7 +151,7 @@ def list_invoices(
     kind: Annotated[InvoiceKind | None, Query(description="Only of this kind")] = None,
     period: Annotated[str | None, Query(description="Only of this month, as 2026-10")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List drafts, invoices and credit notes, in the order in which they were made."""
     cursors = call.cursors(
@@ -171,11 +172,8 @@ def list_invoices(
             limit=limit,
             after=after,
         )
-    body = {
-        "invoices": [head_shown(head) for head in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"invoices": [head_shown(head) for head in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.get(
@@ -289,31 +287,20 @@ def credit_invoice(call: ThisCall, id: str) -> Response:
 
     def effect(ids: Ids) -> Response:
         with call.context.ledger() as ledger:
-            note = _credit(call, ledger, id, reason=reason, day=day, repeatable=ids.repeatable)
+            note = issuing.credit_invoice(
+                ledger,
+                id,
+                reason=reason,
+                formats=call.context.invoice_formats,
+                at=call.context.clock(),
+                issue_date=day,
+                repeatable=ids.repeatable,
+            )
             _finish(call, ledger)
-            shown = _shown(ledger, note)
-        return answer(shown, status=201, headers={"Location": f"{PATH}/{note}"})
+            shown = _shown(ledger, note.id)
+        return answer(shown, status=201, headers={"Location": f"{PATH}/{note.id}"})
 
     return once(call, effect)
-
-
-def _credit(
-    call: Call, ledger: Ledger, id: str, *, reason: str, day: date | None, repeatable: bool
-) -> str:
-    """Make the credit note of an invoice, unless the same request has made it; return its id."""
-    head = find_invoice(ledger, id)
-    note = credit_note_id(head.id)
-    if repeatable and ledger.invoice(note) is not None:
-        return note
-    issuing.credit_invoice(
-        ledger,
-        head.id,
-        reason=reason,
-        formats=call.context.invoice_formats,
-        at=call.context.clock(),
-        issue_date=day,
-    )
-    return note
 
 
 @resource.post(
@@ -333,11 +320,17 @@ def correct_invoice(call: ThisCall, id: str) -> Response:
     def effect(ids: Ids) -> Response:
         context = call.context
         with context.ledger() as ledger:
-            note = _credit(call, ledger, id, reason=reason, day=None, repeatable=ids.repeatable)
-            head = find_invoice(ledger, id)
-            draft = issuing.redraft(ledger, head, at=context.clock())
+            note, draft = issuing.correct_invoice(
+                ledger,
+                id,
+                reason=reason,
+                formats=context.invoice_formats,
+                at=context.clock(),
+                metadata=dict(context.software),
+                repeatable=ids.repeatable,
+            )
             _finish(call, ledger)
-            shown = {"creditNote": _shown(ledger, note), "draft": _shown(ledger, draft.id)}
+            shown = {"creditNote": _shown(ledger, note.id), "draft": _shown(ledger, draft.id)}
         return answer(shown, status=201)
 
     return once(call, effect)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from fastapi import Response
 
-from fastapi import Query, Response
-
-from meterhouse.api.answer import answer, no_content
+from meterhouse.api.answer import no_content
 from meterhouse.api.call import ThisCall
 from meterhouse.api.etag import expected_revision, tagged, tagged_unless_known
 from meterhouse.api.idempotency import Ids, once
@@ -20,9 +18,10 @@ from meterhouse.api.operation import (
     merge_patch,
     needs,
     one,
+    one_page,
     one_unless_known,
 )
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import ANYTHING, NAME, TEXT, Schema, closed, page, ref, whole
 from meterhouse.app.billing.parties import (
     create_issuer,
@@ -35,7 +34,6 @@ from meterhouse.core.party_reading import (
     ID_CHARS_MAX,
     PAYMENT_DAYS_MAX,
     TEXT_CHARS_MAX,
-    read_issuer,
 )
 
 PATH = "/v1/issuers"
@@ -97,20 +95,15 @@ resource = Resource(
 @resource.get(
     PATH,
     guard=needs("read:invoices"),
-    answers=one("Issuers", "IssuerPage", headers={"Link": "The next page"}),
+    answers=one_page("Issuers", "IssuerPage"),
 )
-def list_issuers(
-    call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
-) -> Response:
+def list_issuers(call: ThisCall, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """List issuers, in the order in which they were made."""
     cursors = call.cursors()
     with call.context.ledger() as ledger:
         found = ledger.issuers(limit=limit, after=cursors.after(cursor))
-    body = {
-        "issuers": [issuer_shown(issuer) for issuer in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"issuers": [issuer_shown(issuer) for issuer in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.post(
@@ -132,9 +125,7 @@ def add_issuer(call: ThisCall) -> Response:
 
     def effect(ids: Ids) -> Response:
         with call.context.ledger() as ledger:
-            known = ledger.issuer(read_issuer(body).id) if ids.repeatable else None
-            same = known is not None and known == read_issuer(body)
-            issuer = known if known is not None and same else create_issuer(ledger, body)
+            issuer = create_issuer(ledger, body, repeatable=ids.repeatable)
         shown = issuer_shown(issuer)
         return tagged(shown, shown["revision"], status=201, Location=f"{PATH}/{issuer.id}")
 

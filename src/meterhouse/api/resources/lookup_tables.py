@@ -12,9 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall, body_parts, call_of, check_media_type
 from meterhouse.api.etag import expected_revision, tagged
-from meterhouse.api.operation import IF_MATCH, Body, Given, Resource, needs, one
+from meterhouse.api.operation import IF_MATCH, Body, Given, Resource, needs, one, one_page
 from meterhouse.api.problems import ApiError
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     BOOLEAN,
     COUNT,
@@ -74,7 +74,6 @@ SCHEMAS: dict[str, Schema] = {
     ),
 }
 resource = Resource("Look-up tables", about="What records are enriched from", schemas=SCHEMAS)
-Cursor = Annotated[str | None, Query()]
 Number = Annotated[int | None, Query(ge=1, le=2**53, description="The latest, unless given")]
 
 
@@ -153,18 +152,15 @@ def _uploaded(call: Call, upload: TableUpload) -> tuple[TableVersion, bool]:
 @resource.get(
     PATH,
     guard=needs("read:tables"),
-    answers=one("Look-up tables", "LookupTablePage", headers={"Link": "The next page"}),
+    answers=one_page("Look-up tables", "LookupTablePage"),
 )
 def list_lookup_tables(call: ThisCall, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """List look-up tables with their latest versions, in the order of their creation."""
     cursors = call.cursors()
     with call.context.ledger() as ledger:
         found = ledger.lookup_tables(limit=limit, after=cursors.after(cursor))
-    body = {
-        "tables": [table.to_api() for table in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"tables": [table.to_api() for table in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.get(
@@ -184,7 +180,7 @@ def get_lookup_table(call: ThisCall, id: str) -> Response:
 @resource.get(
     PATH + "/{id}/versions",
     guard=needs("read:tables"),
-    answers=one("Versions, newest first", "TableVersionPage", headers={"Link": "The next page"}),
+    answers=one_page("Versions, newest first", "TableVersionPage"),
     refusals=(404,),
 )
 def list_lookup_table_versions(
@@ -195,17 +191,14 @@ def list_lookup_table_versions(
     after = cursors.after(cursor)
     with call.context.ledger() as ledger:
         found = ledger.table_versions(find_table(ledger, id).id, limit=limit, after=after)
-    body = {
-        "versions": [version.to_api() for version in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"versions": [version.to_api() for version in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.get(
     PATH + "/{id}/rows",
     guard=needs("read:tables"),
-    answers=one("Rows of a version", "TableRowPage", headers={"Link": "The next page"}),
+    answers=one_page("Rows of a version", "TableRowPage"),
     refusals=(404,),
 )
 def list_lookup_table_rows(
@@ -221,12 +214,8 @@ def list_lookup_table_rows(
         rows = table_rows(
             ledger, tables, found.table_id, number=found.number, limit=limit, after=after
         )
-    body = {
-        "version": found.number,
-        "rows": list(rows.items),
-        "next_cursor": cursors.cursor(rows.next_cursor),
-    }
-    return answer(body, headers=cursors.link(rows.next_cursor, limit=limit))
+    body = {"version": found.number, "rows": list(rows.items)}
+    return cursors.page(body, rows.next_cursor, limit=limit)
 
 
 @resource.delete(

@@ -9,7 +9,16 @@ from fastapi import Query, Response
 from meterhouse.api.answer import no_content, text_answer
 from meterhouse.api.call import ThisCall
 from meterhouse.api.idempotency import Ids, once
-from meterhouse.api.operation import IDEMPOTENCY_KEY, Body, Given, Resource, merge_patch, needs, one
+from meterhouse.api.operation import (
+    IDEMPOTENCY_KEY,
+    Body,
+    Given,
+    Resource,
+    merge_patch,
+    needs,
+    one,
+    one_page,
+)
 from meterhouse.api.schemas import (
     ANYTHING,
     BOOLEAN,
@@ -41,6 +50,8 @@ PATH = "/usage-metering/v1/meters"
 #: A header of an answer that is good, and yet may not be what was meant.
 NOTE = "Meterhouse-Note"
 LIMIT_MAX = 1_000
+#: Where a page begins, as the page before says.
+Cursor = Annotated[str | None, Query()]
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="At most this many")]
 _OWN: dict[str, Schema] = {
     "customFields": nullable(FREE_OBJECT),
@@ -120,7 +131,7 @@ resource = Resource(
 @resource.get(
     PATH,
     guard=needs("read:meters"),
-    answers=one("Meters with their present state", "MeterPage", headers={"Link": "The next page"}),
+    answers=one_page("Meters with their present state", "MeterPage"),
 )
 def list_meters(
     call: ThisCall,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Response
 
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall
@@ -20,9 +19,10 @@ from meterhouse.api.operation import (
     Resource,
     needs,
     one,
+    one_page,
     one_unless_known,
 )
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     ANYTHING,
     BOOLEAN,
@@ -126,20 +126,15 @@ def _demand(call: Call, body: JsonValue) -> None:
 @resource.get(
     PATH,
     guard=needs("read:notifications"),
-    answers=one("Notification groups", "NotificationGroupPage", headers={"Link": "The next page"}),
+    answers=one_page("Notification groups", "NotificationGroupPage"),
 )
-def list_notification_groups(
-    call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
-) -> Response:
+def list_notification_groups(call: ThisCall, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """List notification groups in the order in which they were made."""
     cursors = call.cursors()
     with call.context.ledger() as ledger:
         found = ledger.notification_groups(limit=limit, after=cursors.after(cursor))
-    body = {
-        "notificationGroups": [_shown(group) for group in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"notificationGroups": [_shown(group) for group in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.post(

@@ -8,8 +8,8 @@ from fastapi import Path, Query, Response
 
 from meterhouse.api.answer import answer, no_content
 from meterhouse.api.call import Call, ThisCall
-from meterhouse.api.operation import Body, Given, Resource, needs, one
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.operation import Body, Given, Resource, needs, one, one_page
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     BOOLEAN,
     COUNT,
@@ -68,7 +68,6 @@ SCHEMAS: dict[str, Schema] = {
     ),
 }
 resource = Resource("Price books", about="What usage costs", schemas=SCHEMAS)
-Cursor = Annotated[str | None, Query()]
 Version = Annotated[str, Path(description="The version")]
 
 
@@ -80,7 +79,7 @@ def _document(call: Call) -> Document:
 @resource.get(
     PATH,
     guard=needs("read:prices"),
-    answers=one("Versions of price books", "PriceBookPage", headers={"Link": "The next page"}),
+    answers=one_page("Versions of price books", "PriceBookPage"),
 )
 def list_price_books(
     call: ThisCall,
@@ -94,11 +93,8 @@ def list_price_books(
     after = cursors.after(cursor)
     with call.context.ledger() as ledger:
         found = ledger.price_books(id=id, customer=customer, limit=limit, after=after)
-    body = {
-        "priceBooks": [about.to_api() for about in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"priceBooks": [about.to_api() for about in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.post(

@@ -8,8 +8,8 @@ from fastapi import Query, Response
 
 from meterhouse.api.answer import text_answer
 from meterhouse.api.call import ThisCall
-from meterhouse.api.operation import Resource, needs, one
-from meterhouse.api.resources.meters import RECORD_MEMBERS, Limit
+from meterhouse.api.operation import Resource, needs, one_page
+from meterhouse.api.resources.meters import RECORD_MEMBERS, Cursor, Limit
 from meterhouse.api.schemas import COUNT, NUMBER, TEXT, Schema, page, ref, whole
 from meterhouse.app.running import find_run
 from meterhouse.core.json_text import json_text
@@ -37,7 +37,7 @@ resource = Resource(
 @resource.get(
     "/v1/records",
     guard=needs("read:records"),
-    answers=one("Records as they left", "RecordPage", headers={"Link": "The next page"}),
+    answers=one_page("Records as they left", "RecordPage"),
     refusals=(404,),
 )
 def list_records(
@@ -45,7 +45,7 @@ def list_records(
     kind: Annotated[Kind | None, Query(description="Only of this kind")] = None,
     run: Annotated[str | None, Query(description="Only of this run")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List metered records in the order in which they left."""
     kind_text = None if kind is None else kind.value

@@ -12,8 +12,8 @@ from meterhouse.api.answer import answer
 from meterhouse.api.call import Call, ThisCall
 from meterhouse.api.idempotency import Ids, once
 from meterhouse.api.instants import Since, Until, instant_of, read_clock
-from meterhouse.api.operation import IDEMPOTENCY_KEY, Body, Given, Resource, needs, one
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.operation import IDEMPOTENCY_KEY, Body, Given, Resource, needs, one, one_page
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.run_threads import RunRequest
 from meterhouse.api.schemas import (
     COUNT,
@@ -146,7 +146,7 @@ def run_shown(run: Run) -> dict[str, object]:
 @resource.get(
     "/v1/streams/{id}/runs",
     guard=needs("read:runs"),
-    answers=one("Runs of the stream, newest first", "RunPage", headers={"Link": "The next page"}),
+    answers=one_page("Runs of the stream, newest first", "RunPage"),
     refusals=(404,),
 )
 def list_runs_of_stream(
@@ -157,7 +157,7 @@ def list_runs_of_stream(
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List the runs of a stream."""
     wanted = _Wanted(None, status, origin, since, until)
@@ -167,7 +167,7 @@ def list_runs_of_stream(
 @resource.get(
     PATH,
     guard=needs("read:runs"),
-    answers=one("Runs, newest first", "RunPage", headers={"Link": "The next page"}),
+    answers=one_page("Runs, newest first", "RunPage"),
     refusals=(404,),
 )
 def list_runs(
@@ -178,7 +178,7 @@ def list_runs(
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List runs of all streams, or those that all filters leave."""
     wanted = _Wanted(stream, status, origin, since, until)
@@ -219,11 +219,8 @@ def _page(
             limit=limit,
             after=cursors.after(cursor),
         )
-    body = {
-        "runs": [run_shown(run) for run in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"runs": [run_shown(run) for run in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.get(
@@ -241,12 +238,10 @@ def get_run(call: ThisCall, id: str) -> Response:
 @resource.get(
     PATH + "/{id}/log",
     guard=needs("read:runs"),
-    answers=one("The lines of its log, in order", "RunLog", headers={"Link": "The next page"}),
+    answers=one_page("The lines of its log, in order", "RunLog"),
     refusals=(404,),
 )
-def get_run_log(
-    call: ThisCall, id: str, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
-) -> Response:
+def get_run_log(call: ThisCall, id: str, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """Read the log of a run; it is there once the run has ended."""
     cursors = call.cursors()
     with call.context.ledger() as ledger:
@@ -258,9 +253,8 @@ def get_run_log(
             {"node": names.get(node, node), "level": level, "text": text}
             for node, level, text in found.items
         ],
-        "next_cursor": cursors.cursor(found.next_cursor),
     }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.post(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from fastapi import Response
 
-from fastapi import Query, Response
-
-from meterhouse.api.answer import answer, no_content
+from meterhouse.api.answer import no_content
 from meterhouse.api.call import Call, ThisCall
 from meterhouse.api.etag import expected_revision, tagged, tagged_unless_known
 from meterhouse.api.operation import (
@@ -16,10 +14,10 @@ from meterhouse.api.operation import (
     Given,
     Resource,
     needs,
+    one_page,
     one_unless_known,
 )
-from meterhouse.api.operation import one as one_answer
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     ANYTHING,
     BOOLEAN,
@@ -119,20 +117,15 @@ resource = Resource("Schedules", about="When streams and groups run", schemas=SC
 @resource.get(
     PATH,
     guard=needs("read:schedules"),
-    answers=one_answer("Schedules", "SchedulePage", headers={"Link": "The next page"}),
+    answers=one_page("Schedules", "SchedulePage"),
 )
-def list_schedules(
-    call: ThisCall, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
-) -> Response:
+def list_schedules(call: ThisCall, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """List schedules with their next runs, in the order in which they were made."""
     cursors = call.cursors()
     with call.context.ledger() as ledger:
         found = ledger.schedules(limit=limit, after=cursors.after(cursor))
-    body = {
-        "schedules": [_shown(schedule) for schedule in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"schedules": [_shown(schedule) for schedule in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 def _shown(schedule: Schedule) -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from meterhouse.api.answer import answer, no_content
+from meterhouse.api.answer import no_content
 from meterhouse.api.call import ThisCall
 from meterhouse.api.etag import expected_revision, tagged, tagged_unless_known
 from meterhouse.api.idempotency import Ids, once
@@ -23,9 +23,10 @@ from meterhouse.api.operation import (
     merge_patch,
     needs,
     one,
+    one_page,
     one_unless_known,
 )
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     ANYTHING,
     COUNT,
@@ -90,25 +91,22 @@ resource = Resource("Secrets", about="Credentials that nodes of streams use", sc
 @resource.get(
     PATH,
     guard=needs("read:secrets"),
-    answers=one("Secrets, without values", "SecretPage", headers={"Link": "The next page"}),
+    answers=one_page("Secrets, without values", "SecretPage"),
 )
 def list_secrets(
     call: ThisCall,
     type: Annotated[SecretType | None, Query(description="Only of this type")] = None,
     name: Annotated[str | None, Query(description="Only those with this in their name")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List secrets with their numbers of streams, in the order of their creation."""
     cursors = call.cursors(type=None if type is None else type.value, name=name)
     after = cursors.after(cursor)
     with call.context.ledger() as ledger:
         found = ledger.secrets(type=type, name=name, limit=limit, after=after)
-    body = {
-        "secrets": [secret_to_api(secret, streams=count) for secret, count in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"secrets": [secret_to_api(secret, streams=count) for secret, count in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.post(

@@ -6,10 +6,9 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from meterhouse.api.answer import answer
 from meterhouse.api.call import ThisCall
-from meterhouse.api.operation import Resource, needs, one
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.operation import Resource, needs, one_page
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import FREE_OBJECT, TEXT, Schema, nullable, page, ref, whole
 from meterhouse.app.sessions import found_node, graph_of, session_shown
 from meterhouse.app.streams import find_stream
@@ -35,7 +34,7 @@ resource = Resource("Sessions", about="What aggregators have gathered", schemas=
 @resource.get(
     "/v1/streams/{id}/sessions",
     guard=needs("read:streams"),
-    answers=one("Open sessions, oldest first", "SessionPage", headers={"Link": "The next page"}),
+    answers=one_page("Open sessions, oldest first", "SessionPage"),
     refusals=(404,),
 )
 def list_sessions(
@@ -43,7 +42,7 @@ def list_sessions(
     id: str,
     node: Annotated[str | None, Query(description="Of this node: its name or id")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List what the aggregators of a stream have gathered and not yet let out."""
     cursors = call.cursors(node=node)
@@ -56,8 +55,5 @@ def list_sessions(
             limit=limit,
             after=cursors.after(cursor),
         )
-    body = {
-        "sessions": list(map(session_shown(graph), found.items)),
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"sessions": list(map(session_shown(graph), found.items))}
+    return cursors.page(body, found.next_cursor, limit=limit)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Query, Response
+from fastapi import Response
 
 from meterhouse.api.answer import answer
 from meterhouse.api.call import Call, ThisCall
 from meterhouse.api.etag import expected_revision, tagged
 from meterhouse.api.idempotency import Ids, once
-from meterhouse.api.operation import IDEMPOTENCY_KEY, IF_MATCH, Body, Given, Resource, needs, one
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.operation import (
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    Body,
+    Given,
+    Resource,
+    needs,
+    one,
+    one_page,
+)
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.resources.streams import ETAG, AllowRemoval, stream_imported
 from meterhouse.api.resources.streams import PATH as STREAMS
 from meterhouse.api.schemas import NAME, TEXT, Schema, array, closed, nullable, page, ref, whole
@@ -63,22 +70,19 @@ resource = Resource("Versions", about="Streams as they were", schemas=SCHEMAS)
 @resource.get(
     PATH,
     guard=needs("read:streams"),
-    answers=one("Versions, newest first", "VersionPage", headers={"Link": "The next page"}),
+    answers=one_page("Versions, newest first", "VersionPage"),
     refusals=(404,),
 )
 def list_stream_versions(
-    call: ThisCall, id: str, limit: Limit = 100, cursor: Annotated[str | None, Query()] = None
+    call: ThisCall, id: str, limit: Limit = 100, cursor: Cursor = None
 ) -> Response:
     """List the versions of a stream. The working copy is not among them."""
     cursors = call.cursors()
     with call.context.ledger() as ledger:
         stream_id = find_stream(ledger, id).id
         found = ledger.versions(stream_id=stream_id, limit=limit, after=cursors.after(cursor))
-    body = {
-        "versions": [version.to_api() for version in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"versions": [version.to_api() for version in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.post(

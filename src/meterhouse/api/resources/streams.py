@@ -20,10 +20,11 @@ from meterhouse.api.operation import (
     Resource,
     needs,
     one,
+    one_page,
     one_unless_known,
 )
 from meterhouse.api.problems import errors_of
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     ANYTHING,
     BOOLEAN,
@@ -151,7 +152,7 @@ def _shown(stream: StreamDefinition) -> dict[str, JsonValue]:
 @resource.get(
     PATH,
     guard=needs("read:streams"),
-    answers=one("Streams", "StreamPage", headers={"Link": "The next page"}),
+    answers=one_page("Streams", "StreamPage"),
     refusals=(404,),
 )
 def list_streams(
@@ -166,7 +167,7 @@ def list_streams(
         str | None, Query(description="That use this secret, by id or name; needs `read:secrets`")
     ] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List streams, in the order of their creation: those that all filters leave."""
     cursors = call.cursors(name=name, meterKey=meterKey, secret=secret)
@@ -176,11 +177,8 @@ def list_streams(
         secret_id = None if secret is None else find_secret(ledger, secret).id
         wanted = StreamFilter(name, meterKey, secret_id)
         found = ledger.streams(wanted, limit=limit, after=cursors.after(cursor))
-    body = {
-        "streams": [_shown(stream) for stream in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"streams": [_shown(stream) for stream in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.post(

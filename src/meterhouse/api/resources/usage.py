@@ -9,8 +9,8 @@ from fastapi import Query, Response
 from meterhouse.api.answer import answer, text_answer
 from meterhouse.api.call import ThisCall
 from meterhouse.api.instants import When, instant_of
-from meterhouse.api.operation import Body, Resource, needs, one
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.operation import Body, Resource, needs, one, one_page
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
     COUNT,
     FREE_OBJECT,
@@ -85,7 +85,7 @@ MeterId = Annotated[str, Query(description="The id of the meter")]
 @resource.get(
     PATH,
     guard=needs("read:meters"),
-    answers=one("What the meter took", "UsagePage", headers={"Link": "The next page"}),
+    answers=one_page("What the meter took", "UsagePage"),
     refusals=(404, 409),
 )
 def list_usage(
@@ -95,7 +95,7 @@ def list_usage(
     since: Annotated[When | None, Query(description="With a timestamp then or later")] = None,
     until: Annotated[When | None, Query(description="With a timestamp before")] = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List what a meter by event time took, in order of arrival; records that are void too."""
     cursors = call.cursors(meter=meter, identity=identity, since=since, until=until)
@@ -109,11 +109,8 @@ def list_usage(
             limit=limit,
             after=cursors.after(cursor),
         )
-    body = {
-        "usage": [entry.to_api() for entry in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"usage": [entry.to_api() for entry in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)
 
 
 @resource.get(

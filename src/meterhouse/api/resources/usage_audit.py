@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from fastapi import Response
 
-from fastapi import Query, Response
-
-from meterhouse.api.answer import answer
 from meterhouse.api.call import ThisCall
 from meterhouse.api.instants import Since, Until, instant_of
-from meterhouse.api.operation import Resource, needs, one
-from meterhouse.api.resources.meters import Limit
+from meterhouse.api.operation import Resource, needs, one_page
+from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.resources.runs import ORIGIN, OfStream
 from meterhouse.api.schemas import COUNT, FREE_OBJECT, TEXT, Schema, nullable, page, ref, whole
 from meterhouse.app.streams import find_stream
@@ -41,7 +38,7 @@ resource = Resource("Usage audit", about="What runs took in and let out", schema
 @resource.get(
     PATH,
     guard=needs("read:audit"),
-    answers=one("Entries, newest first", "AuditPage", headers={"Link": "The next page"}),
+    answers=one_page("Entries, newest first", "AuditPage"),
     refusals=(404,),
 )
 def list_usage_audit(
@@ -50,7 +47,7 @@ def list_usage_audit(
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
-    cursor: Annotated[str | None, Query()] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """List what was committed, one entry a run, of one stream or of a time where given."""
     cursors = call.cursors(stream=stream, since=since, until=until)
@@ -62,8 +59,5 @@ def list_usage_audit(
             limit=limit,
             after=cursors.after(cursor),
         )
-    body = {
-        "entries": [entry.to_api() for entry in found.items],
-        "next_cursor": cursors.cursor(found.next_cursor),
-    }
-    return answer(body, headers=cursors.link(found.next_cursor, limit=limit))
+    body = {"entries": [entry.to_api() for entry in found.items]}
+    return cursors.page(body, found.next_cursor, limit=limit)

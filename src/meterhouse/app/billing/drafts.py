@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 
 from meterhouse.app.billing.books import book_and_period, book_used, changes_within
 from meterhouse.app.billing.late import BILLED_BEFORE, BY_HAND, billed_before, late_lines
+from meterhouse.app.billing.lines_by_hand import on_draft
 from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.ports import Draft, InvoiceHead, ManualLine
@@ -28,9 +29,7 @@ from meterhouse.core.currency import currency_digits
 from meterhouse.core.instant import DAY, Instant, instant_text
 from meterhouse.core.invoice import Invoice, InvoiceKind, InvoiceStatus
 from meterhouse.core.invoice_text import read_invoice
-from meterhouse.core.money import rounded
 from meterhouse.core.party import Customer
-from meterhouse.core.price_book import PriceBook
 from meterhouse.core.problem import ConflictError, MeterhouseError
 from meterhouse.core.quantity import ZERO
 from meterhouse.rating import rate
@@ -104,7 +103,8 @@ def prepare(
     period, moved = _after_other_zone(ledger, customer, whole)
     _refuse_billed(ledger, customer, period)
     gathered = gather(ledger, customer.id, period=period)
-    id, manual, copied = _lines_by_hand(ledger, customer, period, book)
+    id, kept, copied = _lines_by_hand(ledger, customer, period)
+    manual, left_out = on_draft(kept, book)
     share = customer.charged_days(days.first, days.end)
     usage = with_events(ledger, gathered.usage, book=book)
     rating = rate(book, usage, period=period, customer=customer.id, share=share)
@@ -149,6 +149,7 @@ def prepare(
             *late.exceptions,
             *changes,
             *by_day.exceptions,
+            *left_out,
             *_owed(sums),
         ),
         metadata=_metadata(gathered, share, metadata),
@@ -162,7 +163,7 @@ def prepare(
         issuer.id,
         (*gathered.records, *(no for no, _ in corrects)),
         tuple(corrects),
-        manual if copied else (),
+        kept if copied else (),
     )
 
 
@@ -211,29 +212,22 @@ def _draft_id(customer: Customer, period: BillingPeriod, before: int) -> str:
 
 
 def _lines_by_hand(
-    ledger: Ledger, customer: Customer, period: BillingPeriod, book: PriceBook
+    ledger: Ledger, customer: Customer, period: BillingPeriod
 ) -> tuple[str, Sequence[ManualLine], bool]:
     """Return the id of a draft and its lines by hand, and whether it takes them over.
 
     A new draft begins with the lines of the one before for its period, which was voided or
-    corrected, as far as the price book has their taxes and the currency their digits.
+    corrected.
     """
     before = ledger.count_settled(customer.id, start=period.start, end=period.end)
     id = _draft_id(customer, period, before)
     if not before or ledger.invoice(id) is not None:
         return id, ledger.manual_lines(id), False
-    known = {name for tax in book.taxes for name in (tax.category, tax.name)}
-    digits = currency_digits(book.currency) or 0
-    return (
-        id,
-        [
-            replace(line, id=str(uuid5(_NAMESPACE, f"{id}/{line.id}")))
-            for line in ledger.manual_lines(_draft_id(customer, period, before - 1))
-            if line.tax is None or line.tax in known
-            if rounded(line.amount, digits) == line.amount
-        ],
-        True,
-    )
+    taken_over = [
+        replace(line, id=str(uuid5(_NAMESPACE, f"{id}/{line.id}")))
+        for line in ledger.manual_lines(_draft_id(customer, period, before - 1))
+    ]
+    return id, taken_over, True
 
 
 def _by_hand(line: ManualLine, period: BillingPeriod) -> LineByHand:

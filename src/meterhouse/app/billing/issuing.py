@@ -18,6 +18,7 @@ from meterhouse.app.billing.archive_names import file_name
 from meterhouse.app.billing.books import used_book
 from meterhouse.app.billing.drafts import OWN_METADATA, keep, prepare
 from meterhouse.app.billing.late import BLOCKING, BY_HAND, refuse_stale
+from meterhouse.app.billing.lines_by_hand import LEFT_OUT, REMEDY
 from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import day_of, days_of
 from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
@@ -108,6 +109,9 @@ def blocked_by(invoice: Invoice) -> list[Problem]:
         Problem("late usage", text, BLOCKING[code])
         for code, text in invoice.exceptions
         if code in BLOCKING
+    ]
+    problems += [
+        Problem("lines", text, REMEDY) for code, text in invoice.exceptions if code == LEFT_OUT
     ]
     if invoice.totals.total < ZERO:
         hint = _giving_back(invoice)
@@ -209,10 +213,14 @@ def credit_invoice(
     formats: Sequence[str],
     at: Instant,
     issue_date: date | None = None,
+    repeatable: bool = False,
 ) -> Invoice:
     """Take an issued invoice back by a credit note over all of it; returns the note."""
     head = find_invoice(ledger, reference)
     id = credit_note_id(head.id)
+    # Whoever may be repeating a request finds the note that it made: there is one at most.
+    if repeatable and (made := ledger.invoice(id)) is not None:
+        return read_invoice(made.text)
 
     def make(present: InvoiceHead) -> tuple[Numbering, Callable[[Numbered], Invoice]]:
         original = read_invoice(present.text)
@@ -249,10 +257,16 @@ def correct_invoice(
     formats: Sequence[str],
     at: Instant,
     metadata: dict[str, str] | None = None,
+    repeatable: bool = False,
 ) -> tuple[Invoice, Invoice]:
-    """Take an issued invoice back and draft its period anew; returns credit note and draft."""
+    """Take an issued invoice back and draft its period anew; returns credit note and draft.
+
+    ``repeatable``: where it was taken back already, it is by this request.
+    """
     head = find_invoice(ledger, reference)
-    note = credit_invoice(ledger, reference, reason=reason, formats=formats, at=at)
+    note = credit_invoice(
+        ledger, head.id, reason=reason, formats=formats, at=at, repeatable=repeatable
+    )
     draft = prepare(
         ledger, find_customer(ledger, head.customer), days=days_of(note.period), metadata=metadata
     )

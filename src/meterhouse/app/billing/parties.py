@@ -42,10 +42,11 @@ def read_all(items: Sequence[Item], read: Callable[[JsonValue], Made], *, what: 
     return made
 
 
-def create_issuer(ledger: Ledger, body: JsonValue) -> Issuer:
-    """Check an issuer and store it."""
+def create_issuer(ledger: Ledger, body: JsonValue, *, repeatable: bool = False) -> Issuer:
+    """Check an issuer and store it. ``repeatable``: one that is there, the same, is this one."""
     issuer = read_issuer(body)
-    ledger.add_issuer(issuer)
+    if not (repeatable and ledger.issuer(issuer.id) == issuer):
+        ledger.add_issuer(issuer)
     return issuer
 
 
@@ -83,11 +84,12 @@ def issuer_shown(issuer: Issuer) -> dict[str, Any]:
     return shown_body(issuer_body(issuer))
 
 
-def create_customer(ledger: Ledger, body: JsonValue) -> Customer:
-    """Check a customer and store it."""
+def create_customer(ledger: Ledger, body: JsonValue, *, repeatable: bool = False) -> Customer:
+    """Check a customer and store it. ``repeatable``: one that is there, the same, is this one."""
     customer = read_customer(body)
-    check_references(ledger, customer)
-    ledger.add_customer(customer)
+    if not (repeatable and ledger.customer(customer.id) == customer):
+        check_references(ledger, customer)
+        ledger.add_customer(customer)
     return customer
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from meterhouse.app.listing import take
 from meterhouse.app.ports import MeterTypes, Records
-from meterhouse.core.charge import BillingPeriod, GroupedValue, MeteredUsage, Unpriced
-from meterhouse.core.instant import parse_instant
-from meterhouse.core.json_text import NESTING_MAX, canonical_text, json_text, parse_json
+from meterhouse.core.charge import MeteredUsage, Unpriced
+from meterhouse.core.json_text import NESTING_MAX, json_text, parse_json
 from meterhouse.core.price_book import PriceBook
 from meterhouse.core.problem import Problem
 from meterhouse.core.quantity import number_text
 from meterhouse.rating import RatingError, rate
+from meterhouse.rating.records import metered_usage
 
 #: So many golden records are looked at, the first ones.
 RECORDS_MAX = 100_000
@@ -39,23 +38,7 @@ class UsageSeen:
         self.usage = [self._usage(parse_json(r.text, nesting_max=NESTING_MAX * 2)) for r in listed]
 
     def _usage(self, record: Mapping[str, Any]) -> MeteredUsage:
-        start, end = parse_instant(record["periodStart"]), parse_instant(record["periodEnd"])
-        assert start is not None and end is not None, "records are written with instants"
-        sections = (section["groups"] for section in record["groupBreakdowns"])
-        breakdowns = {
-            tuple(groups[0]["fields"]): tuple(map(_entry, groups)) for groups in sections if groups
-        }
-        return MeteredUsage(
-            record_id=record["recordId"],
-            meter_type=record["meterTypeName"],
-            category=self._category(record["meterTypeId"]),
-            user=record["userId"],
-            unit=record["unit"],
-            value=Decimal(record["value"]),
-            period=BillingPeriod(start, end, record["timezone"]),
-            breakdowns=breakdowns,
-            custom_fields=_texts(record["customFields"]),
-        )
+        return metered_usage(record, category=self._category(record["meterTypeId"]))
 
     def _category(self, id: str) -> str:
         if id not in self._categories:
@@ -87,11 +70,3 @@ def _warning(unpriced: Unpriced) -> Problem:
     skus = f" ({', '.join(unpriced.skus)})" if unpriced.skus else ""
     message = f"{number_text(unpriced.quantity)} of {fields} is unpriced: {reason}{skus}"
     return Problem("usage", message, "add a price, or one of the model included")
-
-
-def _entry(group: Mapping[str, Any]) -> GroupedValue:
-    return GroupedValue(_texts(group["fields"]), Decimal(group["value"]))
-
-
-def _texts(fields: Mapping[str, Any]) -> dict[str, str]:
-    return {name: canonical_text(value) for name, value in fields.items()}

@@ -9,18 +9,18 @@ less what its invoices say. So a period is gathered whole, though some of its re
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
 from typing import Any
 
 from meterhouse.app.billing.ports import BillableRecord, InvoiceHead
 from meterhouse.app.ports import Ledger
-from meterhouse.core.charge import BillingPeriod, GroupedValue, MeteredUsage
-from meterhouse.core.instant import Instant, instant_text, parse_instant
+from meterhouse.core.charge import BillingPeriod, MeteredUsage
+from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.invoice import InvoiceStatus
-from meterhouse.core.json_text import canonical_text, parse_json
+from meterhouse.core.json_text import parse_json
 from meterhouse.core.meter_type import MeterType
 from meterhouse.core.problem import MeterhouseError
+from meterhouse.rating.records import metered_usage
 
 #: Records hold other objects as deep as records may nest, and some levels of their own.
 _NESTING_MAX = 200
@@ -187,34 +187,8 @@ class MeterTypes:
 
 
 def usage_of(record: Mapping[str, Any], types: MeterTypes, *, category: str) -> MeteredUsage:
-    """Return a golden record as rating sees it."""
-    start, end = parse_instant(record["periodStart"]), parse_instant(record["periodEnd"])
-    assert start is not None and end is not None, "records are written with instants"
-    breakdowns = {}
-    for section in record["groupBreakdowns"]:
-        groups = section["groups"]
-        if groups:
-            breakdowns[tuple(groups[0]["fields"])] = tuple(map(_entry, groups))
-    return MeteredUsage(
-        record_id=record["recordId"],
-        meter_type=record["meterTypeName"],
-        category=category,
-        user=record["userId"],
-        unit=record["unit"],
-        value=Decimal(record["value"]),
-        period=BillingPeriod(start, end, record["timezone"]),
-        breakdowns=breakdowns,
-        custom_fields=_texts(record["customFields"]),
-        meter=types.meter(record),
-    )
-
-
-def _entry(group: Mapping[str, Any]) -> GroupedValue:
-    return GroupedValue(_texts(group["fields"]), Decimal(group["value"]))
-
-
-def _texts(fields: Mapping[str, Any]) -> dict[str, str]:
-    return {name: canonical_text(value) for name, value in fields.items()}
+    """Return a golden record as rating sees it, with the meter that has its single usage."""
+    return replace(metered_usage(record, category=category), meter=types.meter(record))
 
 
 def _forgotten(records: Sequence[BillableRecord]) -> list[tuple[str, str]]:
