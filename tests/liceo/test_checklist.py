@@ -11,6 +11,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from tests.api.world import running
 from tests.cli.command import Meterhouse
 from tests.liceo.world import GATEWAY, REQUESTS, WORKED, Liceo, queries, spain
 
@@ -229,6 +230,8 @@ def test_more_unattributed_queries_than_the_limit_need_a_named_override(meterhou
     meterhouse.refused("invoice", "issue", draft["id"], "--issue-date", "2026-11-03", *other)
     bare = ("invoice", "issue", draft["id"], "--override", "unattributed")
     assert "reason: is missing" in meterhouse.refused(*bare)
+    shown = meterhouse.done("invoice", "show", draft["id"]).out
+    assert "blocked: 3000 of 279540 queries without app and channel" in shown
     [issued] = house.issue(draft["id"], "--override", "unattributed", "--reason", "Agreed with ES")
     [check] = [one for one in issued["checks"] if one["code"] == "unattributed"]
     assert (check["outcome"], check["reason"]) == ("overridden", "Agreed with ES")
@@ -237,6 +240,24 @@ def test_more_unattributed_queries_than_the_limit_need_a_named_override(meterhou
     assert entry["detail"]["overrides"] == [
         {"code": "unattributed", "author": check["author"], "reason": "Agreed with ES"}
     ]
+
+
+def test_an_override_over_http_needs_a_reason(meterhouse, tmp_path: Path):
+    house = spain(meterhouse, tmp_path, queries((*NOBODY, 3_000)))
+    [draft] = house.draft()
+    path = f"/v1/invoices/{draft['id']}/issue"
+    with running(meterhouse.data) as server:
+        dated = {"issueDate": "2026-11-03"}
+        blocked = server.http.post(path, json=dated)
+        assert (blocked.status_code, blocked.json()["code"]) == (409, "invoice_blocked")
+        named = dated | {"overrides": ["unattributed"]}
+        bare = server.http.post(path, json=named)
+        assert bare.status_code == 422
+        assert "reason" in str(bare.json()["errors"])
+        issued = server.http.post(path, json=named | {"reason": "Agreed with ES"})
+        assert issued.status_code == 200, issued.text
+    [check] = [one for one in issued.json()["document"]["checks"] if one["reason"]]
+    assert (check["author"], check["outcome"]) == ("admin", "overridden")
 
 
 def test_unknown_ids_are_told_and_block_beyond_their_limit(meterhouse, tmp_path: Path):
