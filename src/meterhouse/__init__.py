@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         rate,
         read,
     )
+    from meterhouse.rating.columns import rate_frame
     from meterhouse.rating.invoicing import InvoiceSums
 
 __version__ = "0.1.0"
@@ -83,6 +84,7 @@ _HOMES = {
     "meter": "library",
     "price_book": "library",
     "rate": "library",
+    "rate_frame": "rating.columns",
     "read": "library",
 }
 
@@ -116,6 +118,7 @@ __all__ = [
     "meter",
     "price_book",
     "rate",
+    "rate_frame",
     "read",
 ]
 

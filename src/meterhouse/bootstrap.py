@@ -1,9 +1,9 @@
 """Wiring: the adapters, the clock, ids and chance.
 
 The one place that reads the clock and makes ids and seeds; the environment is read in ``config``,
-the processes of this machine in ``processes``, and ``bootstrap_server`` wires the server. Adapters
-are imported when they are first needed: a command that only lists meters never loads the script
-engine.
+the processes of this machine in ``processes``; ``bootstrap_places`` wires the places where files
+are kept, and ``bootstrap_server`` the server. Adapters are imported when they are first needed: a
+command that only lists meters never loads the script engine.
 """
 
 from __future__ import annotations
@@ -20,26 +20,25 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from meterhouse.bootstrap_places import (
+    archive_of,
+    containers,
+    dataset_storage_of,
+    guard,
+)
 from meterhouse.config import (
-    ARCHIVE_VARIABLE,
-    COMMON_STORAGE_VARIABLE,
-    DATASETS_VARIABLE,
     FILES_ALLOW_VARIABLE,
-    HTTP_ALLOW_VARIABLE,
     KEY_FILE_VARIABLE,
     KEY_VARIABLE,
     data_directory,
     delivered_days,
     files_allowed,
     home_directory,
-    http_allowed,
     http_timeout,
     invoice_formats,
     mail_server,
     secrets_key,
     secrets_key_file,
-    storage_access,
-    storage_place,
 )
 from meterhouse.core.instant import Instant
 from meterhouse.core.problem import MeterhouseError
@@ -65,20 +64,14 @@ if TYPE_CHECKING:
     from meterhouse.app.script_syntax import ScriptChecker
     from meterhouse.app.table_ports import TableFiles
     from meterhouse.connectors import AllowedFolders
-    from meterhouse.connectors.http import Guard, HttpClient
-    from meterhouse.connectors.remote import RemotePlaces
+    from meterhouse.connectors.http import HttpClient
     from meterhouse.core.invoice import Invoice
     from meterhouse.core.secret import Credentials
     from meterhouse.security import KeyFile
-    from meterhouse.streams.storage import Location, Storage
     from meterhouse.streams.world import Progress
 
     Lend = Callable[..., AbstractContextManager[Ledger]]
 
-#: The folder of the data directory that has the archive of invoices, unless another is named.
-ARCHIVE_FOLDER = "archive"
-#: Those that have datasets, unless others are named.
-DATASETS_FOLDER, COMMON_STORAGE_FOLDER = "datasets", "common-storage"
 #: Seeds stay below this, so that any JSON reader keeps them exact.
 _SEED_LIMIT = 2**53
 #: What the formats of invoices import, by the extra that installs it.
@@ -94,14 +87,6 @@ def http_client(*, own_urls: Sequence[str] = ()) -> HttpClient:
     from meterhouse.connectors.http import HttpClient, Limits
 
     return HttpClient(guard(own_urls=own_urls), limits=Limits(whole_seconds=http_timeout()))
-
-
-def guard(*, own_urls: Sequence[str] = ()) -> Guard:
-    """Return what judges the servers that streams connect to."""
-    from meterhouse.connectors.http import AllowList, Guard
-
-    allowed = AllowList.parse(http_allowed(), what=HTTP_ALLOW_VARIABLE)
-    return Guard(allowed.with_servers(own_urls))
 
 
 def _folders(directory: Path, *, served: bool = False) -> AllowedFolders:
@@ -485,64 +470,6 @@ def authority_of(lend: Lend, sealer: Sealer, *, public_urls: Sequence[str]) -> T
     from meterhouse.security import Authority
 
     return Authority(lend, sealer, public_urls=public_urls, new_id=new_id)
-
-
-def archive_of(directory: Path, *, credentials: Callable[[str], Credentials]) -> ArchiveStore:
-    """Return the archive of invoices: as configured, else a folder of the data directory."""
-    from meterhouse.connectors.archive_store import FolderArchive, RemoteArchive
-
-    found = _place_of(ARCHIVE_VARIABLE, directory / ARCHIVE_FOLDER, what="archive")
-    if isinstance(found, Path):
-        return FolderArchive(found)
-    return RemoteArchive(_remote_places(credentials), *found)
-
-
-def dataset_storage_of(
-    directory: Path, *, credentials: Callable[[str], Credentials], common: bool = False
-) -> DatasetStorage:
-    """Return where files of datasets are: those of the catalogue, or what uploaders share."""
-    from meterhouse.connectors.dataset_storage import FolderStorage, RemoteStorage
-    from meterhouse.connectors.scratch import Scratch
-
-    variable = COMMON_STORAGE_VARIABLE if common else DATASETS_VARIABLE
-    folder = directory / (COMMON_STORAGE_FOLDER if common else DATASETS_FOLDER)
-    found = _place_of(variable, folder, what="common storage" if common else "datasets")
-    if isinstance(found, Path):
-        return FolderStorage(found)
-    return RemoteStorage(_remote_places(credentials), *found, scratch=Scratch(directory))
-
-
-def containers() -> Containers:
-    """Return what reads and writes Avro containers."""
-    from meterhouse.connectors.avro.containers import AvroContainers
-
-    return AvroContainers()
-
-
-def _place_of(variable: str, folder: Path, *, what: str) -> Path | tuple[Location, Storage]:
-    """Return where a variable says that something is, and how that is reached."""
-    from meterhouse.core.problem import DefinitionError
-    from meterhouse.core.reading import Reading
-    from meterhouse.streams.storage import STORAGE_FIELDS, is_remote, read_location, read_storage
-
-    place = storage_place(variable)
-    if place is None:
-        return folder
-    reading = Reading(storage_access(variable), known=STORAGE_FIELDS, what=what)
-    where = read_location(reading, variable, place)
-    storage = read_storage(reading, place, where)
-    if reading.problems:
-        raise DefinitionError(reading.problems, what=f"The {what} ({variable})")
-    if where is None:
-        assert not is_remote(place)
-        return Path(place)
-    return where, storage
-
-
-def _remote_places(credentials: Callable[[str], Credentials]) -> RemotePlaces:
-    from meterhouse.connectors.remote import RemotePlaces
-
-    return RemotePlaces(guard(), credentials=credentials, home=home_directory())
 
 
 def links_of(lend: Lend, sealer: Sealer) -> LinkSigner:

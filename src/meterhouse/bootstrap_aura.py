@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from meterhouse import bootstrap
+from meterhouse.bootstrap_places import COMMON_STORAGE_FOLDER, dataset_storage_of
 from meterhouse.config import (
     COMMON_STORAGE_VARIABLE,
     data_directory,
@@ -97,11 +97,11 @@ def import_means(house: Installation) -> Iterator[ImportMeans]:
         )
 
 
-@contextmanager
-def _scratch(directory: Path) -> Iterator[Path]:
+def _scratch(directory: Path) -> AbstractContextManager[Path]:
     """Give a folder of the data directory, where there is room for files, for a while."""
-    with TemporaryDirectory(prefix=".aura-", dir=directory) as folder:
-        yield Path(folder)
+    from meterhouse.connectors.scratch import Scratch
+
+    return Scratch(directory).folder()
 
 
 def write_sample(folder: Path, ob: str, month: SampleMonth) -> dict[str, int]:
@@ -133,10 +133,10 @@ def _aura_findings(directory: Path, given: Path | None) -> Iterator[Finding]:
     from meterhouse.app.aura.diagnosis import look_back_finding, storage_findings
     from meterhouse.app.diagnosis import Grade
 
-    own = directory / bootstrap.COMMON_STORAGE_FOLDER
+    own = directory / COMMON_STORAGE_FOLDER
     place = storage_place(COMMON_STORAGE_VARIABLE)
     look_back = look_back_finding(variable_names(), _documents(directory))
-    used = place is not None or own.is_dir()
+    used = place is not None or _is_folder(own)
     if used or look_back.grade is not Grade.OK:
         yield look_back
     if not used:
@@ -146,12 +146,19 @@ def _aura_findings(directory: Path, given: Path | None) -> Iterator[Finding]:
         yield from storage_findings(storage, place=shown, at=at)
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False  # It cannot be at all: the finding about the data directory says why.
+
+
 @contextmanager
 def _common_storage(directory: Path, given: Path | None) -> Iterator[DatasetStorage]:
     """Lend common storage; only where its secrets are asked for is the ledger opened."""
     place = storage_place(COMMON_STORAGE_VARIABLE)
     if place is None or "://" not in place:
-        yield bootstrap.dataset_storage_of(directory, credentials=_no_wallet, common=True)
+        yield dataset_storage_of(directory, credentials=_no_wallet, common=True)
         return
     with bootstrap.open_installation(given) as house:
         yield house.common_storage()
@@ -166,5 +173,5 @@ def _documents(directory: Path) -> Mapping[str, str]:
     path = directory / _OPERATION_FILE
     try:
         return {str(path): path.read_text(encoding="utf-8", errors="replace")}
-    except OSError:
+    except (OSError, ValueError):
         return {}

@@ -19,6 +19,8 @@ from meterhouse.bootstrap import (
     authority_of,
     checked_formats,
     client_secrets_of,
+    containers,
+    dataset_storage_of,
     file_means,
     forward_means,
     http_client,
@@ -124,6 +126,8 @@ def open_context(
             mails=mail_server() is not None,
             archive=archive_of(directory, credentials=credentials),
             links=links_of(pool.ledger, sealer),
+            datasets=dataset_storage_of(directory, credentials=credentials),
+            containers=containers(),
         )
     finally:
         http.close()

@@ -60,7 +60,7 @@ def test_a_route_without_a_guard_answers_nobody(house: House):
 
 def _filled(path: str) -> str:
     return path.format(
-        id="1", meter_key="k", version="1", type="t", format="f", line="1", token="t"
+        id="1", meter_key="k", version="1", type="t", format="f", line="1", token="t", name="n"
     )
 
 

@@ -92,31 +92,3 @@ def test_a_book_of_another_zone_goes_on_where_the_last_invoice_ends(business):
     assert november["totals"]["net"] == "310.00"
     again = business.run("invoice", "draft", "--all", "--period", "2026-10")
     assert "already" in again.err
-
-
-def test_usage_taken_back_is_given_back_by_the_command_that_is_named(business):
-    business.meter(["ES"], rows=USED, at="2026-10-15T00:00:00Z", **EVENTS)
-    business.sell(prices=[PER])
-    business.customer()
-    [draft] = business.draft()
-    [october] = business.issue(draft["id"])
-    [meter] = business.run.json("meter", "list")
-    [usage] = business.run.json("usage", "list", meter["id"])
-    business.run.done("usage", "void", meter["id"], usage["identity"])
-    business.run.done("stream", "run", "Usage", "--at", "2026-12-01T00:00:00Z", "--quiet")
-    [november] = business.draft(period="2026-11")
-
-    refused = business.run("invoice", "issue", november["id"], "--issue-date", "2026-12-01")
-    assert f"`invoice correct {october['number']}" in refused.err
-    business.run.done("invoice", "correct", october["number"], "--reason", "Void usage")
-    business.draft(period="2026-11")
-    for one in business.listed("--status", "draft"):
-        business.run.done("invoice", "issue", one["id"], "--issue-date", "2026-12-01")
-
-    kept = [(one["kind"], one["status"], one["net"]) for one in business.listed()]
-    assert sorted(kept) == [
-        ("credit_note", "issued", "80.00"),
-        ("invoice", "corrected", "80.00"),
-        ("invoice", "issued", "0.00"),
-        ("invoice", "issued", "0.00"),
-    ]

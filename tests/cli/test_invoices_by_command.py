@@ -443,8 +443,24 @@ def test_a_price_change_within_the_period_is_told_of(spain: Business):
     [told] = draft["exceptions"]
     assert told["code"] == "price_change_in_period"
     assert "(2026-10-16.1 from 2026-10-16 on)" in told["text"]
-    assert [one["version"] for one in draft["books"]] == ["2026-10-01.1"]
+    assert "of some usage (records: 1) nobody knows the day" in told["text"]
+    assert [one["version"] for one in draft["books"]] == ["2026-10-01.1", "2026-10-16.1"]
+    assert len(draft["lines"]) == 4
     assert draft["totals"]["total"] == "1426.48"
+
+
+def test_a_line_of_many_records_tells_how_many_there_are(business: Business):
+    users = [f"user {number}" for number in range(101)]
+    business.meter(users, rows=[("a", "s", "app", None, 2)])
+    business.sell(prices=[{"sku": "q", "match": {}, "model": "per_unit", "price": "1"}])
+    business.customer(users=users)
+    [draft] = business.draft()
+    words = ("invoice", "explain", draft["id"], "--line", "1")
+    [told] = business.run.json(*words)
+    assert (told["recordCount"], len(told["records"])) == (101, 100)
+    assert "... and 1 more records (--records all)" in business.run.done(*words).out
+    [told] = business.run.json(*words, "--records", "all")
+    assert (told["recordCount"], len(told["records"])) == (101, 101)
 
 
 # ------------------------------------------------------------ files

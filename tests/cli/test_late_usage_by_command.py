@@ -1,11 +1,14 @@
 """Late usage: whatever is restated, taken back or moved, all invoices come to what usage costs."""
 
 import json
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from meterhouse.core.instant import parse_instant
+from meterhouse.store import open_ledger
 from tests.cli.billing import OCTOBER, Business, book
 from tests.cli.command import Meterhouse
 from tests.cli.late_usage import (
@@ -209,3 +212,23 @@ def test_discounts_of_late_usage_lose_no_cent(business: Business):
         run(business, end)
         bill(business, period)
     assert billed(business) == Decimal("0.41")  # 83 * 0.01, and half of it: rounded once
+
+
+def test_of_periods_that_are_billed_a_draft_reads_what_is_late_alone(business: Business):
+    begin(business, PER_UNIT)
+    bill(business, "2026-10")
+    until = parse_instant("2027-01-01T00:00:00Z")
+    assert until is not None
+
+    def records(*, unbilled: bool) -> int:
+        with closing(open_ledger(business.run.data)) as ledger:
+            ledger.index_billable()
+            found = ledger.billable_records("es", after=None, until=until, unbilled=unbilled)
+        return len(found)
+
+    assert (records(unbilled=True), records(unbilled=False)) == (0, 1)
+    late(business, "2026-11-05", 7)
+    run(business, "2026-12-01")
+    assert (records(unbilled=True), records(unbilled=False)) == (2, 3)
+    bill(business, "2026-11")
+    assert (records(unbilled=True), records(unbilled=False)) == (0, 3)

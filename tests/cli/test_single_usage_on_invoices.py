@@ -130,6 +130,7 @@ def test_a_line_is_explained_down_to_its_input_records(business: Business):
     more = business.folder / "Usage more.ndjson"
     assert metered["inputRecords"] == {
         "count": 2,
+        "complete": True,
         "value": "7.5",
         "records": [
             {

@@ -11,6 +11,8 @@ from meterhouse.core.instant import DAY
 from meterhouse.core.json_text import canonical_text
 from meterhouse.core.price_book import Match, Price, PriceBook, PriceModel, Tier
 from meterhouse.rating import rate
+from meterhouse.rating.line_changes import line_changes
+from meterhouse.rating.taxing import line_of
 
 PERIOD = BillingPeriod(0, 31 * DAY, "UTC")
 CUSTOMER = "acme"
@@ -94,6 +96,17 @@ def rated(prices: PriceBook | Price, *usage: MeteredUsage, **more: Any) -> Ratin
     """The rating of usage by a book, or by a book of one price."""
     of_book = prices if isinstance(prices, PriceBook) else book(prices)
     return rate(of_book, usage, period=PERIOD, customer=CUSTOMER, **more)
+
+
+def late(
+    of_book: PriceBook, before: Sequence[MeteredUsage], after: Sequence[MeteredUsage], **more: Any
+) -> list[Charge]:
+    """What late usage changes: a full rating of all usage, less one of that before."""
+    old, new = (
+        [line_of(charge, of_book) for charge in rated(of_book, *usage, **more).charges]
+        for usage in (before, after)
+    )
+    return [charge for charge, _ in line_changes(old, new)]
 
 
 def charged(prices: PriceBook | Price, *usage: MeteredUsage, **more: Any) -> Charge:

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from meterhouse.core.currency import currency_digits
 from meterhouse.core.price_book import Graduated, Package, PerUnit, Volume
 from meterhouse.core.quantity import EXACT
-from meterhouse.rating import RatingError, difference
+from meterhouse.rating import RatingError
 from meterhouse.rating.measure import Measure
 from meterhouse.rating.models import priced
 from meterhouse.rating.ratio import total_of
 from tests.rating import cases, oracle
-from tests.rating.books import CUSTOMER, PERIOD, book, charged, dec, price, rated, tier, used
+from tests.rating.books import book, charged, dec, late, price, rated, tier, used
 
 SEEDS = st.integers(0, 2**32)
 
@@ -105,8 +105,7 @@ def test_slices_of_a_period_add_up_to_the_whole(seed):
     billed = [rated(of_book, *usage[:1]).net]
     for count in range(1, 4):
         before, after = usage[:count], usage[: count + 1]
-        found = difference(of_book, before, after, period=PERIOD, customer=CUSTOMER)
-        billed.append(found.net)
+        billed += (charge.net for charge in late(of_book, before, after))
     assert whole(billed) == Fraction(rated(of_book, *usage).net)
 
 

@@ -32,8 +32,8 @@ from meterhouse.core.price_book import (
     Volume,
 )
 from meterhouse.core.quantity import ZERO
-from meterhouse.rating import RatingError, difference
-from tests.rating.books import CUSTOMER, PERIOD, book, charged, dec, price, rated, used
+from meterhouse.rating import RatingError
+from tests.rating.books import book, charged, dec, late, price, rated, used
 
 Inputs = Mapping[str, Any]
 VECTORS = Path(os.environ.get("METERHOUSE_TEST_DATA", "")) / "peer_vectors.json"
@@ -213,8 +213,7 @@ def _difference(
 ) -> tuple[Decimal, Decimal, Decimal]:
     """Net, quantity and billable quantity of late usage; ``None`` before: nothing was rated."""
     old = [] if before is None else [used(dec(str(before)))]
-    found = difference(of_book, old, [used(dec(str(after)))], period=PERIOD, customer=CUSTOMER)
-    (charge,) = found.charges or (None,)
+    (charge,) = late(of_book, old, [used(dec(str(after)))]) or (None,)
     return (ZERO, ZERO, ZERO) if charge is None else (charge.net, charge.quantity, charge.billable)
 
 

@@ -12,6 +12,7 @@ from meterhouse.api.run_threads import RunThreads
 from meterhouse.app.access_ports import Acting, ClientSecretHasher, Sealer
 from meterhouse.app.billing.archive_ports import ArchiveStore, LinkSigner
 from meterhouse.app.billing.files import FileMeans
+from meterhouse.app.datasets.ports import Containers, DatasetStorage
 from meterhouse.app.forwarding import ForwardMeans
 from meterhouse.app.ports import Lease, Ledger
 from meterhouse.app.running import Means
@@ -68,6 +69,9 @@ class Context:
     forwarding: ForwardMeans
     archive: ArchiveStore
     links: LinkSigner
+    #: where files of the catalogue are, and what reads them
+    datasets: DatasetStorage
+    containers: Containers
     #: what knows whether scripts are valid
     scripts: ScriptChecker
     #: what making files of invoices needs, for who asks

@@ -38,6 +38,7 @@ _BY_CODE = {
     "archive_failed": 503,
     "body_too_large": 413,
     "cursor_invalid": 400,
+    "dataset_storage_failed": 503,
     "disk_full": 503,
     "draining": 503,
     "idempotency_key_invalid": 400,

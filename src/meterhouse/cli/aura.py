@@ -172,9 +172,9 @@ def _tell_upload(report: ObUpload) -> None:
                 write_text(f"  {dataset}: {_account(account)}")
         for name, count in one.account["unknownChannels"].items():
             note(f"{report.ob}: no channel is called {name} ({_count(count, 'row')})")
-        if one.account["conflicts"]:
-            number = len(one.account["conflicts"])
-            note(f"{report.ob}: {_count(number, 'key')} with rows that contradict each other")
+        for dataset, account in one.account["datasets"].items():
+            if number := account["leftOut"].get("conflicting", 0):
+                note(f"{report.ob}: {dataset}: rows that contradict one that is kept: {number:,}")
     if not report.uploads and report.error is None:
         write_text(f"{report.ob}: no new logs")
     _tell_trouble(report)

@@ -193,12 +193,16 @@ def _pairs(found: DatasetCheck) -> dict[str, Cell]:
         if not one.ids:
             pairs[title] = "no ids"
         elif not one.snapshots:
-            pairs[title] = f"{one.ids} ids, and no file of that dimension"
+            pairs[title] = f"{_count(one.ids, 'id')}, and no file of that dimension"
         else:
-            shown = ", ".join(f"{id} ({rows} rows)" for id, rows in one.unknown[:3])
+            shown = ", ".join(f"{id} ({_count(rows, 'row')})" for id, rows in one.unknown[:3])
             more = f": {shown}" if shown else ""
-            pairs[title] = f"{one.ids} ids, {len(one.unknown)} unknown{more}"
+            pairs[title] = f"{_count(one.ids, 'id')}, {len(one.unknown)} unknown{more}"
     return pairs
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 @command(

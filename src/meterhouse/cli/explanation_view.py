@@ -37,6 +37,9 @@ def write_explanation(line: Mapping[str, Any]) -> None:
     _write_steps(line)
     for record in line["records"]:
         _write_record(record)
+    if len(line["records"]) < line["recordCount"]:
+        more = line["recordCount"] - len(line["records"])
+        write_text(f"\n... and {more} more records (--records all)")
 
 
 def _metered_unit(line: Mapping[str, Any]) -> str:
@@ -82,7 +85,8 @@ def _write_record(record: Mapping[str, Any]) -> None:
 
 def _write_input_records(kept: Mapping[str, Any]) -> None:
     told = kept["records"]
-    write_text(f"  of {kept['count']} input records, which come to {kept['value']}:")
+    least = "" if kept["complete"] else "at least "
+    write_text(f"  of {least}{kept['count']} input records, which come to {kept['value']}:")
     rows: list[list[Cell]] = [
         [one["identity"], one["timestamp"], one["value"], one["origin"]] for one in told
     ]

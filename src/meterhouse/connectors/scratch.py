@@ -19,6 +19,7 @@ from meterhouse.connectors.durable import writing
 from meterhouse.streams.ports import OutputError
 
 SCRATCH = "scratch"
+_FOLDER = ".folder"
 #: So much room is left on the disk for the ledger.
 _FREE_BYTES_MIN = 64 << 20
 
@@ -59,6 +60,26 @@ class Scratch:
             path.unlink(missing_ok=True)
             os.close(handle)
 
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """Give a folder for files that are being made; it goes afterwards, with all in it."""
+        top = self._folder or Path(tempfile.gettempdir())
+        with writing(top):
+            top.mkdir(parents=True, exist_ok=True)
+        if self._folder is not None:
+            sweep(self._folder)
+        # The folder lives as long as its locked file.
+        handle, name = _locked_file(top)
+        path = Path(name).with_suffix(_FOLDER)
+        try:
+            with writing(path):
+                path.mkdir()
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+            Path(name).unlink(missing_ok=True)
+            os.close(handle)
+
 
 def _locked_file(folder: Path) -> tuple[int, str]:
     while True:
@@ -91,6 +112,7 @@ def sweep(folder: Path) -> None:
             continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path.with_suffix(_FOLDER), ignore_errors=True)
             path.unlink(missing_ok=True)
         except OSError:
             pass  # It is in use.

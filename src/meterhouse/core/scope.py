@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "secrets": _ALL,
     "applications": _ALL,
     "prices": ("read", "write"),
+    "datasets": ("read", "write"),
 }
 #: Every scope, in the order of the table.
 SCOPES: tuple[str, ...] = tuple(f"{verb}:{noun}" for noun, verbs in VERBS.items() for verb in verbs)

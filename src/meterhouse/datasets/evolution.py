@@ -148,6 +148,8 @@ def _compare_enums(old: AvroType, new: AvroType, place: str, found: list[Problem
 
 
 def _compare_unions(old: AvroType, new: AvroType, place: str, found: list[Problem]) -> None:
+    if old == new:
+        return
     before = old.branches or (old,)
     after = new.branches or (new,)
     for branch in before:

@@ -97,7 +97,7 @@ class DimensionFile:
 
 
 @dataclass(frozen=True, slots=True)
-class CommonFile:
+class UploadedFile:
     """A file of common storage. ``root`` says whether it was imported already."""
 
     root: str
@@ -134,7 +134,7 @@ def parse_file_name(name: str) -> EntityFile | DimensionFile:
     return found
 
 
-def parse_common_path(path: str) -> CommonFile:
+def parse_common_path(path: str) -> UploadedFile:
     """Read the path of a file of common storage.
 
     >>> folder = "avro/entity/Aura_Audit/6.0.0"
@@ -153,7 +153,7 @@ def parse_common_path(path: str) -> CommonFile:
     _check_place(path, file, dataset)
     if kind != ("entity" if isinstance(file, EntityFile) else "dimensional"):
         raise _no_path(path, expected)
-    return CommonFile(root, file, version)
+    return UploadedFile(root, file, version)
 
 
 def parse_catalogue_path(path: str) -> CatalogueFile:

@@ -173,10 +173,9 @@ def _outer(problem: Problem) -> Problem:
 def _fields(
     whole: AvroType, document: Mapping[str, JsonValue], problems: list[Problem]
 ) -> Iterator[SchemaField]:
-    given = document.get("fields")
-    attributes = {
-        one["name"]: one for one in given or () if isinstance(one, Mapping) and "name" in one
-    }
+    given = [one for one in document.get("fields") or () if isinstance(one, Mapping)]
+    # Of two fields with one name, of which there is a problem already, the first is looked at.
+    attributes = {one.get("name"): one for one in reversed(given)}
     for part in whole.fields:
         yield _field(part, attributes[part.name], problems)
 

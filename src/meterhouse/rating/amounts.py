@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException, localcontext
 from functools import reduce
@@ -16,7 +18,7 @@ from meterhouse.rating.measure import Measure, Part
 from meterhouse.rating.measuring import measured
 from meterhouse.rating.models import priced
 from meterhouse.rating.ratio import Ratio, total_of
-from meterhouse.rating.reducing import reduced
+from meterhouse.rating.reducing import Held, reduced
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,17 @@ def digits_of(book: PriceBook) -> int:
 
 def amounts_of(book: PriceBook, line: Line, *, digits: int, share: tuple[int, int]) -> Amounts:
     """Return what a line costs. Raises ``RatingError``, which names the line and its figures."""
+    with named(book, line):
+        measure = measured(line, share=share)
+        parts = priced(line.price.model, measure)
+        return summed(book, line, measure, parts, digits=digits)
+
+
+@contextmanager
+def named(book: PriceBook, line: Line) -> Iterator[None]:
+    """Have errors name the line and its figures. Raises ``RatingError``."""
     try:
-        return _amounts(book, line, digits=digits, share=share)
+        yield
     except DecimalException:
         raise RatingError(
             f"{_line_name(book, line)}: the amount has more digits than can be computed exactly; "
@@ -57,12 +68,19 @@ def amounts_of(book: PriceBook, line: Line, *, digits: int, share: tuple[int, in
         raise RatingError(message, hint=error.hint) from None
 
 
-def _amounts(book: PriceBook, line: Line, *, digits: int, share: tuple[int, int]) -> Amounts:
-    measure = measured(line, share=share)
-    parts = priced(line.price.model, measure)
+def summed(
+    book: PriceBook,
+    line: Line,
+    measure: Measure,
+    parts: tuple[Part, ...],
+    *,
+    digits: int,
+    held: Held | None = None,
+) -> Amounts:
+    """Add parts up, round the sum once, and reduce it."""
     exact = total_of(part.amount for part in parts)
     gross = _gross(book, parts, exact, digits=digits)
-    after = reduced(line.price, gross, digits=digits, mode=book.rounding)
+    after = reduced(line.price, gross, digits=digits, mode=book.rounding, held=held)
     if after.lacking:
         lacking = Ratio(after.lacking)
         parts = (*parts, Part("minimum", lacking, flat=after.lacking))

@@ -7,6 +7,7 @@ off the lines that exceed it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from meterhouse.core.charge import BillingPeriod, Charge, ChargeKind, ChargePart, Reduction
@@ -18,6 +19,23 @@ from meterhouse.rating.book_discounts import reduced, sum_of
 from meterhouse.rating.taxing import line_of
 
 
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A commitment as lines are held to it: amounts that are due, rounded.
+
+    ``books`` are the hashes of the versions whose lines count. What lacks is a line of ``book``,
+    for ``period``; ``number`` is the commitment's place there.
+    """
+
+    commitment: Commitment
+    number: int
+    due: Decimal
+    maximum: Decimal | None
+    book: PriceBook
+    period: BillingPeriod
+    books: frozenset[str]
+
+
 def committed(
     lines: Sequence[InvoiceLine],
     book: PriceBook,
@@ -26,45 +44,64 @@ def committed(
     share: tuple[int, int],
     digits: int,
 ) -> list[InvoiceLine]:
-    """Hold lines to the commitments of a book; true-up lines are added at the end.
+    """Hold lines to the commitments of a book. ``share`` is how many of how many days are charged.
+
+    A minimum that is prorated is only due for those.
+    """
+    promises = [
+        Promise(
+            one,
+            number,
+            _due(one, book, share, digits),
+            one.maximum,
+            book,
+            period,
+            frozenset((book.hash,)),
+        )
+        for number, one in enumerate(book.commitments, 1)
+    ]
+    return held(lines, promises)
+
+
+def held(lines: Sequence[InvoiceLine], promises: Sequence[Promise]) -> list[InvoiceLine]:
+    """Hold lines to commitments; true-up lines are added at the end.
 
     First those of certain prices, then those of the whole invoice, which count the true-ups before
-    them; among either, maxima first. So the widest holds for certain. ``share`` is how many
-    of how many days are charged: a minimum that is prorated is only due for those.
+    them; among either, maxima first. So the widest holds for certain.
     """
     made = list(lines)
-    numbered = list(enumerate(book.commitments, 1))
     for whole in (False, True):
-        group = [(number, it) for number, it in numbered if whole is not bool(it.skus)]
-        for _, commitment in group:
-            made = _capped(made, commitment)
-        for number, commitment in group:
-            due = _due(commitment, book, share, digits)
-            billed = sum_of([line.net for line in made if _counts(line, commitment)])
-            if billed < due:
-                made.append(_true_up(book, commitment, number, (due, billed), period))
+        group = [one for one in promises if whole is not bool(one.commitment.skus)]
+        for promise in group:
+            made = _capped(made, promise)
+        for promise in group:
+            billed = sum_of([line.net for line in made if _counts(line, promise)])
+            if billed < promise.due:
+                made.append(_true_up(promise, billed))
     return made
 
 
-def _counts(line: InvoiceLine, commitment: Commitment) -> bool:
-    if not commitment.skus:
-        return True
-    return line.charge.kind is not ChargeKind.TRUE_UP and line.charge.sku in commitment.skus
+def _counts(line: InvoiceLine, promise: Promise) -> bool:
+    if line.book not in promise.books:
+        return False
+    skus = promise.commitment.skus
+    return not skus or (line.charge.kind is not ChargeKind.TRUE_UP and line.charge.sku in skus)
 
 
-def _capped(lines: list[InvoiceLine], commitment: Commitment) -> list[InvoiceLine]:
-    if commitment.maximum is None:
+def _capped(lines: list[InvoiceLine], promise: Promise) -> list[InvoiceLine]:
+    if promise.maximum is None:
         return lines
-    counted = sum_of([line.net for line in lines if _counts(line, commitment)])
-    excess = EXACT.subtract(counted, commitment.maximum)
+    counted = sum_of([line.net for line in lines if _counts(line, promise)])
+    excess = EXACT.subtract(counted, promise.maximum)
     made: list[InvoiceLine] = []
+    name = promise.commitment.name or "Maximum"
     # Lines fill the maximum in their order: from the last one on, they are what exceeds it.
     for line in reversed(lines):
         over = ZERO
-        if _counts(line, commitment):
+        if _counts(line, promise):
             over = max(min(line.net, excess), ZERO)
             excess = EXACT.subtract(excess, over)
-        made.append(reduced(line, Reduction(commitment.name or "Maximum", "maximum", over)))
+        made.append(reduced(line, Reduction(name, "maximum", over)))
     return made[::-1]
 
 
@@ -74,14 +111,8 @@ def _due(commitment: Commitment, book: PriceBook, share: tuple[int, int], digits
     return prorated(commitment.minimum or ZERO, of, digits=digits, mode=book.rounding)
 
 
-def _true_up(
-    book: PriceBook,
-    commitment: Commitment,
-    number: int,
-    amounts: tuple[Decimal, Decimal],
-    period: BillingPeriod,
-) -> InvoiceLine:
-    due, billed = amounts
+def _true_up(promise: Promise, billed: Decimal) -> InvoiceLine:
+    commitment, book, due = promise.commitment, promise.book, promise.due
     missing = EXACT.subtract(due, billed)
     parts = (
         ChargePart("minimum", ONE, None, due, due),
@@ -89,7 +120,7 @@ def _true_up(
     )
     return line_of(
         Charge(
-            sku=f"minimum-commitment/{number}",
+            sku=f"minimum-commitment/{promise.number}",
             kind=ChargeKind.TRUE_UP,
             name=commitment.name or "Minimum commitment",
             model="commitment",
@@ -104,7 +135,7 @@ def _true_up(
             gross=missing,
             net=missing,
             tax=_tax_of(book, commitment),
-            period=period,
+            period=promise.period,
         ),
         book,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from meterhouse.core.charge import Charge, Reduction
-from meterhouse.core.invoice import Totals
+from meterhouse.core.invoice import InvoiceLine, Totals
 from meterhouse.core.quantity import ZERO
 from meterhouse.rating.invoicing import InvoiceSums
 
@@ -20,15 +21,7 @@ def given_back(sums: InvoiceSums) -> InvoiceSums:
     assert sums.owed_back and not sums.credits
     totals = sums.totals
     return InvoiceSums(
-        lines=tuple(
-            replace(
-                line,
-                charge=_turned_charge(line.charge),
-                net=_turned(line.net),
-                shares=_turned_all(line.shares),
-            )
-            for line in sums.lines
-        ),
+        lines=turned_lines(sums.lines),
         taxes=tuple(
             replace(tax, base=_turned(tax.base), amount=_turned(tax.amount)) for tax in sums.taxes
         ),
@@ -40,6 +33,19 @@ def given_back(sums: InvoiceSums) -> InvoiceSums:
             payable=_turned(totals.payable),
         ),
         credits=(),
+    )
+
+
+def turned_lines(lines: Sequence[InvoiceLine]) -> tuple[InvoiceLine, ...]:
+    """Return lines with all signs turned; those of a credit note as an invoice has them."""
+    return tuple(
+        replace(
+            line,
+            charge=_turned_charge(line.charge),
+            net=_turned(line.net),
+            shares=_turned_all(line.shares),
+        )
+        for line in lines
     )
 
 

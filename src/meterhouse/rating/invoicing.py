@@ -89,6 +89,36 @@ def invoiced(
         rounding=book.rounding,
     )
     lines = committed(lines, book, period=period, share=share, digits=digits)
+    return completed(
+        (book,),
+        lines,
+        period=period,
+        grants=grants,
+        at=at,
+        adjustments=adjustments,
+        corrections=corrections,
+        manual=manual,
+    )
+
+
+def completed(
+    books: Sequence[PriceBook],
+    charged: Sequence[InvoiceLine],
+    *,
+    period: BillingPeriod,
+    grants: Sequence[Grant] = (),
+    at: Instant | None = None,
+    adjustments: Sequence[Late] = (),
+    corrections: Sequence[Late] = (),
+    manual: Sequence[LineByHand] = (),
+) -> InvoiceSums:
+    """Return sums of lines that are discounted and committed, with all that comes after them.
+
+    See ``invoiced``. The first book is that of lines by hand, and says how sums are rounded.
+    """
+    book, lines = books[0], list(charged)
+    digits = currency_digits(book.currency)
+    assert digits is not None
     lines += chain.from_iterable(_late(late, digits) for late in adjustments)
     lines += [
         replace(line_of(charge, of), corrects=corrects) for charge, corrects, of in corrections
@@ -99,9 +129,9 @@ def invoiced(
     ]
     numbered = tuple(replace(line, id=str(number)) for number, line in enumerate(lines, 1))
     ours = [grant for grant in grants if grant.currency == book.currency]
-    books = (book, *(late[2] for late in (*adjustments, *corrections)))
+    named = (*books, *(late[2] for late in (*adjustments, *corrections)))
     paid = period if at is None else replace(period, end=at)
-    return _summed(numbered, books, ours, period=paid, digits=digits)
+    return _summed(numbered, named, ours, period=paid, digits=digits)
 
 
 def _late(late: Late, digits: int) -> list[InvoiceLine]:

@@ -11,12 +11,13 @@ from dataclasses import replace
 from decimal import Decimal
 
 from meterhouse.core.charge import Charge, ChargeKind, ChargePart, Source
+from meterhouse.core.instant import Instant
 from meterhouse.core.invoice import InvoiceLine
 from meterhouse.core.quantity import EXACT, ZERO
 from meterhouse.rating.book_discounts import sum_of
 
 _Fields = tuple[tuple[str, str], ...]
-_Key = tuple[str, _Fields, str, Decimal]
+_Key = tuple[str, _Fields, str, Decimal, Instant, Instant]
 
 
 def line_changes(
@@ -24,8 +25,8 @@ def line_changes(
 ) -> list[tuple[Charge, str]]:
     """Return an adjustment for each line that changed, with the hash of its price book.
 
-    Lines are one where SKU, fields and tax are equal. Adjustments in ``before`` count as what they
-    adjusted. Amounts and quantities may be negative, in the customer's favour.
+    Lines are one where SKU, fields, tax and period are equal. Adjustments in ``before`` count as
+    what they adjusted. Amounts and quantities may be negative, in the customer's favour.
     """
     old, new = _by_key(before), _by_key(after)
     # A line of nothing but old usage comes behind the lines of all usage.
@@ -37,7 +38,8 @@ def _by_key(lines: Iterable[InvoiceLine]) -> Mapping[_Key, Sequence[InvoiceLine]
     found: dict[_Key, list[InvoiceLine]] = {}
     for line in lines:
         fields = tuple(sorted(line.charge.fields.items()))
-        key = line.charge.sku, fields, line.tax_category, line.tax_rate
+        tax, period = (line.tax_category, line.tax_rate), line.charge.period
+        key = line.charge.sku, fields, *tax, period.start, period.end
         found.setdefault(key, []).append(line)
     return found
 

@@ -17,7 +17,7 @@ from meterhouse.core.charge import (
 )
 from meterhouse.core.money import rounded
 from meterhouse.core.price_book import Flat, PerUnit, Price, PriceBook
-from meterhouse.rating.amounts import amounts_of, digits_of
+from meterhouse.rating.amounts import Amounts, amounts_of, digits_of
 from meterhouse.rating.counting import counted_apart
 from meterhouse.rating.lines import Line, lines_of
 from meterhouse.rating.measure import Part
@@ -43,18 +43,16 @@ def rate(
     apart = counted_apart(book, usage, customer=customer)
     found = lines_of(book, apart.usage, customer=customer)
     charges = (
-        _charge(book, line, digits=digits, period=period, share=share)
+        charge_of(book, line, amounts_of(book, line, digits=digits, share=share), period=period)
         for line in found.lines
         if line.items or share[0]
     )
     return Rating(tuple(charges), found.unpriced, apart.counted)
 
 
-def _charge(
-    book: PriceBook, line: Line, *, digits: int, period: BillingPeriod, share: tuple[int, int]
-) -> Charge:
+def charge_of(book: PriceBook, line: Line, amounts: Amounts, *, period: BillingPeriod) -> Charge:
+    """Return the charge of a line that comes to these amounts."""
     price = line.price
-    amounts = amounts_of(book, line, digits=digits, share=share)
     measure = amounts.measure
     metered_unit = _metered_unit(line)
     return Charge(

@@ -35,6 +35,15 @@ class Ratio:
         right = EXACT.multiply(other.numerator, self.denominator)
         return ratio(EXACT.add(left, right), EXACT.multiply(self.denominator, other.denominator))
 
+    def less(self, other: Ratio) -> Ratio:
+        """Subtract exactly."""
+        return self.plus(Ratio(other.numerator.copy_negate(), other.denominator))
+
+    def times(self, part: int, whole: int) -> Ratio:
+        """Return so many of so many equal parts of it."""
+        numerator = EXACT.multiply(self.numerator, Decimal(part))
+        return ratio(numerator, EXACT.multiply(self.denominator, Decimal(whole)))
+
     def rounded(self, digits: int, mode: Rounding) -> Decimal:
         """Round once; no digit is lost before."""
         if self.denominator == ONE:

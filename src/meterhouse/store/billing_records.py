@@ -30,13 +30,14 @@ class BillingRecordTable:
             return self._database.value(_SQL["until"]) is not None
 
     def billable_records(
-        self, customer_id: str, *, after: Instant | None, until: Instant
+        self, customer_id: str, *, after: Instant | None, until: Instant, unbilled: bool = False
     ) -> list[BillableRecord]:
         """Return records of a customer whose periods end in ``(after, until]``."""
         values = {
             "customer": customer_id,
             "after": "" if after is None else instant_text(after),
             "until": instant_text(until),
+            "unbilled": int(unbilled),
         }
         with self._database.read():
             return [_record(row) for row in self._database.rows(_SQL["of_customer"], values)]

@@ -50,7 +50,7 @@ class InvoiceTable(Recorder):
             records = _records(draft)
             if no is None:
                 period = (invoice.period.start, invoice.period.end)
-                made = (invoice.id, KIND, "draft", customer_no, issuer_no, *period)
+                made = (invoice.id, invoice.kind.value, "draft", customer_no, issuer_no, *period)
                 nothing = (None, None, None, None)
                 values = (*made, *nothing, invoice_text(invoice), at, None)
                 no = self._database.value(_SQL["insert"], values)
@@ -61,7 +61,9 @@ class InvoiceTable(Recorder):
                 same = self._database.rows(_SQL["records_of"], (no,)) == records
                 text = invoice_text(invoice)
                 note.void = same and stored.head.text == text
-                self._database.execute(_SQL["update_draft"], (issuer_no, text, no))
+                self._database.execute(
+                    _SQL["update_draft"], (issuer_no, invoice.kind.value, text, no)
+                )
                 self._database.execute(_SQL["clear_records"], (no,))
             rows = ((no, record, corrects) for record, corrects in records)
             self._database.execute_many(_SQL["insert_record"], rows)
@@ -101,10 +103,12 @@ class InvoiceTable(Recorder):
             rows = self._database.rows(_SQL["heads"], values)
         return page_of(rows, _heads, limit=limit)
 
-    def invoices_of(self, customer: str) -> Sequence[InvoiceHead]:
-        """Return all invoices of a customer that are not void, drafts too, no credit notes."""
+    def invoices_of(self, customer: str, *, after: Instant | None = None) -> Sequence[InvoiceHead]:
+        """Return what billing runs have made for a customer: drafts too, nothing that is void."""
         with self._database.read():
-            return _heads(self._database.rows(_SQL["of_customer"], (customer,)))
+            return _heads(
+                self._database.rows(_SQL["of_customer"], {"customer": customer, "after": after})
+            )
 
     def count_settled(self, customer: str, *, start: Instant, end: Instant) -> int:
         """Return how many invoices for exactly this period are drafts no more."""

@@ -56,7 +56,7 @@ class IssuedInvoiceTable(InvoiceHistoryTable, Recorder):
     def issue_credit_note(
         self, id: str, *, of: str, make: Make, formats: Sequence[str], at: Instant
     ) -> Invoice:
-        """Take an issued invoice back in one transaction; returns the credit note."""
+        """Take an issued document back in one transaction; returns what does."""
         with self._recorded("credit", KIND, of) as note:
             stored = invoice_at(self._database, of)
             _check_creditable(stored.head)
@@ -64,7 +64,7 @@ class IssuedInvoiceTable(InvoiceHistoryTable, Recorder):
             no = self._database.value(
                 _SQL["insert"],
                 (
-                    *(id, InvoiceKind.CREDIT_NOTE.value, InvoiceStatus.ISSUED.value),
+                    *(id, credit_note.kind.value, InvoiceStatus.ISSUED.value),
                     *(stored.customer_no, stored.issuer_no, stored.head.start, stored.head.end),
                     *(numbered.series, numbered.sequence, numbered.number, stored.no),
                     *(invoice_text(credit_note), at, at),
@@ -179,9 +179,10 @@ def _check_alone(database: Database, stored: StoredInvoice) -> None:
 
 
 def _check_creditable(head: InvoiceHead) -> None:
-    if head.kind is InvoiceKind.CREDIT_NOTE:
-        message = f"{head.number} is a credit note"
-        raise ConflictError(message, hint="Give the invoice that is to be taken back")
+    if head.corrects is not None:
+        note = head.kind is InvoiceKind.CREDIT_NOTE
+        message = f"{head.number} {'is a credit note' if note else 'takes a credit note back'}"
+        raise ConflictError(message, hint="Draft the period of what it takes back again")
     if InvoiceStatus.CORRECTED not in TRANSITIONS[head.status]:
         what = f"Invoice {head.number or head.id} is {head.status.value}"
         hints = {InvoiceStatus.DRAFT: "`invoice void` drops a draft"}

@@ -18,7 +18,7 @@ from meterhouse.app.datasets.ports import Containers, DatasetFile, Datasets, Dat
 from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import JsonValue, json_text
 from meterhouse.core.problem import DefinitionError, MeterhouseError
-from meterhouse.datasets.naming import AVRO, PROCESSED, CommonFile, parse_common_path
+from meterhouse.datasets.naming import AVRO, PROCESSED, UploadedFile, parse_common_path
 
 REPORTS = "reports"
 _SUFFIX = ".avro"
@@ -161,7 +161,9 @@ def _import_one(
         counts.deleted += 1
 
 
-def _add(means: ImportMeans, name: str, file: CommonFile, *, at: Instant) -> Sequence[DatasetFile]:
+def _add(
+    means: ImportMeans, name: str, file: UploadedFile, *, at: Instant
+) -> Sequence[DatasetFile]:
     with means.common.local(name) as content:
         return add_file(
             means.ledger,

@@ -68,35 +68,39 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """All uploads of an OB: which are not made yet, and which contents none of them has."""
+    """All uploads of an OB: which are not made yet, and by plan what it missed."""
 
     plans: tuple[Plan, ...]
     unfinished: tuple[Plan, ...]
-    missed: frozenset[str]
+    missed: Mapping[Instant, frozenset[str]]
 
     @property
     def hashes(self) -> frozenset[str]:
         """The contents that were planned, and not missed."""
-        planned = (sha256 for plan in self.plans for _, sha256 in plan.logs)
-        return frozenset(planned) - self.missed
+        return frozenset(sha256 for _, sha256 in self._logs())
 
     @property
     def known(self) -> frozenset[LogFile]:
         """The files that were planned, and not missed, as they stood."""
-        return frozenset(
-            file for plan in self.plans for file, sha256 in plan.logs if sha256 not in self.missed
-        )
+        return frozenset(file for file, _ in self._logs())
+
+    def _logs(self) -> Iterator[tuple[LogFile, str]]:
+        for plan in self.plans:
+            missed = self.missed.get(plan.hour, frozenset())
+            yield from (one for one in plan.logs if one[1] not in missed)
 
 
 def uploads_of(storage: DatasetStorage, ob: str) -> Uploads:
     """Read the list of uploads of an OB."""
-    names = [file.name for file in storage.list(f"{_ROOT}/{ob}")]
-    done = {name.removesuffix(_ACCOUNT) for name in names if name.endswith(_ACCOUNT)}
-    found = [(name, _read_plan(storage, name)) for name in names if name.endswith(_PLAN)]
-    unfinished = (plan for name, plan in found if name.removesuffix(_PLAN) not in done)
-    lists = (read_object(storage, name)["sha256"] for name in names if name.endswith(_MISSED))
-    missed = frozenset(sha256 for one in lists for sha256 in one)
-    return Uploads(tuple(plan for _, plan in found), tuple(unfinished), missed)
+    names = {file.name for file in storage.list(f"{_ROOT}/{ob}")}
+    plans = [_read_plan(storage, name) for name in sorted(names) if name.endswith(_PLAN)]
+    missed = {
+        plan.hour: frozenset(map(str, read_object(storage, plan.missed_path)["sha256"]))
+        for plan in plans
+        if plan.missed_path in names
+    }
+    unfinished = tuple(plan for plan in plans if plan.account_path not in names)
+    return Uploads(tuple(plans), unfinished, missed)
 
 
 def new_plans(

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
-from functools import partial
-
-from meterhouse.app.billing.periods import Days, days_of
+from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.price_books import book_for, find_version
-from meterhouse.app.listing import take
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod
 from meterhouse.core.instant import MINUTE, Instant
@@ -38,33 +34,6 @@ def book_at(ledger: Ledger, customer: Customer, at: Instant) -> PriceBook:
     book = book_for(ledger, customer.price_book, at)
     check_customer(book, customer)
     return book
-
-
-def changes_within(ledger: Ledger, book: PriceBook, period: BillingPeriod) -> list[tuple[str, str]]:
-    """Tell, as an exception does, of versions that begin or end within a period that one rates."""
-    days = days_of(period)
-    bounds = {
-        day
-        for about in take(partial(ledger.price_books, id=book.id), limit=None)
-        for day in (about.valid_from, about.valid_to)
-        if day is not None and days.first < day < days.end
-    }
-    others: dict[str, date] = {}
-    for day in sorted(bounds):
-        at = Days(day, days.end).in_zone(book.timezone).start
-        stored = ledger.price_book_at(book.id, at)
-        version = "none" if stored is None else stored.about.version
-        if version != book.version:
-            others.setdefault(version, day)
-    if not others:
-        return []
-    named = ", ".join(f"{version} from {day} on" for version, day in others.items())
-    text = (
-        f"prices change within the period ({named}): all of it is rated by version {book.version}, "
-        "which is in force when it begins; draft the days before and after the change apart "
-        "if meters reset there"
-    )
-    return [("price_change_in_period", text)]
 
 
 def check_customer(book: PriceBook, customer: Customer) -> None:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from uuid import UUID, uuid5
 
-from meterhouse.app.billing.books import book_and_period, book_used, changes_within
-from meterhouse.app.billing.late import BILLED_BEFORE, BY_HAND, billed_before, late_lines
+from meterhouse.app.billing.books import book_and_period, book_used
+from meterhouse.app.billing.late import BILLED_BEFORE, BY_HAND, Issued, billed_before, late_lines
 from meterhouse.app.billing.lines_by_hand import on_draft
 from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.ports import Draft, InvoiceHead, ManualLine
 from meterhouse.app.billing.price_books import mark_used
-from meterhouse.app.billing.single_events import with_events
+from meterhouse.app.billing.priced import priced_period
 from meterhouse.app.billing.telling import told_on
 from meterhouse.app.billing.usage import Gathered, gather
+from meterhouse.app.billing.versions import PRICE_CHANGES, versions_within
 from meterhouse.app.billing.windows import usage_by_day
 from meterhouse.app.listing import take
 from meterhouse.app.ports import Ledger
@@ -31,13 +33,21 @@ from meterhouse.core.invoice import Invoice, InvoiceKind, InvoiceStatus
 from meterhouse.core.invoice_text import read_invoice
 from meterhouse.core.party import Customer
 from meterhouse.core.problem import ConflictError, MeterhouseError
-from meterhouse.core.quantity import ZERO
-from meterhouse.rating import rate
-from meterhouse.rating.invoicing import InvoiceSums, LineByHand, invoiced
+from meterhouse.core.quantity import EXACT, ZERO
+from meterhouse.rating.giving_back import given_back
+from meterhouse.rating.invoicing import InvoiceSums, LineByHand, completed
 
 _NAMESPACE = UUID("3f0f2c52-6a0e-5c0e-9d0b-8f6f0c2a7d14")
 #: What a draft says of itself, anew each time.
-OWN_METADATA = ("records", "lateRecords", "chargedDays", "periodDays", "runs", BILLED_BEFORE)
+OWN_METADATA = (
+    "records",
+    "lateRecords",
+    "chargedDays",
+    "periodDays",
+    "runs",
+    BILLED_BEFORE,
+    PRICE_CHANGES,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,26 +116,28 @@ def prepare(
     id, kept, copied = _lines_by_hand(ledger, customer, period)
     manual, left_out = on_draft(kept, book)
     share = customer.charged_days(days.first, days.end)
-    usage = with_events(ledger, gathered.usage, book=book)
-    rating = rate(book, usage, period=period, customer=customer.id, share=share)
-    late = late_lines(ledger, gathered, customer, book=book, period=period)
-    sums = invoiced(
-        book,
-        rating.charges,
+    versions = versions_within(ledger, book, period, customer=customer, days=days)
+    priced = priced_period(
+        ledger, gathered.usage, versions=versions, period=period, customer=customer.id
+    )
+    issued = Issued(gathered.issued)
+    late = late_lines(ledger, gathered.late, issued, customer, book=book, period=period)
+    sums = completed(
+        priced.books,
+        priced.lines,
         period=period,
-        share=share,
         grants=list(take_grants(ledger, customer)),
         corrections=late.lines,
         manual=[_by_hand(line, period) for line in manual],
     )
-    changes = changes_within(ledger, book, period)
-    by_day = usage_by_day(ledger, gathered.usage, book=book, customer=customer.id)
+    sums, corrects = _settled(ledger, sums, gathered.issued, customer)
+    by_day = usage_by_day(ledger, gathered.usage, books=priced.books, customer=customer.id)
     issuer = find_issuer(ledger, customer.issuer)
     digits = currency_digits(book.currency)
     assert digits is not None, "a price book has a currency that there is"
     invoice = Invoice(
         id=id,
-        kind=InvoiceKind.INVOICE,
+        kind=InvoiceKind.INVOICE if corrects is None else InvoiceKind.CREDIT_NOTE,
         status=InvoiceStatus.DRAFT,
         customer=customer.id,
         seller=issuer.party,
@@ -137,32 +149,31 @@ def prepare(
         lines=sums.lines,
         taxes=sums.taxes,
         totals=sums.totals,
-        books=tuple(dict.fromkeys(book_used(one) for one in (book, *late.books))),
+        books=tuple(dict.fromkeys(book_used(one) for one in (*priced.books, *late.books))),
         reference=customer.reference,
         language=customer.language,
         credits=sums.credits,
-        unpriced=(*rating.unpriced, *late.unpriced),
+        corrects=corrects,
+        unpriced=(*priced.unpriced, *late.unpriced),
         windows=by_day.windows,
         exceptions=(
             *moved,
             *gathered.exceptions,
             *late.exceptions,
-            *changes,
+            *priced.exceptions,
             *by_day.exceptions,
             *left_out,
-            *_owed(sums),
+            *_owed(sums, corrects),
         ),
-        metadata=_metadata(gathered, share, metadata),
+        metadata=_metadata(gathered, share, metadata) | versions.to_metadata(),
     )
     invoice = told_on(ledger, invoice, gathered=gathered, book=book)
-    if numbers := billed_before(invoice, gathered.issued):
-        invoice = replace(invoice, metadata={**invoice.metadata, BILLED_BEFORE: numbers})
-    corrects = [(no, one.corrects.id) for one in gathered.late for no in one.records]
+    late_of = [(no, one.corrects.id) for one in gathered.late for no in one.records]
     return Draft(
-        invoice,
+        _with_billed(invoice, issued),
         issuer.id,
-        (*gathered.records, *(no for no, _ in corrects)),
-        tuple(corrects),
+        (*gathered.records, *(no for no, _ in late_of)),
+        tuple(late_of),
         kept if copied else (),
     )
 
@@ -182,7 +193,7 @@ def _after_other_zone(
 
     A price book of another zone begins its month some hours before or after the last one ended.
     """
-    for head in ledger.invoices_of(customer.id):
+    for head in ledger.invoices_of(customer.id, after=period.start):
         hours = head.end - period.start
         if head.status is not InvoiceStatus.ISSUED or not 0 < hours < DAY:
             continue
@@ -197,7 +208,7 @@ def _after_other_zone(
 
 
 def _refuse_billed(ledger: Ledger, customer: Customer, period: BillingPeriod) -> None:
-    for head in ledger.invoices_of(customer.id):
+    for head in ledger.invoices_of(customer.id, after=period.start):
         if head.status is InvoiceStatus.ISSUED and _overlap(head, period):
             message = f"Invoice {head.number} bills this period of {customer.id!r} already"
             raise ConflictError(message, hint=f"`invoice correct {head.number}` replaces it")
@@ -253,10 +264,57 @@ def _by_hand(line: ManualLine, period: BillingPeriod) -> LineByHand:
     return LineByHand(charge, line.author, line.reason)
 
 
-def _owed(sums: InvoiceSums) -> list[tuple[str, str]]:
+def _with_billed(invoice: Invoice, issued: Issued) -> Invoice:
+    """Have a draft say which invoices it has counted on."""
+    if numbers := billed_before(invoice, issued):
+        return replace(invoice, metadata={**invoice.metadata, BILLED_BEFORE: numbers})
+    return invoice
+
+
+def _settled(
+    ledger: Ledger, sums: InvoiceSums, issued: Sequence[InvoiceHead], customer: Customer
+) -> tuple[InvoiceSums, tuple[str, date] | None]:
+    """Return sums as a document has them, and the invoice that a credit note gives back of."""
+    corrects = _given_back_of(ledger, sums, issued, customer)
+    return (sums if corrects is None else given_back(sums)), corrects
+
+
+def _given_back_of(
+    ledger: Ledger, sums: InvoiceSums, issued: Sequence[InvoiceHead], customer: Customer
+) -> tuple[str, date] | None:
+    """Return the invoice that sums below 0 give back of; ``None`` where there is no such.
+
+    Of those that lines name, the one of which most is given back; otherwise the last one.
+    """
+    if not sums.owed_back:
+        return None
+    given: dict[str, Decimal] = {}
+    for line in sums.lines:
+        if line.corrects is not None:
+            given[line.corrects] = EXACT.add(given.get(line.corrects, ZERO), line.net)
+    heads = [head for head in issued if head.kind is InvoiceKind.INVOICE]
+    by_number = {head.number: head for head in heads}
+    for number in sorted(given, key=lambda number: given[number]):
+        if given[number] < ZERO and number in by_number:
+            return _reference(by_number[number])
+    every = [one for one in ledger.invoices_of(customer.id) if one.kind is InvoiceKind.INVOICE]
+    stand = [one for one in every if one.status is InvoiceStatus.ISSUED]
+    return _reference(stand[-1]) if stand else None
+
+
+def _reference(head: InvoiceHead) -> tuple[str, date]:
+    invoice = read_invoice(head.text)
+    assert invoice.number is not None and invoice.issue_date is not None, "it was issued"
+    return invoice.number, invoice.issue_date
+
+
+def _owed(sums: InvoiceSums, corrects: tuple[str, date] | None) -> list[tuple[str, str]]:
+    if corrects is not None:
+        text = f"more is given back than is charged: this draft is a credit note to {corrects[0]}"
+        return [("credit_note", text)]
     if sums.owed_back == ZERO:
         return []
-    text = "the total is below 0, which no invoice may be: add a line by hand, or wait for usage"
+    text = "the total is below 0, and there is no invoice to give it back of: add a line by hand"
     return [("negative_total", text)]
 
 

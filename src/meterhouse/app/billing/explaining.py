@@ -7,6 +7,7 @@ from typing import Any
 
 from meterhouse.app.billing.issuing import find_invoice
 from meterhouse.app.billing.ports import BillableRecord, RunInput
+from meterhouse.app.billing.windows import RECORDS_MAX
 from meterhouse.app.ports import Ledger
 from meterhouse.app.usage_ports import KeptUsage
 from meterhouse.core.charge import Charge, Reduction, Source
@@ -20,6 +21,9 @@ from meterhouse.core.quantity import number_text
 
 #: So many input records of a metered record are told unless more are asked for.
 RECORDS_SHOWN = 20
+#: So many metered records of a line are told, or as many as input records are asked for.
+METERED_SHOWN = 100
+_Days = tuple[Instant | None, Instant | None]
 #: Records hold other objects as deep as records may nest, and some levels of their own.
 _NESTING_MAX = 200
 
@@ -30,7 +34,8 @@ def explain_line(
     """Return how a line came about: from its amount to the input of the runs that metered it.
 
     Of meters that keep single usage, down to the input records: the first ``records`` of each
-    metered record, or all of them.
+    metered record, or all of them. Of metered records, the first hundred, or as many; how many
+    there are of either is told.
     """
     head = find_invoice(ledger, reference)
     invoice = read_invoice(head.text)
@@ -39,6 +44,9 @@ def explain_line(
         hint = f"it has lines 1 to {len(invoice.lines)}" if invoice.lines else "it has no lines"
         raise NotFoundError(f"The invoice has no line {line_id!r}", hint=hint)
     ledger.index_billable()
+    sources = line.charge.sources
+    told = sources if records is None else sources[: max(records, METERED_SHOWN)]
+    days = _days(ledger, line, invoice)
     return {
         "invoice": head.id,
         "number": head.number,
@@ -46,8 +54,24 @@ def explain_line(
         "line": line.id,
         **_amounts(line, invoice),
         "price": _price(ledger, line, invoice),
-        "records": [_source(ledger, source, most=records) for source in line.charge.sources],
+        "recordCount": len(sources),
+        "records": [_source(ledger, source, days, most=records) for source in told],
     }
+
+
+def _days(ledger: Ledger, line: InvoiceLine, invoice: Invoice) -> _Days:
+    """Return the bounds of usage that a line is for, where prices change within its period.
+
+    The first and the last version of a period have what is before and after it, too.
+    """
+    of, whole = line.charge.period, invoice.period
+    if line.corrects is not None:
+        heads = ledger.invoices_of(invoice.customer)
+        starts = [(one.start, one.end) for one in heads if one.number == line.corrects]
+        start, end = starts[0] if starts else (of.start, of.end)
+    else:
+        start, end = whole.start, whole.end
+    return of.start if of.start > start else None, of.end if of.end < end else None
 
 
 def _amounts(line: InvoiceLine, invoice: Invoice) -> dict[str, Any]:
@@ -113,7 +137,7 @@ def _document(ledger: Ledger, used: BookUsed, sku: str) -> Any:
     return next((price for price in prices if price.get("sku") == sku), None)
 
 
-def _source(ledger: Ledger, source: Source, *, most: int | None) -> dict[str, Any]:
+def _source(ledger: Ledger, source: Source, days: _Days, *, most: int | None) -> dict[str, Any]:
     shown_source: dict[str, Any] = {
         "recordId": source.record_id,
         "quantity": number_text(source.quantity),
@@ -123,7 +147,7 @@ def _source(ledger: Ledger, source: Source, *, most: int | None) -> dict[str, An
     if record is None:
         return shown_source
     body = parse_json(record.text, nesting_max=_NESTING_MAX)
-    kept = _input_records(ledger, body, source, most=most)
+    kept = _input_records(ledger, body, source, days, most=most)
     found = ledger.meter(body["id"])
     unkept = found is not None and found.meter.by_event_time and not found.meter.keep_usage
     marks = {"keepUsage": False} if unkept else {}
@@ -131,25 +155,35 @@ def _source(ledger: Ledger, source: Source, *, most: int | None) -> dict[str, An
 
 
 def _input_records(
-    ledger: Ledger, body: Mapping[str, Any], source: Source, *, most: int | None
+    ledger: Ledger, body: Mapping[str, Any], source: Source, days: _Days, *, most: int | None
 ) -> dict[str, Any] | None:
     """Return the single records of a metered one; ``None`` where its meter keeps none.
 
-    Only those of the group that the line is for. ``value`` is what they come to by now.
+    Only those of the group and of the days that the line is for. ``value`` is what they come to by
+    now. Not ``complete``: the metered record has more than are read.
     """
     bucket = ledger.meter(body["id"])
     if bucket is None or not bucket.meter.keeps_usage:
         return None
-    found = ledger.usage_of_period(body["id"], start=_instant(body["periodStart"]))
-    mine = [one for one in found if _in_group(one, source.fields)]
+    start = _instant(body["periodStart"])
+    found = ledger.usage_of_period(body["id"], start=start, limit=RECORDS_MAX + 1)
+    mine = [
+        one for one in found[:RECORDS_MAX] if _in_group(one, source.fields) and _in_days(one, days)
+    ]
     value = bucket.meter.aggregation.initial
     for one in mine:
         value = bucket.meter.aggregation.fold(value, one.record.quantity)
     return {
         "count": len(mine),
+        "complete": len(found) <= RECORDS_MAX,
         "value": None if value is None else number_text(value),
         "records": [_input_record(one) for one in mine[:most]],
     }
+
+
+def _in_days(one: KeptUsage, days: _Days) -> bool:
+    first, end = days
+    return (first is None or one.timestamp >= first) and (end is None or one.timestamp < end)
 
 
 def _in_group(one: KeptUsage, fields: Mapping[str, str]) -> bool:

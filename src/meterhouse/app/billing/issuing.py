@@ -17,7 +17,7 @@ from uuid import UUID, uuid5
 from meterhouse.app.billing.archive_names import file_name
 from meterhouse.app.billing.books import used_book
 from meterhouse.app.billing.drafts import OWN_METADATA, keep, prepare
-from meterhouse.app.billing.late import BLOCKING, BY_HAND, refuse_stale
+from meterhouse.app.billing.late import BLOCKING, BY_HAND, charged_lines, refuse_stale
 from meterhouse.app.billing.lines_by_hand import LEFT_OUT, REMEDY
 from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import day_of, days_of
@@ -49,6 +49,11 @@ _REMEDIES = {
 }
 
 
+#: What takes a document of a kind back.
+_OPPOSITE = {
+    InvoiceKind.INVOICE: InvoiceKind.CREDIT_NOTE,
+    InvoiceKind.CREDIT_NOTE: InvoiceKind.INVOICE,
+}
 LINE_FIELDS = ("amount", "reason", "name", "tax")
 
 
@@ -114,21 +119,10 @@ def blocked_by(invoice: Invoice) -> list[Problem]:
         Problem("lines", text, REMEDY) for code, text in invoice.exceptions if code == LEFT_OUT
     ]
     if invoice.totals.total < ZERO:
-        hint = _giving_back(invoice)
+        hint = "add a line by hand that brings it to 0, or wait for usage of the next period"
         total = number_text(invoice.totals.total)
         problems.append(Problem("total", f"is {total} {invoice.currency}", hint))
     return problems
-
-
-def _giving_back(invoice: Invoice) -> str:
-    """Say how the customer gets the money: by a credit note over the invoice that was too high."""
-    numbers = dict.fromkeys(
-        line.corrects for line in invoice.lines if line.corrects is not None and line.net < ZERO
-    )
-    if not numbers:
-        return "add a line by hand that brings it to 0, or wait for usage of the next period"
-    commands = ", ".join(f"`invoice correct {number} --reason ...`" for number in numbers)
-    return f"give it back by {commands}: a credit note and a new draft; then draft this one again"
 
 
 def _unpriced(usage: Unpriced) -> Problem:
@@ -197,7 +191,7 @@ def _check_lines(manual: Sequence[ManualLine], draft: Invoice) -> None:
     """Refuse a draft that does not say the lines which people have added to it."""
     said = [
         (line.charge.name, line.net, line.reason, line.author, line.charge.tax)
-        for line in draft.lines
+        for line in charged_lines(draft)
         if line.charge.model == BY_HAND
     ]
     if said != [(one.name, one.amount, one.reason, one.author, one.tax) for one in manual]:
@@ -215,7 +209,10 @@ def credit_invoice(
     issue_date: date | None = None,
     repeatable: bool = False,
 ) -> Invoice:
-    """Take an issued invoice back by a credit note over all of it; returns the note."""
+    """Take an issued invoice back by a credit note over all of it; returns the note.
+
+    A credit note of a billing run is taken back by an invoice over all of it.
+    """
     head = find_invoice(ledger, reference)
     id = credit_note_id(head.id)
     # Whoever may be repeating a request finds the note that it made: there is one at most.
@@ -233,7 +230,7 @@ def credit_invoice(
         note = replace(
             original,
             id=id,
-            kind=InvoiceKind.CREDIT_NOTE,
+            kind=_OPPOSITE[original.kind],
             corrects=(original.number, original.issue_date),
             exceptions=(),
             checks=(),

@@ -10,22 +10,23 @@ no longer so, it is stale.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from meterhouse.app.billing.books import used_book
 from meterhouse.app.billing.ports import InvoiceHead
-from meterhouse.app.billing.single_events import with_events
-from meterhouse.app.billing.usage import Gathered, LateUsage
+from meterhouse.app.billing.priced import priced_period
+from meterhouse.app.billing.usage import LateUsage
+from meterhouse.app.billing.versions import versions_used
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, Unpriced
-from meterhouse.core.invoice import Invoice, InvoiceLine, InvoiceStatus
+from meterhouse.core.invoice import Invoice, InvoiceKind, InvoiceLine, InvoiceStatus
 from meterhouse.core.invoice_text import read_invoice
 from meterhouse.core.party import Customer
 from meterhouse.core.price_book import PriceBook
 from meterhouse.core.problem import ConflictError
-from meterhouse.rating import rate
-from meterhouse.rating.invoicing import Late, invoiced
+from meterhouse.rating.giving_back import turned_lines
+from meterhouse.rating.invoicing import Late
 from meterhouse.rating.line_changes import line_changes
 
 #: The SKU and the model of lines by hand.
@@ -51,24 +52,50 @@ class LateLines:
 
 
 @dataclass(frozen=True, slots=True)
-class _Billed:
+class Billed:
     """The lines of an invoice that stands which are for a period."""
 
     invoice: Invoice
     lines: tuple[InvoiceLine, ...]
 
 
+class Issued:
+    """The invoices of a customer that stand, each read once at most."""
+
+    def __init__(self, heads: Iterable[InvoiceHead]) -> None:
+        self.heads = tuple(head for head in heads if head.status is InvoiceStatus.ISSUED)
+        self._read: dict[str, Invoice] = {}
+
+    def invoice(self, head: InvoiceHead) -> Invoice:
+        """Return the invoice of a head."""
+        if head.id not in self._read:
+            self._read[head.id] = read_invoice(head.text)
+        return self._read[head.id]
+
+    def billed(self, period: BillingPeriod) -> list[Billed]:
+        """Return what has billed a period: its invoice, and late usage on later ones."""
+        found = []
+        for head in self.heads:
+            if head.start >= period.start:
+                invoice = self.invoice(head)
+                lines = tuple(line for line in charged_lines(invoice) if _is_for(line, period))
+                if lines:
+                    found.append(Billed(invoice, lines))
+        return found
+
+
 def late_lines(
     ledger: Ledger,
-    gathered: Gathered,
+    late: Iterable[LateUsage],
+    issued: Issued,
     customer: Customer,
     *,
     book: PriceBook,
     period: BillingPeriod,
 ) -> LateLines:
     """Return the lines of late usage of a draft, and of what its own period was billed already."""
-    found = [_deducted(ledger, gathered.issued, book=book, period=period)]
-    found += [_rated_anew(ledger, gathered, late, customer, book) for late in gathered.late]
+    found = [_deducted(ledger, issued, book=book, period=period)]
+    found += [_rated_anew(ledger, issued, one, customer, book) for one in late]
     return LateLines(
         tuple(line for one in found for line in one.lines),
         tuple(book for one in found for book in one.books),
@@ -77,20 +104,26 @@ def late_lines(
     )
 
 
-def billed_before(invoice: Invoice, issued: Iterable[InvoiceHead]) -> str:
+def billed_before(invoice: Invoice, issued: Issued) -> str:
     """Return the numbers of the invoices that have billed the periods a draft has lines of."""
-    heads = list(issued)
     corrected = {line.corrects for line in invoice.lines}
     periods = [invoice.period]
-    periods += [read_invoice(head.text).period for head in heads if head.number in corrected]
-    numbers = [one.invoice.number for period in periods for one in _billed(heads, period)]
+    periods += [issued.invoice(head).period for head in issued.heads if head.number in corrected]
+    numbers = [one.invoice.number for period in periods for one in issued.billed(period)]
     return " ".join(dict.fromkeys(number for number in numbers if number is not None))
 
 
 def refuse_stale(ledger: Ledger, draft: Invoice) -> None:
     """Refuse a draft when its periods are not billed any more as they were when it was made."""
-    heads = ledger.invoices_of(draft.customer)
-    now = billed_before(draft, [head for head in heads if head.status is InvoiceStatus.ISSUED])
+    first = min((line.charge.period.start for line in draft.lines), default=draft.period.start)
+    # What a credit note refers to may be older than all that it has lines for.
+    after = None if draft.corrects is not None else min(first, draft.period.start)
+    issued = Issued(ledger.invoices_of(draft.customer, after=after))
+    numbers = {head.number for head in issued.heads}
+    if draft.corrects is not None and draft.corrects[0] not in numbers:
+        message = f"The draft gives back of {draft.corrects[0]}, which was taken back meanwhile"
+        raise ConflictError(message, hint="Draft the invoice again")
+    now = billed_before(draft, issued)
     then = draft.metadata.get(BILLED_BEFORE, "")
     if now != then:
         message = (
@@ -100,23 +133,17 @@ def refuse_stale(ledger: Ledger, draft: Invoice) -> None:
         raise ConflictError(message, hint="Draft the invoice again")
 
 
+def charged_lines(invoice: Invoice) -> tuple[InvoiceLine, ...]:
+    """Return the lines of a document as an invoice has them: below 0 is what it gives back."""
+    credit_note = invoice.kind is InvoiceKind.CREDIT_NOTE
+    return turned_lines(invoice.lines) if credit_note else invoice.lines
+
+
 def share_of(invoice: Invoice) -> tuple[int, int]:
     """Return how many of how many days an invoice has charged."""
     texts = [invoice.metadata.get(name) for name in ("chargedDays", "periodDays")]
     charged, whole = (1 if text is None else int(text) for text in texts)
     return charged, whole
-
-
-def _billed(issued: Iterable[InvoiceHead], period: BillingPeriod) -> list[_Billed]:
-    """Return what has billed a period: its invoice, and late usage on later ones."""
-    found = []
-    for head in issued:
-        if head.start >= period.start:
-            invoice = read_invoice(head.text)
-            lines = tuple(line for line in invoice.lines if _is_for(line, period))
-            if lines:
-                found.append(_Billed(invoice, lines))
-    return found
 
 
 def _is_for(line: InvoiceLine, period: BillingPeriod) -> bool:
@@ -125,31 +152,33 @@ def _is_for(line: InvoiceLine, period: BillingPeriod) -> bool:
 
 
 def _rated_anew(
-    ledger: Ledger, gathered: Gathered, late: LateUsage, customer: Customer, book: PriceBook
+    ledger: Ledger, issued: Issued, late: LateUsage, customer: Customer, book: PriceBook
 ) -> LateLines:
-    original = read_invoice(late.corrects.text)
+    original = issued.invoice(late.corrects)
     if original.currency != book.currency:
         return _other_currency(original, book)
-    its, period, share = used_book(ledger, original.books[0]), original.period, share_of(original)
-    usage = with_events(ledger, late.usage, book=its)
-    rating = rate(its, usage, period=period, customer=customer.id, share=share)
-    now = invoiced(its, rating.charges, period=period, share=share).lines
-    billed = _billed(gathered.issued, period)
-    changes = line_changes([line for one in billed for line in one.lines], now)
-    books = {its.hash: its} | _books(ledger, billed)
+    versions = versions_used(ledger, original, share_of(original))
+    period = original.period
+    priced = priced_period(
+        ledger, late.usage, versions=versions, period=period, customer=customer.id
+    )
+    billed = issued.billed(period)
+    changes = line_changes([line for one in billed for line in one.lines], priced.lines)
+    books = {book.hash: book for book in priced.books} | _books(ledger, billed)
     return LateLines(
         tuple((charge, original.number, books[hash]) for charge, hash in changes),
-        (its, *(books[hash] for _, hash in changes)),
-        rating.unpriced,
+        (*priced.books, *(books[hash] for _, hash in changes)),
+        priced.unpriced,
+        tuple((code, f"invoice {original.number}: {text}") for code, text in priced.exceptions),
     )
 
 
 def _deducted(
-    ledger: Ledger, issued: Sequence[InvoiceHead], *, book: PriceBook, period: BillingPeriod
+    ledger: Ledger, issued: Issued, *, book: PriceBook, period: BillingPeriod
 ) -> LateLines:
     """Deduct late usage of a draft's period that is billed on invoices which stand."""
     found = LateLines()
-    for one in _billed(issued, period):
+    for one in issued.billed(period):
         if one.invoice.currency != book.currency:
             made = _other_currency(one.invoice, book)
         elif any(not _within(line.charge.period, period) for line in one.lines):
@@ -172,7 +201,7 @@ def _within(inner: BillingPeriod, outer: BillingPeriod) -> bool:
     return outer.start <= inner.start and inner.end <= outer.end
 
 
-def _books(ledger: Ledger, billed: Iterable[_Billed]) -> dict[str, PriceBook]:
+def _books(ledger: Ledger, billed: Iterable[Billed]) -> dict[str, PriceBook]:
     """Return the books of the lines of invoices, by hash."""
     used = {
         book.hash: book

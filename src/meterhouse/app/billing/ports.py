@@ -206,9 +206,11 @@ class BillingRecords(Protocol):
         ...
 
     def billable_records(
-        self, customer_id: str, *, after: Instant | None, until: Instant
+        self, customer_id: str, *, after: Instant | None, until: Instant, unbilled: bool = False
     ) -> Sequence[BillableRecord]:
         """Return records of a customer whose periods end in ``(after, until]``.
+
+        With ``unbilled``, only those that no invoice bills.
 
         Those of its users, but for what another customer was billed; and what it was billed, with
         the adjustments of it, whoever has the user now.
@@ -273,8 +275,14 @@ class Invoices(Protocol):
         """List invoices; their periods lie within ``since`` and ``until``."""
         ...
 
-    def invoices_of(self, customer: str) -> Sequence[InvoiceHead]:
-        """Return all invoices of a customer that are not void, drafts too, no credit notes."""
+    def invoices_of(self, customer: str, *, after: Instant | None = None) -> Sequence[InvoiceHead]:
+        """Return what billing runs have made for a customer: drafts too, nothing that is void.
+
+        With ``after``, only of periods that end later.
+
+        Invoices, and credit notes where a period came to less than nothing; not what takes one of
+        them back.
+        """
         ...
 
     def count_settled(self, customer: str, *, start: Instant, end: Instant) -> int:
@@ -327,7 +335,7 @@ class Invoices(Protocol):
         formats: Sequence[str],
         at: Instant,
     ) -> Invoice:
-        """Take an issued invoice back in one transaction; returns the credit note.
+        """Take an issued document back in one transaction; returns what does: see ``make``.
 
         Its records can be billed again, and what it drew of grants is given back.
         ``ConflictError`` where it is not issued.

@@ -46,7 +46,8 @@ class Gathered:
     """What a period has to bill for a customer. ``exceptions`` are for whoever reviews it.
 
     ``usage`` is all usage of the period, ``records`` are those that this draft bills: others may be
-    billed as late usage, of an invoice that was taken back. ``issued`` are the invoices that stand.
+    billed as late usage, of an invoice that was taken back. ``issued`` are the
+    invoices that stand and count for it: of its own and later periods, and of those that are late.
     """
 
     usage: tuple[MeteredUsage, ...]
@@ -72,19 +73,19 @@ class NotBilled:
 def gather(ledger: Ledger, customer_id: str, *, period: BillingPeriod) -> Gathered:
     """Return what is to be billed to a customer for a period; nothing that is billed already."""
     ledger.index_billable()
-    known = ledger.billable_records(customer_id, after=None, until=period.end)
+    whole = ledger.billable_records(customer_id, after=period.start, until=period.end)
+    # Of periods before, only what no invoice bills matters, and the periods that have such.
+    earlier = ledger.billable_records(customer_id, after=None, until=period.start, unbilled=True)
     types = MeterTypes(ledger)
-    unbilled = [record for record in known if record.billed is None]
-    current = [record for record in unbilled if record.period_end > period.start]
-    earlier = [record for record in unbilled if record.period_end <= period.start]
-    issued = [
-        head for head in ledger.invoices_of(customer_id) if head.status is InvoiceStatus.ISSUED
-    ]
+    current = [record for record in whole if record.billed is None]
+    first = min((record.period_end for record in earlier), default=period.start)
+    heads = ledger.invoices_of(customer_id, after=first - 1)
+    issued = [head for head in heads if head.status is InvoiceStatus.ISSUED]
     before = [head for head in issued if head.end <= period.start]
-    late = [one for head in before if (one := _late(head, earlier, known, types)) is not None]
+    late = [one for head in before if (one := _late(ledger, head, earlier, types)) is not None]
     taken = {no for one in late for no in one.records}
     forgotten = [record for record in earlier if record.no not in taken]
-    usage = restated([one for one in known if one.period_end > period.start], types)
+    usage = restated(whole, types)
     return Gathered(
         usage=usage,
         records=tuple(record.no for record in current),
@@ -116,16 +117,13 @@ def not_billed(ledger: Ledger, *, period: BillingPeriod) -> NotBilled:
 
 
 def _late(
-    head: InvoiceHead,
-    earlier: Iterable[BillableRecord],
-    known: Iterable[BillableRecord],
-    types: MeterTypes,
+    ledger: Ledger, head: InvoiceHead, earlier: Iterable[BillableRecord], types: MeterTypes
 ) -> LateUsage | None:
     """Return what is late of the period of an invoice; ``None`` where nothing is."""
     late = [record for record in earlier if head.start < record.period_end <= head.end]
     if not late:
         return None
-    whole = [record for record in known if head.start < record.period_end <= head.end]
+    whole = ledger.billable_records(head.customer, after=head.start, until=head.end)
     return LateUsage(head, restated(whole, types), tuple(record.no for record in late))
 
 

@@ -10,19 +10,18 @@ from typing import Any
 from meterhouse.app.billing.books import book_and_period
 from meterhouse.app.billing.parties import find_customer
 from meterhouse.app.billing.periods import Days
-from meterhouse.app.billing.single_events import with_events
+from meterhouse.app.billing.priced import PricedPeriod, priced_period
 from meterhouse.app.billing.usage import gather_all
+from meterhouse.app.billing.versions import one_version, versions_within
 from meterhouse.app.listing import take
 from meterhouse.app.ports import Ledger
-from meterhouse.core.charge import BillingPeriod, MeteredUsage
 from meterhouse.core.currency import currency_digits
 from meterhouse.core.money import amount_text
 from meterhouse.core.party import Customer
 from meterhouse.core.price_book import PriceBook
 from meterhouse.core.problem import ConflictError
 from meterhouse.core.quantity import EXACT, ZERO
-from meterhouse.rating import rate
-from meterhouse.rating.invoicing import invoiced
+from meterhouse.rating.book_discounts import sum_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +94,14 @@ def _rated(ledger: Ledger, customer: Customer, other: PriceBook, days: Days) -> 
         )
         raise ConflictError(message, hint="Amounts of two currencies cannot be compared")
     usage = gather_all(ledger, customer.id, period=period)
-    share = customer.charged_days(days.first, days.end)
-    ours, theirs = (with_events(ledger, usage, book=one) for one in (book, other))
-    now, _ = _net(book, ours, period, customer=customer.id, share=share)
-    then, unpriced = _net(other, theirs, period, customer=customer.id, share=share)
-    return WhatIf(customer.id, book.currency, now, then, unpriced)
+    ours = versions_within(ledger, book, period, customer=customer, days=days)
+    theirs = one_version(other, days, customer.charged_days(days.first, days.end))
+    now, then = (
+        priced_period(ledger, usage, versions=one, period=period, customer=customer.id)
+        for one in (ours, theirs)
+    )
+    return WhatIf(customer.id, book.currency, _net(now), _net(then), len(then.unpriced))
 
 
-def _net(
-    book: PriceBook,
-    usage: Sequence[MeteredUsage],
-    period: BillingPeriod,
-    *,
-    customer: str,
-    share: tuple[int, int],
-) -> tuple[Decimal, int]:
-    rating = rate(book, usage, period=period, customer=customer, share=share)
-    sums = invoiced(book, rating.charges, period=period, share=share)
-    return sums.totals.net, len(rating.unpriced)
+def _net(priced: PricedPeriod) -> Decimal:
+    return sum_of([line.net for line in priced.lines])

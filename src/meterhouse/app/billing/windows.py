@@ -71,10 +71,11 @@ def _counted(one: KeptUsage) -> KeptUsage:
 
 
 def usage_by_day(
-    ledger: Ledger, usage: Iterable[MeteredUsage], *, book: PriceBook, customer: str
+    ledger: Ledger, usage: Iterable[MeteredUsage], *, books: Sequence[PriceBook], customer: str
 ) -> UsageByDay:
-    """Return the usage of each day in the book's zone, by the fields that its prices ask for."""
-    named = frozenset(("meter_type",)).union(*map(asked_fields, book.prices))
+    """Return the usage of each day in the books' zone, by the fields that their prices ask for."""
+    prices = [price for book in books for price in book.prices]
+    named = frozenset(("meter_type",)).union(*map(asked_fields, prices))
     sums = _Sums()
     for one in usage:
         kept = kept_usage(ledger, one, limit=RECORDS_MAX - sums.records)
@@ -88,7 +89,7 @@ def usage_by_day(
             sums.changed += 1
         else:
             fields = _own(one, customer, named)
-            sums.add(_by_place(kept, fields, named - fields.keys(), timezone=book.timezone))
+            sums.add(_by_place(kept, fields, named - fields.keys(), timezone=books[0].timezone))
     return UsageByDay(_windows(sums.by_place), tuple(_exceptions(sums)))
 
 

@@ -28,6 +28,7 @@ from meterhouse.app.listing import take
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import Record
 from meterhouse.core.problem import DefinitionError, NotFoundError, Problem
+from meterhouse.core.reading import shown
 from meterhouse.datasets.evolution import evolution_problems
 from meterhouse.datasets.naming import DimensionFile, EntityFile, parse_file_name
 from meterhouse.datasets.schema import DatasetSchema, read_schema
@@ -123,6 +124,10 @@ def _file_schema(
 
 def _strangeness(schema: DatasetSchema, versions: Sequence[DatasetVersion]) -> list[Problem]:
     """Return what keeps a schema from standing where its number has it among the published ones."""
+    name = versions[0].name
+    if schema.name != name:
+        hint = "add it to the dataset that its schema names"
+        return [Problem("name", f"is {shown(schema.name)}, not {shown(name)}", hint)]
     below = [one for one in versions if one.version <= schema.version]
     above = [one for one in versions if one.version > schema.version]
     found: list[Problem] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from meterhouse.connectors.asked import Asked
-from meterhouse.connectors.avro.container import AvroFault, read_header
+from meterhouse.connectors.avro.container import AvroFault, block_groups, read_header, unpacked
 from meterhouse.connectors.avro.reader import read_avro
 from meterhouse.connectors.avro.writer import AvroWriter, write_avro
 from meterhouse.connectors.durable import writing
@@ -88,9 +89,13 @@ def _written(content: Path, *, named: bool) -> Iterator[dict[str, Any]]:
     import fastavro
 
     with content.open("rb") as handle:
-        for row in fastavro.reader(handle, return_named_type=named):
-            assert isinstance(row, dict), "a container of records has records"
-            yield row
+        header = read_header(handle)
+        for group in block_groups(handle, header):
+            # Unpacked by us: the library lacks some of the codecs.
+            blocks = io.BytesIO(unpacked(header, group))
+            for row in fastavro.reader(blocks, return_named_type=named):
+                assert isinstance(row, dict), "a container of records has records"
+                yield row
 
 
 def _has_choices(schema: JsonValue) -> bool:

@@ -20,6 +20,7 @@ from meterhouse.connectors.avro.container import (
     read_header,
     unpacked,
 )
+from meterhouse.connectors.avro.resolving import resolution
 from meterhouse.connectors.avro.schema import (
     has_endless_lists,
     is_columnar,
@@ -56,7 +57,7 @@ def read_avro(
             raise AvroFault("a type of its schema contains itself")
         if has_endless_lists(header.schema):
             raise AvroFault("a list of its schema has items that take no bytes")
-        decode = _Decoder(header, asked, None if schema is None else _parsed(schema))
+        decode = _Decoder(header, asked, schema)
         yield from ordered_map(decode, block_groups(stream, header))
     except AvroFault as error:
         raise unreadable(file, str(error), hint=_HINT) from error
@@ -67,11 +68,13 @@ def read_avro(
 class _Decoder:
     """Decodes block groups of one file."""
 
-    def __init__(self, header: Header, asked: Asked, schema: Any) -> None:
+    def __init__(self, header: Header, asked: Asked, schema: Mapping[str, Any] | None) -> None:
         self._header = header
         self._asked = asked
-        self._schema = schema
-        self._columnar = schema is None and is_columnar(header.schema)
+        self._schema = None if schema is None else _parsed(schema)
+        self._resolved = None if schema is None else resolution(header.schema, schema)
+        resolvable = schema is None or self._resolved is not None
+        self._columnar = resolvable and is_columnar(header.schema)
 
     def __call__(self, group: BlockGroup) -> ReadChunk:
         container = unpacked(self._header, group)
@@ -94,6 +97,8 @@ class _Decoder:
             return None
         if frame.height != group.count:
             return None
+        if self._resolved is not None:
+            frame = self._resolved(frame)
         batch = UsageBatch.from_columns(
             columns_of(frame),
             length=frame.height,

@@ -20,6 +20,7 @@ SELECT max(no) FROM metered_record
 -- In the order in which they left: the last one of a family is how its period is. A family of which
 -- something is billed is of the customer of that invoice; any other one of that of its user today.
 -- The category is that of the golden record: adjustments restate what was used.
+-- Texts are read last, of what is wanted: `unbilled` is 1 where only what no invoice bills is.
 WITH ours AS (
     SELECT billable.record_no
     FROM customer
@@ -27,6 +28,7 @@ WITH ours AS (
     CROSS JOIN billable_record AS billable ON billable.user_id = pays.user_id
     WHERE customer.id = :customer
         AND billable.period_end > :after AND billable.period_end <= :until
+        AND (:unbilled = 0 OR billable.record_no NOT IN (SELECT record_no FROM billed_record))
         AND NOT EXISTS (
             SELECT 1
             FROM billable_record AS kin
@@ -46,6 +48,7 @@ WITH ours AS (
         ON coalesce(kin.adjusts, kin.record_id) = coalesce(billable.adjusts, billable.record_id)
     WHERE customer.id = :customer
         AND billable.period_end > :after AND billable.period_end <= :until
+        AND (:unbilled = 0 OR kin.record_no NOT IN (SELECT record_no FROM billed_record))
 )
 SELECT
     billable.record_no, billable.record_id, billable.user_id, billable.period_end, record.text,

@@ -38,6 +38,7 @@ LEFT JOIN invoice AS original ON original.no = invoice.corrects_no
 WHERE invoice.no = ?
 
 -- name: of_customer
+-- The documents of billing runs: those that take another one back have `corrects_no`.
 SELECT
     invoice.id, invoice.kind, invoice.status, customer.id, issuer.id, invoice.period_start,
     invoice.period_end, invoice.number, NULL, invoice.body, invoice.created_at,
@@ -45,13 +46,14 @@ SELECT
 FROM customer
 CROSS JOIN invoice ON invoice.customer_no = customer.no
 CROSS JOIN issuer ON issuer.no = invoice.issuer_no
-WHERE customer.id = ? AND invoice.kind = 'invoice' AND invoice.status <> 'void'
+WHERE customer.id = :customer AND invoice.corrects_no IS NULL AND invoice.status <> 'void'
+    AND (:after IS NULL OR invoice.period_end > :after)
 ORDER BY invoice.period_start, invoice.no
 
 -- name: count_settled
 SELECT count(*) FROM invoice JOIN customer ON customer.no = invoice.customer_no
 WHERE customer.id = ? AND invoice.period_start = ? AND invoice.period_end = ?
-    AND invoice.kind = 'invoice' AND invoice.status <> 'draft'
+    AND invoice.corrects_no IS NULL AND invoice.status <> 'draft'
 
 -- name: insert
 INSERT INTO invoice (
@@ -61,7 +63,7 @@ INSERT INTO invoice (
 RETURNING no
 
 -- name: update_draft
-UPDATE invoice SET issuer_no = ?, body = ? WHERE no = ? AND status = 'draft'
+UPDATE invoice SET issuer_no = ?, kind = ?, body = ? WHERE no = ? AND status = 'draft'
 
 -- name: set_status
 UPDATE invoice SET status = ? WHERE no = ?
@@ -108,7 +110,7 @@ DELETE FROM billed_record WHERE invoice_no = ?
 -- name: overlapping
 SELECT other.number FROM invoice AS other
 JOIN invoice AS ours ON ours.no = ?
-WHERE other.customer_no = ours.customer_no AND other.no <> ours.no AND other.kind = 'invoice'
+WHERE other.customer_no = ours.customer_no AND other.no <> ours.no AND other.corrects_no IS NULL
     AND other.status = 'issued'
     AND other.period_start < ours.period_end AND other.period_end > ours.period_start
 LIMIT 1

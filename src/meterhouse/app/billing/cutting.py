@@ -1,0 +1,215 @@
+"""Usage of a period whose prices change within it, cut at the changes.
+
+When usage was is known by instant where an event-time meter keeps its single records, and by day
+where a breakdown has the group field ``day`` (an ISO date, in the zone of the price book). The
+parts of a record add up to it, as do those of each group; a record of which nobody knows that is
+left whole, to the version that is in force when the period begins.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+from meterhouse.app.billing.periods import Days
+from meterhouse.app.billing.versions import Versions
+from meterhouse.app.billing.windows import RECORDS_MAX, kept_usage, total_of
+from meterhouse.app.ports import Ledger
+from meterhouse.app.usage_ports import KeptUsage
+from meterhouse.core.charge import GroupedValue, MeteredUsage
+from meterhouse.core.instant import Instant
+from meterhouse.core.json_text import canonical_text, parse_json
+from meterhouse.core.quantity import EXACT, ZERO
+from meterhouse.rating.asked import asked_fields, needs_events
+
+#: The group field that says on which day something was used.
+DAY_FIELD = "day"
+_DATE_CHARS = 10
+_Names = tuple[str, ...]
+_Entries = tuple[GroupedValue, ...]
+_Parts = list[MeteredUsage | None]
+
+
+@dataclass(frozen=True, slots=True)
+class CutUsage:
+    """The usage of each version, and how many records with usage could not be cut."""
+
+    by_version: tuple[tuple[MeteredUsage, ...], ...]
+    whole: int = 0
+
+
+def cut_usage(ledger: Ledger, usage: Sequence[MeteredUsage], versions: Versions) -> CutUsage:
+    """Give each version the usage of its days; what cannot be cut goes to the first."""
+    if len(versions.dated) == 1:
+        return CutUsage((tuple(usage),))
+    cutter = _Cutter(ledger, versions)
+    made: list[list[MeteredUsage]] = [[] for _ in versions.dated]
+    whole = 0
+    for one in usage:
+        parts = cutter.parts(one)
+        if parts is None:
+            whole += bool(one.value)
+            parts = [one]
+        for place, part in enumerate(parts):
+            if part is not None:
+                made[place].append(part)
+    return CutUsage(tuple(map(tuple, made)), whole)
+
+
+class _Cutter:
+    def __init__(self, ledger: Ledger, versions: Versions) -> None:
+        self._ledger = ledger
+        self._days = [one.first for one in versions.dated[1:]]
+        self._instants: list[Instant] = [
+            Days(one.first, one.first).in_zone(one.book.timezone).start
+            for one in versions.dated[1:]
+        ]
+        prices = [price for book in versions.books for price in book.prices]
+        self._asked = frozenset[str]().union(*map(asked_fields, prices))
+        self._events = any(map(needs_events, prices))
+
+    def parts(self, usage: MeteredUsage) -> _Parts | None:
+        """Return the part of each version; ``None`` where nobody knows when something was used."""
+        kept = kept_usage(self._ledger, usage, limit=RECORDS_MAX)
+        if kept is not None and len(kept) <= RECORDS_MAX and total_of(kept) == usage.value:
+            return self._by_instant(usage, kept)
+        return self._by_day(usage)
+
+    def _by_instant(self, usage: MeteredUsage, kept: Sequence[KeptUsage]) -> _Parts | None:
+        some: list[list[KeptUsage]] = [[] for _ in (None, *self._instants)]
+        for one in kept:
+            some[bisect_right(self._instants, one.timestamp)].append(one)
+        if sum(map(bool, some)) < 2:
+            return [
+                usage if ones or not (kept or place) else None for place, ones in enumerate(some)
+            ]
+        cuts = {names: [_grouped(names, ones) for ones in some] for names in usage.breakdowns}
+        if any(
+            not _whole(names, cuts[names], entries) for names, entries in usage.breakdowns.items()
+        ):
+            return None
+        return [self._part(usage, ones, place, cuts) for place, ones in enumerate(some)]
+
+    def _part(
+        self,
+        usage: MeteredUsage,
+        kept: Sequence[KeptUsage],
+        place: int,
+        cuts: Mapping[_Names, Sequence[Mapping[_Names, list[Decimal]]]],
+    ) -> MeteredUsage | None:
+        if not kept:
+            return None
+        breakdowns = {
+            names: tuple(
+                GroupedValue(
+                    dict(zip(names, texts, strict=True)),
+                    _sum(values),
+                    tuple(values) if self._events else None,
+                )
+                for texts, values in groups[place].items()
+            )
+            for names, groups in cuts.items()
+        }
+        # A part has no meter: single usage that is read once more would be that of all parts.
+        return replace(
+            usage,
+            value=total_of(kept),
+            breakdowns=breakdowns,
+            events=tuple(one.record.quantity for one in kept) if self._events else None,
+            meter="",
+        )
+
+    def _by_day(self, usage: MeteredUsage) -> _Parts | None:
+        """Cut a record by a breakdown that has the day; each other one is made of such a one."""
+        dated = [names for names in usage.breakdowns if DAY_FIELD in names]
+        cuts: dict[_Names, list[_Entries]] = {}
+        for names in usage.breakdowns:
+            having = [one for one in dated if set(names) <= set(one)]
+            if having:
+                source = min(having, key=lambda one: (len(one), one))
+                found = self._days_of(usage, source)
+                if found is None:
+                    return None
+                cuts[names] = [_summed_up(names, entries) for entries in found]
+            elif not self._asked.isdisjoint(names):
+                return None
+        if not dated:
+            return None
+        values = [_sum(entry.value for entry in entries) for entries in cuts[dated[0]]]
+        return [
+            replace(
+                usage,
+                value=value,
+                breakdowns={names: some[place] for names, some in cuts.items()},
+                meter="",
+            )
+            if cuts[dated[0]][place]
+            else None
+            for place, value in enumerate(values)
+        ]
+
+    def _days_of(self, usage: MeteredUsage, names: _Names) -> list[_Entries] | None:
+        """Return the entries of each version; ``None`` where days are missing or do not add up."""
+        some: list[list[GroupedValue]] = [[] for _ in (None, *self._days)]
+        for entry in usage.breakdowns[names]:
+            day = _day(entry.fields[DAY_FIELD])
+            if day is None:
+                return None
+            some[bisect_right(self._days, day)].append(entry)
+        if _sum(entry.value for entries in some for entry in entries) != usage.value:
+            return None
+        return [tuple(entries) for entries in some]
+
+
+def _day(text: str) -> date | None:
+    """Return the day that a canonical JSON text says, as ``"2026-10-16"`` does."""
+    given = parse_json(text)
+    if not isinstance(given, str) or len(given) != _DATE_CHARS:
+        return None
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        return None
+
+
+def _grouped(names: _Names, kept: Iterable[KeptUsage]) -> dict[_Names, list[Decimal]]:
+    groups: dict[_Names, list[Decimal]] = {}
+    for one in kept:
+        texts = tuple(canonical_text(one.record.fields.get(name)) for name in names)
+        groups.setdefault(texts, []).append(one.record.quantity)
+    return groups
+
+
+def _whole(
+    names: _Names, cuts: Iterable[Mapping[_Names, Sequence[Decimal]]], entries: _Entries
+) -> bool:
+    """Whether the groups of all parts come to those of the record."""
+    sums: dict[_Names, Decimal] = {}
+    for groups in cuts:
+        for texts, values in groups.items():
+            sums[texts] = EXACT.add(sums.get(texts, ZERO), _sum(values))
+    said = {tuple(entry.fields[name] for name in names): entry.value for entry in entries}
+    return {texts: value for texts, value in sums.items() if value} == {
+        texts: value for texts, value in said.items() if value
+    }
+
+
+def _summed_up(names: _Names, entries: Sequence[GroupedValue]) -> _Entries:
+    """Return entries by some of their fields."""
+    sums: dict[_Names, Decimal] = {}
+    for entry in entries:
+        texts = tuple(entry.fields[name] for name in names)
+        sums[texts] = EXACT.add(sums.get(texts, ZERO), entry.value)
+    return tuple(
+        GroupedValue(dict(zip(names, texts, strict=True)), value) for texts, value in sums.items()
+    )
+
+
+def _sum(values: Iterable[Decimal]) -> Decimal:
+    total = ZERO
+    for value in values:
+        total = EXACT.add(total, value)
+    return total

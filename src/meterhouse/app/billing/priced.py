@@ -1,0 +1,93 @@
+"""All usage of a period, priced by the versions that hold within it: lines before all that is late.
+
+Drafts, late usage and what-if come here, so that a period costs the same whoever asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from meterhouse.app.billing.cutting import cut_usage
+from meterhouse.app.billing.periods import Days
+from meterhouse.app.billing.single_events import with_events
+from meterhouse.app.billing.versions import Dated, Versions
+from meterhouse.app.ports import Ledger
+from meterhouse.core.charge import BillingPeriod, MeteredUsage, Unpriced
+from meterhouse.core.currency import currency_digits
+from meterhouse.core.invoice import InvoiceLine
+from meterhouse.core.price_book import PriceBook
+from meterhouse.rating.stretch_lines import stretch_lines
+from meterhouse.rating.stretches import Stretch, rate_stretches
+
+
+@dataclass(frozen=True, slots=True)
+class PricedPeriod:
+    """What a period comes to, by its own usage. ``exceptions`` are for whoever reviews it."""
+
+    books: tuple[PriceBook, ...]
+    lines: tuple[InvoiceLine, ...]
+    unpriced: tuple[Unpriced, ...]
+    exceptions: tuple[tuple[str, str], ...]
+
+
+def priced_period(
+    ledger: Ledger,
+    usage: Sequence[MeteredUsage],
+    *,
+    versions: Versions,
+    period: BillingPeriod,
+    customer: str,
+) -> PricedPeriod:
+    """Price usage; where prices change within the period, each part of it by its own version."""
+    cut = cut_usage(ledger, usage, versions)
+    stretches = [
+        _stretch(ledger, one, some, between)
+        for one, some, between in zip(
+            versions.dated, cut.by_version, _periods(versions, period), strict=True
+        )
+    ]
+    ratings = rate_stretches(stretches, customer=customer)
+    digits = currency_digits(versions.books[0].currency)
+    assert digits is not None, "a price book has a currency that there is"
+    return PricedPeriod(
+        versions.books,
+        tuple(stretch_lines(stretches, ratings, digits=digits)),
+        tuple(one for rating in ratings for one in rating.unpriced),
+        tuple(_exceptions(versions, cut.whole)),
+    )
+
+
+def _stretch(
+    ledger: Ledger, version: Dated, usage: Sequence[MeteredUsage], period: BillingPeriod
+) -> Stretch:
+    book = version.book
+    known = with_events(ledger, usage, book=book)
+    return Stretch(book, period, version.days, version.charged, known)
+
+
+def _periods(versions: Versions, period: BillingPeriod) -> list[BillingPeriod]:
+    """Return the period of each version: from its first day, but for the first one's."""
+    starts = [Days(one.first, one.first).in_zone(period.timezone).start for one in versions.dated]
+    bounds = [period.start, *starts[1:], period.end]
+    return [BillingPeriod(start, end, period.timezone) for start, end in pairwise(bounds)]
+
+
+def _exceptions(versions: Versions, whole: int) -> list[tuple[str, str]]:
+    first = versions.books[0].version
+    hint = "draft the days before and after the change apart if meters reset there"
+    if versions.refused:
+        text = (
+            f"prices change within the period ({versions.refused}): all of it is rated by version "
+            f"{first}, which is in force when it begins; {hint}"
+        )
+        return [("price_change_in_period", text)]
+    if whole:
+        text = (
+            f"prices change within the period ({versions.changes}), and of some usage (records: "
+            f"{whole}) nobody knows the day: it is rated by version {first}, which is in force "
+            f"when the period begins; have meters keep single usage or group by `day`, or {hint}"
+        )
+        return [("price_change_in_period", text)]
+    return []

@@ -1,0 +1,139 @@
+"""What a line costs in one stretch of a period whose prices change within it.
+
+Theory of operation. Quantities go on counting from stretch to stretch. What depends on the order of
+usage (tiers that are entered, packages that are started, free units) costs what all usage up to the
+end of the stretch comes to at the prices of the stretch, less what the usage before it would come
+to at the same prices. What depends on all usage of the period (the tier of volume prices and
+stairsteps) is decided by all of it. Amounts that are due for a time (flat amounts, those of volume
+tiers and of stairsteps, minima) are shared out by days. So stretches with equal prices come to
+what one rating of the period does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from meterhouse.core.charge import UsageItem
+from meterhouse.core.price_book import (
+    Flat,
+    Matrix,
+    Price,
+    PriceBook,
+    PriceModel,
+    Stairstep,
+    Volume,
+)
+from meterhouse.core.quantity import EXACT, ZERO
+from meterhouse.rating.amounts import Amounts, named, summed
+from meterhouse.rating.lines import Line
+from meterhouse.rating.measure import Measure, Part
+from meterhouse.rating.measuring import measured
+from meterhouse.rating.models import priced, single_models
+from meterhouse.rating.models.flat import flat
+from meterhouse.rating.models.tiers import holding_tier
+from meterhouse.rating.ratio import Ratio
+from meterhouse.rating.reducing import Held
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The line in other stretches: usage before this one, and of all of them.
+
+    ``begun``: an earlier stretch has had the line. ``weight``: of amounts for a period, so many of
+    so many parts are for this stretch; ``share`` of those that are prorated by the contract.
+    """
+
+    before: Sequence[UsageItem]
+    whole: Sequence[UsageItem]
+    begun: bool
+    weight: tuple[int, int]
+    share: tuple[int, int]
+
+
+def amounts_within(
+    book: PriceBook, line: Line, course: Course, *, digits: int, held: Held
+) -> Amounts:
+    """Return what a line costs in a stretch. Raises ``RatingError``, which names the line."""
+    with named(book, line):
+        now = _measured(line, [*course.before, *line.items], course)
+        before = _measured(line, course.before, course) if course.begun else None
+        whole = _measured(line, course.whole, course)
+        own = now.quantity if before is None else EXACT.subtract(now.quantity, before.quantity)
+        measures = _Measures(now, before, whole, replace(now, quantity=own))
+        parts = tuple(_parts(line.price.model, measures, course))
+        return summed(book, line, measures.own, parts, digits=digits, held=held)
+
+
+def due_by_days(price: Price) -> bool:
+    """Whether a price asks something of a stretch in which nothing is used of a line."""
+    if price.minimum is not None:
+        return True
+    return any(
+        isinstance(model, Flat | Stairstep)
+        or (isinstance(model, Volume) and any(tier.flat for tier in model.tiers))
+        for model in single_models(price.model)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Measures:
+    now: Measure
+    before: Measure | None
+    whole: Measure
+    own: Measure
+
+
+def _measured(line: Line, items: Sequence[UsageItem], course: Course) -> Measure:
+    return measured(replace(line, items=items), share=course.share)
+
+
+def _parts(model: PriceModel, measures: _Measures, course: Course) -> Iterator[Part]:
+    for one in single_models(model):
+        if isinstance(one, Flat):
+            share = course.share if one.prorate else course.weight
+            yield from flat(replace(one, prorate=True), replace(measures.whole, share=share))
+        elif isinstance(one, Volume | Stairstep):
+            yield _held(one, measures, course.weight)
+        else:
+            earlier = () if measures.before is None else priced(one, measures.before)
+            yield from _since(priced(one, measures.now), earlier, by_label=isinstance(one, Matrix))
+
+
+def _held(model: Volume | Stairstep, measures: _Measures, weight: tuple[int, int]) -> Part:
+    """Price a stretch by the tier that holds all of the period."""
+    held, own = holding_tier(model.tiers, measures.whole), measures.own
+    tier, (days, of) = held.tier, weight
+    flat = Ratio(tier.flat).times(days, of)
+    label = f"{held.label}, {days} of {of} days" if tier.flat and days != of else held.label
+    if isinstance(model, Stairstep):
+        return Part(label, flat, own.units(own.quantity), flat=tier.flat)
+    amount = own.cost(own.quantity, tier.price).plus(flat)
+    return Part(label, amount, own.units(own.quantity), tier.price, tier.flat)
+
+
+def _since(now: Sequence[Part], before: Sequence[Part], *, by_label: bool) -> Iterator[Part]:
+    """Yield parts less what was before: tiers at the same place, cells of the same name."""
+    earlier: dict[object, Part] = {
+        part.label if by_label else place: part for place, part in enumerate(before)
+    }
+    for place, part in enumerate(now):
+        old = earlier.get(part.label if by_label else place)
+        made = part if old is None else _less(part, old)
+        if old is None or made.amount.numerator or made.quantity.numerator or made.flat:
+            yield made
+
+
+def _less(now: Part, before: Part) -> Part:
+    if now.label == before.label:
+        label, flat = now.label, EXACT.subtract(now.flat, before.flat)
+    else:
+        label, flat = f"{now.label}, less {before.label}", now.flat
+    amount, quantity = now.amount.less(before.amount), now.quantity.less(before.quantity)
+    return Part(label, amount, quantity, now.unit_price, flat)
+
+
+def by_days(amount: Decimal | None, weight: tuple[int, int]) -> Ratio:
+    """Return the share of an amount that is for a stretch; none of what there is not."""
+    return Ratio(amount or ZERO).times(*weight)

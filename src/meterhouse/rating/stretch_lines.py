@@ -1,0 +1,120 @@
+"""The lines of a period whose prices change within it: discounts of books, and commitments.
+
+Percentages of a book are of the lines of its own days. Amounts, minima and maxima are for a whole
+period: each version has the share of its days in them. A commitment that the next version makes
+again, with ``tiers_at_change: continue``, is one for all these days: what each version asks is
+added up, and held against the lines of all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+
+from meterhouse.core.charge import Rating
+from meterhouse.core.invoice import InvoiceLine
+from meterhouse.core.money import Rounding, rounded_ratio
+from meterhouse.core.price_book import Commitment, Discount, DiscountKind
+from meterhouse.core.quantity import ZERO
+from meterhouse.rating.book_discounts import discounted
+from meterhouse.rating.commitments import Promise, committed, held
+from meterhouse.rating.stretches import Stretch, runs_of, shares_of, weights_of
+from meterhouse.rating.taxing import line_of
+
+_Scope = tuple[frozenset[str], bool, bool, int]
+
+
+def stretch_lines(
+    stretches: Sequence[Stretch], ratings: Sequence[Rating], *, digits: int
+) -> list[InvoiceLine]:
+    """Return the lines of all stretches in their order, then true-ups, without numbers."""
+    lines: list[InvoiceLine] = []
+    if len(stretches) == 1:
+        [stretch], [rating] = stretches, ratings
+        return _whole(stretch, rating, digits)
+    for stretch, rating, discounts in zip(
+        stretches, ratings, _discounts(stretches, digits), strict=True
+    ):
+        lines += discounted(
+            [line_of(charge, stretch.book) for charge in rating.charges],
+            discounts,
+            digits=digits,
+            rounding=stretch.book.rounding,
+        )
+    for run in runs_of(stretches):
+        lines = held(lines, list(_promises(stretches, run, digits)))
+    return lines
+
+
+def _whole(stretch: Stretch, rating: Rating, digits: int) -> list[InvoiceLine]:
+    """Return the lines of a period with one version."""
+    book, share = stretch.book, (stretch.charged, stretch.days)
+    charged = [line_of(charge, book) for charge in rating.charges]
+    lines = discounted(charged, book.discounts, digits=digits, rounding=book.rounding)
+    return committed(lines, book, period=stretch.period, share=share, digits=digits)
+
+
+def _discounts(stretches: Sequence[Stretch], digits: int) -> Iterator[list[Discount]]:
+    """Yield the discounts of each stretch: of an amount, the share of its days."""
+    before = Fraction(0)
+    for stretch, (part, whole) in zip(stretches, weights_of(stretches), strict=True):
+        after = before + Fraction(part, whole)
+        # Rounded as it grows, so that the shares of equal amounts add up to the amount.
+        yield [
+            one
+            if one.kind is not DiscountKind.AMOUNT
+            else replace(one, value=_grown(one.value, before, after, digits, stretch.book.rounding))
+            for one in stretch.book.discounts
+        ]
+        before = after
+
+
+def _grown(
+    value: Decimal, before: Fraction, after: Fraction, digits: int, mode: Rounding
+) -> Decimal:
+    return _rounded(Fraction(value) * after, digits, mode) - _rounded(
+        Fraction(value) * before, digits, mode
+    )
+
+
+def _promises(stretches: Sequence[Stretch], run: range, digits: int) -> Iterator[Promise]:
+    """Yield the commitments of versions through which quantities go on, equal ones together."""
+    scopes: dict[_Scope, list[tuple[int, int, Commitment]]] = {}
+    for place in run:
+        seen: dict[object, int] = {}
+        for number, one in enumerate(stretches[place].book.commitments, 1):
+            kind = frozenset(one.skus), one.minimum is None, one.maximum is None
+            seen[kind] = seen.get(kind, 0) + 1
+            scopes.setdefault((*kind, seen[kind]), []).append((place, number, one))
+    for found in scopes.values():
+        yield _promise(stretches, found, digits)
+
+
+def _promise(
+    stretches: Sequence[Stretch], found: Sequence[tuple[int, int, Commitment]], digits: int
+) -> Promise:
+    (first, *_), (last, number, commitment) = found[0], found[-1]
+    weights, shares = weights_of(stretches), shares_of(stretches)
+    mode = stretches[last].book.rounding
+    charged = any(one.charged for one in stretches)
+    due = most = Fraction(0)
+    for place, _, one in found:
+        share = shares[place] if one.prorate else weights[place]
+        due += Fraction(one.minimum or ZERO) * Fraction(*share)
+        most += Fraction(one.maximum or ZERO) * Fraction(*weights[place])
+    period = replace(stretches[last].period, start=stretches[first].period.start)
+    return Promise(
+        commitment,
+        number,
+        _rounded(due, digits, mode) if charged else ZERO,
+        None if commitment.maximum is None else _rounded(most, digits, mode),
+        stretches[last].book,
+        period,
+        frozenset(stretches[place].book.hash for place, _, _ in found),
+    )
+
+
+def _rounded(amount: Fraction, digits: int, mode: Rounding) -> Decimal:
+    return rounded_ratio(Decimal(amount.numerator), Decimal(amount.denominator), digits, mode)

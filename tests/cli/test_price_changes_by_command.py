@@ -1,0 +1,198 @@
+"""Prices that change within a period: usage is cut where its day is known."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance import small
+from tests.cli.billing import FIELDS, Business, book
+from tests.cli.command import Meterhouse
+from tests.cli.late_usage import BY_EVENT, GRADUATED, PER_UNIT, bill, billed, correct, late, nets
+
+MADRID = {"timezone": "Europe/Madrid"}
+
+
+@pytest.fixture
+def business(meterhouse: Meterhouse, tmp_path: Path) -> Business:
+    return Business(meterhouse, tmp_path)
+
+
+def record(timestamp: str, value: object, app: str = "app") -> dict[str, Any]:
+    fields = dict(zip(FIELDS, ("a", "s", app, None), strict=True))
+    return {"userId": "ES", "timestamp": timestamp, "value": value, **fields}
+
+
+def begin(business: Business, price: dict[str, Any], *records: dict[str, Any], **more: Any) -> None:
+    """Meter records of October by event time, 10 on the 1st besides, and have a customer."""
+    business.file("Usage more.ndjson", *records)
+    rows = [("a", "s", "app", None, 10)]
+    zone = {name: more[name] for name in ("timezone",) if name in more}
+    business.meter(["ES"], rows=rows, at="2026-10-01T12:00:00Z", **BY_EVENT | zone)
+    business.sell(prices=[price], **more)
+    business.customer()
+
+
+def change(business: Business, price: dict[str, Any], day: str = "2026-10-16", **more: Any) -> None:
+    """Have another version of the book from a day on."""
+    newer = book(version=f"{day}.1", valid={"from": day, "to": None}, prices=[price], **more)
+    path = business.file("newer.json", newer)
+    business.run.done("price-book", "create", "--file", path)
+
+
+def quantities(draft: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [
+        (line["charge"]["period"]["start"][:16], line["charge"]["quantity"], line["net"])
+        for line in draft["lines"]
+    ]
+
+
+def test_each_part_of_the_period_has_the_prices_of_its_version(business: Business):
+    in_madrid = [record("2026-10-15T21:59:00Z", 20), record("2026-10-15T22:00:00Z", 40)]
+    begin(business, PER_UNIT, *in_madrid, **MADRID)
+    change(business, PER_UNIT | {"price": "2"}, **MADRID)
+    [draft] = business.draft()
+    assert draft["exceptions"] == []
+    assert quantities(draft) == [
+        ("2026-09-30T22:00", "30", "30.00"),
+        ("2026-10-15T22:00", "40", "80.00"),
+    ]
+    assert [line["charge"]["name"] for line in draft["lines"]] == [
+        "q (2026-10-01 to 2026-10-15, prices 2026-10-01.1)",
+        "q (2026-10-16 to 2026-10-31, prices 2026-10-16.1)",
+    ]
+    versions = {one["hash"]: one["version"] for one in draft["books"]}
+    assert [versions[line["book"]] for line in draft["lines"]] == ["2026-10-01.1", "2026-10-16.1"]
+    assert business.draft() == [draft]
+
+
+def test_quantities_go_on_through_the_tiers_or_start_anew(business: Business):
+    begin(
+        business, GRADUATED, record("2026-10-10T00:00:00Z", 70), record("2026-10-20T00:00:00Z", 80)
+    )
+    change(business, GRADUATED)
+    [draft] = business.draft()
+    assert [net for *_, net in quantities(draft)] == ["80.00", "50.00"]
+    change(business, GRADUATED, "2026-10-18", tiers_at_change="restart")
+    [draft] = business.draft()
+    assert [net for *_, net in quantities(draft)] == ["80.00", "80.00"]
+
+
+def test_late_usage_is_rated_by_the_version_of_its_day(business: Business):
+    begin(business, PER_UNIT, record("2026-10-20T00:00:00Z", 40))
+    change(business, PER_UNIT | {"price": "2"})
+    october = bill(business, "2026-10")
+    late(business, "2026-11-05", 7)
+    # A version that was made since changes nothing of what was billed.
+    change(business, PER_UNIT | {"price": "9"}, "2026-10-25")
+    november = bill(business, "2026-11")
+    assert nets(november) == [("q", "14.00", october["number"])]
+    assert quantities(november) == [("2026-10-16T00:00", "7", "14.00")]
+    assert billed(business) == 10 + 2 * (40 + 7)
+
+
+def test_usage_that_is_late_in_a_part_without_usage_has_its_own_line(business: Business):
+    begin(business, PER_UNIT)
+    change(business, PER_UNIT | {"price": "2"})
+    october = bill(business, "2026-10")
+    assert len(october["lines"]) == 1
+    late(business, "2026-11-05", 7)
+    assert nets(bill(business, "2026-11")) == [("q", "14.00", october["number"])]
+
+
+def test_a_corrected_period_is_cut_by_the_versions_there_are_then(business: Business):
+    begin(business, PER_UNIT, record("2026-10-20T00:00:00Z", 40))
+    october = bill(business, "2026-10")
+    late(business, "2026-11-05", 7)
+    bill(business, "2026-11")
+    change(business, PER_UNIT | {"price": "2"})
+    corrected = correct(business, october)
+    # What the next invoice has billed of the period, at the old price, is deducted.
+    assert nets(corrected) == [
+        ("q", "10.00", None),
+        ("q", "94.00", None),
+        ("q", "-7.00", "LICEO-2027-000002"),
+    ]
+    assert billed(business) == 10 + 2 * 47
+
+
+def test_a_line_is_explained_by_the_usage_of_its_days(business: Business):
+    begin(business, PER_UNIT, record("2026-10-20T00:00:00Z", 40))
+    change(business, PER_UNIT | {"price": "2"})
+    invoice = bill(business, "2026-10")
+    words = ("invoice", "explain", invoice["number"], "--line")
+    told = [business.run.json(*words, line)[0] for line in ("1", "2")]
+    assert [one["price"]["version"] for one in told] == ["2026-10-01.1", "2026-10-16.1"]
+    inputs = [one["records"][0]["inputRecords"] for one in told]
+    assert [(one["count"], one["value"]) for one in inputs] == [(1, "10"), (1, "40")]
+
+
+def by_day(business: Business, groups: list[list[str]], price: dict[str, Any]) -> None:
+    """Meter by processing time, with the day as a field of groups."""
+    rows = [("2026-10-15", "x", 30), ("2026-10-16", "x", 40), ("2026-10-16", "y", 5)]
+    usage = [{"userId": "ES", "day": day, "app": app, "value": n} for day, app, n in rows]
+    business.file("Usage.ndjson", *usage)
+    rule = small.RULE | {"groupBy": [{"fields": one} for one in groups], "matchCategory": "Usage"}
+    reader = small.reader(business.folder / "Usage*.ndjson")
+    document = small.document(reader, small.meter(rule)) | {"name": "Usage"}
+    kind = small.TYPE | {"name": "Usage", "category": "Usage"}
+    business.run.done("meter-type", "create", "--file", "-", given=json.dumps(kind))
+    key = business.run.import_stream("-", given=json.dumps(document))["Meter"]
+    meters = json.dumps([{"userId": "ES", "meterKey": key, "meterTypeId": "Usage"}])
+    created = ("--at", "2026-10-01T00:00:00Z")
+    business.run.done("meter", "create", "--file", "-", *created, given=meters)
+    for at in ("2026-10-20", "2026-11-01"):
+        business.run.done("stream", "run", "Usage", "--at", f"{at}T00:00:00Z", "--quiet")
+    business.sell(prices=[price])
+    business.customer()
+    change(business, price | {"price": "2"})
+
+
+APP = PER_UNIT | {"line_by": ["app"]}
+
+
+@pytest.mark.parametrize("groups", [[["day", "app"]], [["day", "app"], ["app"]]])
+def test_a_day_among_the_group_fields_is_enough(business: Business, groups: list[list[str]]):
+    by_day(business, groups, APP)
+    [draft] = business.draft()
+    assert draft["exceptions"] == []
+    assert [(line["charge"]["fields"]["app"], line["net"]) for line in draft["lines"]] == [
+        ('"x"', "30.00"),
+        ('"x"', "80.00"),
+        ('"y"', "10.00"),
+    ]
+
+
+def test_groups_that_prices_ask_for_and_no_day_is_known_of_leave_usage_whole(business: Business):
+    by_day(business, [["day"], ["app"]], APP)
+    [draft] = business.draft()
+    [told] = draft["exceptions"]
+    assert told["code"] == "price_change_in_period"
+    assert "have meters keep single usage or group by `day`" in told["text"]
+    assert sum(Decimal(line["net"]) for line in draft["lines"]) == 75
+
+
+def test_days_alone_are_enough_where_prices_ask_for_nothing_else(business: Business):
+    by_day(business, [["day"], ["app"]], PER_UNIT)
+    [draft] = business.draft()
+    assert [net for *_, net in quantities(draft)] == ["30.00", "90.00"]
+
+
+def test_versions_in_another_currency_or_zone_or_none_leave_the_period_whole(business: Business):
+    begin(business, PER_UNIT, record("2026-10-20T00:00:00Z", 40))
+    change(business, PER_UNIT | {"price": "2"}, **MADRID)
+    [draft] = business.draft()
+    [told] = draft["exceptions"]
+    assert "is in the time zone Europe/Madrid" in told["text"]
+    assert [net for *_, net in quantities(draft)] == ["50.00"]
+
+
+def test_what_if_takes_the_versions_of_the_period(business: Business):
+    begin(business, PER_UNIT, record("2026-10-20T00:00:00Z", 40))
+    change(business, PER_UNIT | {"price": "2"})
+    dearer = business.file("dearer.json", book(version="x", prices=[PER_UNIT | {"price": "3"}]))
+    words = ("invoice", "what-if", "--book", dearer, "--period", "2026-10")
+    told = business.run.json(*words)[0]
+    assert (told["now"], told["then"]) == ("90.00", "150.00")

@@ -1,0 +1,248 @@
+"""Periods whose prices change: each part by its own version, and nothing lost between them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+from random import Random
+
+import pytest
+
+from meterhouse.core.charge import Charge
+from meterhouse.core.price_book import (
+    Commitment,
+    Discount,
+    DiscountKind,
+    Flat,
+    Graduated,
+    Included,
+    Package,
+    Percentage,
+    PerUnit,
+    Price,
+    PriceModel,
+    Stairstep,
+    Volume,
+)
+from meterhouse.core.quantity import ZERO
+from meterhouse.rating import rate
+from meterhouse.rating.amounts import digits_of
+from meterhouse.rating.invoicing import completed, invoiced
+from meterhouse.rating.stretch_lines import stretch_lines
+from meterhouse.rating.stretches import Stretch, rate_stretches
+from tests.rating import cases
+from tests.rating.books import CUSTOMER, PERIOD, dec, price, tier
+from tests.rating.stretched import DAYS, Use, changed, costs, equal, matrix, stretches
+
+MAKERS: dict[str, Callable[[Random], PriceModel]] = {
+    "per unit": lambda chance: PerUnit(cases.unit_price(chance)),
+    "graduated": lambda chance: Graduated(cases.tiers(chance)),
+    "volume": lambda chance: Volume(cases.tiers(chance)),
+    "package": lambda chance: Package(
+        dec(chance.choice((1, 7, 100))),
+        cases.unit_price(chance),
+        dec(chance.choice((0, 0, 30))),
+        round_down=chance.random() < 0.3,
+    ),
+    "matrix": matrix,
+    "included": lambda _: Included(),
+}
+
+
+def uses(chance: Random, places: int) -> list[Use]:
+    made = [
+        Use(
+            chance.randrange(places),
+            Decimal(chance.choice((0, 1, 10, 70, 100, 1000, chance.randrange(2000)))).scaleb(
+                -chance.choice((0, 0, 2))
+            ),
+            chance.choice("abc"),
+        )
+        for _ in range(chance.randrange(12))
+    ]
+    return sorted(made, key=lambda use: use.stretch)
+
+
+def firsts(chance: Random) -> list[int]:
+    return [0, *sorted(chance.sample(range(1, DAYS), chance.randrange(1, 4)))]
+
+
+def charges(found: list[Stretch]) -> list[tuple[Charge, ...]]:
+    ratings = rate_stretches(found, customer=CUSTOMER)
+    assert not any(rating.unpriced for rating in ratings)
+    return [rating.charges for rating in ratings]
+
+
+def nets(found: list[Stretch]) -> list[Decimal]:
+    ratings = rate_stretches(found, customer=CUSTOMER)
+    return [line.net for line in stretch_lines(found, ratings, digits=2)]
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_each_stretch_costs_what_rating_record_by_record_does(kind: str):
+    chance = Random(kind)
+    for _ in range(250):
+        days = firsts(chance)
+        included = dec(chance.choice((0, 0, 5, 50, 1000)))
+        prices = [price(MAKERS[kind](chance), included=included)]
+        while len(prices) < len(days):
+            prices.append(changed(chance, prices[-1], [MAKERS[kind]]))
+        given = uses(chance, len(days))
+        lengths = [end - start for start, end in zip(days, [*days[1:], DAYS], strict=True)]
+        found = charges(stretches(prices, days, given))
+        for some, cost in zip(found, costs(prices, lengths, given), strict=True):
+            assert equal(some, cost)
+        quantities = [sum((charge.quantity for charge in some), ZERO) for some in found]
+        assert quantities == [
+            sum((use.quantity for use in given if use.stretch == place), ZERO)
+            for place in range(len(days))
+        ]
+
+
+def test_stretches_with_equal_prices_cost_what_the_period_does():
+    chance = Random(1)
+    for _ in range(600):
+        one = replace(cases.any_price(chance), minimum=None)
+        days, given = firsts(chance), [replace(use, cell="") for use in uses(chance, 9)]
+        given = [replace(use, stretch=use.stretch % len(days)) for use in given]
+        found = stretches([one] * len(days), days, sorted(given, key=lambda use: use.stretch))
+        usage = [record for stretch in found for record in stretch.usage]
+        whole = rate(found[0].book, usage, period=PERIOD, customer=CUSTOMER)
+        exact = sum((Fraction(charge.exact) for charge in whole.charges), Fraction(0))
+        assert equal([charge for some in charges(found) for charge in some], exact)
+
+
+def test_one_stretch_is_rated_as_the_period_is():
+    chance = Random(2)
+    for _ in range(300):
+        of_book = cases.any_book(chance, cases.any_price(chance))
+        of_book = replace(
+            of_book,
+            discounts=(Discount(DiscountKind.AMOUNT, dec(3)),),
+            commitments=(Commitment(minimum=dec(100), maximum=dec(1000), prorate=True),),
+        )
+        charged = chance.choice((0, 11, DAYS))
+        [stretch] = stretches(
+            of_book.prices, [0], [replace(use, cell="") for use in uses(chance, 1)]
+        )
+        stretch = replace(stretch, book=of_book, charged=charged)
+        share = charged, DAYS
+        rating = rate(of_book, stretch.usage, period=stretch.period, customer=CUSTOMER, share=share)
+        whole = invoiced(of_book, rating.charges, period=stretch.period, share=share)
+        found = rate_stretches([stretch], customer=CUSTOMER)
+        assert found == (rating,)
+        lines = stretch_lines([stretch], found, digits=digits_of(of_book))
+        assert completed((of_book,), lines, period=stretch.period) == whole
+
+
+def halves(one: Price, other: Price, first: int, second: int, **more: object) -> list[Stretch]:
+    given = [Use(place, dec(n)) for place, n in enumerate((first, second)) if n]
+    return stretches([one, other], [0, 15], given, **more)
+
+
+GRADUATED = price(Graduated((tier(100, 1), tier(None, "0.5"))))
+
+
+def test_tiers_go_on_or_start_anew():
+    assert nets(halves(GRADUATED, GRADUATED, 80, 80)) == [dec("80.00"), dec("50.00")]
+    anew = halves(GRADUATED, GRADUATED, 80, 80, restart_tiers=True)
+    assert nets(anew) == [dec("80.00"), dec("80.00")]
+
+
+def test_the_version_that_begins_says_whether_tiers_start_anew():
+    first, second = halves(GRADUATED, GRADUATED, 80, 80)
+    restarting = replace(first, book=replace(first.book, restart_tiers=True))
+    assert nets([restarting, second]) == [dec("80.00"), dec("50.00")]
+
+
+def test_flat_amounts_are_shared_out_by_days():
+    one, other = price(Flat(dec(310)), "fee"), price(Flat(dec(620)), "fee")
+    found = halves(one, other, 0, 0)
+    assert nets(found) == [dec("150.00"), dec("320.00")]
+    [[first], [second]] = charges(found)
+    assert [part.label for part in second.parts] == ["flat, 16 of 31 days"]
+    assert (first.name, second.name) == (
+        "fee (1970-01-01 to 1970-01-15, prices 1)",
+        "fee (1970-01-16 to 1970-01-31, prices 2)",
+    )
+
+
+def test_a_contract_pays_flat_amounts_of_its_own_days():
+    first, second = halves(price(Flat(dec(310)), "fee"), price(Flat(dec(620)), "fee"), 0, 0)
+    # It begins with the second version: nothing is due for the first.
+    later = [replace(first, charged=0), second]
+    assert nets(later) == [dec("620.00")]
+    prorated = price(Flat(dec(620), prorate=True), "fee")
+    first, second = halves(prorated, prorated, 0, 0)
+    assert nets([replace(first, charged=0), second]) == [dec("320.00")]
+
+
+def test_a_band_is_that_of_the_whole_period_and_paid_by_days():
+    bands = price(Stairstep((tier(100, 0, 31), tier(None, 0, 62))))
+    assert nets(halves(bands, bands, 80, 80)) == [dec("30.00"), dec("32.00")]
+    # Nothing is used in the second half, and its share of the band is due all the same.
+    assert nets(halves(bands, bands, 160, 0)) == [dec("30.00"), dec("32.00")]
+
+
+def test_a_minimum_and_a_maximum_of_a_price_hold_for_all_stretches():
+    least = price(PerUnit(dec(1)), minimum=dec(100))
+    assert nets(halves(least, least, 90, 20)) == [dec("90.00"), dec("20.00")]
+    assert nets(halves(least, least, 30, 20)) == [dec("30.00"), dec("70.00")]
+    assert nets(halves(least, least, 30, 0)) == [dec("30.00"), dec("70.00")]
+    most = price(PerUnit(dec(1)), maximum=dec(100))
+    assert nets(halves(most, most, 90, 20)) == [dec("90.00"), dec("10.00")]
+    anew = halves(most, most, 90, 20, restart_tiers=True)
+    assert nets(anew) == [dec("48.39"), dec("20.00")]
+
+
+def test_amounts_off_a_line_or_an_invoice_are_shared_out_by_days():
+    off = (Discount(DiscountKind.AMOUNT, dec(31)),)
+    one = price(PerUnit(dec(1)), discounts=off)
+    assert nets(halves(one, one, 100, 100)) == [dec("85.00"), dec("84.00")]
+    plain = price(PerUnit(dec(1)))
+    assert nets(halves(plain, plain, 100, 100, discounts=off)) == [dec("85.00"), dec("84.00")]
+
+
+def test_a_commitment_counts_all_stretches_unless_they_start_anew():
+    plain, promised = price(PerUnit(dec(1))), (Commitment(minimum=dec(100)),)
+    enough = halves(plain, plain, 90, 20, commitments=promised)
+    assert nets(enough) == [dec("90.00"), dec("20.00")]
+    lacking = halves(plain, plain, 30, 20, commitments=promised)
+    assert nets(lacking) == [dec("30.00"), dec("20.00"), dec("50.00")]
+    anew = halves(plain, plain, 90, 20, commitments=promised, restart_tiers=True)
+    assert nets(anew) == [dec("90.00"), dec("20.00"), dec("31.61")]
+    most = (Commitment(maximum=dec(100)),)
+    assert nets(halves(plain, plain, 90, 20, commitments=most)) == [dec("90.00"), dec("10.00")]
+
+
+def test_what_each_version_asks_at_least_is_added_up_by_days():
+    plain = price(PerUnit(dec(1)))
+    first, second = halves(plain, plain, 30, 20)
+    made = [
+        replace(one, book=replace(one.book, commitments=(Commitment(minimum=dec(least)),)))
+        for one, least in ((first, 310), (second, 620))
+    ]
+    assert nets(made) == [dec("30.00"), dec("20.00"), dec("420.00")]
+    none = [made[0], second]
+    # Only what is used in its days counts for the commitment of the first version.
+    assert nets(none) == [dec("30.00"), dec("20.00"), dec("120.00")]
+
+
+def test_a_line_of_another_sku_or_by_other_fields_starts_anew():
+    other = replace(GRADUATED, sku="calls-2")
+    assert nets(halves(GRADUATED, other, 80, 80)) == [dec("80.00"), dec("80.00")]
+    by_user = replace(GRADUATED, line_by=("user",))
+    assert nets(halves(GRADUATED, by_user, 80, 80)) == [dec("80.00"), dec("80.00")]
+
+
+def test_free_events_are_counted_in_order_of_time():
+    events = price(Percentage(dec(10), fixed=dec(1), free_events=2))
+    found = halves(events, events, 10, 20)
+    given = [
+        [replace(record, events=(record.value / 2, record.value / 2)) for record in one.usage]
+        for one in found
+    ]
+    found = [replace(one, usage=some) for one, some in zip(found, given, strict=True)]
+    assert nets(found) == [dec("0.00"), dec("4.00")]
+    [_, [second]] = charges(found)
+    assert [part.label for part in second.parts] == ["10 % on 2 events, less 10 % on 0 events"]
