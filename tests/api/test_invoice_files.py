@@ -117,11 +117,44 @@ def test_wrong_bodies_are_refused(house: House, body: dict[str, Any]) -> None:
     assert answer.json()["errors"]
 
 
-def test_scopes(house: House) -> None:
-    reader, auditor = house.token("reader", "read:invoices"), house.token("auditor", "read:audit")
-    assert house.http.get(f"{INVOICE}/files", headers=reader).status_code == 200
-    assert house.http.get(f"{INVOICE}/files", headers=auditor).status_code == 403
-    post = house.http.post(f"{INVOICE}/links", json={"format": "json"}, headers=auditor)
-    assert post.status_code == 403
-    assert house.http.get("/v1/invoice-history", headers=reader).status_code == 403
+def test_c06_the_global_team_downloads_and_links_and_nothing_else(house: House) -> None:
+    team = house.token("global-team", "download:invoices")
+    assert house.http.get(f"{INVOICE}/files", headers=team).status_code == 200
+    assert house.http.get(f"{INVOICE}/files/xlsx", headers=team).content == XLSX.content
+    post = house.http.post(f"{INVOICE}/links", json={"format": "json"}, headers=team)
+    assert post.status_code == 201
+    done = [(entry["action"], entry["actor"]) for entry in history(house)[1:]]
+    assert done == [("downloaded", "global-team"), ("linked", "global-team")]
+    for method, path in (
+        ("GET", "/v1/invoices"),
+        ("GET", "/v1/invoice-history"),
+        ("POST", "/v1/billing-runs"),
+        ("POST", f"{INVOICE}/issue"),
+        ("POST", f"{INVOICE}/void"),
+        ("GET", "/v1/customers"),
+        ("GET", "/v1/records"),
+    ):
+        answer = house.http.request(method, path, headers=team)
+        assert answer.status_code == 403, path
+
+
+@pytest.mark.parametrize(
+    "scopes",
+    ["read:invoices", "create:streams read:streams run:streams read:meters create:meters"],
+)
+def test_c06_c15_the_role_of_an_ob_has_no_file_and_no_link(house: House, scopes: str) -> None:
+    ob = house.token("aura-bot-es", scopes)
+    for method, path in (
+        ("GET", f"{INVOICE}/files"),
+        ("GET", f"{INVOICE}/files/xlsx"),
+        ("POST", f"{INVOICE}/links"),
+    ):
+        answer = house.http.request(method, path, headers=ob, json={"format": "xlsx"})
+        assert answer.status_code == 403
+    assert [entry["action"] for entry in history(house)] == ["archived"]
+
+
+def test_who_reads_the_history_has_no_files(house: House) -> None:
+    auditor = house.token("auditor", "read:audit")
     assert house.http.get("/v1/invoice-history", headers=auditor).status_code == 200
+    assert house.http.get(f"{INVOICE}/files", headers=auditor).status_code == 403

@@ -52,6 +52,17 @@ StatusOption = Annotated[
     typer.Option("--status", metavar="S", help="One of draft, issued, corrected, void."),
 ]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="R", help="Why.")]
+OverrideOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--override",
+        metavar="CODE",
+        help="A check that blocks the draft, and is answered for; several times for several.",
+    ),
+]
+OverrideReasonOption = Annotated[
+    str | None, typer.Option("--reason", metavar="R", help="Why checks are overridden.")
+]
 FormatOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -192,6 +203,8 @@ def show(call: Call, reference: ShownReference) -> None:
     app,
     "meterhouse invoice issue 3f0f2c52-6a0e-5c0e-9d0b-8f6f0c2a7d14",
     "meterhouse invoice issue --all --period 2026-10 --issue-date 2026-11-03",
+    "meterhouse invoice issue 3f0f2c52-6a0e-5c0e-9d0b-8f6f0c2a7d14 --override unattributed "
+    "--reason 'Known fault of the app, agreed with the OB'",
 )
 def issue(
     call: Call,
@@ -203,10 +216,13 @@ def issue(
     before_end: Annotated[
         bool, typer.Option("--before-end", help="Also of periods that have not ended yet.")
     ] = False,
+    override: OverrideOption = None,
+    reason: OverrideReasonOption = None,
     format_: FormatOption = None,
 ) -> None:
     """Issue drafts: each gets its number, and its files are made and archived."""
     from meterhouse.app.billing.issuing import issue_invoice, still_open
+    from meterhouse.app.billing.telling import read_overrides
 
     if bool(references) == every or every != (period is not None):
         hint = "give ids of drafts, or --all with --period 2026-10"
@@ -214,6 +230,8 @@ def issue(
     day = _day(issue_date)
     with call.opened() as house:
         formats = house.invoice_formats(format_)
+        given = {"overrides": list(override or ()), "reason": reason}
+        overrides = read_overrides(given, author=house.user())
         chosen = references or _drafts(house, period)
         errors = []
         for reference in chosen:
@@ -226,6 +244,7 @@ def issue(
                     at=house.clock(),
                     issue_date=day,
                     before_end=before_end,
+                    overrides=overrides,
                 )
             )
             errors.append(error)

@@ -79,6 +79,13 @@ def _write_head(invoice: Invoice) -> None:
         pairs["Due"] = invoice.due_date.isoformat()
     if invoice.corrects is not None:
         pairs["Corrects"] = f"{invoice.corrects[0]} of {invoice.corrects[1].isoformat()}"
+    if invoice.requests is not None:
+        pairs["Requests"] = invoice.requests
+    pairs |= {
+        f"Check {one.code}": f"{one.outcome.value}: {one.reason or one.text}"
+        for one in invoice.checks
+        if one.outcome.value != "passed"
+    }
     if reason := invoice.metadata.get("reason"):
         pairs["Reason"] = reason
     write_pairs({name: value for name, value in pairs.items() if value})

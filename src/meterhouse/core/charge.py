@@ -160,14 +160,28 @@ class Unpriced:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """Usage that a count of the book takes: ``place`` is that of the count, from 0.
+
+    ``fields`` are those by which the count tells it apart.
+    """
+
+    place: int
+    quantity: Decimal
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Rating:
     """The outcome of rating: charges in the order of the book, and what is unpriced.
 
-    Conservation: quantities of charges and of what is unpriced add up to the metered usage.
+    Conservation: quantities of charges, of what is unpriced and of what is only counted add up to
+    the metered usage.
     """
 
     charges: tuple[Charge, ...]
     unpriced: tuple[Unpriced, ...] = ()
+    counted: tuple[Counted, ...] = ()
 
     @property
     def net(self) -> Decimal:

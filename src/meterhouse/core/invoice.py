@@ -103,6 +103,40 @@ class Window:
     quantity: Decimal
 
 
+class CheckOutcome(Enum):
+    """What a check found: nothing wrong, or a lot that somebody must answer for."""
+
+    PASSED = "passed"
+    WARNING = "warning"  # told, and nothing else
+    BLOCKED = "blocked"  # keeps the draft from being issued
+    OVERRIDDEN = "overridden"  # would have, and somebody said why it does not
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check of an invoice: what was looked at, and what was found.
+
+    ``author`` and ``reason`` are of whoever has overridden it.
+    """
+
+    code: str
+    text: str
+    outcome: CheckOutcome
+    author: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that usage was read from. ``dataset`` and ``version`` are of files of datasets."""
+
+    name: str
+    dataset: str = ""
+    version: str = ""
+    rows: int | None = None
+    sha256: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """All sums of an invoice.
@@ -157,3 +191,8 @@ class Invoice:
     exceptions: tuple[tuple[str, str], ...] = ()
     #: the program's version, runs, checks: shown on the Metadata sheet
     metadata: Mapping[str, str] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+    #: the files of datasets that its usage was read from
+    sources: tuple[SourceFile, ...] = ()
+    #: what its files are called, without version and suffix; empty: as all are
+    file_name: str = ""

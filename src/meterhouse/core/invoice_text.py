@@ -1,7 +1,9 @@
 """Invoices as canonical JSON: what is stored when one is issued, and what all files are made from.
 
-One line, keys in a fixed order, every key always there. Amounts are texts with all digits of the
-currency, quantities and prices texts with the digits that they need, dates and instants ISO 8601.
+One line, keys in a fixed order, every key always there, but for those that came later: they are
+there where they say something, so that what was issued before keeps its text. Amounts are texts
+with all digits of the currency, quantities and prices texts with the digits that they need, dates
+and instants ISO 8601.
 Equal invoices have equal texts, and a text is read back without loss. What a number means,
 and how an invoice adds up, is not decided here.
 """
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from enum import Enum
@@ -28,11 +30,14 @@ from meterhouse.core.charge import (
 from meterhouse.core.instant import Instant, instant_text, parse_instant, to_datetime
 from meterhouse.core.invoice import (
     BookUsed,
+    Check,
+    CheckOutcome,
     CreditUse,
     Invoice,
     InvoiceKind,
     InvoiceLine,
     InvoiceStatus,
+    SourceFile,
     TaxTotal,
     Totals,
     Window,
@@ -192,8 +197,11 @@ def _wire_name(name: str) -> str:
     return first + "".join(map(str.title, others))
 
 
-def _members(kind: type, forms: Mapping[str, _Form]) -> _Form:
-    """Make the form of a dataclass: its fields by name, in the order in which they are written."""
+def _members(kind: type, forms: Mapping[str, _Form], *, later: Collection[str] = ()) -> _Form:
+    """Make the form of a dataclass: its fields by name, in the order in which they are written.
+
+    Fields that came ``later`` are written where they are not empty.
+    """
     wire = {_wire_name(name): (name, form) for name, form in forms.items()}
     optional = {
         field.name
@@ -203,7 +211,11 @@ def _members(kind: type, forms: Mapping[str, _Form]) -> _Form:
     assert set(forms) == {field.name for field in fields(kind)}, kind
 
     def write(value: Any, digits: int) -> dict[str, Any]:
-        return {key: form.write(getattr(value, name), digits) for key, (name, form) in wire.items()}
+        return {
+            key: form.write(getattr(value, name), digits)
+            for key, (name, form) in wire.items()
+            if name not in later or getattr(value, name)
+        }
 
     def read(value: Any, place: str) -> Any:
         members = _read_members(value, place, wire)
@@ -335,6 +347,26 @@ _TOTALS = _members(
         "payable": _AMOUNT,
     },
 )
+_CHECK = _members(
+    Check,
+    {
+        "code": _TEXT,
+        "text": _TEXT,
+        "outcome": _choice(CheckOutcome),
+        "author": _TEXT,
+        "reason": _TEXT,
+    },
+)
+_SOURCE_FILE = _members(
+    SourceFile,
+    {
+        "name": _TEXT,
+        "dataset": _TEXT,
+        "version": _TEXT,
+        "rows": _optional(_WHOLE),
+        "sha256": _TEXT,
+    },
+)
 _INVOICE = _members(
     Invoice,
     {
@@ -366,5 +398,9 @@ _INVOICE = _members(
         ),
         "exceptions": _several(_pair(_Exception, {"code": _TEXT, "text": _TEXT})),
         "metadata": _texts_by_name(),
+        "checks": _several(_CHECK),
+        "sources": _several(_SOURCE_FILE),
+        "file_name": _TEXT,
     },
+    later=("checks", "sources", "file_name"),
 )

@@ -37,6 +37,8 @@ class Issuer:
     ``number_format`` has the places ``{year}``, ``{month}``, ``{customer}`` and ``{number}``, the
     last with its width: ``LICEO-{year}-{number:6}``. Numbers of a ``series`` have no gaps;
     ``series`` may have the places ``{year}`` and ``{customer}``, each of which starts a series.
+    ``file_name`` is what files are called, with the places ``{issuer}``, ``{customer}``,
+    ``{country}``, ``{country3}``, ``{period}`` and ``{number}``; empty: as all are.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Issuer:
     series: str = "invoices-{year}"
     credit_note_format: str = "CN-{year}-{number:6}"
     payment_days: int = 30
+    file_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,15 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _PLACE = re.compile(r"\{([^{}]*)\}")
 _NUMBER = re.compile(r"number(?::([1-9]|1[0-2]))?", re.ASCII)
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
+#: What the names of files may say of an invoice.
+FILE_NAME_PLACES = ("issuer", "customer", "country", "country3", "period", "number")
 _PARTY = ("name", "address", "taxId", "legalId", "email")
 _ADDRESS = ("country", "street", "city", "postcode", "region")
-ISSUER_FIELDS = (*("id", *_PARTY, "numberFormat", "series", "creditNoteFormat", "paymentDays"),)
+ISSUER_FIELDS = (
+    *("id", *_PARTY, "numberFormat", "series", "creditNoteFormat", "paymentDays"),
+    "fileName",
+)
 CUSTOMER_FIELDS = (
     *("id", *_PARTY, "issuer", "priceBook", "users", "reference", "language", "customFields"),
     *("from", "to"),
@@ -61,8 +67,9 @@ def read_issuer(body: JsonValue) -> Issuer:
         hint = "put something before it, such as CN-"
         reading.fail("creditNoteFormat", f"is {shown(note_format)}, as numberFormat is", hint)
     days = _whole(reading, "paymentDays", default=defaults.payment_days)
+    file_name = _file_name(reading)
     _refuse(reading, "issuer")
-    return Issuer(id, party, number_format, series, note_format, days)
+    return Issuer(id, party, number_format, series, note_format, days, file_name)
 
 
 def read_customer(body: JsonValue) -> Customer:
@@ -93,7 +100,7 @@ def issuer_body(issuer: Issuer) -> dict[str, Any]:
         "series": issuer.series,
         "creditNoteFormat": issuer.credit_note_format,
         "paymentDays": issuer.payment_days,
-    }
+    } | ({"fileName": issuer.file_name} if issuer.file_name else {})
 
 
 def customer_body(customer: Customer) -> dict[str, Any]:
@@ -264,6 +271,22 @@ def _format(reading: Reading, name: str, default: str) -> str:
         reading.fail(name, f"has the place {shown('{' + place + '}')}", hint)
     if any(bracket in _PLACE.sub("", text) for bracket in "{}"):
         reading.fail(name, f"is {shown(text)}, whose braces do not match", hint)
+    return text
+
+
+def _file_name(reading: Reading) -> str:
+    text = reading.text("fileName", chars_max=ID_CHARS_MAX) or ""
+    places = _PLACE.findall(text)
+    hint = f"places are {', '.join(f'{{{name}}}' for name in FILE_NAME_PLACES)}"
+    if text and "number" not in places:
+        message = f"is {shown(text)}, without {{number}}"
+        reading.fail("fileName", message, "files of two invoices would have one name: add it")
+    for place in places:
+        if place not in FILE_NAME_PLACES:
+            reading.fail("fileName", f"has the place {shown('{' + place + '}')}", hint)
+    if not _FILE_NAME.fullmatch(_PLACE.sub("", text)):
+        message = f"is {shown(text)}"
+        reading.fail("fileName", message, "use letters, digits, - and _ around its places")
     return text
 
 

@@ -207,7 +207,8 @@ class Price:
 
     ``per``: the model's prices are for so many units. ``line_by``: each combination of these fields
     is a line, and a quantity of its own for tiers, packages and included units; without them
-    all usage of the price is one line. ``minimum`` and ``maximum`` hold for a line's amount.
+    all usage of the price is one line. ``show_by``: fields by which documents tell a line's usage
+    apart, and that change nothing else. ``minimum`` and ``maximum`` hold for a line's amount.
     """
 
     sku: str
@@ -224,6 +225,7 @@ class Price:
     minimum: Decimal | None = None
     maximum: Decimal | None = None
     tax: str | None = None
+    show_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +256,45 @@ class Tax:
     reason: str = ""
 
 
+class CountedAs(Enum):
+    """Where usage is told that is counted and not charged."""
+
+    REQUESTS = "requests"  # the total number of requests
+    EXCEPTIONS = "exceptions"  # what a reviewer should know
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Usage that is told and never charged: it goes before all prices.
+
+    An exception has a ``code`` and a ``text``; each combination of the fields ``by`` is one.
+    """
+
+    match: Match
+    to: CountedAs
+    code: str = ""
+    text: str = ""
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How much of the usage ``of`` may be as ``match`` says, in percent of it.
+
+    Not what is as ``unless`` says, where that names anything. What there is of it is told, each
+    combination of the fields ``by`` with its quantity; more than ``percent`` keeps the invoice
+    from being issued, unless somebody overrides ``code``.
+    """
+
+    code: str
+    text: str
+    match: Match
+    percent: Decimal
+    of: Match = Match()
+    unless: Match = Match()
+    by: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class PriceBook:
     """All prices of one agreement, as of one version.
@@ -281,5 +322,7 @@ class PriceBook:
     commitments: tuple[Commitment, ...] = ()
     discounts: tuple[Discount, ...] = ()
     taxes: tuple[Tax, ...] = ()
+    counts: tuple[Count, ...] = ()
+    limits: tuple[Limit, ...] = ()
     #: prices change within a period: do quantities go on counting through the tiers, or start anew
     restart_tiers: bool = False

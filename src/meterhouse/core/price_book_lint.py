@@ -22,6 +22,7 @@ from meterhouse.core.price_book import (
     GraduatedPercentage,
     Hybrid,
     Included,
+    Match,
     Matrix,
     Package,
     Percentage,
@@ -54,12 +55,36 @@ def lint_price_book(book: PriceBook) -> Lint:
     """Say what is wrong or strange in a book that could be read."""
     found, complete = overlaps([price for price in book.prices if not is_fee(price)])
     problems = [_overlap_problem(overlap) for overlap in found[:NAMED_MAX]]
+    problems += _counted_away(book)
     warnings = [warning for price in book.prices for warning in _price_warnings(book, price)]
     if len(found) > NAMED_MAX or not complete:
         more = f"{len(found) - NAMED_MAX} more" if complete else "more"
         message = f"{more} of them share usage with others and are not named here"
         problems.append(Problem("prices", message, "mend those that are named first"))
     return Lint(tuple(problems), tuple(warnings))
+
+
+def _counted_away(book: PriceBook) -> Iterator[Problem]:
+    """Yield prices and counts whose usage an earlier count takes."""
+    for place, count in enumerate(book.counts):
+        for later in range(place + 1, len(book.counts)):
+            if _covers(count.match, book.counts[later].match):
+                message = f"is never used: counts[{place}] takes all its usage"
+                yield Problem(f"counts[{later}]", message, "put the one with more fields first")
+        for price in book.prices:
+            if not is_fee(price) and _covers(count.match, price.match):
+                message = f"is never used: counts[{place}] takes all its usage"
+                hint = "remove one of them: what is counted is not charged"
+                yield Problem(f"prices[{price.sku!r}]", message, hint)
+
+
+def _covers(match: Match, other: Match) -> bool:
+    """Whether all usage of the other one is as the first says."""
+    return all(
+        other.fields.get(name) and other.fields[name] <= values
+        for name, values in match.fields.items()
+        if values
+    )
 
 
 def is_fee(price: Price) -> bool:

@@ -15,21 +15,20 @@ from enum import Enum
 from typing import Any
 
 from meterhouse.core.currency import currency_codes, currency_digits
-from meterhouse.core.json_text import canonical_text
 from meterhouse.core.money import Rounding
 from meterhouse.core.price_book import (
-    ANY,
     ONE,
     Commitment,
     Conversion,
     Discount,
     DiscountKind,
-    Match,
     Price,
     PriceBook,
     Tax,
 )
+from meterhouse.core.price_book_counts import read_counts, read_limits
 from meterhouse.core.price_book_fields import NAME_CHARS_MAX, BookFields
+from meterhouse.core.price_book_match import FIELDS_MAX, read_match
 from meterhouse.core.price_book_models import MODEL_FIELDS, PER_MODELS, model_name, read_model
 from meterhouse.core.price_book_text import book_hash, plain_document
 from meterhouse.core.problem import DefinitionError, Problem
@@ -37,8 +36,6 @@ from meterhouse.core.quantity import ZERO
 from meterhouse.core.reading import shown
 
 PRICES_MAX = 10_000
-FIELDS_MAX = 20
-VALUES_MAX = 10_000
 DISCOUNTS_MAX = 20
 COMMITMENTS_MAX = 1_000
 TAXES_MAX = 50
@@ -53,10 +50,11 @@ _ID_HINT = "use letters, digits, dots, dashes, underscores and colons, at most 1
 _BOOK_FIELDS = (
     *("id", "version", "customer", "ob", "currency", "valid", "timezone", "invoicing_model"),
     *("rounding", "prices", "commitments", "discounts", "taxes", "tiers_at_change"),
+    *("counts", "limits"),
 )
 _PRICE_FIELDS = (
     *("sku", "name", "match", "unit", "per", "model", "priority", "line_by", "convert"),
-    *("included", "discounts", "minimum", "maximum", "tax"),
+    *("included", "discounts", "minimum", "maximum", "tax", "show_by"),
 )
 #: Categories of tax (EN 16931), and what is said where no tax is due and the book does not say it.
 TAX_CATEGORIES: Mapping[str, str] = {
@@ -122,6 +120,8 @@ def _book(fields: BookFields, plain: Mapping[str, Any]) -> PriceBook:
         commitments=_commitments(fields, amount_digits),
         discounts=_discounts(fields, _OF_BOOKS, amount_digits),
         taxes=taxes,
+        counts=read_counts(fields),
+        limits=read_limits(fields),
         restart_tiers=at_change is _AtChange.RESTART,
     )
     _check_taxes_of_prices(fields, prices, taxes)
@@ -235,7 +235,7 @@ def _price(own: BookFields, digits: _Digits) -> Price | None:
     sku = own.text("sku", required=True, chars_max=NAME_CHARS_MAX) or ""
     minimum, maximum = _limits(own, digits.amount)
     values: dict[str, Any] = {
-        "match": _match(own),
+        "match": read_match(own),
         "name": own.text("name", chars_max=NAME_CHARS_MAX) or "",
         "unit": own.text("unit", chars_max=NAME_CHARS_MAX) or "",
         "per": _per(own, name),
@@ -247,6 +247,7 @@ def _price(own: BookFields, digits: _Digits) -> Price | None:
         "minimum": minimum,
         "maximum": maximum,
         "tax": own.text("tax", chars_max=NAME_CHARS_MAX),
+        "show_by": own.names("show_by", items_max=FIELDS_MAX),
     }
     return None if model is None else Price(sku, model, **values)
 
@@ -297,30 +298,6 @@ def _conversion(own: BookFields) -> Conversion | None:
     mode = part.choice("rounding", Rounding, default=Rounding.CEILING)
     own.take("convert", part.problems)
     return Conversion(multiply, divide, digits, mode)
-
-
-def _match(own: BookFields) -> Match:
-    body = own.json_object("match")
-    if len(body) > FIELDS_MAX:
-        own.fail("match", f"has {len(body)} fields", f"at most {FIELDS_MAX} are allowed")
-    return Match({name: _matched(own, name, value) for name, value in body.items()})
-
-
-def _matched(own: BookFields, name: str, value: object) -> frozenset[str]:
-    if value == ANY or value == [ANY]:
-        return frozenset()
-    values = value if isinstance(value, list) else [value]
-    if not values:
-        own.fail(f"match.{name}", "is empty", f'list values, or write "{ANY}" for any')
-    if len(values) > VALUES_MAX:
-        message = f"has {len(values)} values"
-        own.fail(f"match.{name}", message, f"at most {VALUES_MAX:,} are allowed")
-    for index, item in enumerate(values):
-        if isinstance(item, Mapping | list) or item == ANY:
-            place = f"match.{name}[{index}]" if values is value else f"match.{name}"
-            hint = f'write a text, a number, true, false or null; "{ANY}" stands alone'
-            own.fail(place, f"is {shown(item)}", hint)
-    return frozenset(map(canonical_text, values))
 
 
 _OF_PRICES = (DiscountKind.PERCENTAGE, DiscountKind.AMOUNT, DiscountKind.USAGE)

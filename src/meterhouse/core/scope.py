@@ -23,7 +23,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "corrections": ("read", "update", "delete"),
     "deliveries": ("read", "update", "delete"),
     "notifications": _ALL,
-    "invoices": ("read", "write", "issue"),
+    "invoices": ("read", "write", "issue", "download"),
     "secrets": _ALL,
     "applications": _ALL,
     "prices": ("read", "write"),

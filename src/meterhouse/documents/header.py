@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from meterhouse.core.country import alpha_3
 from meterhouse.core.instant import Instant, to_datetime
 from meterhouse.core.invoice import Invoice, TaxTotal
 from meterhouse.core.party import Party
@@ -31,14 +32,14 @@ def _local_text(instant: Instant, timezone: str) -> str:
 
 def header_fields(invoice: Invoice) -> list[tuple[str, str | date | None]]:
     """Return the labels and values of the header, in their order."""
-    period = invoice.period
+    period, country = invoice.period, invoice.buyer.address.country
     fields: list[tuple[str, str | date | None]] = [
         (f"{title_of(invoice)} number", invoice.number or "not yet numbered"),
         ("Status", invoice.status.value),
         ("Issue date", invoice.issue_date),
         ("Due date", invoice.due_date),
         ("Customer", invoice.customer),
-        ("Country", invoice.buyer.address.country),
+        ("Country", alpha_3(country) or country),
         ("Period start", _local_text(period.start, period.timezone)),
         ("Period end (exclusive)", _local_text(period.end, period.timezone)),
         ("Time zone", period.timezone),

@@ -27,6 +27,8 @@ _QUERIES = frozenset({"request", "requests", "query", "queries"})
 #: Parts that are an amount and nothing else, and others whose names are not for people.
 _AMOUNTS = {"minimum": "minimum", "flat": "flat amount"}
 _LABELS = {"all": "", "rated anew": "with late usage", "rated before": "billed before"}
+#: Fields that say component, service and app.
+_OWN = ("component", "service", "app", "app_id", "app_name")
 #: Models that charge nothing but units at a price.
 _PER_UNITS = frozenset({"per_unit", "graduated", "volume", "matrix"})
 
@@ -45,10 +47,13 @@ class ShownLine:
     channel: str
     model: str
     token_type: str
+    contact_channel: str = ""
 
     @property
     def user(self) -> str:
-        """Service or app: its name, and its id where that is another."""
+        """Service or app: its name, and its id where that is another; else the channel."""
+        if not self.app and not self.app_id:
+            return self.channel
         if self.app_id and self.app_id != self.app:
             return f"{self.app} ({self.app_id})" if self.app else self.app_id
         return self.app
@@ -58,7 +63,7 @@ class ShownLine:
         left = {
             name: text
             for name, text in self.line.charge.fields.items()
-            if name not in ("component", "service", "app", "app_id", *shown)
+            if name not in (*_OWN, *shown)
         }
         said = ((name, field_text(left, name)) for name in sorted(left))
         return ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in said if text)
@@ -127,19 +132,38 @@ def _own_name(line: InvoiceLine) -> str:
 
 
 def _shown(line: InvoiceLine) -> ShownLine:
-    fields = line.charge.fields
+    return shown_as(line, line.charge.fields)
+
+
+def shown_as(line: InvoiceLine, fields: Mapping[str, str]) -> ShownLine:
+    """Return what is shown of a line whose usage has these fields.
+
+    Where an id and a name are fields of their own, the id is what is called like the field.
+    """
+    named = field_text(fields, "app_name")
+    app, app_id = field_text(fields, "app"), field_text(fields, "app_id")
+    channel = _name_and_id(fields, "channel")
     return ShownLine(
         line=line,
         component=field_text(fields, "component") or _own_name(line),
         service=field_text(fields, "service") or line.charge.name,
-        app=field_text(fields, "app"),
-        app_id=field_text(fields, "app_id"),
+        app=named or app,
+        app_id=app_id or (app if named else ""),
         preset=field_text(fields, "preset"),
-        brand=field_text(fields, "brand"),
-        channel=field_text(fields, "channel"),
+        brand=field_text(fields, "brand_name") or field_text(fields, "brand"),
+        channel=channel,
         model=field_text(fields, "model"),
         token_type=field_text(fields, "token_type"),
+        contact_channel=field_text(fields, "contact_channel_name")
+        or field_text(fields, "contact_channel")
+        or (channel if app else ""),
     )
+
+
+def _name_and_id(fields: Mapping[str, str], name: str) -> str:
+    """Return a name with the id behind it, where these are two."""
+    id, named = field_text(fields, name), field_text(fields, f"{name}_name")
+    return f"{named} ({id})" if named and id and named != id else named or id
 
 
 def field_text(fields: Mapping[str, str], name: str) -> str:

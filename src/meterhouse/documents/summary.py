@@ -57,6 +57,8 @@ class Sums:
     maxima: Decimal
     true_ups: Decimal
     adjustments: Decimal
+    #: what was metered in queries, where the invoice says otherwise how many requests there were
+    queries: Decimal | None = None
 
 
 def title_of(invoice: Invoice) -> str:
@@ -121,7 +123,15 @@ def sums_of(invoice: Invoice) -> Sums:
         maxima=maxima,
         true_ups=gross[ChargeKind.TRUE_UP],
         adjustments=gross[ChargeKind.ADJUSTMENT],
+        queries=None if invoice.requests is None else _queries(invoice),
     )
+
+
+def _queries(invoice: Invoice) -> Decimal | None:
+    """Add up what all components metered in queries; tokens and other units are no queries."""
+    used = [one for one in shown_lines(invoice) if one.line.charge.kind is ChargeKind.USAGE]
+    counted = [one.line.charge.quantity for one in used if is_queries(one.metered_unit)]
+    return total(counted) if counted else None
 
 
 def _counted(invoice: Invoice) -> tuple[Decimal | None, str]:

@@ -27,7 +27,7 @@ def dimensions(price: Price) -> tuple[str, ...]:
 
 def asked_fields(price: Price) -> frozenset[str]:
     """All fields that say where usage of the price goes."""
-    return frozenset((*certain_fields(price), *price.line_by, *dimensions(price)))
+    return frozenset((*certain_fields(price), *price.line_by, *price.show_by, *dimensions(price)))
 
 
 def by_event(price: Price) -> bool:

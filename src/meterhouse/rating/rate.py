@@ -18,6 +18,7 @@ from meterhouse.core.charge import (
 from meterhouse.core.money import rounded
 from meterhouse.core.price_book import Flat, PerUnit, Price, PriceBook
 from meterhouse.rating.amounts import Amounts, amounts_of, digits_of
+from meterhouse.rating.counting import counted_apart
 from meterhouse.rating.lines import Line, lines_of
 from meterhouse.rating.measure import Part
 from meterhouse.rating.measuring import metered_quantity
@@ -39,13 +40,14 @@ def rate(
     ``RatingError`` where no right amount can be made.
     """
     digits = digits_of(book)
-    found = lines_of(book, usage, customer=customer)
+    apart = counted_apart(book, usage, customer=customer)
+    found = lines_of(book, apart.usage, customer=customer)
     charges = (
         charge_of(book, line, amounts_of(book, line, digits=digits, share=share), period=period)
         for line in found.lines
         if line.items or share[0]
     )
-    return Rating(tuple(charges), found.unpriced)
+    return Rating(tuple(charges), found.unpriced, apart.counted)
 
 
 def charge_of(book: PriceBook, line: Line, amounts: Amounts, *, period: BillingPeriod) -> Charge:

@@ -18,6 +18,7 @@ from meterhouse.core.quantity import EXACT, ZERO
 from meterhouse.core.timezone import local_time, zone
 from meterhouse.rating.amounts import amounts_of, digits_of
 from meterhouse.rating.book_discounts import sum_of
+from meterhouse.rating.counting import counted_apart
 from meterhouse.rating.going_on import Course, amounts_within, by_days, due_by_days
 from meterhouse.rating.lines import Line, lines_of
 from meterhouse.rating.rate import charge_of
@@ -46,14 +47,19 @@ def rate_stretches(stretches: Sequence[Stretch], *, customer: str) -> tuple[Rati
 
     One stretch alone is rated as ``rate`` does it.
     """
-    found = [lines_of(one.book, one.usage, customer=customer) for one in stretches]
+    apart = [counted_apart(one.book, one.usage, customer=customer) for one in stretches]
+    found = [
+        lines_of(one.book, left.usage, customer=customer)
+        for one, left in zip(stretches, apart, strict=True)
+    ]
     charges: list[list[Charge]] = [[] for _ in stretches]
     for run in runs_of(stretches):
         rated = _Run(stretches, run, [found[place].lines for place in run])
         for place in run:
             charges[place] = list(rated.charges(place))
     return tuple(
-        Rating(tuple(some), lines.unpriced) for some, lines in zip(charges, found, strict=True)
+        Rating(tuple(some), lines.unpriced, left.counted)
+        for some, lines, left in zip(charges, found, apart, strict=True)
     )
 
 

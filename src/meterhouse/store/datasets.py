@@ -62,6 +62,11 @@ class DatasetTable(Recorder):
         with self._database.write():
             return [self._add_dataset_file(file) for file in files]
 
+    def dataset_files_called(self, name: str) -> Sequence[DatasetFile]:
+        """Return the files of a name."""
+        with self._database.read():
+            return [_file(row) for row in self._database.rows(_SQL["files_called"], (name,))]
+
     def dataset_file(self, id: str) -> DatasetFile | None:
         """Find a file by its id."""
         with self._database.read():

@@ -12,10 +12,10 @@ from hashlib import sha256
 
 from meterhouse.app.billing.ports import FileMade, FilesWanted, InvoiceHead, Numbering
 from meterhouse.core.instant import Instant
-from meterhouse.core.invoice import TRANSITIONS, Invoice, InvoiceKind, InvoiceStatus
+from meterhouse.core.invoice import TRANSITIONS, CheckOutcome, Invoice, InvoiceKind, InvoiceStatus
 from meterhouse.core.invoice_history import CORRECTED, ISSUED, HistoryEvent
 from meterhouse.core.invoice_text import invoice_text, read_invoice
-from meterhouse.core.json_text import parse_json
+from meterhouse.core.json_text import JsonValue, parse_json
 from meterhouse.core.money import amount_text
 from meterhouse.core.party_reading import Numbered
 from meterhouse.core.problem import ConflictError
@@ -83,7 +83,7 @@ class IssuedInvoiceTable(InvoiceHistoryTable, Recorder):
 
     def _add_to_history(self, action: str, invoice_id: str, *, at: Instant, of: Invoice) -> None:
         """Write in the transaction what becomes of an invoice, with the hash of the document."""
-        detail = {
+        detail: dict[str, JsonValue] = {
             "document": of.id,
             "number": of.number,
             "customer": of.customer,
@@ -91,6 +91,10 @@ class IssuedInvoiceTable(InvoiceHistoryTable, Recorder):
             "currency": of.currency,
             "sha256": sha256(invoice_text(of).encode()).hexdigest(),
         }
+        if answered := [one for one in of.checks if one.outcome is CheckOutcome.OVERRIDDEN]:
+            detail["overrides"] = [
+                {"code": one.code, "author": one.author, "reason": one.reason} for one in answered
+            ]
         actor = "" if self.acting is None else self.acting.actor
         self.add_history(HistoryEvent(at, actor, action, invoice_id, detail))
 

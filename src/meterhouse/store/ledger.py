@@ -22,6 +22,7 @@ from meterhouse.store.credits import CreditTable
 from meterhouse.store.customers import CustomerTable
 from meterhouse.store.datasets import DatasetTable
 from meterhouse.store.dead_letters import DeadLetterTable
+from meterhouse.store.findings import FindingTable
 from meterhouse.store.forwards import ForwardTable
 from meterhouse.store.health import HealthTable
 from meterhouse.store.idempotency import IdempotencyTable
@@ -92,6 +93,7 @@ class SqliteLedger(
     PriceBookTable,
     KernelClientTable,
     DatasetTable,
+    FindingTable,
 ):
     """The whole ledger: each part adds its methods, all share one connection."""
 

@@ -97,7 +97,7 @@ _BYTES: dict[int, Given] = {
 
 @resource.get(
     _FILES,
-    guard=needs("read:invoices"),
+    guard=needs("download:invoices"),
     answers=one("The files", "InvoiceFiles"),
     refusals=(404, 409),
 )
@@ -109,7 +109,7 @@ def list_invoice_files(call: ThisCall, id: Id) -> Response:
 
 
 @resource.get(
-    _FILES + "/{format}", guard=needs("read:invoices"), answers=_BYTES, refusals=(404, 409)
+    _FILES + "/{format}", guard=needs("download:invoices"), answers=_BYTES, refusals=(404, 409)
 )
 def get_invoice_file(call: ThisCall, id: Id, format: Format) -> Response:
     """Read a file of an invoice; the history says who did."""
@@ -123,7 +123,7 @@ def get_invoice_file(call: ThisCall, id: Id, format: Format) -> Response:
 
 @resource.post(
     "/v1/invoices/{id}/links",
-    guard=needs("read:invoices"),
+    guard=needs("download:invoices"),
     body=Body(ref("InvoiceLinkRequest"), examples={"a week": {"format": "xlsx"}}),
     answers={201: Given("The link", ref("InvoiceLink"))},
     refusals=(404, 409),

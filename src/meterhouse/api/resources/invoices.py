@@ -44,6 +44,7 @@ from meterhouse.app.billing.files import finish_files
 from meterhouse.app.billing.issuing import find_invoice, head_shown
 from meterhouse.app.billing.periods import read_days
 from meterhouse.app.billing.ports import InvoiceHead
+from meterhouse.app.billing.telling import read_overrides
 from meterhouse.app.ports import Ledger
 from meterhouse.core.instant import instant_text
 from meterhouse.core.invoice import InvoiceKind, InvoiceStatus
@@ -105,6 +106,11 @@ SCHEMAS: dict[str, Schema] = {
         {
             "issueDate": nullable(_DAY),
             "beforeEnd": {**nullable(BOOLEAN), "description": "Though the period is not over"},
+            "overrides": {
+                **array(TEXT),
+                "description": "Codes of checks that block the draft, and are answered for",
+            },
+            "reason": {**TEXT, "description": "Why these checks are overridden"},
         }
     ),
     "TakeInvoiceBack": closed(
@@ -228,8 +234,9 @@ def _shown(ledger: Ledger, id: str) -> dict[str, Any]:
 def issue_invoice(call: ThisCall, id: str) -> Response:
     """Issue a draft: it gets the next number of its series, and never changes again."""
     body = call.optional_json()
-    day = _day(body, known=("issueDate", "beforeEnd"))
+    day = _day(body, known=("issueDate", "beforeEnd", "overrides", "reason"))
     before_end = _before_end(body)
+    overrides = read_overrides(body, author=call.client_id)
 
     def effect(ids: Ids) -> Response:
         with call.context.ledger() as ledger:
@@ -242,6 +249,7 @@ def issue_invoice(call: ThisCall, id: str) -> Response:
                     at=call.context.clock(),
                     issue_date=day,
                     before_end=before_end,
+                    overrides=overrides,
                 )
             _finish(call, ledger)
             return answer(_shown(ledger, head.id))

@@ -62,13 +62,20 @@ _MEMBERS: dict[str, Schema] = {
     "creditNoteFormat": {**NAME, "examples": ["CN-{year}-{number:6}"]},
     "paymentDays": {"type": "integer", "minimum": 0, "maximum": PAYMENT_DAYS_MAX},
 }
-_GIVEN = _MEMBERS | {"revision": ANYTHING}
+_FILE_NAME: dict[str, Schema] = {
+    "fileName": {
+        **TEXT,
+        "description": "What files are called, if not as all are",
+        "examples": ["LICEO_{country3}_{period}_{number}"],
+    }
+}
+_GIVEN = _MEMBERS | _FILE_NAME | {"revision": ANYTHING}
 SCHEMAS: dict[str, Schema] = {
     "NewIssuer": closed(_GIVEN, required=("id", "name", "address")),
     "IssuerPatch": closed(
         {name: {} for name in _GIVEN}, about="A merge patch (RFC 7396); the id stays"
     ),
-    "Issuer": whole(_MEMBERS | {"revision": REVISION}),
+    "Issuer": whole(_MEMBERS | _FILE_NAME | {"revision": REVISION}, optional=("fileName",)),
     "IssuerPage": page("issuers", ref("Issuer")),
 }
 _ETAG = {"ETag": "The revision of the issuer"}

@@ -1,6 +1,8 @@
 """Names of files in the archive of invoices: nothing that anybody calls a customer leads elsewhere.
 
 ``invoices/<customer>/<YYYY>/<MM>/<issuer>_<CUSTOMER>_<YYYYMM>_<number>_v<NN>``, without the suffix.
+An issuer may have its files called otherwise, such as ``LICEO_{country3}_{period}_{number}``: what
+it says of an invoice stays with that from its issue on.
 """
 
 from __future__ import annotations
@@ -9,7 +11,12 @@ import hashlib
 import re
 from datetime import date
 
+from meterhouse.core.country import alpha_3
+from meterhouse.core.invoice import Invoice
+from meterhouse.core.timezone import local_time, zone
+
 _PLAIN = re.compile(r"[A-Za-z0-9-]|(?<=.)\.(?=.)")
+_PLACE = re.compile(r"\{([^{}]*)\}")
 _PART_CHARS_MAX = 48
 _SHOWN_CHARS = 12
 _DIGEST_CHARS = 32
@@ -33,10 +40,32 @@ def safe_part(text: str) -> str:
     return f"{found[:_SHOWN_CHARS].rstrip('=.')}=={digest}"
 
 
-def invoice_stem(*, issuer: str, customer: str, start: date, number: str, version: int) -> str:
+def file_name(format: str, invoice: Invoice, *, issuer: str, number: str) -> str:
+    """Return what an issuer's format makes of an invoice; an empty text where it has none."""
+    country = invoice.buyer.address.country
+    places = {
+        "issuer": issuer,
+        "customer": invoice.customer,
+        "country": country,
+        "country3": alpha_3(country) or country,
+        "period": f"{first_day(invoice):%Y%m}",
+        "number": number,
+    }
+    return _PLACE.sub(lambda place: safe_part(places[place[1]]), format)
+
+
+def first_day(invoice: Invoice) -> date:
+    """Return the first day of an invoice's period, in its own zone."""
+    return local_time(invoice.period.start, zone(invoice.period.timezone)).date()
+
+
+def invoice_stem(
+    *, issuer: str, customer: str, start: date, number: str, version: int, name: str = ""
+) -> str:
     """Return the name of an invoice's files, without their suffix.
 
-    ``start`` is the first day of its period. The customer's folder has its id as it is.
+    ``start`` is the first day of its period. The customer's folder has its id as it is. ``name`` is
+    what the invoice says that its files are called.
 
     >>> invoice_stem(
     ...     issuer="liceo", customer="esp", start=date(2026, 10, 1), number="2026-000001", version=1
@@ -45,7 +74,7 @@ def invoice_stem(*, issuer: str, customer: str, start: date, number: str, versio
     """
     folder = safe_part(customer)
     parts = (safe_part(issuer), folder.upper(), f"{start:%Y%m}", safe_part(number))
-    return f"invoices/{folder}/{start:%Y/%m}/{'_'.join(parts)}_v{version:02d}"
+    return f"invoices/{folder}/{start:%Y/%m}/{name or '_'.join(parts)}_v{version:02d}"
 
 
 def _escaped(char: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from meterhouse.app.billing.archive_names import invoice_stem
+from meterhouse.app.billing.archive_names import first_day, invoice_stem
 from meterhouse.app.billing.archive_ports import (
     ArchiveFault,
     ArchiveStore,
@@ -28,7 +28,6 @@ from meterhouse.core.invoice_history import ARCHIVED, DOWNLOADED, LINKED, Histor
 from meterhouse.core.invoice_text import invoice_text
 from meterhouse.core.json_text import json_text
 from meterhouse.core.problem import DefinitionError, NotFoundError, Problem
-from meterhouse.core.timezone import local_time, zone
 
 MANIFEST_SCHEMA = "meterhouse.manifest/1"
 LINK_DAYS, LINK_DAYS_MAX = 7, 90
@@ -61,6 +60,8 @@ class Filed:
     start: date
     hash: str
     version: int = 1
+    #: what the invoice says that its files are called
+    name: str = ""
 
     @property
     def stem(self) -> str:
@@ -71,6 +72,7 @@ class Filed:
             start=self.start,
             number=self.number,
             version=self.version,
+            name=self.name,
         )
 
 
@@ -110,15 +112,15 @@ class ArchivedFile:
 def filed(invoice: Invoice, *, issuer: str, version: int = 1) -> Filed:
     """Return under what an issued invoice is filed. ``issuer`` is the id of who issues it."""
     assert invoice.number is not None, "what has no number is not issued"
-    start = local_time(invoice.period.start, zone(invoice.period.timezone)).date()
     return Filed(
         invoice.id,
         invoice.number,
         issuer,
         invoice.customer,
-        start,
+        first_day(invoice),
         _sha256(invoice_text(invoice).encode()),
         version,
+        invoice.file_name,
     )
 
 

@@ -20,6 +20,7 @@ from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.ports import Draft, InvoiceHead, ManualLine
 from meterhouse.app.billing.price_books import mark_used
 from meterhouse.app.billing.priced import priced_period
+from meterhouse.app.billing.telling import told_on
 from meterhouse.app.billing.usage import Gathered, gather
 from meterhouse.app.billing.versions import PRICE_CHANGES, versions_within
 from meterhouse.app.billing.windows import usage_by_day
@@ -166,6 +167,7 @@ def prepare(
         ),
         metadata=_metadata(gathered, share, metadata) | versions.to_metadata(),
     )
+    invoice = told_on(ledger, invoice, gathered=gathered, book=book)
     late_of = [(no, one.corrects.id) for one in gathered.late for no in one.records]
     return Draft(
         _with_billed(invoice, issued),

@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
+from meterhouse.app.billing.archive_names import file_name
 from meterhouse.app.billing.books import used_book
 from meterhouse.app.billing.drafts import OWN_METADATA, keep, prepare
 from meterhouse.app.billing.late import BLOCKING, BY_HAND, charged_lines, refuse_stale
@@ -21,6 +22,7 @@ from meterhouse.app.billing.lines_by_hand import LEFT_OUT, REMEDY
 from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import day_of, days_of
 from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
+from meterhouse.app.billing.telling import Override, blocking_checks, overridden
 from meterhouse.app.billing.usage import open_usage
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import Unpriced
@@ -138,22 +140,26 @@ def issue_invoice(
     at: Instant,
     issue_date: date | None = None,
     before_end: bool = False,
+    overrides: Sequence[Override] = (),
 ) -> Invoice:
     """Issue a draft. Without a date, that of ``at`` in the zone of the period.
 
-    Refused on a day before the period's end, unless ``before_end``: more usage may come.
+    Refused on a day before the period's end, unless ``before_end``: more usage may come. Checks
+    that block it are named by ``overrides``, which the invoice and its history say.
     """
     head = find_invoice(ledger, reference)
 
     def make(present: InvoiceHead) -> tuple[Numbering, Callable[[Numbered], Invoice]]:
         invoice = read_invoice(present.text)
-        if problems := blocked_by(invoice):
+        if problems := [*blocked_by(invoice), *blocking_checks(invoice, overrides)]:
             raise InvoiceBlocked(problems, what=f"The draft of {present.customer!r}")
         refuse_stale(ledger, invoice)
+        _check_findings(ledger, invoice)
         _check_lines(ledger.manual_lines(present.id), invoice)
         if not before_end:
             _refuse_early(invoice, issue_date or day_of(at, invoice.period.timezone))
-        return _numbering(ledger, present, invoice, at=at, issue_date=issue_date)
+        answered = overridden(invoice, overrides)
+        return _numbering(ledger, present, answered, at=at, issue_date=issue_date)
 
     return ledger.issue_invoice(head.id, make=make, formats=formats, at=at)
 
@@ -170,6 +176,15 @@ def still_open(ledger: Ledger, reference: str) -> list[tuple[str, str]]:
     """Tell, as an exception does, of usage of a draft's period that no record says yet."""
     head = find_invoice(ledger, reference)
     return open_usage(ledger, head.customer, start=head.start, end=head.end)
+
+
+def _check_findings(ledger: Ledger, draft: Invoice) -> None:
+    """Refuse a draft that does not say what was found of its period since it was made."""
+    period = draft.period
+    found = ledger.findings(draft.customer, start=period.start, end=period.end)
+    if any(check not in draft.checks for one in found for check in one.checks):
+        message = f"The draft of {draft.customer!r} was made before its usage was reconciled anew"
+        raise ConflictError(message, hint="Draft the invoice again")
 
 
 def _check_lines(manual: Sequence[ManualLine], draft: Invoice) -> None:
@@ -218,6 +233,7 @@ def credit_invoice(
             kind=_OPPOSITE[original.kind],
             corrects=(original.number, original.issue_date),
             exceptions=(),
+            checks=(),
             metadata={**original.metadata, "reason": reason},
         )
         return _numbering(ledger, present, note, at=at, issue_date=day)
@@ -336,6 +352,9 @@ def _numbering(
             number=numbered.number,
             issue_date=issued,
             due_date=due,
+            file_name=file_name(
+                issuer.file_name, document, issuer=issuer.id, number=numbered.number
+            ),
         )
 
     series = series_of(issuer, **known)

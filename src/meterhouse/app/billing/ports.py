@@ -14,7 +14,7 @@ from typing import Protocol
 from meterhouse.app.page import Page
 from meterhouse.core.credit import Grant
 from meterhouse.core.instant import Instant
-from meterhouse.core.invoice import Invoice, InvoiceKind, InvoiceStatus
+from meterhouse.core.invoice import Check, Invoice, InvoiceKind, InvoiceStatus
 from meterhouse.core.party import Customer, Issuer
 from meterhouse.core.party_reading import Numbered
 from meterhouse.streams.record import ConsumedFile
@@ -115,12 +115,38 @@ class FileMade:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """What somebody found of a customer's usage of a period, to be told on its invoice.
+
+    ``origin`` says who: what it finds again replaces what it found before.
+    """
+
+    origin: str
+    checks: tuple[Check, ...] = ()
+    exceptions: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunInput:
     """What a run has read: a file, or a part of what has no files, with how far."""
 
     node: str
     name: str
     detail: str
+
+
+class Findings(Protocol):
+    """What was found of usage that is billed, beside the usage itself."""
+
+    def put_finding(
+        self, customer: str, finding: Finding, *, start: Instant, end: Instant, at: Instant
+    ) -> None:
+        """Keep a finding for the invoice of a period, in place of the one before."""
+        ...
+
+    def findings(self, customer: str, *, start: Instant, end: Instant) -> Sequence[Finding]:
+        """Return what was found of exactly this period, in the order of the origins."""
+        ...
 
 
 class Issuers(Protocol):
@@ -372,5 +398,7 @@ class Credits(Protocol):
         ...
 
 
-class Billing(Issuers, Customers, BillingRecords, Invoices, InvoiceFiles, Credits, Protocol):
+class Billing(
+    Issuers, Customers, BillingRecords, Invoices, InvoiceFiles, Credits, Findings, Protocol
+):
     """The part of the ledger that knows of billing."""

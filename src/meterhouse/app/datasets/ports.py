@@ -183,6 +183,10 @@ class Datasets(Protocol):
         """
         ...
 
+    def dataset_files_called(self, name: str) -> Sequence[DatasetFile]:
+        """Return the files of a name, whichever dataset and day they are of."""
+        ...
+
     def dataset_file(self, id: str) -> DatasetFile | None:
         """Find a file by its id."""
         ...

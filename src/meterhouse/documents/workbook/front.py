@@ -186,6 +186,11 @@ def _requests(page: Page, invoice: Invoice, sums: Sums, *, table: Table) -> None
         counted, kinds = table.cells(quantity_title(shown_lines(invoice))), table.cells("Kind")
         value = Formula(f'=SUMIFS({counted},{kinds},"usage")', sums.counted)
     page.row([(_SUMS, sums.counted_as, style), (_AMOUNTS, value, shown)])
+    if invoice.requests is not None and sums.queries is not None:
+        shown = page.styles.quantity(sums.queries)
+        page.row([(_SUMS, "Sum of component queries", style), (_AMOUNTS, sums.queries, shown)])
+        said = "One request may make queries of several components: the two need not be equal."
+        page.row([(_SUMS, said, page.styles.style("label"))])
 
 
 def _amount(label: str, amount: Decimal, page: Page) -> list[tuple[int, Any, Any]]:

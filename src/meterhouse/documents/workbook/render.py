@@ -14,13 +14,13 @@ from meterhouse.documents.shown_line import quantity_title, shown_lines
 from meterhouse.documents.summary import title_of
 from meterhouse.documents.workbook.front import write_front
 from meterhouse.documents.workbook.page import ROWS_MAX, Page, Styles
+from meterhouse.documents.workbook.services import portions_of, write_services
 from meterhouse.documents.workbook.tables import (
     write_adjustments,
     write_components,
     write_daily,
     write_exceptions,
     write_metadata,
-    write_services,
     write_tokens,
     write_usage,
 )
@@ -82,8 +82,8 @@ def _write(book: Any, invoice: Invoice, *, detail: bool) -> None:
     front = page("Invoice")
     table = write_components(page("Components"), invoice, lines)
     write_front(front, invoice, lines, table=table, book=book)
-    if any(shown.user or shown.brand or shown.channel for shown in lines):
-        write_services(page("Services"), invoice, lines)
+    if portions := portions_of(lines, invoice.currency_digits):
+        write_services(page("Services"), invoice, portions)
     if invoice.windows:
         write_daily(page("Daily"), invoice, book, title=quantity_title(lines))
     if any(shown.is_tokens for shown in lines):

@@ -11,7 +11,7 @@ from typing import Any
 
 from meterhouse.core.charge import Charge, ChargeKind, Source
 from meterhouse.core.instant import instant_text
-from meterhouse.core.invoice import Invoice, InvoiceLine
+from meterhouse.core.invoice import Check, Invoice, InvoiceLine, SourceFile
 from meterhouse.core.money import rounded_ratio
 from meterhouse.core.quantity import EXACT, number_text
 from meterhouse.documents.shown_line import (
@@ -23,7 +23,7 @@ from meterhouse.documents.shown_line import (
     total,
     unit_cost,
 )
-from meterhouse.documents.summary import by_day, discount_of, grouped, maximum_of
+from meterhouse.documents.summary import by_day, discount_of, maximum_of
 from meterhouse.documents.workbook.page import ROWS_MAX, Column, Page, Table, column_letter
 
 _SERIES_MAX = 6
@@ -108,35 +108,13 @@ def _kind(line: InvoiceLine) -> str:
     return line.charge.kind.value.replace("_", "-")
 
 
-def write_services(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -> None:
-    """Write what each service or app came to, and its share."""
-    whole = invoice.totals.lines
-    groups = grouped(lines, "user", "brand", "channel")
-    amount = f"Amount ({invoice.currency})"
-    columns = [
-        Column("App/channel", 34, "text", lambda it: it.names[0] or "(none)"),
-        Column("Brand", 18, "text", lambda it: it.names[1]),
-        Column("Contact channel", 18, "text", lambda it: it.names[2]),
-        Column(quantity_title(lines), 16, "quantity", lambda it: it.quantity),
-        Column("Unit", 12, "text", lambda it: it.unit),
-        Column(amount, 16, "amount", lambda it: it.amount),
-        Column("Share", 10, "share", lambda it: _share(it.amount, whole)),
-    ]
-    table = page.table(columns, groups)
-    page.sums(table, {amount: whole}, {amount: page.styles.amount("sum")})
-
-
-def _share(part: Decimal, whole: Decimal) -> Decimal | None:
-    return rounded_ratio(part, whole, 6) if whole > 0 else None
-
-
 def write_daily(page: Page, invoice: Invoice, book: Any, *, title: str) -> None:
     """Write usage by day, once per component and service, once as the chart shows it."""
     windows = sorted(invoice.windows, key=lambda it: (it.start, sorted(it.fields.items())))
     columns = [
         Column("Day", 12, "date", lambda it: it.start),
         Column("Component", 24, "text", lambda it: _component(it.fields)),
-        Column("Service/app", 24, "text", lambda it: field_text(it.fields, "app")),
+        Column("Service/app", 24, "text", lambda it: _user(it.fields)),
         Column(title, 16, "quantity", lambda it: it.quantity),
     ]
     names, days = by_day(invoice, _SERIES_MAX)
@@ -168,6 +146,11 @@ def write_daily(page: Page, invoice: Invoice, book: Any, *, title: str) -> None:
 
 def _component(fields: Any) -> str:
     return field_text(fields, "component") or field_text(fields, "meter_type")
+
+
+def _user(fields: Any) -> str:
+    names = ("app_name", "app", "channel_name", "channel")
+    return next((text for name in names if (text := field_text(fields, name))), "")
 
 
 def _write_both(
@@ -229,6 +212,13 @@ def _token_order(kind: str) -> tuple[int, str]:
     return (known.index(kind) if kind in known else len(known), kind)
 
 
+def _unit_price(charge: Charge) -> Decimal | None:
+    """The list price, or that of the only cell of a matrix."""
+    if charge.list_price is None and len(charge.parts) == 1:
+        return charge.parts[0].unit_price
+    return charge.list_price
+
+
 def _tokens(lines: Sequence[ShownLine], kind: str) -> Decimal | None:
     found = [one.line.charge.quantity for one in lines if one.token_type == kind]
     return total(found) if found else None
@@ -238,9 +228,9 @@ def _per_million(lines: Sequence[ShownLine], kind: str) -> Decimal | None:
     """The list price of a million tokens, where all lines have the same."""
     charges = [one.line.charge for one in lines if one.token_type == kind]
     prices = {
-        rounded_ratio(EXACT.scaleb(charge.list_price, 6), charge.per, 12).normalize(EXACT)
+        rounded_ratio(EXACT.scaleb(price, 6), charge.per, 12).normalize(EXACT)
         for charge in charges
-        if charge.list_price is not None
+        if (price := _unit_price(charge)) is not None
     }
     return prices.pop() if len(prices) == 1 else None
 
@@ -318,11 +308,25 @@ def write_metadata(page: Page, invoice: Invoice) -> None:
     rows += [(f"Credit {one.name}", f"grant {one.grant}") for one in invoice.credits]
     rows += [(f"Line {line.id}, author", line.author) for line in invoice.lines if line.author]
     rows += sorted(invoice.metadata.items())
+    rows += [(f"Check {one.code}", _check_text(one)) for one in invoice.checks]
+    versions = dict.fromkeys((one.dataset, one.version) for one in invoice.sources if one.dataset)
+    rows += [(f"Schema {dataset}", f"version {version}") for dataset, version in versions]
+    rows += [(f"File {one.name}", _file_text(one)) for one in invoice.sources]
     columns = [
         Column("Name", 34, "text", lambda it: it[0]),
         Column("Value", 110, "wrapped", lambda it: it[1]),
     ]
     page.table(columns, rows)
+
+
+def _check_text(check: Check) -> str:
+    by = f"; by {check.author}: {check.reason}" if check.reason else ""
+    return f"{check.outcome.value}: {check.text}{by}"
+
+
+def _file_text(file: SourceFile) -> str:
+    rows = "" if file.rows is None else f"{file.rows:,} rows, "
+    return f"{rows}SHA-256 {file.sha256}"
 
 
 def write_usage(pages: Iterator[Page], invoice: Invoice) -> None:

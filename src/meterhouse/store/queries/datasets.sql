@@ -45,3 +45,7 @@ FROM dataset_file
 WHERE dataset = :dataset AND day = '' AND (:ob IS NULL OR ob IN (:ob, ''))
     AND (:until IS NULL OR hour <= :until)
 ORDER BY hour DESC, no DESC LIMIT 1
+
+-- name: files_called
+SELECT id, dataset, major, minor, patch, ob, day, name, row_count, size, sha256, added_at
+FROM dataset_file WHERE name = ? ORDER BY no
