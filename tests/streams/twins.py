@@ -190,6 +190,8 @@ class Snapshot:
     queue: Sequence[Requeued] = ()
     read_positions: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     known: Mapping[str, Mapping[bytes, int]] = field(default_factory=dict)
+    #: packs of keys and when they expire, by node id and day
+    days: Mapping[tuple[str, int], Sequence[tuple[bytes, int]]] = field(default_factory=dict)
     stores: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     tables: Mapping[str, TableVersion] = field(default_factory=dict)
     open_sessions: Mapping[tuple[str, str], Mapping[str, AggregateSession]] = field(
@@ -211,6 +213,9 @@ class Snapshot:
     def seen(self, node_id: str, digests: pl.Series, *, at: int) -> pl.Series:
         known = self.known.get(node_id, {})
         return pl.Series([known.get(d, 0) > at for d in digests], dtype=pl.Boolean)
+
+    def keys_of_day(self, node_id: str, day: int, *, at: int) -> Sequence[bytes]:
+        return [pack for pack, expires_at in self.days.get((node_id, day), ()) if expires_at > at]
 
     def script_store(self, node_id: str) -> Mapping[str, JsonValue]:
         return self.stores.get(node_id, {})

@@ -105,11 +105,21 @@ def find_event_meter(
         found = find_meter(ledger, meter)
     if found is None:
         found = _of_user(ledger, meter, user_id, meter_type)
-    if not found.meter.by_event_time:
-        message = f"Meter {found.meter.id} keeps no single usage: its periods follow processing"
-        hint = 'Single usage is kept by meter types with "periodAssignment": "event"'
-        raise ConflictError(message, hint=hint)
+    refuse_unkept(found.meter)
     return found
+
+
+def refuse_unkept(meter: Meter) -> None:
+    """Refuse a meter that keeps no single usage: there is nothing to list or to change."""
+    if meter.keeps_usage:
+        return
+    if meter.by_event_time:
+        why = 'its type has "keepUsage": false'
+        hint = "The files that were read are the detail; correct what they say, and send it anew"
+    else:
+        why = "its periods follow processing"
+        hint = 'Single usage is kept by meter types with "periodAssignment": "event"'
+    raise ConflictError(f"Meter {meter.id} keeps no single usage: {why}", hint=hint)
 
 
 def _of_user(ledger: Ledger, key: str, user_id: str | None, meter_type: str | None) -> Bucket:

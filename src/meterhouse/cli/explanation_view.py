@@ -72,6 +72,8 @@ def _write_record(record: Mapping[str, Any]) -> None:
     made = record["madeBy"]
     if record["inputRecords"] is not None:
         _write_input_records(record["inputRecords"])
+    if record.get("keepUsage") is False:
+        write_text("  its meter keeps no single records (keepUsage is false): see the inputs")
     if made is not None:
         write_text(f"  made by run {made['run']} of {made.get('stream')} at {made.get('at')}")
     for run in record["fedBy"][:_RUNS_SHOWN]:

@@ -55,6 +55,15 @@ def instant_text(instant: Instant) -> str:
     return f"{to_datetime(instant).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
+def day_text(instant: Instant) -> str:
+    """Write the UTC day of an instant.
+
+    >>> day_text(DAY)
+    '1970-01-02'
+    """
+    return instant_text(instant).partition("T")[0]
+
+
 def read_timestamp(value: object) -> Instant | None:
     """Read a record's timestamp: ISO 8601 text, or Unix milliseconds as a number or digits.
 

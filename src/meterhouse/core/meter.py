@@ -61,6 +61,8 @@ class Meter:
     delete_on_reset: bool = False
     #: as of its type; where it is not ``None``, the timestamp of a record decides its period
     grace_period: Instant | None = None
+    #: as of its type: whether the single records that it takes are kept
+    keep_usage: bool = True
 
     @classmethod
     def of_type(
@@ -101,12 +103,18 @@ class Meter:
             custom_fields,
             delete_on_reset,
             meter_type.grace_period,
+            meter_type.keep_usage,
         )
 
     @property
     def by_event_time(self) -> bool:
         """Whether the timestamp of a record decides its period."""
         return self.grace_period is not None
+
+    @property
+    def keeps_usage(self) -> bool:
+        """Whether the single records that it takes are kept."""
+        return self.by_event_time and self.keep_usage
 
     def closes_at(self, end: Instant) -> Instant:
         """Return when a period that ends at ``end`` closes."""

@@ -22,7 +22,7 @@ DEFAULT_CATEGORY = "DEFAULT"
 DEFAULT_TIMEZONE = "Etc/UTC"
 _WRITABLE = (
     "name description externalRef category unit aggregation resetSchedule timezone activeFrom "
-    "activeTo capacity thresholds periodAssignment gracePeriod"
+    "activeTo capacity thresholds periodAssignment gracePeriod keepUsage"
 ).split()
 PROCESSING = "processing"
 EVENT = "event"
@@ -55,6 +55,8 @@ class MeterType:
     #: How long periods stay open after their end, where the timestamp of a record decides its
     #: period; ``None`` where a record counts in the period that is current when it is processed.
     grace_period: Instant | None = None
+    #: Whether single records are kept, where their timestamps decide their periods.
+    keep_usage: bool = True
 
     @classmethod
     def from_api(cls, body: object, *, id: str, at: Instant) -> MeterType:
@@ -85,6 +87,8 @@ class MeterType:
         if self.grace_period is not None:
             body["periodAssignment"] = EVENT
             body["gracePeriod"] = duration_text(self.grace_period)
+            if not self.keep_usage:
+                body["keepUsage"] = False
         body["createdAt"] = definition_instant_text(self.created_at)
         body["updatedAt"] = definition_instant_text(self.updated_at)
         return body
@@ -107,6 +111,7 @@ def read_meter_type(
     capacity, thresholds = read_capacity_and_thresholds(reading)
     active_from, active_to = read_active_window(reading)
     grace_period = _read_grace_period(reading)
+    keep_usage = _read_keep_usage(reading, by_event_time=grace_period is not None)
     values = {
         "category": reading.text("category") or DEFAULT_CATEGORY,
         "description": reading.text("description", chars_max=DESCRIPTION_CHARS_MAX),
@@ -128,6 +133,7 @@ def read_meter_type(
         capacity=capacity,
         thresholds=thresholds,
         grace_period=grace_period,
+        keep_usage=keep_usage,
         **values,
     )
     return meter_type, []
@@ -152,6 +158,17 @@ def _read_grace_period(reading: Reading) -> Instant | None:
         reading.fail("gracePeriod", missing_or_shown(given), hint)
         return None
     return grace
+
+
+def _read_keep_usage(reading: Reading, *, by_event_time: bool) -> bool:
+    """Read ``keepUsage``: only where periods follow timestamps single records can be kept."""
+    keep = reading.boolean("keepUsage", default=True)
+    if reading.body.get("keepUsage") is not None and not by_event_time:
+        faulty = {problem.place for problem in reading.problems}
+        if not faulty & {"keepUsage", "periodAssignment", "gracePeriod"}:
+            hint = f'leave it out, or set "periodAssignment" to "{EVENT}"'
+            reading.fail("keepUsage", "has no meaning where processing decides", hint)
+    return keep
 
 
 def read_active_window(reading: Reading) -> tuple[Instant | None, Instant | None]:

@@ -142,9 +142,29 @@ class Metering:
         self._seen += len(batch)
         outcome = columns.meter(batch)
         if (taken := columns.taken()) is not None:
-            by_rows = retained_rows(batch, outcome.events, self._plan) if outcome.events else None
-            self._retain(retained_columns(batch, taken, self._plan), by_rows)
+            kept = self._kept(taken)
+            in_columns = retained_columns(batch, kept, self._plan) if kept.height else None
+            self._retain(in_columns, self._by_rows(batch, outcome))
         return outcome
+
+    def _by_rows(self, batch: UsageBatch, outcome: Outcome) -> pl.DataFrame | None:
+        """Return what is kept of records that were metered row by row."""
+        if self._events is None or not outcome.events:
+            return None
+        meters = {slot: bucket.meter for slot, bucket in self._events.buckets.items()}
+        kept = [event for event in outcome.events if meters[event[1]].keeps_usage]
+        return retained_rows(batch, kept, self._plan) if kept else None
+
+    def _kept(self, taken: pl.DataFrame) -> pl.DataFrame:
+        """Return those of the records taken whose meters keep them."""
+        assert self._events is not None
+        buckets = self._events.buckets.items()
+        passing = [slot for slot, bucket in buckets if not bucket.meter.keeps_usage]
+        if not passing:
+            return taken
+        if len(passing) == len(buckets):
+            return taken.clear()
+        return taken.filter(~pl.col("slot").is_in(passing))
 
     def _retain(self, *frames: pl.DataFrame | None) -> None:
         """Keep what event-time meters took of a batch."""
@@ -243,8 +263,7 @@ class Metering:
             at=self._at,
         )
         self._thresholds += [(first + position, record) for position, record in folded.pushed()]
-        if folded.events:
-            self._retain(retained_rows(batch, folded.events, self._plan))
+        self._retain(self._by_rows(batch, folded))
         return folded
 
     def _load(self, user_ids: set[str]) -> None:

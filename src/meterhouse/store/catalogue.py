@@ -98,7 +98,9 @@ def meter_type_from_row(row: Row) -> MeterType:
     Equal rows are one type: a server is asked for the same ones all the time.
     """
     id, name, aggregation, schedule, created_at, updated_at, category, description, *rest = row
-    external_ref, unit, timezone, active_from, active_to, capacity, thresholds, grace, *_ = rest
+    external_ref, unit, timezone, active_from, active_to, capacity, thresholds, grace, keep, *_ = (
+        rest
+    )
     return MeterType(
         id,
         name,
@@ -116,6 +118,7 @@ def meter_type_from_row(row: Row) -> MeterType:
         None if capacity is None else Decimal(capacity),
         thresholds_from_text(thresholds),
         grace,
+        bool(keep),
     )
 
 

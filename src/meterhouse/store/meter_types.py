@@ -102,6 +102,7 @@ def _refuse_other_periods(
         names.append("periodAssignment")
     elif before.grace_period is not None:
         names += ["gracePeriod"] * (before.grace_period != after.grace_period)
+        names += ["keepUsage"] * (before.keep_usage != after.keep_usage)
         names += ["resetSchedule"] * (before.reset_schedule != after.reset_schedule)
         names += ["timezone"] * (before.timezone != after.timezone)
     if names and database.value(_SQL["has_meters"], (no,)):
@@ -174,6 +175,7 @@ def _looked_up(meter_type: MeterType) -> tuple[Any, ...]:
         json_text(meter_type.reset_schedule.to_api()),
         meter_type.timezone,
         meter_type.grace_period,
+        meter_type.keep_usage,
     )
 
 

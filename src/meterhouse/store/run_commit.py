@@ -6,11 +6,11 @@ Each function writes one part. Bulk parts go in key order, in statements that ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import repeat
+from itertools import groupby, repeat
 
 import polars as pl
 
-from meterhouse.core.instant import Instant
+from meterhouse.core.instant import Instant, day_text
 from meterhouse.core.json_text import JsonValue, json_text
 from meterhouse.engine.bucket import Bucket
 from meterhouse.engine.metering import StateChanges
@@ -25,6 +25,7 @@ from meterhouse.streams.record import (
     SESSION_LIFETIME,
     DuplicateKeys,
     Emitted,
+    KeysOfDay,
     OutboxEntry,
     Run,
     RunResult,
@@ -68,6 +69,7 @@ def commit(database: Database, run: Run, result: RunResult, *, run_no: int, stre
     put_positions(database, result.positions, stream_no=stream_no, run_no=run_no)
     for keys in result.duplicate_keys:
         _write_keys(database, keys, stream_no=stream_no, at=run.at)
+    _write_keys_of_days(database, result.keys_of_days, stream_no=stream_no, at=run.at)
     for entry in result.outbox:
         _write_output(database, run, entry, run_no=run_no)
     _write_script_store(database, result.script_store, stream_no=stream_no)
@@ -186,16 +188,37 @@ def _source_no(database: Database, name: str) -> int:
 
 def _write_keys(database: Database, keys: DuplicateKeys, *, stream_no: int, at: Instant) -> None:
     """Remember digests, and forget some that have expired."""
-    node = (stream_no, keys.node_id)
-    row = database.row(_SQL["dedup_node"], node) or database.row(_SQL["insert_dedup_node"], node)
-    assert row is not None
-    node_no, swept = row
+    node_no, swept = _dedup_node(database, keys.node_id, stream_no=stream_no)
     _sweep(database, node_no, swept, added=len(keys.digests), at=at)
     for part in keys.digests.sort().to_frame().iter_slices(_KEYS_AT_ONCE):
         digests = b"".join(part.to_series().to_list())
         assert len(digests) == _DIGEST_BYTES * len(part), "digests have 16 bytes"
         values = {"node_no": node_no, "digests": digests, "count": len(part)}
         database.execute(_SQL["insert_keys"], values | {"expires_at": keys.expires_at})
+
+
+def _dedup_node(database: Database, node_id: str, *, stream_no: int) -> Row:
+    """Return the number of a deduplicate node, and how far its keys were swept."""
+    node = (stream_no, node_id)
+    row = database.row(_SQL["dedup_node"], node) or database.row(_SQL["insert_dedup_node"], node)
+    assert row is not None
+    return row
+
+
+def _write_keys_of_days(
+    database: Database, days: Sequence[KeysOfDay], *, stream_no: int, at: Instant
+) -> None:
+    """Remember keys by day, and forget the days of these nodes whose time is over."""
+    for node_id, of_node in groupby(days, key=lambda keys: keys.node_id):
+        node_no, _ = _dedup_node(database, node_id, stream_no=stream_no)
+        database.execute(_SQL["forget_days"], (node_no, at))
+        for keys in of_node:
+            day = day_text(keys.day)
+            if keys.replaces:
+                database.execute(_SQL["clear_day"], (node_no, day))
+            row = {"node_no": node_no, "day": day, "expires_at": keys.expires_at}
+            for pack in keys.packs:
+                database.execute(_SQL["add_keys_of_day"], row | {"keys": pack})
 
 
 def _sweep(database: Database, node_no: int, start: bytes, *, added: int, at: Instant) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from meterhouse.core.instant import Instant
+from meterhouse.core.instant import Instant, day_text
 from meterhouse.core.json_text import JsonValue, json_text, parse_json
 from meterhouse.core.problem import NotFoundError
 from meterhouse.engine.bucket import Bucket
@@ -103,6 +103,12 @@ class Snapshot:
                 places = [place for (place,) in self._database.rows(_SQL["seen"], values)]
                 hits = hits.scatter(part.gather(places), True)
         return hits
+
+    def keys_of_day(self, node_id: str, day: Instant, *, at: Instant) -> Sequence[bytes]:
+        """Return the packs of keys that the node remembers of a day at ``at``, oldest first."""
+        values = {"stream_no": self._stream_no, "node_id": node_id, "day": day_text(day), "at": at}
+        with self._database.errors():
+            return [pack for (pack,) in self._database.rows(_SQL["keys_of_day"], values)]
 
     def script_store(self, node_id: str) -> Mapping[str, JsonValue]:
         """Return a script node's durable store; the node id "" is the shared store."""

@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import repeat
 
 from meterhouse.app.ports import Lease, Page
+from meterhouse.app.usage import refuse_unkept
 from meterhouse.app.usage_ports import Amendment, KeptUsage, Remetered, UsageEntry
 from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import json_text, parse_json
@@ -180,10 +181,7 @@ def _head(database: Database, meter_id: str) -> Bucket:
         hint = "`meter list` shows those that exist"
         raise NotFoundError(f"There is no meter {meter_id!r}", hint=hint)
     head = next(Catalogue(database).buckets([row]))
-    if not head.meter.by_event_time:
-        message = f"Meter {meter_id} keeps no single usage: its periods follow processing"
-        hint = 'Single usage is kept by meter types with "periodAssignment": "event"'
-        raise ConflictError(message, hint=hint)
+    refuse_unkept(head.meter)
     return head
 
 

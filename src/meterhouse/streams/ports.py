@@ -365,6 +365,10 @@ class RunSnapshot(Protocol):
         """Tell for each 16-byte digest whether the node remembers it at ``at`` (Boolean)."""
         ...
 
+    def keys_of_day(self, node_id: str, day: Instant, *, at: Instant) -> Sequence[bytes]:
+        """Return the packs of keys that the node remembers of a day at ``at``, oldest first."""
+        ...
+
     def script_store(self, node_id: str) -> Mapping[str, JsonValue]:
         """Return a script node's durable store; the node id "" is the shared store."""
         ...

@@ -98,6 +98,9 @@ class _Unremembering:
     def seen(self, node_id: str, digests: pl.Series, *, at: Instant) -> pl.Series:
         return uniform(len(digests), value=False)
 
+    def keys_of_day(self, node_id: str, day: Instant, *, at: Instant) -> Sequence[bytes]:
+        return ()
+
     def script_store(self, node_id: str) -> Mapping[str, JsonValue]:
         return self._snapshot.script_store(node_id)
 

@@ -222,6 +222,21 @@ class DuplicateKeys:
     expires_at: Instant
 
 
+@dataclass(frozen=True, slots=True)
+class KeysOfDay:
+    """Keys of a day (the instant at which it begins) that a deduplicate node saw first in this run.
+
+    ``packs`` are what only the node understands. They are added to what is stored of the day, or
+    replace it.
+    """
+
+    node_id: str
+    day: Instant
+    packs: Sequence[bytes]
+    expires_at: Instant
+    replaces: bool = False
+
+
 #: Sessions that nothing has updated for so long are forgotten.
 SESSION_LIFETIME = 180 * DAY
 
@@ -269,6 +284,7 @@ class RunResult:
     #: to be called at the very end, committed or not: connections that ``after_commit`` needs
     releases: list[Callable[[], None]] = field(default_factory=list)
     duplicate_keys: list[DuplicateKeys] = field(default_factory=list)
+    keys_of_days: list[KeysOfDay] = field(default_factory=list)
     sessions: list[SessionChanges] = field(default_factory=list)
     outbox: list[OutboxEntry] = field(default_factory=list)
     #: the nodes that looked for files and found none that they had not read before

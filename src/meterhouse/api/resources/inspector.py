@@ -36,7 +36,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "MeterTypeOverview": whole(
         {**meter_types.SCHEMAS["MeterType"]["properties"], "streams": array(_USE)},
-        optional=("capacity", "periodAssignment", "gracePeriod"),
+        optional=("capacity", "periodAssignment", "gracePeriod", "keepUsage"),
     ),
     "Overview": whole(
         {

@@ -64,6 +64,7 @@ _MEMBERS: dict[str, Schema] = {
     "thresholds": nullable(array(ref("Threshold"), items_max=20)),
     "periodAssignment": nullable({"type": "string", "enum": ["processing", "event"]}),
     "gracePeriod": nullable({**TEXT, "examples": ["P3D"]}),
+    "keepUsage": nullable({"type": "boolean"}),
 }
 #: A body may be copied from an answer: what cannot be set is let pass.
 _IGNORED = dict.fromkeys(("id", "accountId", "numberOfMeters", "createdAt", "updatedAt"), ANYTHING)
@@ -114,11 +115,12 @@ SCHEMAS: dict[str, Schema] = {
             "thresholds": array(ref("ThresholdShown")),
             "periodAssignment": {"type": "string", "enum": ["event"]},
             "gracePeriod": TEXT,
+            "keepUsage": {"type": "boolean", "enum": [False]},
             "createdAt": TEXT,
             "updatedAt": TEXT,
             "numberOfMeters": COUNT,
         },
-        optional=("capacity", "periodAssignment", "gracePeriod"),
+        optional=("capacity", "periodAssignment", "gracePeriod", "keepUsage"),
     ),
     "MeterTypes": whole({"meterTypes": array(ref("MeterType"))}),
 }

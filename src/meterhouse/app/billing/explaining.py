@@ -148,7 +148,10 @@ def _source(ledger: Ledger, source: Source, days: _Days, *, most: int | None) ->
         return shown_source
     body = parse_json(record.text, nesting_max=_NESTING_MAX)
     kept = _input_records(ledger, body, source, days, most=most)
-    return shown_source | _record(ledger, record, body) | {"inputRecords": kept}
+    found = ledger.meter(body["id"])
+    unkept = found is not None and found.meter.by_event_time and not found.meter.keep_usage
+    marks = {"keepUsage": False} if unkept else {}
+    return shown_source | _record(ledger, record, body) | {"inputRecords": kept} | marks
 
 
 def _input_records(
@@ -160,7 +163,7 @@ def _input_records(
     now. Not ``complete``: the metered record has more than are read.
     """
     bucket = ledger.meter(body["id"])
-    if bucket is None or not bucket.meter.by_event_time:
+    if bucket is None or not bucket.meter.keeps_usage:
         return None
     start = _instant(body["periodStart"])
     found = ledger.usage_of_period(body["id"], start=start, limit=RECORDS_MAX + 1)

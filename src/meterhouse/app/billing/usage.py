@@ -173,7 +173,8 @@ class MeterTypes:
     def meter(self, record: Mapping[str, Any]) -> str:
         """Return the id of a record's meter where that keeps single usage, else an empty text."""
         found = self._of(record)
-        return "" if found is None or found.grace_period is None else record["id"]
+        keeps = found is not None and found.grace_period is not None and found.keep_usage
+        return record["id"] if keeps else ""
 
     def exceptions(self) -> list[tuple[str, str]]:
         """Return one exception for each meter type that was deleted before billing knew it."""

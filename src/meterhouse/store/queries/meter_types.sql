@@ -4,16 +4,17 @@ SELECT
     meter_type.id, version.name, version.aggregation, meter_type.reset_schedule,
     meter_type.created_at, meter_type.updated_at, meter_type.category, meter_type.description,
     meter_type.external_ref, version.unit, meter_type.timezone, version.active_from,
-    version.active_to, version.capacity, version.thresholds, meter_type.grace
+    version.active_to, version.capacity, version.thresholds, meter_type.grace,
+    meter_type.keep_usage
 FROM meter_type_version AS version
 JOIN meter_type ON meter_type.no = version.type_no
 WHERE version.no = ?
 
 -- name: insert_type
 INSERT INTO meter_type (
-    id, name, external_ref, description, category, reset_schedule, timezone, grace, version,
-    created_at, updated_at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)
+    id, name, external_ref, description, category, reset_schedule, timezone, grace, keep_usage,
+    version, created_at, updated_at
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)
 RETURNING no
 
 -- name: insert_version
@@ -24,7 +25,7 @@ INSERT INTO meter_type_version (
 -- name: update_type
 UPDATE meter_type
 SET name = ?, external_ref = ?, description = ?, category = ?, reset_schedule = ?, timezone = ?,
-    grace = ?, version = ?, updated_at = ?
+    grace = ?, keep_usage = ?, version = ?, updated_at = ?
 WHERE no = ?
 
 -- name: current_version
@@ -72,8 +73,8 @@ SELECT
     meter_type.id, meter_type.name, version.aggregation, meter_type.reset_schedule,
     meter_type.created_at, meter_type.updated_at, meter_type.category, meter_type.description,
     meter_type.external_ref, version.unit, meter_type.timezone, version.active_from,
-    version.active_to, version.capacity, version.thresholds, meter_type.grace, version.no,
-    meter_type.no
+    version.active_to, version.capacity, version.thresholds, meter_type.grace,
+    meter_type.keep_usage, version.no, meter_type.no
 FROM meter_type
 JOIN meter_type_version AS version
     ON version.type_no = meter_type.no AND version.version = meter_type.version

@@ -92,6 +92,17 @@ WHERE node_no = :node_no AND digest > :start AND (:end IS NULL OR digest <= :end
 -- name: swept
 UPDATE dedup_node SET swept = ? WHERE no = ?
 
+-- name: forget_days
+DELETE FROM dedup_day WHERE node_no = ? AND expires_at <= ?
+
+-- name: clear_day
+DELETE FROM dedup_day WHERE node_no = ? AND day = ?
+
+-- name: add_keys_of_day
+INSERT INTO dedup_day (node_no, day, part, expires_at, keys)
+SELECT :node_no, :day, coalesce(max(part), 0) + 1, :expires_at, :keys
+FROM dedup_day WHERE node_no = :node_no AND day = :day
+
 -- name: insert_outbox
 INSERT INTO outbox (run_no, node_id, spool, destination, storage, forward, channel_no, records)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)

@@ -143,3 +143,11 @@ FROM aggregate_session
 WHERE stream_no = :stream_no AND node_id = :node_id AND scope = :scope
     AND timeout_at <= :at AND updated_at > :since
 ORDER BY timeout_at, key
+
+-- name: keys_of_day
+SELECT dedup_day.keys
+FROM dedup_node
+JOIN dedup_day ON dedup_day.node_no = dedup_node.no
+WHERE dedup_node.stream_no = :stream_no AND dedup_node.node_id = :node_id
+    AND dedup_day.day = :day AND dedup_day.expires_at > :at
+ORDER BY dedup_day.part

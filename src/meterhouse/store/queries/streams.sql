@@ -88,7 +88,10 @@ WHERE meter_key.key IN (SELECT meter_key FROM stream_meter WHERE stream_no = :no
 -- name: keys_of_node
 SELECT EXISTS (
     SELECT 1 FROM dedup_node JOIN dedup_key ON dedup_key.node_no = dedup_node.no
-    WHERE dedup_node.stream_no = ? AND dedup_node.node_id = ?
+    WHERE dedup_node.stream_no = ?1 AND dedup_node.node_id = ?2
+    UNION ALL
+    SELECT 1 FROM dedup_node JOIN dedup_day ON dedup_day.node_no = dedup_node.no
+    WHERE dedup_node.stream_no = ?1 AND dedup_node.node_id = ?2
 )
 
 -- name: sessions_of_node

@@ -1,7 +1,8 @@
 """``transforms/deduplicate``: records whose key was seen before leave by another port, or go.
 
 Keys are remembered across runs by digests. Within a run the first record in order of arrival
-stays. The age of keys runs on the clock of the run.
+stays. The age of keys runs on the clock of the run. Where records have a day, ``deduplicate_by_day``
+does the work.
 """
 
 from __future__ import annotations
@@ -13,9 +14,16 @@ from hashlib import blake2b
 import polars as pl
 
 from meterhouse.core.instant import DAY
-from meterhouse.core.reading import Reading
+from meterhouse.core.reading import Reading, shown
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.streams.mask import marked, uniform
+from meterhouse.streams.nodes.deduplicate_by_day import (
+    CONFLICT,
+    DUPLICATE,
+    UNIQUE,
+    ByDay,
+    DeduplicateByDay,
+)
 from meterhouse.streams.nodes.node import (
     Needed,
     NodeParams,
@@ -30,9 +38,9 @@ from meterhouse.streams.nodes.node import (
 from meterhouse.streams.parameters import fixed_outputs, template, whole_number
 from meterhouse.streams.placeholder import Template
 from meterhouse.streams.record import DuplicateKeys, RunResult
+from meterhouse.streams.suspension import SuspensePolicy, read_policy
 
-UNIQUE = "unique"
-DUPLICATE = "duplicate"
+COMPARED_MAX = 100
 DAYS_DEFAULT = 1
 DAYS_MAX = 70
 _DIGEST_BYTES = 16
@@ -44,11 +52,15 @@ _PART_MAX = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class DeduplicateParams(NodeParams):
-    """``key``, ``lifeTimeDays``, and whether duplicates leave by a port of their own."""
+    """``key``, ``lifeTimeDays``, the ids of the outputs, and what records of a day are told by."""
 
     key: Template
     days: int
     outputs: tuple[tuple[str, str], ...]
+    day: str | None = None
+    earliest: str | None = None
+    compare: tuple[str, ...] = ()
+    policy: SuspensePolicy = SuspensePolicy()
 
     @property
     def passes_duplicates(self) -> bool:
@@ -56,34 +68,64 @@ class DeduplicateParams(NodeParams):
         return DUPLICATE in dict(self.outputs).values()
 
     def ports(self) -> Ports:
-        """``unique``, and ``duplicate`` where the document has it."""
-        names = (UNIQUE, DUPLICATE) if self.passes_duplicates else (UNIQUE,)
-        return Ports(names, UNIQUE, dict(self.outputs))
+        """``unique``, and ``duplicate`` and ``conflict`` where the document has them."""
+        named = dict(self.outputs).values()
+        others = tuple(name for name in (DUPLICATE, CONFLICT) if name in named)
+        return Ports((UNIQUE, *others), UNIQUE, dict(self.outputs))
 
     def open(self, site: NodeSite) -> NodeRun:
         """Start looking for duplicates."""
-        return _Deduplicate(self, site)
+        if self.day is None:
+            return _Deduplicate(self, site)
+        ports = frozenset(self.ports().names)
+        by_day = ByDay(
+            self.key, self.day, self.earliest, self.compare, self.days, ports, self.policy
+        )
+        return DeduplicateByDay(by_day, site)
 
     def needs(self, after: Callable[[str], Needed]) -> Needed:
-        """The fields of the key, and what is needed after it."""
+        """The fields of the key, and what is needed after it; all where records may be suspended."""
+        if self.day is not None:
+            return None
         return joined(record_fields(self.key.fields), *(after(p) for p in self.ports().names))
 
     def expects(self) -> Sequence[str]:
-        """The fields of the key."""
-        return self.key.fields or ()
+        """The fields that are looked at, but for those that are compared."""
+        others = (name for name in (self.day, self.earliest) if name is not None)
+        return (*(self.key.fields or ()), *others)
 
 
 def _read(reading: Reading) -> DeduplicateParams | None:
     key = template(reading, "key")
     days = whole_number(reading, "lifeTimeDays", lowest=1, highest=DAYS_MAX)
+    day, earliest = reading.text("day"), reading.text("earliest")
+    compare = _compared(reading)
+    for name, given in (("earliest", earliest), ("compare", compare)):
+        if given and day is None:
+            reading.fail(name, "has a meaning only with day", "name the field of the day: day")
     outputs = fixed_outputs(reading)
+    known = (UNIQUE, DUPLICATE, CONFLICT) if compare else (UNIQUE, DUPLICATE)
     for name in outputs.values():
-        if name not in (UNIQUE, DUPLICATE):
-            hint = f"the outputs are {UNIQUE} and {DUPLICATE}"
+        if name not in known:
+            hint = f"the outputs are {', '.join(known)}"
+            hint += "" if compare else f"; {CONFLICT} is one where compare names fields"
             reading.fail(f"multiOutput.fixed.{name}", "is not known", hint)
+    policy = read_policy(reading)
     if reading.problems or key is None:
         return None
-    return DeduplicateParams(key, days or DAYS_DEFAULT, tuple(outputs.items()))
+    outputs_named = tuple(outputs.items())
+    return DeduplicateParams(
+        key, days or DAYS_DEFAULT, outputs_named, day, earliest, compare, policy
+    )
+
+
+def _compared(reading: Reading) -> tuple[str, ...]:
+    """Read ``compare``: names or dotted paths of fields, each once."""
+    names = reading.json_list("compare", items_max=COMPARED_MAX)
+    for place, name in enumerate(names):
+        if not isinstance(name, str) or not name:
+            reading.fail(f"compare[{place}]", f"is {shown(name)}", "name a field")
+    return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
 
 
 TYPE = NodeType("transforms/deduplicate", frozenset({4}), _read)
