@@ -15,7 +15,7 @@ from meterhouse.core.reading import Reading, missing_or_shown, shown
 RULES_MAX = 10
 CONDITIONS_MAX = 20
 SECTIONS_MAX = 5
-SECTION_FIELDS_MAX = 5
+SECTION_FIELDS_MAX = 12
 OPERATIONS_MAX = 10
 _RULE_FIELDS = (
     "customName ignoreCondition conditionRelation conditions matchCategory groupBy otherOperations"
