@@ -1,4 +1,4 @@
-"""Meters that keep no single usage: late usage is adjusted, and single records cannot be changed."""
+"""Meters that keep no single usage: late usage is adjusted, single records cannot change."""
 
 from __future__ import annotations
 
