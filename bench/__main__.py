@@ -307,8 +307,9 @@ def main() -> None:
             text = _columnar(bench, min(args.rounds, 3))
         elif args.aura:
             kept = "RESULTS-aura.md"
-            rounds = {"records": args.records, "rounds": min(args.rounds, 3)}
-            text = aura.run(bench.data, bench.work("aura"), **rounds, log=_log)
+            text = aura.run(
+                bench.data, bench.work("aura"), records=args.records, rounds=args.rounds, log=_log
+            )
         elif args.rating:
             kept, whole = "RESULTS-rating.md", True
             text = rating.run(rounds=args.rounds, log=_log)
