@@ -5,6 +5,7 @@ Use: python -m bench [--records 10000000] [--rounds 5] [--data bench/data] [--me
      python -m bench --forwarding
      python -m bench --columnar [--records 10000000] [--rounds 3]
      python -m bench --rating
+     python -m bench --aura [--records 10000000] [--rounds 1]
      python -m bench --documents [--rounds 3] [--rows 200000] [--invoices 10000]
 """
 
@@ -26,6 +27,7 @@ from pathlib import Path
 import polars as pl
 
 from bench import (
+    aura,
     columnar,
     digest,
     documents,
@@ -286,6 +288,7 @@ def main() -> None:
     parser.add_argument("--columnar", action="store_true", help="what nodes before the meter cost")
     parser.add_argument("--rating", action="store_true", help="rating a million golden records")
     parser.add_argument("--documents", action="store_true", help="invoices as files instead")
+    parser.add_argument("--aura", action="store_true", help="from audit files to invoices")
     parser.add_argument("--rows", type=int, default=documents.ROWS, help="of the one workbook")
     parser.add_argument("--invoices", type=int, default=documents.INVOICES, help="small ones")
     parser.add_argument("--meters", type=int, default=_METERS, help="how many the server has")
@@ -302,6 +305,11 @@ def main() -> None:
         elif args.columnar:
             kept = "RESULTS-columnar.md"
             text = _columnar(bench, min(args.rounds, 3))
+        elif args.aura:
+            kept = "RESULTS-aura.md"
+            text = aura.run(
+                bench.data, bench.work("aura"), records=args.records, rounds=args.rounds, log=_log
+            )
         elif args.rating:
             kept, whole = "RESULTS-rating.md", True
             text = rating.run(rounds=args.rounds, log=_log)

@@ -2,9 +2,10 @@
 
 Use: python -m bench.aura_data --out bench/data/aura --records 10000000
 
-Two files for each day of September 2026 and each operating business, in the layout of the catalogue.
-Every hundredth row comes again in the second file of its day; every tenth of those differs. Records are encoded by Polars as texts: all lengths are below
-64, so that every byte of a record is ASCII. The same numbers give the same files.
+Two files for each day of September 2026 and each operating business, in the layout of the
+catalogue. Every hundredth row comes again in the second file of its day; every tenth of those
+differs. Records are encoded by Polars as texts: all lengths are below 64, so that every byte of a
+record is ASCII. The same numbers give the same files.
 """
 
 from __future__ import annotations

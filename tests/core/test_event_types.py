@@ -48,6 +48,8 @@ def test_the_assignment_is_read(given: dict[str, Any], grace: int | None) -> Non
         ({"periodAssignment": "event", "gracePeriod": "P"}, "gracePeriod"),
         ({"periodAssignment": "event", "gracePeriod": 3}, "gracePeriod"),
         ({"periodAssignment": "event", "gracePeriod": "P1001D"}, "gracePeriod"),
+        ({"keepUsage": False}, "keepUsage"),
+        ({"periodAssignment": "event", "keepUsage": "no"}, "keepUsage"),
     ],
 )
 def test_what_is_wrong_is_told_with_a_remedy(given: dict[str, Any], place: str) -> None:
@@ -88,3 +90,12 @@ def test_other_texts_are_no_durations(text: str) -> None:
 
 def test_units_of_durations_add_up() -> None:
     assert read_duration("P1DT1H1M1S") == DAY + 61 * MINUTE + SECOND
+
+
+def test_single_usage_is_kept_unless_the_type_says_otherwise() -> None:
+    assert _type(periodAssignment="event").keep_usage
+    told = _type(periodAssignment="event", keepUsage=False)
+    assert not told.keep_usage
+    assert told.to_api()["keepUsage"] is False
+    assert not told.merged({"unit": "call"}, at=0).keep_usage
+    assert "keepUsage" not in _type(periodAssignment="event", keepUsage=True).to_api()

@@ -36,7 +36,10 @@ import polars as pl
 
 from meterhouse.engine.changes import Contents, StateChanges
 from meterhouse.store import open_ledger
-from meterhouse.streams.record import ConsumedFile, DuplicateKeys, OutboxEntry, RunResult
+from meterhouse.core.instant import DAY
+from meterhouse.streams.record import (
+    ConsumedFile, DuplicateKeys, KeysOfDay, OutboxEntry, RunResult
+)
 from tests.store.factories import AT, KEY, a_run, a_suspended, an_emitted, snapshot, start
 
 ledger = open_ledger(Path(sys.argv[1]))
@@ -56,6 +59,7 @@ for n in range(first, first + 1000):
         suspended=[a_suspended(k) for k in range(20)],
         consumed=[ConsumedFile("r", f"{n}.csv", n, n)],
         duplicate_keys=[DuplicateKeys("d", digests, AT + 10**12)],
+        keys_of_days=[KeysOfDay("d", AT - n * DAY, [b"a", b"b"], AT + 10**12)],
         outbox=[OutboxEntry("w", f"spool {n}", "out")],
         log=[("n", "info", str(n))],
     )
@@ -87,6 +91,7 @@ def committed(ledger: SqliteLedger) -> set[int]:
         database.value("SELECT count(*) FROM metered_record") // 20,
         database.value("SELECT count(*) FROM suspense") // 20,
         database.value("SELECT count(*) FROM dedup_key") // 500,
+        database.value("SELECT count(*) FROM dedup_day") // 2,
         database.value("SELECT count(*) FROM run_log"),
         len(ledger.pending()),
         consumed,

@@ -5,7 +5,7 @@ import pytest
 
 from meterhouse.core.instant import DAY
 from meterhouse.store import SqliteLedger
-from meterhouse.streams.record import DuplicateKeys, RunResult
+from meterhouse.streams.record import DuplicateKeys, KeysOfDay, RunResult
 from tests.store.factories import AT, a_stream, commit, snapshot
 
 
@@ -73,6 +73,27 @@ def test_expired_keys_are_swept_in_portions_that_go_round(ledger: SqliteLedger, 
     assert counts == sorted(counts, reverse=True) or counts[-1] == 8
     assert counts[-1] == 8
     assert seen(ledger, *range(1000, 1008), at=AT + DAY) == [True] * 8
+
+
+def packs(ledger: SqliteLedger, day: int, *, node: str = "d", at=AT) -> list[bytes]:
+    with snapshot(ledger) as opened:
+        return list(opened.keys_of_day(node, day, at=at))
+
+
+def test_keys_of_a_day_are_added_or_replaced_and_expire_with_the_day(ledger: SqliteLedger):
+    def keep(*kept: KeysOfDay, at=AT):
+        commit(ledger, RunResult(keys_of_days=list(kept)), at=at)
+
+    keep(KeysOfDay("d", AT, [b"1", b"2"], AT + 2 * DAY), KeysOfDay("e", AT, [b"e"], AT + DAY))
+    keep(KeysOfDay("d", AT, [b"3"], AT + 2 * DAY))
+    assert packs(ledger, AT) == [b"1", b"2", b"3"]
+    assert (packs(ledger, AT + DAY), packs(ledger, AT, node="f")) == ([], [])
+    assert packs(ledger, AT, at=AT + 2 * DAY) == []
+    keep(KeysOfDay("d", AT, [b"123"], AT + 2 * DAY, replaces=True))
+    assert packs(ledger, AT) == [b"123"]
+    keep(KeysOfDay("d", AT + DAY, [b"4"], AT + 3 * DAY), at=AT + 2 * DAY)
+    left = ledger._database.value("SELECT count(*) FROM dedup_day")
+    assert left == 2  # those of the other node, and the new ones
 
 
 def test_many_keys_are_handled_in_parts(ledger: SqliteLedger, monkeypatch):

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+Work = TypeVar("Work")
 Item = TypeVar("Item")
 
 
 def _nothing() -> None:
     return None
+
+
+def side_by_side(
+    function: Callable[[Work], Item], items: Iterable[Work], *, threads: int, waiting: int
+) -> Generator[Item]:
+    """Yield what the function makes of each item, in order; up to so many are waiting.
+
+    What it raises is raised here, in its place.
+
+    >>> list(side_by_side(abs, [-1, 2, -3], threads=2, waiting=2))
+    [1, 2, 3]
+    """
+    pending: deque[Future[Item]] = deque()
+    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="read-ahead") as pool:
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) > waiting:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
 
 
 def ahead(items: Iterator[Item], *, meanwhile: Callable[[], None] = _nothing) -> Generator[Item]:

@@ -122,9 +122,6 @@ class FileReader(Protocol):
         ...
 
 
-# ---------------------------------------------------------------- inputs with positions
-
-
 @dataclass(frozen=True, slots=True)
 class Collecting:
     """What a run wants of an input with positions.

@@ -1,4 +1,4 @@
-"""Deduplicate by day, in rows and in columns and in any cut: the same as a plain loop over records."""
+"""Deduplicate by day, in rows, in columns and in any cut: the same as a plain loop."""
 
 from __future__ import annotations
 

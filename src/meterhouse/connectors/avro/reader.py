@@ -33,6 +33,7 @@ from meterhouse.connectors.opened import unreadable
 from meterhouse.connectors.ordered import ordered_map
 from meterhouse.core.json_text import Record, json_text
 from meterhouse.engine.batch import UsageBatch
+from meterhouse.engine.column import coded
 from meterhouse.engine.frame import columns_of, json_value
 from meterhouse.streams.ports import InputFile, ReadChunk
 
@@ -100,7 +101,7 @@ class _Decoder:
         if self._resolved is not None:
             frame = self._resolved(frame)
         batch = UsageBatch.from_columns(
-            columns_of(frame),
+            {name: coded(column) for name, column in columns_of(frame).items()},
             length=frame.height,
             source=self._asked.source,
             first_offset=group.first,

@@ -52,7 +52,9 @@ def _is_scalar(kind: Any, *, enum: bool) -> bool:
         digits, size = kind.get("precision"), kind.get("size", 0)
         fits = isinstance(digits, int) and digits <= _DECIMAL_DIGITS_MAX
         return fits and base in ("bytes", "fixed") and size <= _DECIMAL_BYTES_MAX
-    return base in (*_PLAIN, "fixed") and (logical is None or logical in _LOGICAL)
+    # Of texts, logical types that nobody knows change nothing; the decoder passes them by.
+    ignored = logical is None or (base == "string" and isinstance(logical, str))
+    return base in (*_PLAIN, "fixed") and (ignored or logical in _LOGICAL)
 
 
 def is_record(schema: Any) -> bool:

@@ -177,6 +177,8 @@ def read_instants(column: Column) -> pl.Series:
 def _text_instants(texts: pl.Series) -> pl.Series:
     """Texts of the usual shape are parsed by Polars, all others by core."""
     usual = texts.str.contains(_ISO_MILLISECONDS)
+    if usual.all() and (quick := _by_arrow(texts)) is not None:
+        return _on_calendar(quick)
     parsed = texts.str.to_datetime(_ISO_FORMAT, strict=False, time_unit="us", exact=True)
     instants = _on_calendar(parsed.cast(pl.Int64))
     others = (~usual | instants.is_null()).fill_null(value=False)
@@ -184,6 +186,17 @@ def _text_instants(texts: pl.Series) -> pl.Series:
         return instants
     odd = texts.set(~others, None)
     return _through_distinct(odd, read_timestamp, pl.Int64()).zip_with(others, instants)
+
+
+def _by_arrow(texts: pl.Series) -> pl.Series | None:
+    """Parse texts of the usual shape, many times as fast; ``None`` where one is no instant."""
+    import pyarrow as pa
+
+    try:
+        cast = texts.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.timestamp("us", "UTC"))
+    except pa.ArrowInvalid:
+        return None
+    return pl.Series(pl.from_arrow(cast)).cast(pl.Int64)
 
 
 def _on_calendar(instants: pl.Series) -> pl.Series:

@@ -1,14 +1,14 @@
 """``transforms/deduplicate``: records whose key was seen before leave by another port, or go.
 
 Keys are remembered across runs by digests. Within a run the first record in order of arrival
-stays. The age of keys runs on the clock of the run. Where records have a day, ``deduplicate_by_day``
-does the work.
+stays. The age of keys runs on the clock of the run. Where records have a day,
+``deduplicate_by_day`` does the work.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import polars as pl
@@ -60,7 +60,7 @@ class DeduplicateParams(NodeParams):
     day: str | None = None
     earliest: str | None = None
     compare: tuple[str, ...] = ()
-    policy: SuspensePolicy = SuspensePolicy()
+    policy: SuspensePolicy = field(default_factory=SuspensePolicy)
 
     @property
     def passes_duplicates(self) -> bool:
@@ -84,7 +84,7 @@ class DeduplicateParams(NodeParams):
         return DeduplicateByDay(by_day, site)
 
     def needs(self, after: Callable[[str], Needed]) -> Needed:
-        """The fields of the key, and what is needed after it; all where records may be suspended."""
+        """The fields of the key and those after it; all where records may be suspended."""
         if self.day is not None:
             return None
         return joined(record_fields(self.key.fields), *(after(p) for p in self.ports().names))

@@ -8,14 +8,14 @@ a process did not live to do it, the next run does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from meterhouse.core.problem import MeterhouseError, Problem
 from meterhouse.core.reading import Reading, shown
 from meterhouse.engine.batch import UsageBatch, concat_batches
-from meterhouse.streams.ahead import ahead
+from meterhouse.streams.ahead import ahead, side_by_side
 from meterhouse.streams.file_options import PLAIN, AfterReading, FileOptions
 from meterhouse.streams.nodes.file_format import FORMATS, OPTION_FIELDS, read_after, read_options
 from meterhouse.streams.nodes.node import OUT, NodeParams, NodeRun, NodeSite, NodeType, Outputs
@@ -33,6 +33,10 @@ FIELD_TYPES = ("string", "number", "boolean")
 AHEAD_BYTES_MIN = 16_000_000
 #: Chunks of text inputs hold so many times fewer records than others.
 _TEXT_SHARE = 4
+#: Files of columns up to this size are read side by side, so many at once; so many bytes wait.
+_SMALL_BYTES_MAX = 4_000_000
+_SMALL_AT_ONCE = 2
+_WAITING_BYTES = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +172,9 @@ class _FileReader(NodeRun):
         world = self._site.world
         room = world.facts.records_max
         bytes_done, bytes_all = 0, sum(file.size for file in files)
-        for number, file in enumerate(files):
-            source = world.sources.add(file.path)
+        for number, (file, source, chunks) in enumerate(self._chunks_of_all(files)):
             records = 0
-            for chunk in self._chunks_of(file, source):
+            for chunk in chunks:
                 self._guard.screen_unreadable(chunk, source)
                 batch = chunk.batch
                 records += len(batch) + len(chunk.unreadable)
@@ -193,6 +196,32 @@ class _FileReader(NodeRun):
                 )
             )
             self._report(number + 1, len(files), bytes_done, bytes_all)
+
+    def _chunks_of_all(
+        self, files: list[InputFile]
+    ) -> Iterator[tuple[InputFile, int, Iterable[ReadChunk]]]:
+        """Yield the chunks of each file. Many small files of columns are read side by side."""
+        sources = self._site.world.sources
+        small = len(files) > 1 and all(
+            file.size <= _SMALL_BYTES_MAX and self._is_quiet(file) for file in files
+        )
+        if not small or self._site.world.facts.records_max is not None:
+            for file in files:
+                source = sources.add(file.path)
+                yield file, source, self._chunks_of(file, source)
+            return
+        mean = max(1, sum(file.size for file in files) // len(files))
+        yield from side_by_side(
+            lambda one: (*one, list(self._chunks_of(*one))),
+            ((file, sources.add(file.path)) for file in files),
+            threads=_SMALL_AT_ONCE,
+            waiting=max(_SMALL_AT_ONCE, min(len(files), _WAITING_BYTES // mean)),
+        )
+
+    def _is_quiet(self, file: InputFile) -> bool:
+        """Whether reading the file makes no remarks: they would come in any order."""
+        name = self._params.format or file.path.rsplit(".", 1)[-1]
+        return name in ("parquet", "avro")
 
     def _chunks_of(self, file: InputFile, source: int) -> Iterator[ReadChunk]:
         world = self._site.world
