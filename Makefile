@@ -28,6 +28,10 @@ setup: $(VENV)/.runtime ## make .venv with Meterhouse and what it runs on
 demo: $(VENV)/.runtime ## see usage become golden records and invoices, in under a minute
 	@$(PY) examples/demo.py
 
+.PHONY: demo-aura
+demo-aura: $(VENV)/.runtime ## the same for assistants: component logs become datasets and Liceo invoices
+	@$(PY) examples/demo_aura.py
+
 .PHONY: test
 test: check $(VENV)/.azurite ## check the house, then run the tests in random order, on all cores
 	$(PY) -m pytest --numprocesses=auto --dist=worksteal $(PYTEST_ARGS)

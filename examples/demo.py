@@ -4,29 +4,20 @@ Every command is shown as you would type it, then run. Everything is kept in ./d
 second demo makes anew.
 """
 
-import io
 import json
 import os
-import shlex
-import shutil
 import sys
-import textwrap
-from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Any
 
-from meterhouse.cli import main as meterhouse
+from narrator import answer, begin_in, heading, run, say, show
 
 EXAMPLE = Path("examples/botbot")
 DATA = Path("demo-data")
-#: Lies in the data directory of a demo, so that no other directory is ever removed.
-MARK = DATA / "made-by-the-demo"
 STREAM = "Botbot AI assist"
 CREATED = "2026-01-01T00:00:00Z"
 JANUARY = "2026-01-20T12:00:00Z"
 FEBRUARY = "2026-02-01T00:00:00Z"
 LATER = "2026-02-02T12:00:00Z"
-WIDTH = min(shutil.get_terminal_size().columns, 88)
 
 
 def tell() -> None:
@@ -47,15 +38,7 @@ def begin() -> None:
         "service and in several language models. This demo meters two months of their usage and "
         "bills the first."
     )
-    if MARK.exists():
-        shutil.rmtree(DATA)
-    try:
-        DATA.mkdir()
-    except FileExistsError:
-        sys.exit(f"error: {DATA} exists and was not made by the demo: move it away, then try again")
-    MARK.touch()
-    os.environ["METERHOUSE_DATA"] = str(DATA)
-    print(f"\n$ export METERHOUSE_DATA={DATA}")
+    begin_in(DATA)
 
 
 def provision() -> str:
@@ -176,47 +159,6 @@ def end(key: str) -> None:
         "  examples/printing  has thresholds that tell when a printer needs service\n"
         "  meterhouse --help  and docs/cli.md explain every command"
     )
-
-
-def run(
-    *arguments: str,
-    given: str = "",
-    before: str = "",
-    quiet: bool = False,
-    fails: bool = False,
-) -> None:
-    """Show a command and run it; ``quiet`` keeps its output to itself."""
-    show(*arguments, before=before)
-    sys.stdin = io.TextIOWrapper(io.BytesIO(given.encode()))
-    with redirect_stdout(io.StringIO()) if quiet else nullcontext():
-        code = meterhouse(arguments)
-    sys.stdout.flush()
-    if (code != 0) != fails:
-        sys.exit(f"error: the command above ended with {code}")
-
-
-def answer(*arguments: str) -> list[Any]:
-    """Run a command unseen and return its JSON objects."""
-    with redirect_stdout(io.StringIO()) as out:
-        code = meterhouse([*arguments, "--json"])
-    if code != 0:
-        sys.exit(f"error: meterhouse {shlex.join(arguments)} ended with {code}")
-    return [json.loads(line) for line in out.getvalue().splitlines()]
-
-
-def show(*arguments: str, before: str = "") -> None:
-    """Show a command as one would type it."""
-    print(f"\n$ {before}meterhouse {shlex.join(arguments)}")
-
-
-def heading(text: str) -> None:
-    """Begin a chapter."""
-    print(f"\n\n{text}\n{'─' * len(text)}")
-
-
-def say(text: str) -> None:
-    """Write a paragraph."""
-    print("\n" + textwrap.fill(text, WIDTH))
 
 
 if __name__ == "__main__":

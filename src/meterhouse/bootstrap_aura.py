@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,16 @@ from meterhouse.config import (
 from meterhouse.core.problem import MeterhouseError
 
 if TYPE_CHECKING:
+    from meterhouse.app.aura.dimension_tables import SnapshotUsed, TableMeans
     from meterhouse.app.aura.importing import ImportMeans
+    from meterhouse.app.aura.operating import OperationMeans
+    from meterhouse.app.aura.operation import Month, Operation
+    from meterhouse.app.aura.operation_report import OperationReport
     from meterhouse.app.aura.ports import ConfigurationSource, UploadMeans
     from meterhouse.app.datasets.ports import DatasetStorage
     from meterhouse.app.diagnosis import Finding
     from meterhouse.bootstrap import Installation
+    from meterhouse.core.instant import Instant
     from meterhouse.core.secret import Credentials
     from meterhouse.datasets.audit import AuditRules
     from meterhouse.datasets.sample_month import SampleMonth
@@ -175,3 +180,51 @@ def _documents(directory: Path) -> Mapping[str, str]:
         return {str(path): path.read_text(encoding="utf-8", errors="replace")}
     except (OSError, ValueError):
         return {}
+
+
+def table_means(house: Installation) -> TableMeans:
+    """Return what making look-up tables of dimensions needs."""
+    from meterhouse.app.aura.dimension_tables import TableMeans
+
+    return TableMeans(
+        ledger=house.ledger,
+        storage=house.datasets(),
+        containers=house.containers(),
+        tables=house.tables(),
+        new_id=house.new_id,
+        by=house.user(),
+    )
+
+
+def operation_means(house: Installation, operation: Operation, *, at: Instant) -> OperationMeans:
+    """Return what the billing operation needs."""
+    from meterhouse.app.aura.dimension_tables import make_tables
+    from meterhouse.app.aura.operating import OperationMeans
+    from meterhouse.app.datasets.files import audited_rows
+
+    tables = table_means(house)
+
+    def prepare(months: Sequence[Month]) -> list[SnapshotUsed]:
+        return make_tables(operation.businesses, months, means=tables, at=at)
+
+    def rows(ob: str, month: Month) -> int:
+        return audited_rows(house.ledger, ob=ob, since=month.days.first, until=month.last_day)
+
+    return OperationMeans(
+        running=house.means(),
+        files=house.file_means(),
+        formats=house.invoice_formats(operation.formats),
+        rows=rows,
+        prepare=prepare,
+        new_id=house.new_id,
+        new_seed=house.new_seed,
+        software=house.software(),
+    )
+
+
+def keep_operation_report(house: Installation, report: OperationReport) -> str:
+    """Put a report into common storage; returns its name there."""
+    from meterhouse.app.aura.operation_report import put_operation_report
+
+    with _scratch(house.directory) as scratch:
+        return put_operation_report(house.common_storage(), report, scratch=scratch)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from meterhouse.cli import aura_reconcile
+from meterhouse.cli import aura_operation, aura_reconcile
 from meterhouse.cli.command import Call, command
 from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.options import new_group
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from meterhouse.datasets.sample_month import SampleMonth
 
 app = new_group("Aura: logs of components become datasets, and datasets become invoices.")
+aura_operation.register(app)
 aura_reconcile.register(app)
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go.")]

@@ -71,18 +71,21 @@ class BillingRecordTable:
     def files_of_run(self, run_id: str) -> list[ConsumedFile]:
         """Return the files that a run has read: their hashes (datasets) and numbers of records."""
         with self._database.read():
-            rows = self._database.rows(_SQL["files_of_run"], (run_id,))
-        return [ConsumedFile(node, path_from_value(path), *rest) for node, path, *rest in rows]
+            return self._files_of_run(run_id)
 
     def inputs_of_run(self, run_id: str) -> list[RunInput]:
         """Return what a run has read, as far as the ledger still knows it."""
         with self._database.read():
-            files = self.files_of_run(run_id)
+            files = self._files_of_run(run_id)
             positions = self._database.rows(_SQL["positions_of_run"], (run_id,))
         return [
             *(RunInput(file.node_id, file.path, f"{file.size} bytes") for file in files),
             *(RunInput(node, part, value) for node, part, value in positions),
         ]
+
+    def _files_of_run(self, run_id: str) -> list[ConsumedFile]:
+        rows = self._database.rows(_SQL["files_of_run"], (run_id,))
+        return [ConsumedFile(node, path_from_value(path), *rest) for node, path, *rest in rows]
 
 
 def index_some(database: Database) -> bool:

@@ -41,6 +41,8 @@ _IDS = UUID("5d0e5a0c-6b0f-5a43-8f5c-2f1f6f0f9c57")
 #: A file has at most so many days: it is of an hour.
 DAYS_MAX = 400
 _BLOCK_BYTES = 1 << 20
+#: The dataset that is billed.
+AUDIT = "Aura_Audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,12 @@ def partitions(
     files = [file for file in take(page, limit=None) if file.day is not None]
     by_day = groupby(files, key=lambda file: file.day)
     return [Partition(day, tuple(some)) for day, some in by_day if day is not None]
+
+
+def audited_rows(ledger: Datasets, *, ob: str, since: date, until: date) -> int:
+    """Return how many rows of ``Aura_Audit`` there are of an OB; ``until`` is included."""
+    page = partial(ledger.dataset_files, AUDIT, ob=ob, since=since, until=until)
+    return sum(file.rows for file in take(page, limit=None) if file.ob == ob)
 
 
 def find_file(ledger: Datasets, id: str) -> DatasetFile:

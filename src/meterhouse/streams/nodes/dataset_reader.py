@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
 
 from meterhouse.core.country import is_country
+from meterhouse.core.instant import DAY, Instant, instant_text
 from meterhouse.core.problem import Problem
 from meterhouse.core.reading import Reading, missing_or_shown, shown
 from meterhouse.core.secret import SecretType
@@ -34,17 +35,19 @@ from meterhouse.streams.nodes.file_reader import AHEAD_BYTES_MIN, FIELD_TYPES
 from meterhouse.streams.nodes.node import OUT, NodeParams, NodeRun, NodeSite, NodeType, Outputs
 from meterhouse.streams.nodes.returned import retyped
 from meterhouse.streams.nodes.wallet_entry import WalletEntry, read_wallet_entry
+from meterhouse.streams.parameters import whole_number
 from meterhouse.streams.ports import InputError, ReadChunk
 from meterhouse.streams.record import ConsumedFile, RunResult
 from meterhouse.streams.suspension import SuspensePolicy, read_policy
 from meterhouse.streams.world import Progress, Services
 
 MAJOR_MAX = 999_999
+AFTER_MONTH_MAX = 60
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _FIELDS = (
-    *("dataset", "major", "from", "to", "ob", "obField", "fields", "readerSchema", "kernel"),
-    "suspenseManagement",
+    *("dataset", "major", "from", "to", "afterMonthEndDays", "ob", "obField"),
+    *("fields", "readerSchema", "kernel", "suspenseManagement"),
 )
 _SECRETS = (SecretType.OAUTH2, SecretType.BASIC)
 
@@ -64,6 +67,8 @@ class DatasetReaderParams(NodeParams):
     ob_field: str | None = None
     kernel: KernelPlace | None = None
     secret: WalletEntry | None = None
+    #: days of a month are read once so many days have passed since its end; ``None``: at once
+    after_month: int | None = None
 
     def obstacles(self, services: Services) -> Sequence[Problem]:
         """A secret that is missing, or is none of a client."""
@@ -84,6 +89,7 @@ def _read(reading: Reading) -> DatasetReaderParams | None:
             hint = f"use one of {', '.join(FIELD_TYPES)}"
             reading.fail(f"fields.{name}", f"is {shown(type_)}", hint)
     kernel, secret = _read_kernel(reading)
+    after_month = whole_number(reading, "afterMonthEndDays", lowest=0, highest=AFTER_MONTH_MAX)
     ob_field = reading.text("obField", chars_max=100)
     schema, policy = read_schema_parameter(reading), read_policy(reading)
     if reading.problems:
@@ -96,6 +102,7 @@ def _read(reading: Reading) -> DatasetReaderParams | None:
         ob_field=ob_field,
         kernel=kernel,
         secret=secret,
+        after_month=after_month,
     )
 
 
@@ -117,6 +124,16 @@ def _read_wanted(reading: Reading) -> WantedFiles:
         hint = "write the code that names of files begin with, such as ES"
         reading.fail("ob", f"is {shown(ob)}", hint)
     return WantedFiles(dataset, major, since, until, ob)
+
+
+def last_closed_day(at: Instant, *, after: int) -> str:
+    """Return the last day of the last month (of UTC) that ended at least so many days ago.
+
+    >>> [last_closed_day(at, after=2) for at in (0, DAY, 2 * DAY)]
+    ['1969-11-30', '1969-11-30', '1969-12-31']
+    """
+    seen = date.fromisoformat(instant_text(at - after * DAY)[:10])
+    return (seen.replace(day=1) - timedelta(days=1)).isoformat()
 
 
 def _read_day(reading: Reading, name: str) -> str | None:
@@ -201,7 +218,7 @@ class _DatasetReader(NodeRun):
     def _fresh(self, catalogue: DatasetCatalogue) -> list[DatasetInput]:
         """Return the files that no run has read. Files of a catalogue never change."""
         site = self._site
-        listed = catalogue.files(self._params.wanted)
+        listed = catalogue.files(self._wanted())
         known = site.world.snapshot.consumed(site.id)
         for file in listed:
             seen = known.get(file.uri)
@@ -213,6 +230,15 @@ class _DatasetReader(NodeRun):
             text = f"there is no file of {wanted.dataset} {wanted.major} for these days"
             site.log(text, level="warning")
         return [file for file in listed if file.uri not in known]
+
+    def _wanted(self) -> WantedFiles:
+        """Return which files are wanted by the clock of the run."""
+        wanted, days = self._params.wanted, self._params.after_month
+        if days is None:
+            return wanted
+        last = last_closed_day(self._site.world.facts.at, after=days)
+        until = last if wanted.until is None else min(last, wanted.until)
+        return replace(wanted, until=until)
 
     def _batches(self, catalogue: DatasetCatalogue) -> Iterator[UsageBatch]:
         world = self._site.world

@@ -1,0 +1,128 @@
+"""What an operation needs before it can run: datasets, meter types, tables, streams and meters.
+
+All of it is made by the documents of this package, and only where it is missing: what somebody has
+changed stays, and a second time changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from meterhouse.app.aura.dimension_tables import TableMeans, make_tables
+from meterhouse.app.aura.operation import Month, Operation
+from meterhouse.app.billing.periods import read_days
+from meterhouse.app.datasets.publishing import publish
+from meterhouse.app.definitions import Item
+from meterhouse.app.ports import Ledger
+from meterhouse.app.provisioning import (
+    create_each_meter,
+    create_meter_types,
+    find_meter_type,
+)
+from meterhouse.app.streams import import_stream
+from meterhouse.core.instant import Instant
+from meterhouse.core.json_text import parse_json
+from meterhouse.core.problem import MeterhouseError
+from meterhouse.datasets.schema import BUILT_IN
+from meterhouse.streams.record import StreamDefinition
+
+_FOLDER = "documents"
+_TYPES = "meter-types.json"
+_EXISTS = "meter_exists"
+
+
+@dataclass(slots=True)
+class Installed:
+    """Names of what was made; what was there already is not among them."""
+
+    datasets: list[str] = field(default_factory=list)
+    meter_types: list[str] = field(default_factory=list)
+    streams: list[str] = field(default_factory=list)
+    meters: int = 0
+
+    def to_api(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "datasets": self.datasets,
+            "meterTypes": self.meter_types,
+            "streams": self.streams,
+            "meters": self.meters,
+        }
+
+
+@cache
+def document(name: str) -> Any:
+    """Return a document of this package by the name of its file."""
+    text = files("meterhouse.app.aura").joinpath(_FOLDER, name).read_text("utf-8")
+    return parse_json(text)
+
+
+def install(
+    ledger: Ledger,
+    operation: Operation,
+    *,
+    tables: TableMeans,
+    new_id: Callable[[], str],
+    at: Instant,
+) -> Installed:
+    """Make what is missing. First periods of meters begin with the operation's first month."""
+    done = Installed()
+    for schema in BUILT_IN.values():
+        if publish(ledger, schema, at=at).new:
+            done.datasets.append(schema.name)
+    _create_types(ledger, done, new_id=new_id, at=at)
+    first = Month(read_days(operation.since))
+    make_tables(operation.businesses, [first], means=tables, at=at)
+    for name in operation.streams:
+        stream = ledger.stream(name)
+        if stream is None:
+            stream = import_stream(ledger, document(f"{name}.json"), new_id=new_id, at=at)
+            done.streams.append(stream.name)
+        done.meters += _create_meters(ledger, stream, operation, new_id=new_id, at=first.start)
+    return done
+
+
+def _create_types(
+    ledger: Ledger, done: Installed, *, new_id: Callable[[], str], at: Instant
+) -> None:
+    missing = [body for body in document(_TYPES) if ledger.meter_type(body["name"]) is None]
+    items = [Item("", body) for body in missing]
+    done.meter_types += [
+        made.name for made in create_meter_types(ledger, items, new_id=new_id, at=at)
+    ]
+
+
+def _create_meters(
+    ledger: Ledger,
+    stream: StreamDefinition,
+    operation: Operation,
+    *,
+    new_id: Callable[[], str],
+    at: Instant,
+) -> int:
+    """Make the meters of each business at each meter of a stream; returns how many are new."""
+    bodies = [
+        {"userId": business.code, "meterTypeId": find_meter_type(ledger, name).id, "meterKey": key}
+        for node, key in stream.meter_keys.items()
+        for name in _types_of(_node(stream.document["nodes"], node))
+        for business in operation.businesses
+    ]
+    made = create_each_meter(ledger, [Item("", body) for body in bodies], new_id=new_id, at=at)
+    for one in made:
+        if isinstance(one, MeterhouseError) and one.code != _EXISTS:
+            raise one
+    return sum(1 for one in made if isinstance(one, str))
+
+
+def _node(nodes: Iterable[Mapping[str, Any]], id: str) -> Mapping[str, Any]:
+    return next(node for node in nodes if node["id"] == id)
+
+
+def _types_of(node: Mapping[str, Any]) -> Sequence[str]:
+    """Return the meter types that a meter's rules are for: those of the documents, by category."""
+    categories = {rule["matchCategory"] for rule in node["params"]["guidingRules"]}
+    return [body["name"] for body in document(_TYPES) if body["category"] in categories]

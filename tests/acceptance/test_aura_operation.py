@@ -1,0 +1,170 @@
+"""The billing operation of three businesses: logs in, invoices in the archive, killed or not."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.cli.command import EXAMPLES, ROOT, Meterhouse
+
+_EXAMPLE = EXAMPLES / "aura"
+_BUSINESSES = ("ES", "BR", "DE")
+_DRAFTS, _INVOICES = "2026-11-03T03:00:00Z", "2026-11-06T03:00:00Z"
+
+
+class Operation(Meterhouse):
+    """An installation in a folder, driven by commands."""
+
+    def run(self, at: str = _INVOICES, *, file: Path | None = None) -> tuple[int, dict[str, Any]]:
+        file = file or _EXAMPLE / "aura.yaml"
+        ended = self("aura", "run", file, "--at", at, "--json")
+        return ended.code, json.loads(ended.out)
+
+    def archived(self) -> dict[str, bytes]:
+        """The files of invoices; the history has the time of the day in it."""
+        invoices = self.data / "archive" / "invoices"
+        found = [path for path in invoices.rglob("*") if path.is_file()]
+        return {str(path.relative_to(invoices)): path.read_bytes() for path in found}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An installation with October of all businesses in its catalogue, and nothing metered."""
+    folder = tmp_path_factory.mktemp("aura")
+    operation, logs = Operation(folder / "data"), folder / "logs"
+    operation.done("issuer", "create", "--file", _EXAMPLE / "issuer.yaml")
+    for code in _BUSINESSES:
+        book = _EXAMPLE / f"price-book-{code.lower()}.yaml"
+        operation.done("price-book", "create", "--file", book)
+    operation.done("customer", "create", "--file", _EXAMPLE / "customers.yaml")
+    operation.done("aura", "init", _EXAMPLE / "aura.yaml")
+    obs = [word for code in _BUSINESSES for word in ("--ob", code)]
+    month = ("--month", "2026-10", "--requests", "3000")
+    operation.done("aura", "generate", logs, *obs, *month)
+    for path in sorted((logs / "shared").glob("*.avro")):
+        operation.done("dataset", "add", path)
+    operation.done("aura", "upload", "--logs", logs, "--at", "2026-10-31T23:30:00Z")
+    operation.done("aura", "import", "--at", "2026-11-01T02:00:00Z")
+    return operation.data
+
+
+@pytest.fixture
+def operation(prepared: Path, tmp_path: Path) -> Operation:
+    shutil.copytree(prepared, tmp_path / "data")
+    return Operation(tmp_path / "data")
+
+
+def _statuses(report: dict[str, Any]) -> dict[str, str]:
+    [month] = report["months"]
+    return {one["business"]: one["status"] for one in month["businesses"]}
+
+
+def test_c01_an_invoice_of_each_business_lies_in_the_archive(operation: Operation):
+    code, drafts = operation.run(_DRAFTS)
+    assert (code, drafts["complete"]) == (0, True)
+    assert _statuses(drafts) == dict.fromkeys(_BUSINESSES, "drafted")
+    code, report = operation.run(_INVOICES)
+    assert (code, report["complete"]) == (0, True)
+    assert _statuses(report) == dict.fromkeys(_BUSINESSES, "issued")
+    names = {name for name in operation.archived() if name.endswith(".xlsx")}
+    assert {name.split("/")[0] for name in names} == set(_BUSINESSES)
+    assert all("/LICEO_" in name for name in names)
+    # The golden record of a month has all of it: nothing that was there restates it.
+    records = operation.json("record", "list", "--all")
+    assert {record.get("adjusts") for record in records} == {None}
+
+
+def test_run_again_nothing_is_made_twice(operation: Operation):
+    operation.run()
+    files, invoices = operation.archived(), operation.json("invoice", "list", "--all")
+    code, report = operation.run()
+    assert (code, _statuses(report)) == (0, dict.fromkeys(_BUSINESSES, "issued"))
+    assert operation.archived() == files
+    assert operation.json("invoice", "list", "--all") == invoices
+
+
+def test_c34_no_business_is_silently_missing(operation: Operation, tmp_path: Path):
+    text = (_EXAMPLE / "aura.yaml").read_text("utf-8")
+    file = tmp_path / "aura.yaml"
+    more = "  - {code: PT, country: PRT, customer: PT}\nstreams:"
+    file.write_text(text.replace("streams:", more), "utf-8")
+    code, report = operation.run(file=file)
+    assert (code, report["complete"]) == (1, False)
+    assert _statuses(report) == {**dict.fromkeys(_BUSINESSES, "issued"), "PT": "missing"}
+    [missing] = [one for one in report["months"][0]["businesses"] if one["business"] == "PT"]
+    assert missing["problems"][0]["message"] == "has no row of 2026-10"
+
+
+def test_a_month_that_is_not_over_is_left_alone(operation: Operation):
+    code, report = operation.run("2026-11-02T00:00:00Z")
+    assert (code, report["months"], report["streams"]) == (0, [], [])
+    ended = operation(
+        *("aura", "run", _EXAMPLE / "aura.yaml", "--at", "2026-11-02T00:00:00Z"),
+        *("--period", "2026-10"),
+    )
+    assert ended.code == 1
+    assert "the last month to be billed by 2026-11-02T00:00:00.000Z is none" in ended.err
+
+
+def test_what_is_wrong_with_an_operation_is_listed_at_once(tmp_path: Path):
+    file = tmp_path / "aura.yaml"
+    file.write_text(
+        "name: x\nsince: 2026-13\nbusinesses:\n  - {code: Spain, country: ES, customer: a}\n"
+        "  - {code: BR, country: BRA, customer: a}\nstreams: []\nissueAfterDays: 1\nmode: fast\n"
+    )
+    ended = Operation(tmp_path / "data")("aura", "run", file)
+    assert ended.code == 1
+    for place in (
+        *("since: is ", "businesses[0].code: is ", "businesses[0].country: is "),
+        *("businesses[1].customer: is ", "streams: are none", "issueAfterDays: is 1"),
+        "mode: is not a known field",
+    ):
+        assert place in ended.err
+
+
+@pytest.mark.parametrize(
+    "seed", [*range(3), *(pytest.param(n, marks=pytest.mark.nightly) for n in range(3, 20))]
+)
+def test_killed_anywhere_each_invoice_is_issued_once(
+    prepared: Path, operation: Operation, tmp_path: Path, seed: int
+):
+    shutil.copytree(prepared, tmp_path / "whole")
+    whole = Operation(tmp_path / "whole")
+    begun = time.monotonic()
+    assert whole.run()[0] == 0
+    seconds = time.monotonic() - begun
+    random = Random(seed)
+    killed = 0
+    for _ in range(4):
+        words = ["aura", "run", _EXAMPLE / "aura.yaml", "--at", _INVOICES]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "meterhouse", *words, "--data", str(operation.data)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+        try:
+            process.wait(timeout=random.uniform(0.3, 0.95) * seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            killed += 1
+    assert killed
+    code, report = operation.run()
+    assert (code, _statuses(report)) == (0, dict.fromkeys(_BUSINESSES, "issued"))
+    assert _invoiced(operation) == _invoiced(whole)
+    assert sorted(operation.archived()) == sorted(whole.archived())
+
+
+def _invoiced(operation: Operation) -> list[tuple[str, str, str]]:
+    found = operation.json("invoice", "list", "--all")
+    return sorted((one["number"], one["customer"], one["total"]) for one in found)
