@@ -67,7 +67,7 @@ def operate(
     due = operation.months(at)
     if not due:
         return OperationReport(operation.name, at, (), (), _finish(ledger, means))
-    means.prepare(due)
+    used = means.prepare(due)
     streams = [
         _run(ledger, name, due=due, operation=operation, at=at, means=means)
         for name in operation.streams
@@ -77,7 +77,10 @@ def operate(
     months = [
         MonthReport(
             one.text,
-            [_bill(ledger, operation, who, one, at, means) for who in operation.businesses],
+            [
+                _bill(ledger, operation, _Bill(who, one, _snapshots(used, who, one)), at, means)
+                for who in operation.businesses
+            ],
         )
         for one in (due if month is None else [month])
     ]
@@ -128,15 +131,25 @@ def _last_clock(ledger: Ledger, name: str) -> Instant | None:
     return None if last is None else last.at
 
 
+@dataclass(frozen=True, slots=True)
+class _Bill:
+    """An invoice to be made; ``snapshots`` are the files that its names are from."""
+
+    business: OperatingBusiness
+    month: Month
+    snapshots: str
+
+
+def _snapshots(used: Sequence[SnapshotUsed], business: OperatingBusiness, month: Month) -> str:
+    files = [one.file for one in used if one.month == month.text]
+    return ", ".join(sorted({file.name for file in files if file.ob in (business.code, None)}))
+
+
 def _bill(
-    ledger: Ledger,
-    operation: Operation,
-    business: OperatingBusiness,
-    month: Month,
-    at: Instant,
-    means: OperationMeans,
+    ledger: Ledger, operation: Operation, bill: _Bill, at: Instant, means: OperationMeans
 ) -> BusinessReport:
     """Draft or issue the invoice of a business for a month, whatever is due of it."""
+    business, month = bill.business, bill.month
     rows = means.rows(business.code, month)
     standing = _standing(ledger, business, month)
     if standing is not None:
@@ -145,7 +158,11 @@ def _bill(
     if not rows:
         return _reported(business, BusinessStatus.MISSING, rows, problems=[_missing(month)])
     drafted = draft_all(
-        ledger, [business.customer], days=month.days, at=at, metadata=means.software
+        ledger,
+        [business.customer],
+        days=month.days,
+        at=at,
+        metadata=means.software | {"dimensions": bill.snapshots},
     )[0]
     if drafted.invoice is None:
         return _reported(business, BusinessStatus.FAILED, rows, problems=_problems(drafted.error))
