@@ -1,5 +1,6 @@
 """The billing operation of three businesses: logs in, invoices in the archive, killed or not."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -77,6 +78,16 @@ def test_c01_an_invoice_of_each_business_lies_in_the_archive(operation: Operatio
     names = {name for name in operation.archived() if name.endswith(".xlsx")}
     assert {name.split("/")[0] for name in names} == set(_BUSINESSES)
     assert all("/LICEO_" in name for name in names)
+    # Each names the files that it was read from: its own, of each day, with their hashes.
+    for shown in operation.json("invoice", "list", "--all"):
+        [invoice] = operation.json("invoice", "show", shown["number"])
+        sources = invoice["sources"]
+        assert len(sources) == 2 * 31, "audit and tokens"
+        for source in sources:
+            assert source["name"].rpartition("/")[2].startswith(f"{shown['customer']}_")
+            file = operation.data / "datasets" / source["name"]
+            assert hashlib.sha256(file.read_bytes()).hexdigest() == source["sha256"]
+        assert "_DIM_APP_" in invoice["metadata"]["dimensions"]
     # The golden record of a month has all of it: nothing that was there restates it.
     records = operation.json("record", "list", "--all")
     assert {record.get("adjusts") for record in records} == {None}

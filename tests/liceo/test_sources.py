@@ -3,7 +3,9 @@
 from datetime import date
 from pathlib import Path
 
+from meterhouse.app.billing.periods import read_days
 from meterhouse.app.billing.sources import source_files
+from meterhouse.app.billing.usage import Gathered
 from meterhouse.app.datasets.ports import DatasetFile
 from meterhouse.core.instant import parse_instant
 from meterhouse.datasets.version import Version
@@ -11,6 +13,8 @@ from meterhouse.store.ledger import open_ledger
 from tests.acceptance import small
 from tests.liceo.world import Liceo
 
+UTC = "Etc/UTC"
+OCTOBER, NOVEMBER = read_days("2026-10").in_zone(UTC), read_days("2026-11").in_zone(UTC)
 NAME = "ES_Aura_Audit_20261016T010000Z.avro"
 
 
@@ -35,12 +39,14 @@ def test_files_that_runs_have_read_are_found_in_the_catalogue(meterhouse, tmp_pa
         edges=("Plain -> Meter",),
     )
     small.set_up(meterhouse, document, users=("ES",))
-    small.run(meterhouse)
+    small.run(meterhouse, at="2026-10-20T00:00:00Z")
     [run] = meterhouse.json("run", "list")
     ledger = open_ledger(meterhouse.data)
     try:
         ledger.add_dataset_files([read, other])
-        [found] = source_files(ledger, [run["id"]])
+        gathered = Gathered((), (), (), (), (run["id"],), ())
+        [found] = source_files(ledger, gathered, period=OCTOBER)
+        assert source_files(ledger, gathered, period=NOVEMBER) == ()
     finally:
         ledger.close()
     assert (found.name, found.dataset, found.version) == (read.path, "Aura_Audit", "6.0.0")

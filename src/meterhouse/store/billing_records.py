@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from meterhouse.app.billing.ports import BillableRecord, RunInput
 from meterhouse.core.instant import Instant, instant_text, parse_instant
+from meterhouse.core.json_text import json_text
 from meterhouse.store.connection import Database, Row, path_from_value
 from meterhouse.store.sql_text import queries
 from meterhouse.streams.record import ConsumedFile
@@ -67,6 +68,13 @@ class BillingRecordTable:
         with self._database.read():
             rows = self._database.rows(_SQL["fed"], {"record_id": record_id, "start": start})
         return [id for (id,) in rows]
+
+    def files_that_fed(self, runs: Sequence[str], *, start: Instant) -> list[str]:
+        """Return the files that runs of the same streams have read: from an instant on, so far."""
+        values = {"runs": json_text(list(runs)), "start": start}
+        with self._database.read():
+            rows = self._database.rows(_SQL["files_that_fed"], values)
+        return [path_from_value(path) for (path,) in rows]
 
     def files_of_run(self, run_id: str) -> list[ConsumedFile]:
         """Return the files that a run has read: their hashes (datasets) and numbers of records."""

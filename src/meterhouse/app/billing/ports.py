@@ -244,6 +244,13 @@ class BillingRecords(Protocol):
         """Return the files that a run has read: their hashes (datasets) and numbers of records."""
         ...
 
+    def files_that_fed(self, runs: Sequence[str], *, start: Instant) -> Sequence[str]:
+        """Return the files that the streams of runs have read for these or for runs before them.
+
+        Those of complete runs whose clocks stood at an instant, or after it.
+        """
+        ...
+
     def inputs_of_run(self, run_id: str) -> Sequence[RunInput]:
         """Return what a run has read, as far as the ledger still knows it."""
         ...

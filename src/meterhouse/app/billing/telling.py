@@ -59,7 +59,7 @@ def told_on(ledger: Ledger, invoice: Invoice, *, gathered: Gathered, book: Price
         requests=requests,
         exceptions=(*invoice.exceptions, *exceptions),
         checks=tuple(checks),
-        sources=source_files(ledger, gathered.runs),
+        sources=source_files(ledger, gathered, period=period),
         windows=(*invoice.windows, *day_windows(apart.usage)),
     )
 

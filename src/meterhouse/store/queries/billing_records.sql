@@ -110,6 +110,16 @@ SELECT id FROM (
 )
 ORDER BY no
 
+-- name: files_that_fed
+SELECT DISTINCT consumed.path
+FROM json_each(:runs) AS wanted
+JOIN run AS made ON made.id = wanted.value
+JOIN stream ON stream.id = made.stream_id
+JOIN consumed_file AS consumed ON consumed.stream_no = stream.no
+JOIN run ON run.no = consumed.run_no AND run.no <= made.no
+WHERE run.status = 'complete' AND run.at >= :start
+ORDER BY consumed.path
+
 -- name: open_event_periods
 SELECT count(DISTINCT meter.no)
 FROM customer
