@@ -276,13 +276,6 @@ def test_events_add_up_to_their_record():
         rated(price(ONE), used(5, events=(dec(1), dec(3))))
 
 
-def test_usage_below_0_is_an_error():
-    with pytest.raises(
-        RatingError, match="price book book, price calls: the quantity -5 is less than 0"
-    ):
-        rated(price(ONE), used(2, "a"), used(-7, "b"))
-
-
 def test_a_currency_that_is_none_is_an_error():
     with pytest.raises(RatingError, match="price book book: there is no currency 'EURO'"):
         rated(book(price(ONE), currency="EURO"), used(1))

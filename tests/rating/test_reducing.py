@@ -158,14 +158,12 @@ def test_labels_of_tiers():
 
 
 def test_above_the_last_tier_is_an_error():
-    with pytest.raises(
-        RatingError, match="the quantity 21 is above the last tier, which ends at 20"
-    ):
+    with pytest.raises(RatingError, match="above_tiers"):
         net(Graduated((tier(20, 1),)), 21)
 
 
 def test_division_by_nothing_is_an_error():
-    with pytest.raises(RatingError, match="price calls: the amount has more digits"):
+    with pytest.raises(RatingError, match="too_many_digits"):
         net(ONE, 1, per=dec(0))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meterhouse.core.price_book import Flat, Matrix, Percentage, Price
+from meterhouse.core.price_book import Flat, Included, Matrix, Percentage, Price
 from meterhouse.rating.models import single_models
 
 #: Fields that every metered record has; groups and custom fields cannot take their names.
@@ -42,6 +42,19 @@ def needs_events(price: Price) -> bool:
         and bool(model.fixed or model.free_events or model.minimum or model.maximum is not None)
         for model in single_models(price.model)
     )
+
+
+def has_free_events(price: Price) -> bool:
+    """Whether some events, or some of their amounts, cost nothing."""
+    return any(
+        isinstance(model, Percentage) and bool(model.free_events or model.free_amount)
+        for model in single_models(price.model)
+    )
+
+
+def costs_as_little(price: Price) -> bool:
+    """Whether less usage, or usage taken back, costs as much as none."""
+    return all(isinstance(model, Flat | Included) for model in single_models(price.model))
 
 
 def due_unused(price: Price) -> bool:

@@ -55,7 +55,7 @@ class Course:
 def amounts_within(
     book: PriceBook, line: Line, course: Course, *, digits: int, held: Held
 ) -> Amounts:
-    """Return what a line costs in a stretch. Raises ``RatingError``, which names the line."""
+    """Return what a line costs in a stretch. Raises ``LineRefused``, which names the line."""
     with named(book, line):
         now = _measured(line, [*course.before, *line.items], course)
         before = _measured(line, course.before, course) if course.begun else None

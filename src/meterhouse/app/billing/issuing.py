@@ -22,6 +22,7 @@ from meterhouse.app.billing.lines_by_hand import LEFT_OUT, REMEDY
 from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import day_of, days_of
 from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
+from meterhouse.app.billing.priced import unpriced_usage
 from meterhouse.app.billing.telling import Override, blocking_checks, overridden
 from meterhouse.app.billing.usage import open_usage
 from meterhouse.app.ports import Ledger
@@ -46,7 +47,17 @@ _REMEDIES = {
     "periodAssignment event, or price it without fixed amounts, free events and "
     "limits of events",
     "no_breakdown": "have the meter group by these fields, or price it without them",
+    "below_zero": "void or amend what takes back more than there was, or count it by a price of "
+    "the model included and give the money back by a line by hand, and draft again",
+    "refund_of_free": "price it without free events, free amounts and included units, or void the "
+    "events below 0 and give the money back by a line by hand, and draft again",
+    "above_tiers": "give the last tier no up_to in a new version of the book, and draft again",
+    "too_many_digits": "check the quantities and the prices (80 digits are computed), and draft "
+    "again",
 }
+_RECORDS_NAMED = 5
+#: Reasons that are about single records, not about kinds of usage.
+_OF_RECORDS = ("below_zero", "refund_of_free")
 
 
 #: What takes a document of a kind back.
@@ -126,9 +137,11 @@ def blocked_by(invoice: Invoice) -> list[Problem]:
 
 
 def _unpriced(usage: Unpriced) -> Problem:
-    fields = ", ".join(f"{name} {text}" for name, text in sorted(usage.fields.items()))
     prices = f" ({', '.join(usage.skus)})" if usage.skus else ""
-    message = f"{number_text(usage.quantity)} of {fields or 'usage'} is unpriced: {usage.reason}"
+    message = f"{unpriced_usage(usage)} is unpriced: {usage.reason}"
+    if usage.reason in _OF_RECORDS:
+        few = ", ".join(usage.records[:_RECORDS_NAMED])
+        prices += f", records: {few}" + (" ..." if len(usage.records) > _RECORDS_NAMED else "")
     return Problem("usage", message + prices, _REMEDIES.get(usage.reason, "draft again"))
 
 

@@ -160,7 +160,7 @@ def _rated_anew(
     versions = versions_used(ledger, original, share_of(original))
     period = original.period
     priced = priced_period(
-        ledger, late.usage, versions=versions, period=period, customer=customer.id
+        ledger, late.usage, versions=versions, period=period, customer=customer.id, late=True
     )
     billed = issued.billed(period)
     changes = line_changes([line for one in billed for line in one.lines], priced.lines)
