@@ -102,6 +102,18 @@ def test_a_refund_has_no_minimum_and_gives_back_no_more_than_the_maximum():
     assert paid(LIMITED, "120.00", "3.10", "900.00", "-900.00") == "4.28"
 
 
+def test_a_percentage_says_what_each_event_costs():
+    model = Percentage(dec("2.9"), dec("0.30"), free_events=1, minimum=dec("0.50"), maximum=dec(20))
+    usage = used(123, events=(dec(100), dec(3), dec(20)))
+    assert charged(price(model), usage).parts[0].label == (
+        "2.9 % on 2 events, plus 0.3 each, at least 0.5 each, at most 20 each, 1 free"
+    )
+    usage = used(80, events=(dec(100), dec(-20)))
+    assert charged(price(SHARE), usage).parts[0].label == (
+        "2.9 % on 1 event, less the share of 1 refund"
+    )
+
+
 def test_refunds_of_many_events_never_come_to_less_than_0():
     model = Percentage(dec(1), maximum=dec(1))
     assert paid(model, "1000", *["-150"] * 6) == "0.00"

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from meterhouse.core.price_book import Flat, Included, Matrix, Percentage, Price
+from meterhouse.core.price_book import (
+    Flat,
+    Graduated,
+    GraduatedPercentage,
+    Included,
+    Matrix,
+    Percentage,
+    Price,
+    PriceModel,
+    Stairstep,
+    Volume,
+)
 from meterhouse.rating.models import single_models
 
 #: Fields that every metered record has; groups and custom fields cannot take their names.
@@ -64,5 +75,13 @@ def due_unused(price: Price) -> bool:
     """
     if price.line_by:
         return False
-    models = single_models(price.model)
-    return any(isinstance(model, Flat) and not model.only_if_used for model in models)
+    return bool(price.minimum) or any(map(_costs_unused, single_models(price.model)))
+
+
+def _costs_unused(model: PriceModel) -> bool:
+    """Whether a quantity of 0 costs something."""
+    if isinstance(model, Flat):
+        return not model.only_if_used
+    if isinstance(model, Graduated | GraduatedPercentage | Stairstep | Volume):
+        return bool(model.tiers[0].flat)
+    return False

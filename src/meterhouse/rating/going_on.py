@@ -129,7 +129,9 @@ def _less(now: Part, before: Part) -> Part:
     if now.label == before.label:
         label, flat = now.label, EXACT.subtract(now.flat, before.flat)
     else:
-        label, flat = f"{now.label}, less {before.label}", now.flat
+        nothing = not (before.amount.numerator or before.quantity.numerator)
+        label = now.label if nothing else f"{now.label}, less {before.label}"
+        flat = now.flat
     amount, quantity = now.amount.less(before.amount), now.quantity.less(before.quantity)
     return Part(label, amount, quantity, now.unit_price, flat)
 

@@ -34,7 +34,7 @@ from meterhouse.core.json_text import JsonValue
 from meterhouse.core.money import amount_text, rounded
 from meterhouse.core.party_reading import TEXT_CHARS_MAX, Numbered, number_of, series_of
 from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError, Problem
-from meterhouse.core.quantity import ZERO, number_from_text, number_text
+from meterhouse.core.quantity import ZERO, in_range, number_from_text, number_text
 from meterhouse.core.reading import Reading, missing_or_shown
 from meterhouse.rating.taxing import tax_named
 
@@ -153,12 +153,14 @@ def issue_invoice(
     at: Instant,
     issue_date: date | None = None,
     before_end: bool = False,
+    empty: bool = False,
     overrides: Sequence[Override] = (),
 ) -> Invoice:
     """Issue a draft. Without a date, that of ``at`` in the zone of the period.
 
-    Refused on a day before the period's end, unless ``before_end``: more usage may come. Checks
-    that block it are named by ``overrides``, which the invoice and its history say.
+    Refused on a day before the period's end, unless ``before_end``: more usage may come; and
+    without any line, unless ``empty``: it would take a number for nothing. Checks that block it are
+    named by ``overrides``, which the invoice and its history say.
     """
     head = find_invoice(ledger, reference)
 
@@ -166,6 +168,10 @@ def issue_invoice(
         invoice = read_invoice(present.text)
         if problems := [*blocked_by(invoice), *blocking_checks(invoice, overrides)]:
             raise InvoiceBlocked(problems, what=f"The draft of {present.customer!r}")
+        if not (invoice.lines or empty):
+            message = f"The draft of {invoice.customer!r} has no lines: there is nothing to bill"
+            hint = "void it, or say --empty (empty: true): it takes a number all the same"
+            raise ConflictError(message, hint=hint, code="invoice_empty")
         refuse_stale(ledger, invoice)
         _check_findings(ledger, invoice)
         _check_lines(ledger.manual_lines(present.id), invoice)
@@ -267,15 +273,23 @@ def correct_invoice(
     formats: Sequence[str],
     at: Instant,
     metadata: dict[str, str] | None = None,
+    issue_date: date | None = None,
     repeatable: bool = False,
 ) -> tuple[Invoice, Invoice]:
     """Take an issued invoice back and draft its period anew; returns credit note and draft.
 
-    ``repeatable``: where it was taken back already, it is by this request.
+    ``issue_date`` is that of the credit note. ``repeatable``: where it was taken back already, it
+    is by this request.
     """
     head = find_invoice(ledger, reference)
     note = credit_invoice(
-        ledger, head.id, reason=reason, formats=formats, at=at, repeatable=repeatable
+        ledger,
+        head.id,
+        reason=reason,
+        formats=formats,
+        at=at,
+        issue_date=issue_date,
+        repeatable=repeatable,
     )
     draft = prepare(
         ledger, find_customer(ledger, head.customer), days=days_of(note.period), metadata=metadata
@@ -289,8 +303,8 @@ def read_line(body: JsonValue, *, id: str, author: str, at: Instant) -> ManualLi
     reading = Reading(body, known=LINE_FIELDS, what="line")
     given = reading.body.get("amount")
     amount = number_from_text(given) if isinstance(given, str) else None
-    if amount is None or not amount:
-        hint = 'write it as text, such as "-25.00"'
+    if not amount or not in_range(amount):
+        hint = 'write it as text, such as "-25.00", with at most 20 digits before the point'
         reading.fail("amount", missing_or_shown(given), hint)
     reason = reading.text("reason", required=True, chars_max=TEXT_CHARS_MAX) or ""
     name = reading.text("name", chars_max=TEXT_CHARS_MAX) or reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from meterhouse.core.price_book import Percentage
@@ -24,9 +24,25 @@ def percentage(model: Percentage, measure: Measure) -> tuple[Part, ...]:
     """
     paid = list(_paid(model, measure))
     amounts = [_event_amount(model, base) for base in paid]
-    noun = "event" if len(paid) == 1 else "events"
-    label = f"{number_text(model.percent)} % on {len(paid)} {noun}"
+    label = _label(model, measure, paid)
     return (Part(label, _at_least(total_of(amounts), ZERO), total_of(paid), flat=model.fixed),)
+
+
+def _label(model: Percentage, measure: Measure, paid: Sequence[Ratio]) -> str:
+    """Say what every event costs, how many did, and how many did not."""
+    counted = sum(1 for base in paid if base.numerator >= ZERO)
+    noun = "event" if counted == 1 else "events"
+    said = [f"{number_text(model.percent)} % on {counted} {noun}"]
+    said += [f"plus {number_text(model.fixed)} each"] if model.fixed else []
+    said += [f"at least {number_text(model.minimum)} each"] if model.minimum else []
+    said += [f"at most {number_text(model.maximum)} each"] if model.maximum is not None else []
+    if free := len(measure.slices) - len(paid):
+        said.append(f"{free} free")
+    if model.free_amount:
+        said.append(f"up to {number_text(model.free_amount)} free")
+    if refunds := len(paid) - counted:
+        said.append(f"less the share of {refunds} {'refund' if refunds == 1 else 'refunds'}")
+    return ", ".join(said)
 
 
 def _paid(model: Percentage, measure: Measure) -> Iterator[Ratio]:
