@@ -69,7 +69,7 @@ def test_late_usage_below_0_gives_back_what_was_billed_and_no_more(business: Bus
     late(business, "2026-11-20", 5)
     run(business, "2026-12-01")
     [draft] = business.draft(period="2026-11")
-    assert nets(draft) == [("q", "-80.00", FIRST)]
+    assert (draft["kind"], nets(draft)) == ("credit_note", [("q", "80.00", FIRST)])
     told = {one["code"]: one["text"] for one in draft["exceptions"]}
     assert f"invoice {FIRST}: price q: -15 of " in told["late_below_zero"]
     assert billed(business) == 80

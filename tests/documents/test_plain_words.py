@@ -4,12 +4,14 @@ import csv
 import io
 import re
 from dataclasses import replace
+from datetime import date
 
 import openpyxl
 import pytest
 
 from meterhouse.cli.invoice_view import write_invoice
 from meterhouse.core.charge import ChargePart, MeteredUsage, Unpriced
+from meterhouse.core.invoice import InvoiceKind
 from meterhouse.core.invoice_text import invoice_text, read_invoice
 from meterhouse.core.price_book import Conversion, PerUnit, Price
 from meterhouse.documents.csv_lines import csv_bytes
@@ -181,6 +183,17 @@ def test_calculations_are_in_words():
 def test_calculations_add_up(model: str, parts: list[ChargePart], text: str):
     line = a_line(replace(a_charge("5", "1", parts=parts), model=model))
     assert parts_text(line, 2) == text
+
+
+def test_a_pdf_names_the_invoice_of_late_usage_and_the_reason_of_a_credit_note():
+    late = replace(a_line(a_charge("5", "1")), corrects="LICEO-2026-000031")
+    assert "late usage of invoice LICEO-2026-000031" in pdf_text(an_invoice([late]))
+    note = worked_invoice(
+        kind=InvoiceKind.CREDIT_NOTE,
+        corrects=("LICEO-2026-000001", date(2026, 11, 3)),
+        metadata={"reason": "The price of October"},
+    )
+    assert "Reason The price of October" in pdf_text(note)
 
 
 def test_no_code_reaches_the_customer():

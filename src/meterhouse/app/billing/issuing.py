@@ -119,30 +119,29 @@ def head_shown(head: InvoiceHead) -> dict[str, Any]:
 
 
 def blocked_by(invoice: Invoice) -> list[Problem]:
-    """Return what keeps a draft from being issued."""
-    problems = [_unpriced(usage) for usage in invoice.unpriced]
+    """Return what keeps a draft from being issued, by its places in the draft's document."""
+    problems = [_unpriced(usage, place) for place, usage in enumerate(invoice.unpriced)]
+    remedies = BLOCKING | {LEFT_OUT: REMEDY}
     problems += [
-        Problem("late usage", text, BLOCKING[code])
-        for code, text in invoice.exceptions
-        if code in BLOCKING
-    ]
-    problems += [
-        Problem("lines", text, REMEDY) for code, text in invoice.exceptions if code == LEFT_OUT
+        Problem(f"exceptions[{place}]", text, remedies[code])
+        for place, (code, text) in enumerate(invoice.exceptions)
+        if code in remedies
     ]
     if invoice.totals.total < ZERO:
         hint = "add a line by hand that brings it to 0, or wait for usage of the next period"
-        total = number_text(invoice.totals.total)
-        problems.append(Problem("total", f"is {total} {invoice.currency}", hint))
+        total = amount_text(invoice.totals.total, invoice.currency_digits)
+        problems.append(Problem("totals.total", f"is {total} {invoice.currency}", hint))
     return problems
 
 
-def _unpriced(usage: Unpriced) -> Problem:
+def _unpriced(usage: Unpriced, place: int) -> Problem:
     prices = f" ({', '.join(usage.skus)})" if usage.skus else ""
     message = f"{unpriced_usage(usage)} is unpriced: {usage.reason}"
     if usage.reason in _OF_RECORDS:
         few = ", ".join(usage.records[:_RECORDS_NAMED])
         prices += f", records: {few}" + (" ..." if len(usage.records) > _RECORDS_NAMED else "")
-    return Problem("usage", message + prices, _REMEDIES.get(usage.reason, "draft again"))
+    remedy = _REMEDIES.get(usage.reason, "draft again")
+    return Problem(f"unpriced[{place}]", message + prices, remedy)
 
 
 def issue_invoice(
