@@ -254,6 +254,22 @@ def test_how_many_input_records_are_told_is_asked_for(selling: House):
     assert selling.http.get(path, params={"records": -1}).status_code == 422
 
 
+def test_a_correction_goes_on_where_it_was_refused(selling: House):
+    path = drafted(selling)
+    post(selling, f"{path}/issue", DATED, status=200)
+    later = book(id="later", valid={"from": "2027-01-01", "to": None})
+    post(selling, "/v1/price-books", later)
+    customer = f"{CUSTOMERS}/es"
+    for name, status in (("later", 404), ("liceo-es", 201)):
+        patch = {"priceBook": name}
+        changed = selling.http.patch(customer, json=patch, headers={"If-Match": "*"})
+        assert changed.status_code == 200
+        answer = keyed(selling, f"{path}/correct", {"reason": "The price"}, "c")
+        assert answer[0] == status
+    assert answer[1]["draft"]["status"] == "draft"
+    assert len(selling.http.get(INVOICES, params={"kind": "credit_note"}).json()["invoices"]) == 1
+
+
 def keyed(house: House, path: str, body: Any, key: str) -> tuple[int, Any]:
     answer = house.http.post(path, json=body, headers={"Idempotency-Key": key})
     return answer.status_code, answer.json()

@@ -58,11 +58,18 @@ class AlreadyShown(ConflictError):
         super().__init__(message, hint=hint)
 
 
-def once(call: Call, effect: Callable[[Ids], Response], *, shown_once: bool = False) -> Response:
+def once(
+    call: Call,
+    effect: Callable[[Ids], Response],
+    *,
+    shown_once: bool = False,
+    in_steps: bool = False,
+) -> Response:
     """Answer a request once: a repeat under the same key gets the same answer.
 
     Only what succeeded is kept. What was refused did nothing, and may be repeated. An answer that
-    is shown once has a secret: it is kept without its body, and a repeat is told so.
+    is shown once has a secret: it is kept without its body, and a repeat is told so. What is done
+    ``in_steps`` may be refused after the first of them: a repeat goes on.
     """
     given = call.header("idempotency-key")
     if given is None:
@@ -81,7 +88,7 @@ def once(call: Call, effect: Callable[[Ids], Response], *, shown_once: bool = Fa
     try:
         response = effect(Ids(derived_ids(request), repeatable=True, again=again))
     except BaseException as error:
-        _give_back(call, request, done=not isinstance(error, _REFUSALS))
+        _give_back(call, request, done=in_steps or not isinstance(error, _REFUSALS))
         raise
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     body = b"" if shown_once else bytes(response.body)

@@ -256,7 +256,7 @@ def issue_invoice(call: ThisCall, id: str) -> Response:
     def effect(ids: Ids) -> Response:
         with call.context.ledger() as ledger:
             head = find_invoice(ledger, id)
-            if not (ids.again and head.status is InvoiceStatus.ISSUED):
+            if not (ids.again and _is_issued(head, day)):
                 issuing.issue_invoice(
                     ledger,
                     head.id,
@@ -357,7 +357,7 @@ def correct_invoice(call: ThisCall, id: str) -> Response:
             shown = {"creditNote": _shown(ledger, note.id), "draft": _shown(ledger, draft.id)}
         return answer(shown, status=201)
 
-    return once(call, effect)
+    return once(call, effect, in_steps=True)
 
 
 @resource.post(
@@ -426,6 +426,12 @@ def explain_invoice_line(
 def _finish(call: Call, ledger: Ledger) -> None:
     """Make files that were asked for, of whatever request; what fails is tried again later."""
     finish_files(ledger, call.context.file_means(call.client_id))
+
+
+def _is_issued(head: InvoiceHead, day: date | None) -> bool:
+    """Whether an invoice is what an earlier call of the same request has made of it."""
+    dated = head_shown(head)["issueDate"]
+    return head.status is InvoiceStatus.ISSUED and (day is None or dated == day.isoformat())
 
 
 def _note(shown: dict[str, Any]) -> dict[str, str]:

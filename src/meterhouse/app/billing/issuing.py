@@ -234,7 +234,8 @@ def credit_invoice(
     head = find_invoice(ledger, reference)
     id = credit_note_id(head.id)
     # Whoever may be repeating a request finds the note that it made: there is one at most.
-    if repeatable and (made := ledger.invoice(id)) is not None:
+    made = ledger.invoice(id) if repeatable else None
+    if made is not None and read_invoice(made.text).metadata.get("reason") == reason:
         return read_invoice(made.text)
 
     def make(present: InvoiceHead) -> tuple[Numbering, Callable[[Numbered], Invoice]]:
