@@ -23,7 +23,7 @@ from meterhouse.core.quantity import number_text
 RECORDS_SHOWN = 20
 #: So many metered records of a line are told, or as many as input records are asked for.
 METERED_SHOWN = 100
-_Days = tuple[Instant | None, Instant | None]
+Days = tuple[Instant | None, Instant | None]
 #: Records hold other objects as deep as records may nest, and some levels of their own.
 _NESTING_MAX = 200
 
@@ -39,14 +39,11 @@ def explain_line(
     """
     head = find_invoice(ledger, reference)
     invoice = read_invoice(head.text)
-    line = next((line for line in invoice.lines if line.id == line_id), None)
-    if line is None:
-        hint = f"it has lines 1 to {len(invoice.lines)}" if invoice.lines else "it has no lines"
-        raise NotFoundError(f"The invoice has no line {line_id!r}", hint=hint)
+    line = line_of(invoice, line_id)
     ledger.index_billable()
     sources = line.charge.sources
     told = sources if records is None else sources[: max(records, METERED_SHOWN)]
-    days = _days(ledger, line, invoice)
+    days = days_of_line(ledger, line, invoice)
     return {
         "invoice": head.id,
         "number": head.number,
@@ -59,7 +56,16 @@ def explain_line(
     }
 
 
-def _days(ledger: Ledger, line: InvoiceLine, invoice: Invoice) -> _Days:
+def line_of(invoice: Invoice, line_id: str) -> InvoiceLine:
+    """Return a line of an invoice by its number; ``NotFoundError`` where it has no such line."""
+    line = next((line for line in invoice.lines if line.id == line_id), None)
+    if line is None:
+        hint = f"it has lines 1 to {len(invoice.lines)}" if invoice.lines else "it has no lines"
+        raise NotFoundError(f"The invoice has no line {line_id!r}", hint=hint)
+    return line
+
+
+def days_of_line(ledger: Ledger, line: InvoiceLine, invoice: Invoice) -> Days:
     """Return the bounds of usage that a line is for, where prices change within its period.
 
     The first and the last version of a period have what is before and after it, too.
@@ -137,7 +143,7 @@ def _document(ledger: Ledger, used: BookUsed, sku: str) -> Any:
     return next((price for price in prices if price.get("sku") == sku), None)
 
 
-def _source(ledger: Ledger, source: Source, days: _Days, *, most: int | None) -> dict[str, Any]:
+def _source(ledger: Ledger, source: Source, days: Days, *, most: int | None) -> dict[str, Any]:
     shown_source: dict[str, Any] = {
         "recordId": source.record_id,
         "quantity": number_text(source.quantity),
@@ -155,7 +161,7 @@ def _source(ledger: Ledger, source: Source, days: _Days, *, most: int | None) ->
 
 
 def _input_records(
-    ledger: Ledger, body: Mapping[str, Any], source: Source, days: _Days, *, most: int | None
+    ledger: Ledger, body: Mapping[str, Any], source: Source, days: Days, *, most: int | None
 ) -> dict[str, Any] | None:
     """Return the single records of a metered one; ``None`` where its meter keeps none.
 
@@ -181,7 +187,7 @@ def _input_records(
     }
 
 
-def _in_days(one: KeptUsage, days: _Days) -> bool:
+def _in_days(one: KeptUsage, days: Days) -> bool:
     first, end = days
     return (first is None or one.timestamp >= first) and (end is None or one.timestamp < end)
 
