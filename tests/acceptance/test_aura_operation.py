@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -91,6 +92,20 @@ def test_c01_an_invoice_of_each_business_lies_in_the_archive(operation: Operatio
     # The golden record of a month has all of it: nothing that was there restates it.
     records = operation.json("record", "list", "--all")
     assert {record.get("adjusts") for record in records} == {None}
+
+
+def test_every_line_is_made_of_rows_that_come_to_what_was_metered(operation: Operation):
+    operation.run()
+    [head] = operation.json("invoice", "list", "--customer", "ES")
+    for line in operation.json("invoice", "show", head["number"])[0]["lines"]:
+        ended = operation(
+            "invoice", "rows", head["number"], "--line", line["id"], "--all", "--json"
+        )
+        rows = [json.loads(text) for text in ended.out.splitlines()]
+        assert sum(Decimal(row["quantity"]) for row in rows) == Decimal(line["charge"]["quantity"])
+        assert "exactly what was metered" in ended.err
+        assert {row["record"]["COUNTRY_3_ALPHA_CD"] for row in rows} == {"ESP"}
+        assert len({(row["file"], row["row"]) for row in rows}) == len(rows)
 
 
 def test_run_again_nothing_is_made_twice(operation: Operation):

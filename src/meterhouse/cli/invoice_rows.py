@@ -113,14 +113,14 @@ def _flat(row: LineRow) -> dict[str, Any]:
 def _judge(found: LineRows) -> None:
     """Say whether the rows come to what was metered, and what may be the matter if not."""
     unit = f" {found.unit}".rstrip()
-    rows_ = "1 row" if found.count == 1 else f"{found.count:,} rows"
+    rows_ = "1 row comes" if found.count == 1 else f"{found.count:,} rows come"
     value, metered = number_text(found.value), number_text(found.metered)
     if found.exact:
-        note(f"line {found.line}: {rows_} come to {value}{unit}, exactly what was metered")
+        note(f"line {found.line}: {rows_} to {value}{unit}, exactly what was metered")
     else:
         more = EXACT.subtract(found.value, found.metered)
         note(
-            f"line {found.line}: {rows_} come to {value}{unit}, but {metered} were metered: "
+            f"line {found.line}: {rows_} to {value}{unit}, but {metered} were metered: "
             f"they differ by {number_text(more)}"
         )
     for remark in found.remarks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from meterhouse.app.billing.explaining import days_of_line
@@ -23,9 +24,9 @@ _NESTING_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A group of a metered record: the runs that fed it, and those whose usage it has.
+    """A group of a metered record, ``quantity`` of it, and the runs that fed it.
 
-    The others had told of theirs before, where the record adjusts another one.
+    A line that corrects another takes off what was billed: its quantity has the other sign then.
     """
 
     record_id: str
@@ -33,7 +34,7 @@ class Part:
     stream: StreamDefinition | None
     node_id: str
     runs: Sequence[Run]
-    counted: frozenset[str]
+    quantity: Decimal
 
 
 def parts_of_line(ledger: Ledger, line: InvoiceLine, *, invoice: Invoice) -> list[Part]:
@@ -67,7 +68,6 @@ def _part(
     meter = _meter(ledger, body, where=where)
     start, end = _instant(body["periodStart"]), _instant(body["periodEnd"])
     runs = _fed(ledger, record, start=start)
-    told = _told_before(ledger, record, start=start)
     if meter.by_event_time:
         group = Group(meter, source.fields, days[0] or start, days[1] or end)
     else:
@@ -75,8 +75,7 @@ def _part(
         runs = [run for run in runs if run.at < end]
     stream = _stream(ledger, runs[-1]) if runs else None
     node_id = "" if stream is None else _node(stream, meter)
-    counted = frozenset(run.id for run in runs) - told
-    return Part(source.record_id, group, stream, node_id, runs, counted)
+    return Part(source.record_id, group, stream, node_id, runs, source.quantity)
 
 
 def _meter(ledger: Ledger, body: Mapping[str, Any], *, where: str) -> Meter:
@@ -93,14 +92,6 @@ def _meter(ledger: Ledger, body: Mapping[str, Any], *, where: str) -> Meter:
 def _fed(ledger: Ledger, record: BillableRecord, *, start: Instant) -> list[Run]:
     ids = ledger.runs_that_fed(record.record_id, start=start)
     return [run for id in ids if (run := ledger.run(id)) is not None]
-
-
-def _told_before(ledger: Ledger, record: BillableRecord, *, start: Instant) -> frozenset[str]:
-    """Return the runs whose usage the record has that this one adjusts."""
-    adjusted = None if record.adjusts is None else ledger.billable_record(record.adjusts)
-    if adjusted is None:
-        return frozenset()
-    return frozenset(run.id for run in _fed(ledger, adjusted, start=start))
 
 
 def _stream(ledger: Ledger, run: Run) -> StreamDefinition:

@@ -165,9 +165,10 @@ class _Search:
         self._stream: StreamDefinition = stream
         self._node_id = parts[0].node_id
         self._takings: list[tuple[Part, Taking]] = []
+        self._replayed: list[tuple[PastRun, pl.DataFrame]] = []
 
     def run(self, services: Services, stack: ExitStack) -> None:
-        """Replay the runs; those that only told of others do so for the keys that they left."""
+        """Replay the runs, and take off what a line that corrects another takes off."""
         graph = load_graph(self._stream.document)
         node = graph.node(self._node_id)
         assert node is not None
@@ -189,8 +190,12 @@ class _Search:
         runs = {run.id: run for part in self._parts for run in part.runs}
         for run in sorted(runs.values(), key=lambda run: (run.at, run.started_at)):
             self._replay(run, replay)
-        for _, taking in self._takings:
-            self._rows.value = EXACT.add(self._rows.value, taking.value or ZERO)
+        signs = [_sign(part, taking) for part, taking in self._takings]
+        for sign, (_, taking) in zip(signs, self._takings, strict=True):
+            self._rows.value = EXACT.fma(sign, taking.value or ZERO, self._rows.value)
+        for past, taken in self._replayed:
+            if (rows := _once(taken, signs)).height:
+                self._rows.found.append(_Found(replay, past, rows))
 
     def _judge(self, graph: StreamGraph) -> None:
         """Refuse what cannot be run twice; remark what may come out otherwise."""
@@ -205,23 +210,23 @@ class _Search:
         past = self._past(run)
         if not any(past.files.get(node.id) for node in replay.graph.nodes):
             return
-        found = [pl.DataFrame(schema={"file": pl.String, **TAKEN_SCHEMA})]
+        found = [pl.DataFrame(schema={"part": pl.Int64, "file": pl.String, **TAKEN_SCHEMA})]
         came = 0
 
         def see(batch: UsageBatch, sources: Sources) -> bool:
             nonlocal came
             came += len(batch)
             names = pl.Series("file", sources.names(), dtype=pl.String)
-            for part, taking in self._takings:
-                if run.id in part.counted:
+            for number, (part, taking) in enumerate(self._takings):
+                if run in part.runs:
                     taken = taking.taken(batch, at=run.at)
-                    found.append(taken.insert_column(0, names.gather(taken["source"])))
+                    place = pl.lit(number, dtype=pl.Int64).alias("part")
+                    found.append(taken.select(place, names.gather(taken["source"]), pl.all()))
             return True
 
         self._compare_files(past, replay.run(past, see=see))
         self._compare_arrived(run, came)
-        if (rows := _once(pl.concat(found))).height:
-            self._rows.found.append(_Found(replay, past, rows))
+        self._replayed.append((past, pl.concat(found)))
 
     def _past(self, run: Run) -> PastRun:
         files: dict[str, dict[str, ConsumedFile]] = {}
@@ -259,13 +264,25 @@ def _mark(file: ConsumedFile) -> tuple[object, ...]:
     return file.size, file.modified_ns, file.etag
 
 
-def _once(taken: pl.DataFrame) -> pl.DataFrame:
-    """Tell each row once, with all that was metered of it, in the order of files and rows."""
+def _sign(part: Part, taking: Taking) -> int:
+    """Whether a part is charged, 1, or taken off, -1."""
+    return -1 if (taking.value or ZERO) * part.quantity < 0 else 1
+
+
+def _once(taken: pl.DataFrame, signs: Sequence[int]) -> pl.DataFrame:
+    """Tell each row once, with all that was metered of it, in the order of files and rows.
+
+    What is both charged and taken off is left out.
+    """
+    sign = pl.lit(pl.Series(signs, dtype=pl.Int64)).gather(pl.col("part"))
     return (
-        taken.group_by("source", "offset", "file")
-        .agg(pl.col("timestamp").first(), pl.col("quantity").cast(_AMOUNT).sum())
+        taken.with_columns(sign=sign)
+        .with_columns(quantity=pl.col("quantity").cast(_AMOUNT) * pl.col("sign"))
+        .group_by("source", "offset", "file")
+        .agg(pl.col("timestamp").first(), pl.col("quantity", "sign").sum())
+        .filter(pl.col("sign") != 0)
         .sort("source", "offset")
-        .drop("source")
+        .drop("source", "sign")
     )
 
 
