@@ -106,6 +106,13 @@ def test_every_line_is_made_of_rows_that_come_to_what_was_metered(operation: Ope
         assert "exactly what was metered" in ended.err
         assert {row["record"]["COUNTRY_3_ALPHA_CD"] for row in rows} == {"ESP"}
         assert len({(row["file"], row["row"]) for row in rows}) == len(rows)
+    text = operation.done("invoice", "explain", head["number"], "--line", "1").out
+    inputs = [line for line in text.splitlines() if line.startswith("  input ")]
+    assert len(inputs) == 5
+    assert all("/ES_" in line for line in inputs)
+    assert "26 more, 62 of other users: --json has all" in text
+    assert f"meterhouse invoice rows {head['number']} --line 1" in text
+    assert "null" not in operation.done("invoice", "show", head["number"]).out
 
 
 def test_run_again_nothing_is_made_twice(operation: Operation):

@@ -368,8 +368,8 @@ def test_rows_of_a_line_are_told_page_by_page(allowed: Path, selling: House):
     [row] = found["rows"]
     assert (found["exact"], found["rowCount"], found["remarks"]) == (True, 1, [])
     assert found["metered"] == found["value"] == row["quantity"]
-    assert (row["file"], row["row"]) == (str(allowed / "Usage.ndjson"), 4)
-    assert row["record"]["app"] == "app-gen"
+    assert (row["file"], row["row"]) == (str(allowed / "Usage.ndjson"), 3)
+    assert row["record"]["app"] == "app-rag"
     assert selling.http.get(path, params={"first": 1}).json()["rows"] == []
     assert selling.http.get(path, params={"limit": 0}).status_code == 422
     assert selling.http.get(drafted(selling) + "/lines/99/rows").status_code == 404
