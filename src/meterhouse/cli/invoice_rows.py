@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ from meterhouse.core.quantity import EXACT, number_text
 
 if TYPE_CHECKING:
     from meterhouse.app.billing.line_rows import LineRow, LineRows
+    from meterhouse.streams.world import Progress
 
 InvoiceArgument = Annotated[
     str,
@@ -51,15 +53,26 @@ def rows(
     if out is not None and out.exists():
         hint = "give another name with --out, or move it away"
         raise MeterhouseError(f"{out} is there already", hint=hint)
-    with call.opened() as house, terminable(), Watch(quiet=quiet) as watch:
+    finding = True
+
+    def progress(progress: Progress) -> None:
+        # A bar must not stand among the rows.
+        if finding:
+            watch.progress(progress)
+
+    with call.opened() as house, terminable(), ExitStack() as stack:
         head = find_invoice(house.ledger, reference, begins=True)
-        services = house.means(progress=watch.progress).services
-        with rows_of_line(house.ledger, head.id, line, services=services) as found:
-            if out is None:
-                _show(call, found)
-            else:
-                written = _write_csv(found, out)
-                call.tell({**found.to_api(), "path": str(out)}, f"{out}: {written:,} rows")
+        services = house.means(progress=progress).services
+        with Watch(quiet=quiet) as watch:
+            found = stack.enter_context(
+                rows_of_line(house.ledger, head.id, line, services=services)
+            )
+        finding = False
+        if out is None:
+            _show(call, found)
+        else:
+            written = _write_csv(found, out)
+            call.tell({**found.to_api(), "path": str(out)}, f"{out}: {written:,} rows")
         _judge(found)
 
 
