@@ -265,7 +265,9 @@ def files(out: Path, records: int) -> Iterator[Path]:
         day = FIRST + timedelta(days=offset)
         for business, (_, share) in BUSINESSES.items():
             folder = out / "Aura_Audit" / "6" / f"DAY_DT={day}"
-            paths = [folder / f"{business}_Aura_Audit_{day:%Y%m%d}T{h:02}0000Z.avro" for h in _HOURS]
+            paths = [
+                folder / f"{business}_Aura_Audit_{day:%Y%m%d}T{h:02}0000Z.avro" for h in _HOURS
+            ]
             if not paths[-1].exists():
                 frame = rows(business, day, round(records * share / DAYS / (1 + _DUPLICATES)))
                 half = frame.height // 2

@@ -1,6 +1,6 @@
 """A month of the Aura side in Meterhouse: what is made ready, and what is measured.
 
-The catalogue, meters, prices and customers are there before. ``meterhouse aura run`` is measured: one
+Catalogue, meters, prices and customers are there before. ``meterhouse aura run`` is measured: one
 process reads, de-duplicates, joins names, meters, closes the month, drafts, issues and archives.
 """
 
