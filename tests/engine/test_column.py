@@ -8,7 +8,14 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from meterhouse.engine.column import Coded, Column, ColumnKind, absent_column, concat_columns
+from meterhouse.engine.column import (
+    Coded,
+    Column,
+    ColumnKind,
+    absent_column,
+    coded,
+    concat_columns,
+)
 from meterhouse.engine.columns.cells import joined_by_meter
 from meterhouse.engine.frame import columns_of
 from meterhouse.engine.numerals import number_column
@@ -203,3 +210,17 @@ def test_what_was_worked_out_goes_with_the_records() -> None:
     # Of a column that knows nothing, the whole knows nothing.
     mixed = concat_columns([texts[0], Column.from_values(["eeee"])])
     assert lengths(mixed) == [1, None, 3, 4]
+
+
+@pytest.mark.parametrize("last", ["a", "b", None])
+def test_a_text_that_all_records_have_is_one_number(last: str | None) -> None:
+    values = [*(["a"] * 2_000), last]
+    found = coded(Column.from_values(values))
+    assert found.coded is not None
+    assert found.to_values() == values
+    assert len(found.coded.texts) == len({*values} - {None})
+
+
+def test_texts_that_differ_stay_texts() -> None:
+    assert coded(Column.from_values([str(n) for n in range(2_000)])).coded is None
+    assert coded(Column.from_values([None] * 2_000)).coded is None

@@ -217,13 +217,17 @@ def coded(column: Column) -> Column:
     """
     if column.kind is not ColumnKind.TEXT or column.coded is not None or len(column) < _CODED_MIN:
         return column
-    sample = column.values.head(_CODED_MIN).n_unique()
+    values = column.values
+    sample = values.head(_CODED_MIN).n_unique()
     if sample > _CODED_TEXTS_MAX:
         return column
-    texts = column.values.drop_nulls().unique()
+    if sample == 1 and values[0] is not None and (values == values[0]).all(ignore_nulls=False):
+        one = pl.zeros(len(values), dtype=pl.UInt32, eager=True)
+        return Column.of_codes(Coded(one, pl.Series([values[0]], dtype=pl.String)))
+    texts = values.drop_nulls().unique()
     if not len(texts) or len(texts) > _CODED_TEXTS_MAX:
         return column
-    return Column.of_codes(_encoded(column.values, texts))
+    return Column.of_codes(_encoded(values, texts))
 
 
 def absent_column(length: int) -> Column:
