@@ -115,6 +115,87 @@ def test_every_line_is_made_of_rows_that_come_to_what_was_metered(operation: Ope
     assert "null" not in operation.done("invoice", "show", head["number"]).out
 
 
+def _of(report: dict[str, Any], code: str) -> dict[str, Any]:
+    [month] = report["months"]
+    return next(one for one in month["businesses"] if one["business"] == code)
+
+
+def test_rows_are_compared_with_what_was_metered(operation: Operation):
+    operation.done("customer", "update", "DE", "--file", "-", given='{"users": ["XX"]}')
+    code, report = operation.run()
+    assert code == 1
+    assert _statuses(report) == {"ES": "issued", "BR": "issued", "DE": "blocked"}
+    for business in _BUSINESSES:
+        one = _of(report, business)
+        metered = 0 if business == "DE" else one["rows"] - one["duplicates"]
+        assert (one["metered"], one["suspended"], one["rows"] > 0) == (metered, 0, True)
+    [problem] = _of(report, "DE")["problems"]
+    rows = _of(report, "DE")["rows"]
+    expected = f"has {rows} rows of 2026-10, of which 0 were metered and 0 are duplicates"
+    assert problem["message"] == f"{expected}: {rows} missing"
+    assert f"meterhouse invoice issue {_of(report, 'DE')['invoice']}" in problem["hint"]
+
+
+def test_a_file_that_was_not_imported_blocks_its_business(operation: Operation):
+    common = operation.data / "common-storage" / "avro" / "entity" / "Aura_Audit" / "6.0.0"
+    common.mkdir(parents=True, exist_ok=True)
+    name = "BR_Aura_Audit_20261101T000000Z.avro"
+    (common / name).write_bytes(b"not Avro")
+    (common / "ES_Aura_Audit_20261105T000000Z.avro").write_bytes(b"of the month after")
+    imported = operation("aura", "import", "--at", "2026-11-05T00:00:00Z")
+    assert imported.code == 1
+    code, report = operation.run()
+    assert (code, _statuses(report)) == (1, {"ES": "issued", "BR": "blocked", "DE": "issued"})
+    [problem] = _of(report, "BR")["problems"]
+    assert problem["message"].endswith(f"/6.0.0/{name}")
+
+
+def test_suspended_records_block_their_business(operation: Operation, tmp_path: Path):
+    """The country of DE is gone from the table, as where somebody has uploaded another one."""
+    export = json.loads(operation.done("stream", "export", "aura-audit").out)
+    for one in export["nodes"]:
+        if one["id"] == "country":
+            one["params"]["table"] = "few_countries"
+    table = tmp_path / "few.csv"
+    table.write_text("COUNTRY_3_ALPHA_CD,COUNTRY_2_ALPHA_CD\nESP,ES\nBRA,BR\n")
+    operation.done(
+        *("table", "upload", "few_countries", "--file", table, "--key", "COUNTRY_3_ALPHA_CD")
+    )
+    operation.done("stream", "update", "aura-audit", "--file", "-", given=json.dumps(export))
+    code, report = operation.run()
+    assert (code, _of(report, "DE")["status"]) == (1, "blocked")
+    one = _of(report, "DE")
+    assert one["suspended"] == one["rows"] > 0
+    assert [problem["place"] for problem in one["problems"]] == [
+        "data correction",
+        "dataset Aura_Audit",
+    ]
+    assert _of(report, "ES")["suspended"] == 0
+
+
+def test_an_invoice_that_was_taken_back_is_issued_by_a_person_only(operation: Operation):
+    _, report = operation.run()
+    number = _of(report, "ES")["number"]
+    operation.done("invoice", "credit", _of(report, "BR")["number"], "--reason", "wrong")
+    operation.done("invoice", "correct", number, "--reason", "wrong")
+    code, again = operation.run("2026-11-07T03:00:00Z")
+    assert (code, _statuses(again)) == (0, {"ES": "drafted", "BR": "corrected", "DE": "issued"})
+    [warning] = [one for one in _of(again, "ES")["warnings"] if number in one]
+    assert f"`meterhouse invoice issue {_of(again, 'ES')['invoice']}`" in warning
+    operation.done("invoice", "issue", _of(again, "ES")["invoice"])
+    _, last = operation.run("2026-11-08T03:00:00Z")
+    assert _statuses(last) == {"ES": "issued", "BR": "corrected", "DE": "issued"}
+
+
+def test_c34_a_snapshot_that_is_gone_fails_each_business_and_is_reported(operation: Operation):
+    [gone, *_] = sorted((operation.data / "datasets").glob("D_Aura_App/*/ES_DIM_APP_*.avro"))
+    gone.unlink()
+    code, report = operation.run()
+    assert (code, report["complete"]) == (1, False)
+    assert _statuses(report) == dict.fromkeys(_BUSINESSES, "failed")
+    assert gone.name in _of(report, "DE")["problems"][0]["message"]
+
+
 def test_run_again_nothing_is_made_twice(operation: Operation):
     operation.run()
     files, invoices = operation.archived(), operation.json("invoice", "list", "--all")
