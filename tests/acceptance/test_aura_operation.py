@@ -9,10 +9,13 @@ import subprocess
 import sys
 import time
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from random import Random
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
+import fastavro
 import pytest
 
 from tests.cli.command import EXAMPLES, ROOT, Meterhouse
@@ -185,6 +188,50 @@ def test_an_invoice_that_was_taken_back_is_issued_by_a_person_only(operation: Op
     operation.done("invoice", "issue", _of(again, "ES")["invoice"])
     _, last = operation.run("2026-11-08T03:00:00Z")
     assert _statuses(last) == {"ES": "issued", "BR": "corrected", "DE": "issued"}
+
+
+def _more(operation: Operation, ob: str, hour: str, *days: str) -> None:
+    """Add rows that nobody has seen to the catalogue: three interactions of each day."""
+    [path, *_] = sorted((operation.data / "datasets").glob(f"Aura_Audit/6/*/{ob}_*.avro"))
+    reader = fastavro.reader(BytesIO(path.read_bytes()))
+    row, schema = next(reader), reader.writer_schema
+    rows = [
+        row
+        | {"INTERACTION_ID": str(uuid5(NAMESPACE_OID, f"{ob} {day} {number}")), "DAY_DT": day}
+        | {"AURA_TM": f"{day}T10:00:00.000Z"}
+        for day in days
+        for number in range(3)
+    ]
+    made = operation.data.parent / f"{ob}_Aura_Audit_{hour}.avro"
+    with made.open("wb") as file:
+        fastavro.writer(file, schema, rows)
+    operation.done("dataset", "add", made)
+
+
+def test_late_rows_are_told_on_the_next_invoice_and_by_the_report(operation: Operation):
+    operation.run()
+    _more(operation, "ES", "20261110T000000Z", "2026-10-31", "2026-11-05")
+    _more(operation, "BR", "20261110T000000Z", "2026-10-31")
+    ended = operation(
+        *("aura", "run", _EXAMPLE / "aura.yaml", "--at", "2026-12-06T03:00:00Z", "--json"),
+        *("--period", "2026-11"),
+    )
+    report = json.loads(ended.out)
+    assert (ended.code, _statuses(report)) == (
+        1,
+        {"ES": "issued", "BR": "missing", "DE": "missing"},
+    )
+    [invoice] = operation.json("invoice", "show", _of(report, "ES")["number"])
+    assert invoice["requests"] == "3"
+    told = [one["text"] for one in invoice["exceptions"] if one["code"] == "late_requests"]
+    assert told == ["3 late requests of 2026-10, not counted above"]
+    [warning] = _of(report, "BR")["warnings"]
+    assert warning.startswith("late usage of earlier months (metered records: ")
+    # Files of both months are sources, and none of another business.
+    names = {source["name"] for source in invoice["sources"]}
+    late = "Aura_Audit/6/DAY_DT={}/ES_Aura_Audit_20261110T000000Z.avro"
+    assert {late.format("2026-10-31"), late.format("2026-11-05")} <= names
+    assert all(name.rpartition("/")[2].startswith("ES_") for name in names)
 
 
 def test_c34_a_snapshot_that_is_gone_fails_each_business_and_is_reported(operation: Operation):

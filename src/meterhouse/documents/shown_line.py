@@ -75,7 +75,7 @@ class ShownLine:
     def told(self, *shown: str) -> str:
         """Return these fields for people: names in the place of ids, nothing that stands twice."""
         twice = ("channel", "channel_name") if self.user and self.user == self.channel else ()
-        left = told_fields(self.line.charge.fields, null="null")
+        left = told_fields(named_fields(self.line), null="null")
         said = (
             (name.removesuffix("_name").replace("_", " "), field_text(left, name))
             for name in sorted(left)
