@@ -200,21 +200,21 @@ def operation_means(house: Installation, operation: Operation, *, at: Instant) -
     """Return what the billing operation needs."""
     from meterhouse.app.aura.dimension_tables import make_tables
     from meterhouse.app.aura.operating import OperationMeans
-    from meterhouse.app.datasets.files import audited_rows
+    from meterhouse.datasets.naming import AVRO
 
     tables = table_means(house)
 
     def prepare(months: Sequence[Month]) -> list[SnapshotUsed]:
         return make_tables(operation.businesses, months, means=tables, at=at)
 
-    def rows(ob: str, month: Month) -> int:
-        return audited_rows(house.ledger, ob=ob, since=month.days.first, until=month.last_day)
+    def waiting() -> list[str]:
+        return [file.name for file in house.common_storage().list(AVRO)]
 
     return OperationMeans(
         running=house.means(),
         files=house.file_means(),
         formats=house.invoice_formats(operation.formats),
-        rows=rows,
+        waiting=waiting,
         prepare=prepare,
         new_id=house.new_id,
         new_seed=house.new_seed,

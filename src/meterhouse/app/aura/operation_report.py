@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from meterhouse.app.aura.completeness import Metering
 from meterhouse.app.aura.upload_plans import put_text
 from meterhouse.app.datasets.ports import DatasetStorage, DatasetStorageConflict
 from meterhouse.core.instant import Instant, instant_text
@@ -25,6 +26,8 @@ class BusinessStatus(Enum):
 
     ISSUED = "issued"
     DRAFTED = "drafted"
+    #: an invoice that was taken back; somebody has to draft or issue another one
+    CORRECTED = "corrected"
     #: a draft that something keeps from being issued
     BLOCKED = "blocked"
     #: the catalogue has no row of it
@@ -56,6 +59,8 @@ class BusinessReport:
     problems: Sequence[Problem] = ()
     #: a sentence about what somebody should look at, though it stops nothing
     warnings: Sequence[str] = ()
+    #: what became of its rows, where the streams ran
+    metering: Metering | None = None
 
     def to_api(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -65,6 +70,7 @@ class BusinessReport:
             "customer": self.customer,
             "status": self.status.value,
             "rows": self.rows,
+            **_metering(self.metering),
             "invoice": self.invoice,
             "number": self.number,
             "total": self.total,
@@ -74,6 +80,15 @@ class BusinessReport:
             ],
             "warnings": list(self.warnings),
         }
+
+
+def _metering(metering: Metering | None) -> dict[str, Any]:
+    counts = None if metering is None else (metering.metered, metering.duplicates)
+    return {
+        "metered": None if counts is None else int(counts[0]),
+        "duplicates": None if counts is None else int(counts[1]),
+        "suspended": None if metering is None else metering.suspended,
+    }
 
 
 @dataclass(frozen=True, slots=True)

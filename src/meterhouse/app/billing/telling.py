@@ -25,6 +25,7 @@ from meterhouse.core.price_book_counts import LIMITS_MAX
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.quantity import EXACT, ZERO, number_text
 from meterhouse.core.reading import Reading, shown
+from meterhouse.core.timezone import local_time, zone
 from meterhouse.rating.counting import Portion, counted_apart, portion
 
 #: So many parts of one exception are listed, those with most usage first.
@@ -50,7 +51,12 @@ def told_on(ledger: Ledger, invoice: Invoice, *, gathered: Gathered, book: Price
     limited = [(limit, portion(limit, apart.usage, customer=customer)) for limit in book.limits]
     found = ledger.findings(customer, start=period.start, end=period.end)
     checks = [_check(limit, part) for limit, part in limited]
-    exceptions = [*counted, *(line for limit, part in limited for line in _over(limit, part))]
+    late = _counted_late(book, gathered, customer=customer, timezone=period.timezone)
+    exceptions = [
+        *counted,
+        *late,
+        *(line for limit, part in limited for line in _over(limit, part)),
+    ]
     for one in found:
         checks += one.checks
         exceptions += one.exceptions
@@ -79,6 +85,33 @@ def _counted(
             text = f"{number_text(one.quantity)} {count.text}{_named(one.fields)}"
             exceptions.append((count.code, text))
     return requests, exceptions
+
+
+def _counted_late(
+    book: PriceBook, gathered: Gathered, *, customer: str, timezone: str
+) -> Iterator[tuple[str, str]]:
+    """Tell what has come late of usage that is counted, month by month.
+
+    It is not part of this period's numbers, and the invoice of its own period stands.
+    """
+    for late in gathered.late:
+        month = local_time(late.corrects.start, zone(timezone)).date().isoformat()[:7]
+        now, before = (
+            counted_apart(book, usage, customer=customer).counted
+            for usage in (late.usage, late.before)
+        )
+        changes: dict[int, Decimal] = {}
+        for some, sign in ((now, Decimal(1)), (before, Decimal(-1))):
+            for one in some:
+                quantity = EXACT.multiply(one.quantity, sign)
+                changes[one.place] = EXACT.add(changes.get(one.place, ZERO), quantity)
+        for place, quantity in sorted(changes.items()):
+            if quantity and book.counts[place].to is CountedAs.REQUESTS:
+                text = f"{number_text(quantity)} late requests of {month}, not counted above"
+                yield "late_requests", text
+            elif quantity:
+                count = book.counts[place]
+                yield count.code, f"{number_text(quantity)} {count.text}, late, of {month}"
 
 
 def _over(limit: Limit, found: Portion) -> Iterator[tuple[str, str]]:

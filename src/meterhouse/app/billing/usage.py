@@ -35,11 +35,15 @@ class RecordUnreadable(MeterhouseError):
 
 @dataclass(frozen=True, slots=True)
 class LateUsage:
-    """All usage of a period that is billed, as it is now; ``records`` are those that are not."""
+    """All usage of a period that is billed, as it is now; ``records`` are those that are not.
+
+    ``before`` is the usage as invoices have it.
+    """
 
     corrects: InvoiceHead
     usage: tuple[MeteredUsage, ...]
     records: tuple[int, ...]
+    before: tuple[MeteredUsage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,10 @@ def _late(
     if not late:
         return None
     whole = ledger.billable_records(head.customer, after=head.start, until=head.end)
-    return LateUsage(head, restated(whole, types), tuple(record.no for record in late))
+    before = [record for record in whole if record.billed is not None]
+    return LateUsage(
+        head, restated(whole, types), tuple(record.no for record in late), restated(before, types)
+    )
 
 
 def _runs(records: Iterable[BillableRecord]) -> tuple[str, ...]:
