@@ -22,6 +22,7 @@ from meterhouse.datasets.naming import AVRO, PROCESSED, UploadedFile, parse_comm
 
 REPORTS = "reports"
 _SUFFIX = ".avro"
+#: What the name of every report of an import begins with.
 REPORT = "aura-avro-kpis-report"
 
 
@@ -173,6 +174,7 @@ def _add(
             name=file.file.name,
             at=at,
             containers=means.containers,
+            version=file.version,
         )
 
 
