@@ -4,9 +4,9 @@ An upload is planned before it is made: its plan names the logs with their hashe
 which they are read, and an hour that no other upload of the OB has, by which its files are named.
 Plans are numbered, and each is put where there is none, and never changed: of two uploaders that
 plan at one time, one has the number, and the other plans anew, knowing what the first has. Whoever
-finds a plan without its account makes it; the same plan gives the same files. So a process may be killed
-anywhere, no log is handled twice, and a new release, which has the same storage, goes on where the
-old one was.
+finds a plan without its account makes it; the same plan gives the same files. So a process may be
+killed anywhere, no log is handled twice, and a new release, which has the same storage, goes on
+where the old one was.
 """
 
 from __future__ import annotations
