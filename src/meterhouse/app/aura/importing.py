@@ -180,7 +180,9 @@ def _add(
 
 def _said(name: str, error: MeterhouseError) -> dict[str, JsonValue]:
     problems = [str(one) for one in error.problems] if isinstance(error, DefinitionError) else []
-    body: dict[str, JsonValue] = {"file": name, "code": error.code, "error": str(error)}
+    # The text lists the problems too: each is told once.
+    text = str(error).partition("\n")[0] if problems else str(error)
+    body: dict[str, JsonValue] = {"file": name, "code": error.code, "error": text}
     return body | ({"problems": problems} if problems else {})
 
 

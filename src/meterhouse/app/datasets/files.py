@@ -201,7 +201,10 @@ def _checked_rows(
         checks.see(frame)
         if checks.full:
             break
-    problems = checks.problems
+    problems = list(checks.problems)
+    if checks.full:
+        hint = f"mend these {len(problems)} first"
+        problems.append(Problem("the rest", "may have more problems: it was not checked", hint))
     if not checks.rows and not schema.is_dimension:
         problems.append(Problem("", "has no rows", "a file of facts is of a day: leave it out"))
     if len(checks.days) > DAYS_MAX:
