@@ -49,9 +49,17 @@ class ConfigurationPlace:
     secret_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LogsPlace:
+    """Where logs are, and how many bytes one may have when it is unpacked."""
+
+    folder: Path
+    unpacked_max: int
+
+
 @contextmanager
 def upload_means(
-    house: Installation, logs: Path, *, configuration: ConfigurationPlace, rules: AuditRules
+    house: Installation, logs: LogsPlace, *, configuration: ConfigurationPlace, rules: AuditRules
 ) -> Iterator[UploadMeans]:
     """Lend what uploading needs; files are made in a folder that goes afterwards."""
     from meterhouse.app.aura.ports import UploadMeans
@@ -59,7 +67,7 @@ def upload_means(
 
     with _scratch(house.directory) as scratch:
         yield UploadMeans(
-            logs=LogFiles(logs),
+            logs=LogFiles(logs.folder, unpacked_max=logs.unpacked_max),
             configuration=_configuration(house, configuration),
             storage=house.common_storage(),
             containers=house.containers(),

@@ -19,6 +19,8 @@ from meterhouse.core.json_text import json_text
 from meterhouse.core.problem import Problem
 
 REPORTS = "reports"
+#: What the name of every report of the operation begins with.
+BILLING_REPORT = "aura-billing-report"
 
 
 class BusinessStatus(Enum):
@@ -159,7 +161,7 @@ def put_operation_report(storage: DatasetStorage, report: OperationReport, *, sc
     number = 1
     while True:
         end = "" if number == 1 else f"-{number}"
-        name = f"{REPORTS}/aura-billing-report-{moment}{end}.json"
+        name = f"{REPORTS}/{BILLING_REPORT}-{moment}{end}.json"
         try:
             put_text(storage, name, text, scratch=scratch)
         except DatasetStorageConflict:
