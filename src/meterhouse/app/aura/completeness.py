@@ -11,20 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 
+from meterhouse.app.aura.catalogue import AUDIT, OperationCatalogue
 from meterhouse.app.aura.installing import document
 from meterhouse.app.aura.operation import Month, OperatingBusiness, Operation
 from meterhouse.app.billing.usage import gather_all
-from meterhouse.app.datasets.files import AUDIT, audited_rows
-from meterhouse.app.datasets.ports import DatasetFile
-from meterhouse.app.listing import take
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod
 from meterhouse.core.instant import DAY
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.quantity import EXACT, ZERO, number_text
 from meterhouse.datasets.naming import parse_catalogue_path, parse_common_path
+from meterhouse.streams.dataset_ports import DatasetInput
 
 _TYPES = "meter-types.json"
 _QUERY, _DUPLICATES = "query", "Duplicates"
@@ -62,11 +60,20 @@ class Completeness:
 class Inputs:
     """What an operation reads, and what lies elsewhere; looked at once for all businesses.
 
+    ``catalogue`` is where the streams read. Raises ``InputError`` where that does not answer.
     ``waiting`` are the files of common storage that were not imported.
     """
 
-    def __init__(self, ledger: Ledger, operation: Operation, *, waiting: Iterable[str]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        operation: Operation,
+        *,
+        catalogue: OperationCatalogue,
+        waiting: Iterable[str],
+    ) -> None:
         self._ledger = ledger
+        self._catalogue = catalogue
         self._draft_after = operation.draft_after * DAY
         self._waiting = [name for name in waiting if name.endswith(".avro")]
         self._majors: dict[str, set[int]] = {}
@@ -83,9 +90,10 @@ class Inputs:
 
     def judged(self, business: OperatingBusiness, month: Month) -> Completeness:
         """Compare what there is of a business and a month with what was metered."""
-        files = {name: self._files(name, business, month) for name in sorted(self._majors)}
+        code, catalogue = business.code, self._catalogue
+        files = {name: catalogue.files(name, month, ob=code) for name in sorted(self._majors)}
         metering = Metering(
-            self._rows(business, month),
+            catalogue.rows(code, month),
             *self._metered(business, month),
             suspended=self._suspended(business, month),
         )
@@ -95,21 +103,6 @@ class Inputs:
             *self._not_metered(metering, month),
         ]
         return Completeness(metering, problems)
-
-    def _rows(self, business: OperatingBusiness, month: Month) -> int:
-        since, until = month.days.first, month.last_day
-        return audited_rows(self._ledger, ob=business.code, since=since, until=until)
-
-    def _files(self, dataset: str, business: OperatingBusiness, month: Month) -> list[DatasetFile]:
-        days = month.days
-        page = partial(
-            self._ledger.dataset_files,
-            dataset,
-            ob=business.code,
-            since=days.first,
-            until=month.last_day,
-        )
-        return [file for file in take(page, limit=None) if file.ob == business.code]
 
     def _metered(self, business: OperatingBusiness, month: Month) -> tuple[Decimal, Decimal]:
         period = BillingPeriod(month.start, month.end, "Etc/UTC")
@@ -144,7 +137,7 @@ class Inputs:
             message = f"has {_counted(len(found), 'file')} not imported: {_listed(found)}"
             yield Problem("common storage", message, hint)
 
-    def _not_read(self, files: Mapping[str, Sequence[DatasetFile]]) -> Iterator[Problem]:
+    def _not_read(self, files: Mapping[str, Sequence[DatasetInput]]) -> Iterator[Problem]:
         for dataset, some in files.items():
             majors = self._majors[dataset]
             others = [file for file in some if file.major not in majors]

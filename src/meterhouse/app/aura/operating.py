@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from meterhouse.app.aura.catalogue import OperationCatalogue
 from meterhouse.app.aura.completeness import Completeness, Inputs
 from meterhouse.app.aura.dimension_tables import SnapshotUsed
 from meterhouse.app.aura.operation import Month, OperatingBusiness, Operation
@@ -33,6 +34,7 @@ from meterhouse.core.invoice import Invoice, InvoiceStatus
 from meterhouse.core.invoice_text import read_invoice
 from meterhouse.core.money import amount_text
 from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
+from meterhouse.streams.ports import InputError
 from meterhouse.streams.record import RunStatus
 
 
@@ -40,13 +42,15 @@ from meterhouse.streams.record import RunStatus
 class OperationMeans:
     """What the operation needs of the world, beside the ledger.
 
-    ``waiting`` names the files of common storage that were not imported.
+    ``catalogue`` is where the streams read, ``waiting`` names the files of common storage that were
+    not imported.
     ``prepare`` makes ready what the streams look things up in; ``formats`` are those of the files.
     """
 
     running: Means
     files: FileMeans
     formats: Sequence[str]
+    catalogue: OperationCatalogue
     waiting: Callable[[], Sequence[str]]
     prepare: Callable[[Sequence[Month]], Sequence[SnapshotUsed]]
     new_id: Callable[[], str]
@@ -64,7 +68,8 @@ def operate(
 ) -> OperationReport:
     """Do what is due at an instant: of all months, or of one. Returns what became of each business.
 
-    Where a stream fails, nothing is drafted: an invoice of half the usage helps nobody.
+    Where a stream fails, or the catalogue does not answer, nothing is drafted: an invoice of half
+    the usage helps nobody.
     """
     due = operation.months(at)
     if not due:
@@ -83,23 +88,19 @@ def operate(
         problems = [Problem(f"stream {one.stream}", one.error or "") for one in faults]
         months = _failed(ledger, operation, billed, problems)
         return OperationReport(operation.name, at, streams, months)
-    inputs = Inputs(ledger, operation, waiting=means.waiting())
-    months = [
-        MonthReport(
-            one.text,
-            [
-                _bill(
-                    ledger,
-                    operation,
-                    _Bill(who, one, _snapshots(used, who, one), inputs.judged(who, one)),
-                    at,
-                    means,
-                )
+    inputs = Inputs(ledger, operation, catalogue=means.catalogue, waiting=means.waiting())
+    months = []
+    for one in billed:
+        try:
+            bills = [
+                _Bill(who, one, _snapshots(used, who, one), inputs.judged(who, one))
                 for who in operation.businesses
-            ],
-        )
-        for one in billed
-    ]
+            ]
+        except InputError as error:
+            months += _failed(ledger, operation, [one], _problems(error))
+        else:
+            reports = [_bill(ledger, operation, bill, at, means) for bill in bills]
+            months.append(MonthReport(one.text, reports))
     return OperationReport(operation.name, at, streams, months, _finish(ledger, means))
 
 
@@ -113,7 +114,10 @@ def _failed(
             [
                 _settled(ledger, who, month, None)
                 or BusinessReport(
-                    who.code, who.country, who.customer, BusinessStatus.FAILED, 0, problems=problems
+                    *(who.code, who.country, who.customer),
+                    status=BusinessStatus.FAILED,
+                    rows=None,
+                    problems=problems,
                 )
                 for who in operation.businesses
             ],
@@ -312,7 +316,7 @@ def _told(
         business.country,
         business.customer,
         status,
-        0 if found is None else found.metering.rows,
+        None if found is None else found.metering.rows,
         invoice=invoice.id,
         number=number,
         total=f"{total} {invoice.currency}",

@@ -34,7 +34,7 @@ class BusinessStatus(Enum):
     BLOCKED = "blocked"
     #: the catalogue has no row of it
     MISSING = "missing"
-    #: no draft could be made
+    #: no draft could be made, of it or of anybody
     FAILED = "failed"
 
 
@@ -46,15 +46,16 @@ FAULTS = frozenset({BusinessStatus.BLOCKED, BusinessStatus.MISSING, BusinessStat
 class BusinessReport:
     """What became of an operating business in a month.
 
-    ``rows`` are those of the catalogue, duplicates too. ``invoice`` is the id of the draft or
-    invoice; ``total`` its amount as text with its currency.
+    ``rows`` are those of the catalogue, duplicates too; ``None`` where it was not asked or did not
+    answer. ``invoice`` is the id of the draft or invoice; ``total`` its amount as text with its
+    currency.
     """
 
     code: str
     country: str
     customer: str
     status: BusinessStatus
-    rows: int
+    rows: int | None
     invoice: str | None = None
     number: str | None = None
     total: str | None = None

@@ -27,7 +27,7 @@ from meterhouse.app.datasets.ports import (
 )
 from meterhouse.app.listing import take
 from meterhouse.core.instant import Instant
-from meterhouse.core.json_text import JsonValue, Record
+from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import DefinitionError, NotFoundError, Problem
 from meterhouse.core.reading import shown
 from meterhouse.datasets.evolution import evolution_problems
@@ -50,8 +50,6 @@ _IDS = UUID("5d0e5a0c-6b0f-5a43-8f5c-2f1f6f0f9c57")
 #: A file has at most so many days: it is of an hour.
 DAYS_MAX = 400
 _BLOCK_BYTES = 1 << 20
-#: The dataset that is billed.
-AUDIT = "Aura_Audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,12 +275,6 @@ def partitions(
     return [Partition(day, tuple(some)) for day, some in by_day if day is not None]
 
 
-def audited_rows(ledger: Datasets, *, ob: str, since: date, until: date) -> int:
-    """Return how many rows of ``Aura_Audit`` there are of an OB; ``until`` is included."""
-    page = partial(ledger.dataset_files, AUDIT, ob=ob, since=since, until=until)
-    return sum(file.rows for file in take(page, limit=None) if file.ob == ob)
-
-
 def find_file(ledger: Datasets, id: str) -> DatasetFile:
     """Return a file. Raises ``NotFoundError``."""
     found = ledger.dataset_file(id)
@@ -290,26 +282,3 @@ def find_file(ledger: Datasets, id: str) -> DatasetFile:
         hint = "`meterhouse dataset files NAME` shows those that there are"
         raise NotFoundError(f"There is no file {id!r} in the catalogue", hint=hint)
     return found
-
-
-def dimension_rows(
-    ledger: Datasets,
-    storage: DatasetStorage,
-    name: str,
-    *,
-    containers: Containers,
-    ob: str | None = None,
-    until: Instant | None = None,
-) -> tuple[DatasetFile | None, list[Record]]:
-    """Return the newest snapshot of a dimension and its rows; none where there is no snapshot.
-
-    Rows are as the newest published version of that major has them: fields that the file does not
-    have get their defaults.
-    """
-    snapshot = ledger.newest_snapshot(name, ob=ob, until=until)
-    if snapshot is None:
-        return None, []
-    versions = ledger.dataset_versions(name, major=snapshot.major)
-    schema = versions[-1].schema()
-    with storage.local(snapshot.path) as path:
-        return snapshot, list(containers.rows(path, schema.document))
