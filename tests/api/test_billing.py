@@ -8,6 +8,7 @@ import pytest
 
 from meterhouse.api import Deliverer
 from meterhouse.app.billing.issuing import issue_invoice
+from meterhouse.app.idempotency import KeyedRequest
 from meterhouse.core.instant import parse_instant
 from tests.api.test_scheduler import until
 from tests.api.world import House
@@ -174,10 +175,14 @@ def test_past_usage_is_rated_by_another_book(selling: House):
     asked = {"period": OCTOBER, "book": book(version="dearer", prices=prices)}
     rated = post(selling, f"{INVOICES}:what-if", asked, status=200)
     assert rated["customers"][0]["difference"] == "184.23"
-    stored = asked | {"book": {"id": "liceo-es"}, "customers": ["es"]}
+    of_book = {"id": "liceo-es", "version": "2026-10-01.1"}
+    stored = asked | {"book": of_book, "customers": ["es"]}
     assert (
         post(selling, f"{INVOICES}:what-if", stored, status=200)["totals"][0]["then"] == "1178.91"
     )
+    for book_, place in ((None, "/book"), ({"id": "liceo-es"}, "/book/version")):
+        missing = post(selling, f"{INVOICES}:what-if", asked | {"book": book_}, status=422)
+        assert [error["pointer"] for error in missing["errors"]] == [place]
     wrong = post(selling, f"{INVOICES}:what-if", asked | {"book": {"currency": "EUR"}}, status=422)
     assert {error["pointer"].split("/")[1] for error in wrong["errors"]} == {"book"}
 
@@ -247,3 +252,102 @@ def test_how_many_input_records_are_told_is_asked_for(selling: House):
     explained = selling.http.get(path, params={"records": 0}).json()
     assert [record["inputRecords"] for record in explained["records"]] == [None]
     assert selling.http.get(path, params={"records": -1}).status_code == 422
+
+
+def test_a_correction_goes_on_where_it_was_refused(selling: House):
+    path = drafted(selling)
+    post(selling, f"{path}/issue", DATED, status=200)
+    later = book(id="later", valid={"from": "2027-01-01", "to": None})
+    post(selling, "/v1/price-books", later)
+    customer = f"{CUSTOMERS}/es"
+    for name, status in (("later", 404), ("liceo-es", 201)):
+        patch = {"priceBook": name}
+        changed = selling.http.patch(customer, json=patch, headers={"If-Match": "*"})
+        assert changed.status_code == 200
+        answer = keyed(selling, f"{path}/correct", {"reason": "The price"}, "c")
+        assert answer[0] == status
+    assert answer[1]["draft"]["status"] == "draft"
+    assert len(selling.http.get(INVOICES, params={"kind": "credit_note"}).json()["invoices"]) == 1
+
+
+def keyed(house: House, path: str, body: Any, key: str) -> tuple[int, Any]:
+    answer = house.http.post(path, json=body, headers={"Idempotency-Key": key})
+    return answer.status_code, answer.json()
+
+
+@pytest.fixture
+def electronic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METERHOUSE_INVOICE_FORMATS", "json,ubl")
+
+
+def test_files_that_cannot_be_made_are_told(electronic: None, metered: House):
+    post(metered, ISSUERS, ISSUER | {"address": {"country": "AE"}, "taxId": ""})
+    post(metered, CUSTOMERS, CUSTOMER | {"address": {"country": "AE"}})
+    path = drafted(metered)
+    draft = metered.http.get(f"{path}/files")
+    assert (draft.status_code, "is a draft" in draft.json()["detail"]) == (404, True)
+    answer = metered.http.post(f"{path}/issue", json=DATED)
+    [refused] = answer.json()["filesRefused"]
+    assert (refused["format"], answer.status_code) == ("ubl", 200)
+    assert "ubl" in answer.headers["meterhouse-note"]
+    files = metered.http.get(f"{path}/files").json()
+    assert [one["format"] for one in files["files"]] == ["json"]
+    assert files["refused"] == [refused]
+    problem = metered.http.get(f"{path}/files/ubl")
+    assert (problem.status_code, problem.json()["code"]) == (404, "file_refused")
+    assert "seller.taxId" in refused["reason"]
+    assert "seller.taxId" in problem.json()["detail"]
+
+
+def test_amounts_have_twenty_digits_at_most(selling: House):
+    path = drafted(selling)
+    long = {"amount": "1" * 21, "reason": "Long"}
+    assert post(selling, f"{path}/lines", long, status=422)["errors"][0]["pointer"] == "/amount"
+    credit = {"customer": "es", "amount": "1" * 23, "currency": "EUR", "effective": "2026-10-01"}
+    assert post(selling, "/v1/credits", credit, status=422)["errors"][0]["pointer"] == "/amount"
+
+
+def test_a_key_is_in_a_body_once(selling: House):
+    body = '{"amount": "1", "reason": "One", "amount": "2"}'
+    headers = {"Content-Type": "application/json"}
+    answer = selling.http.post(f"{drafted(selling)}/lines", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "json_malformed")
+    assert 'the key "amount" is there twice' in answer.json()["detail"]
+
+
+def test_a_hint_says_the_member_that_lets_a_draft_be_issued(selling: House):
+    early = {"issueDate": "2026-10-31"}
+    problem = post(selling, f"{drafted(selling)}/issue", early, status=409)
+    assert "say beforeEnd: true" in problem["hint"]
+
+
+def test_a_correction_is_dated(selling: House):
+    path = drafted(selling)
+    post(selling, f"{path}/issue", DATED, status=200)
+    body = {"reason": "The price", "issueDate": "2026-12-24"}
+    assert post(selling, f"{path}/correct", body)["creditNote"]["issueDate"] == "2026-12-24"
+
+
+def test_another_key_does_not_make_a_conflict_a_success(selling: House):
+    path = drafted(selling)
+    assert keyed(selling, f"{path}/issue", DATED, "a")[0] == 200
+    assert keyed(selling, f"{path}/issue", {"issueDate": "2027-01-01"}, "b")[0] == 409
+    status, note = keyed(selling, f"{path}/credit", {"reason": "One"}, "c")
+    assert status == 201
+    assert keyed(selling, f"{path}/credit", {"reason": "Two"}, "d")[0] == 409
+    assert keyed(selling, f"{path}/correct", {"reason": "Two"}, "e")[0] == 409
+    assert keyed(selling, f"{path}/credit", {"reason": "One"}, "c") == (201, note)
+    assert keyed(selling, ISSUERS, ISSUER, "f")[0] == 409
+    assert keyed(selling, CUSTOMERS, CUSTOMER, "g")[0] == 409
+
+
+def test_a_repeat_of_what_was_done_and_not_answered_finds_it(selling: House):
+    path = drafted(selling)
+    assert keyed(selling, f"{path}/issue", DATED, "a")[0] == 200
+    with selling.context.ledger() as ledger:
+        # As where the ledger could not be written between what was done and its answer.
+        ledger._database.execute("UPDATE idempotency SET status = NULL")
+        ledger.leave_request(KeyedRequest("admin", "a", b""))
+    assert keyed(selling, f"{path}/issue", {}, "a")[1]["code"] == "idempotency_key_reused"
+    status, issued = keyed(selling, f"{path}/issue", DATED, "a")
+    assert (status, issued["number"]) == (200, "LICEO-2026-000001")

@@ -44,6 +44,20 @@ COMMITTED = {
 }
 
 
+def test_who_has_nothing_to_bill_is_left_out_and_an_empty_draft_is_issued_on_demand(
+    business: Business,
+):
+    business.set_up(["ES"])
+    business.customer(id="idle", users=["nobody"])
+    assert [draft["customer"] for draft in business.draft("--all")] == ["es"]
+    [empty] = business.draft("--customer", "idle")
+    assert (empty["lines"], empty["totals"]["total"]) == ([], "0.00")
+    dated = ("--issue-date", "2026-11-03")
+    assert "has no lines" in business.run.refused("invoice", "issue", empty["id"], *dated)
+    [issued] = business.run.json("invoice", "issue", empty["id"], "--empty", *dated)
+    assert issued["number"] == "LICEO-2026-000001"
+
+
 def test_a_minimum_and_a_fee_are_for_the_days_of_the_contract(business: Business):
     """17 of 30 days: 1,000 are 566.67, of which 412.37 are billed, and 300 are 170."""
     set_up(business, **COMMITTED)

@@ -83,7 +83,7 @@ def test_a_draft_of_late_usage_is_stale_once_its_period_is_billed_otherwise(busi
     assert december["metadata"]["billedBefore"] == "LICEO-2027-000001 LICEO-2027-000002"
     business.run.done("invoice", "credit", november["id"], "--reason", "an outage")
     told = business.run.refused("invoice", "issue", december["id"], "--issue-date", "2027-12-01")
-    assert "(LICEO-2027-000001 LICEO-2027-000002) than do now (LICEO-2027-000001)" in told
+    assert "then LICEO-2027-000001, LICEO-2027-000002, now LICEO-2027-000001" in told
     assert "Draft the invoice again" in told
     bill(business, "2026-12")
     bill(business, "2026-11")
@@ -102,6 +102,17 @@ def test_usage_of_a_user_who_moved_stays_with_the_customer_that_was_billed(busin
     old, new = business.draft(period="2026-11")
     assert nets(old) == [("q", "20.00", FIRST)]
     assert nets(new) == []
+
+
+def test_a_draft_with_usage_of_a_user_who_moved_is_stale(business: Business):
+    begin(business, PER_UNIT)
+    [draft] = business.draft()
+    change_customer(business, users=[])
+    business.customer(id="pt", users=["ES"])
+    refused = business.run.refused("invoice", "issue", draft["id"], "--issue-date", "2027-12-01")
+    assert "usage of 'ES', who is of another customer by now" in refused
+    [moved] = business.draft("--customer", "pt")
+    assert issue(business, moved)["customer"] == "pt"
 
 
 def test_tiers_of_late_usage_count_users_who_moved_away(business: Business):

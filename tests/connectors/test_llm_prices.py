@@ -154,8 +154,9 @@ def test_models_of_several_providers_are_told_apart():
     ],
 )
 def test_a_file_of_another_kind_is_refused(text, format):
-    with pytest.raises(DefinitionError, match="prices has 1 problem"):
+    with pytest.raises(DefinitionError, match="prices has 1 problem") as raised:
         imported(text, format=format)
+    assert "attribute" not in str(raised.value)
 
 
 def test_a_file_without_dates_is_asked_for_one():

@@ -78,6 +78,17 @@ def test_a_price_that_another_hides_is_named():
     ]
 
 
+def test_a_cell_for_a_star_is_no_cell_for_any():
+    cells = {"model": "matrix", "dimensions": ["a"], "values": {"x": 1, "*": 2}}
+
+    [warning] = warnings(cells)
+
+    assert warning == (
+        "prices['p0']: has cells for '*', which is one value there, not any "
+        "(give default what holds for values that are not listed)"
+    )
+
+
 def test_fees_share_usage_with_nothing():
     fee = {"model": "flat", "amount": 5}
 

@@ -4,12 +4,14 @@ import csv
 import io
 import re
 from dataclasses import replace
+from datetime import date
 
 import openpyxl
 import pytest
 
 from meterhouse.cli.invoice_view import write_invoice
-from meterhouse.core.charge import MeteredUsage, Unpriced
+from meterhouse.core.charge import ChargePart, MeteredUsage, Unpriced
+from meterhouse.core.invoice import InvoiceKind
 from meterhouse.core.invoice_text import invoice_text, read_invoice
 from meterhouse.core.price_book import Conversion, PerUnit, Price
 from meterhouse.documents.csv_lines import csv_bytes
@@ -143,6 +145,55 @@ def test_calculations_are_in_words():
         "1,000 to 10,000: 9,000 at 0.015 plus 5.00 = 140.00; "
         "above 10,000: 2,500 at 0.01 = 25.00"
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "parts", "text"),
+    [
+        (
+            "graduated_percentage",
+            [
+                ChargePart("0 to 1,000 at 1 %", D(1000), None, D(0), D(10)),
+                ChargePart("over 1,000 at 0.8 %", D(9000), None, D(2), D(74)),
+            ],
+            "0 to 1,000 at 1 %: 1,000 = 10.00; over 1,000 at 0.8 %: 9,000 plus 2.00 = 74.00",
+        ),
+        (
+            "volume",
+            [ChargePart("0 to 1,000", D(500), D("0.02"), D(0), D(10))],
+            "0 to 1,000: 500 at 0.02 = 10.00",
+        ),
+        (
+            "package",
+            [ChargePart("13 packages of 1,000", D(12345), D("3.50"), D(0), D("45.50"))],
+            "13 packages of 1,000 at 3.5 = 45.50",
+        ),
+        (
+            "hybrid",
+            [
+                ChargePart("flat", D(0), None, D(10), D(10)),
+                ChargePart("all", D(9874), D("0.01"), D(0), D("98.74")),
+            ],
+            "flat amount 10.00; 9,874 at 0.01 = 98.74",
+        ),
+        ("stairstep", [ChargePart("0 to 9", D(5), None, D(7), D(7))], "0 to 9: 5 = 7.00"),
+        ("per_unit", [ChargePart("all", D(5), D(1), D(0), D(5))], ""),
+    ],
+)
+def test_calculations_add_up(model: str, parts: list[ChargePart], text: str):
+    line = a_line(replace(a_charge("5", "1", parts=parts), model=model))
+    assert parts_text(line, 2) == text
+
+
+def test_a_pdf_names_the_invoice_of_late_usage_and_the_reason_of_a_credit_note():
+    late = replace(a_line(a_charge("5", "1")), corrects="LICEO-2026-000031")
+    assert "late usage of invoice LICEO-2026-000031" in pdf_text(an_invoice([late]))
+    note = worked_invoice(
+        kind=InvoiceKind.CREDIT_NOTE,
+        corrects=("LICEO-2026-000001", date(2026, 11, 3)),
+        metadata={"reason": "The price of October"},
+    )
+    assert "Reason The price of October" in pdf_text(note)
 
 
 def test_no_code_reaches_the_customer():

@@ -10,7 +10,7 @@ from meterhouse.core.charge import BillingPeriod, Charge, GroupedValue, MeteredU
 from meterhouse.core.instant import DAY
 from meterhouse.core.json_text import canonical_text
 from meterhouse.core.price_book import Match, Price, PriceBook, PriceModel, Tier
-from meterhouse.rating import rate
+from meterhouse.rating import RatingError, rate
 from meterhouse.rating.line_changes import line_changes
 from meterhouse.rating.taxing import line_of
 
@@ -110,9 +110,10 @@ def late(
 
 
 def charged(prices: PriceBook | Price, *usage: MeteredUsage, **more: Any) -> Charge:
-    """The only charge that usage makes; nothing is unpriced."""
+    """The only charge that usage makes. Raises ``RatingError`` where something is unpriced."""
     rating = rated(prices, *usage, **more)
-    assert not rating.unpriced
+    if rating.unpriced:
+        raise RatingError(", ".join(one.reason for one in rating.unpriced))
     (charge,) = rating.charges
     return charge
 

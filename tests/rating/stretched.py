@@ -74,8 +74,15 @@ class _Oracle:
 
     def costs(self) -> Iterator[Fraction]:
         sofar: list[Use] = []
+        begun = False
         for place, price in enumerate(self.prices):
             cost = Fraction(0)
+            if isinstance(price.model, Graduated) and not begun:
+                # The first tier is entered by what is used first, and without usage if it asks.
+                used = any(use.stretch == place for use in self.uses)
+                flat = price.model.tiers[0].flat
+                begun = used or bool(flat)
+                cost += Fraction(flat) if begun else 0
             for use in self.uses:
                 if use.stretch == place:
                     cost += self._cost(price, sofar, use)
@@ -84,7 +91,7 @@ class _Oracle:
 
     def _flat(self, price: Price, place: int) -> Fraction:
         """The flat amount of the one tier that holds all of the period, by days."""
-        if not isinstance(price.model, Volume) or not self.uses:
+        if not isinstance(price.model, Volume):
             return Fraction(0)
         tier = _holding(price.model.tiers, _charged(self.total, price))
         return Fraction(tier.flat) * Fraction(self.days[place], sum(self.days))
@@ -109,7 +116,7 @@ class _Oracle:
         if isinstance(model, Included):
             return Fraction(0)
         assert isinstance(model, Graduated)
-        return _poured(model.tiers, start, end, per, first=not sofar)
+        return _poured(model.tiers, start, end, per)
 
 
 def _charged(quantity: Fraction, price: Price) -> Fraction:
@@ -120,16 +127,14 @@ def _holding(tiers: Sequence[Tier], quantity: Fraction) -> Tier:
     return next(one for one in tiers if one.up_to is None or quantity <= Fraction(one.up_to))
 
 
-def _poured(
-    tiers: Sequence[Tier], start: Fraction, end: Fraction, per: Fraction, *, first: bool
-) -> Fraction:
+def _poured(tiers: Sequence[Tier], start: Fraction, end: Fraction, per: Fraction) -> Fraction:
     cost, low = Fraction(0), Fraction(0)
     for number, tier in enumerate(tiers):
         high = end if tier.up_to is None else Fraction(tier.up_to)
         inside = min(end, high) - max(start, low)
         if inside > 0:
             cost += inside * Fraction(tier.price) / per
-        entered = first if number == 0 else start <= low < end
+        entered = number > 0 and start <= low < end
         cost += Fraction(tier.flat) if entered else 0
         low = high
     return cost

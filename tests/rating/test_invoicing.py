@@ -234,7 +234,7 @@ def test_a_book_without_taxes_is_not_subject_to_tax() -> None:
 
 
 def test_an_unknown_tax_is_refused() -> None:
-    with pytest.raises(UnknownTax, match=r"has the tax 'X'.*has 'S'"):
+    with pytest.raises(UnknownTax, match=r"has the tax 'X'.*has 'VAT' \(S\)"):
         invoiced(book(), [charge("a", "5.00", tax="X")], period=OCTOBER, at=AT)
 
 

@@ -3,7 +3,16 @@
 import pytest
 
 from meterhouse.core.charge import ChargeKind
-from meterhouse.core.price_book import Flat, Graduated, Hybrid, Included, Matrix, PerUnit
+from meterhouse.core.price_book import (
+    Flat,
+    Graduated,
+    Hybrid,
+    Included,
+    Matrix,
+    PerUnit,
+    Stairstep,
+    Volume,
+)
 from meterhouse.core.price_book_reading import read_price_book
 from meterhouse.rating import RatingError
 from tests.core.price_books import EXAMPLE
@@ -271,16 +280,63 @@ def test_charges_are_in_the_order_of_the_book():
     assert [charge.sku for charge in rated(of_book, *usage).charges] == ["z", "a"]
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        Stairstep((tier(0, flat=7), tier(None, flat=20))),
+        Graduated((tier(10, 1, 3), tier(None, 2))),
+        Volume((tier(10, 1, 3), tier(None, 2))),
+        Hybrid((ONE, Flat(dec(5)))),
+    ],
+)
+def test_what_no_usage_costs_is_due_without_usage(model):
+    [charge] = rated(price(model, match={"meter_type": "none"})).charges
+    assert charge.net == charged(price(model, match={"meter_type": "calls"}), used(0)).net > 0
+    assert not rated(price(model, line_by=("user",))).charges
+
+
+def test_a_minimum_is_due_without_usage():
+    assert [one.net for one in rated(price(ONE, minimum=dec(10))).charges] == [10]
+    assert not rated(price(ONE)).charges
+    assert not rated(price(Flat(dec(5), only_if_used=True))).charges
+
+
+def test_a_price_that_wins_whatever_the_groups_asks_for_no_breakdown():
+    of_book = book(
+        price(ONE, "ai", match={"service": "ai"}),
+        price(ONE, "store", match={"meter_type": "Max"}, priority=1),
+    )
+    # Entries of a maximum are more than the whole: they are no parts of it.
+    entries = {"service": [(["ai"], 7), (["nlp"], 9)]}
+    rating = rated(of_book, used(9, meter_type="Max", breakdowns=entries))
+    assert [(one.sku, one.quantity) for one in rating.charges] == [("store", 9)]
+    assert not rating.unpriced
+
+
+@pytest.mark.parametrize("store", [{"priority": 0}, {"priority": -1}])
+def test_a_price_that_does_not_win_leaves_the_breakdown_to_others(store: dict):
+    of_book = book(
+        price(ONE, "ai", match={"service": "ai"}),
+        price(ONE, "store", match={"meter_type": "Max"}, **store),
+    )
+    entries = {"service": [(["ai"], 7), (["nlp"], 9)]}
+    rating = rated(of_book, used(9, meter_type="Max", breakdowns=entries))
+    assert [one.reason for one in rating.unpriced] == ["no_breakdown"]
+
+
+def test_a_more_specific_price_by_group_still_asks_for_its_breakdown():
+    of_book = book(
+        price(ONE, "ai", match={"meter_type": "calls", "service": "ai"}),
+        price(ONE, "all", match={"meter_type": "calls"}, priority=5),
+    )
+    entries = {"service": [(["ai"], 7), (["nlp"], 2)]}
+    rating = rated(of_book, used(9, breakdowns=entries))
+    assert [(one.sku, one.quantity) for one in rating.charges] == [("ai", 7), ("all", 2)]
+
+
 def test_events_add_up_to_their_record():
     with pytest.raises(RatingError, match="record r1: the value is 5, its events add up to 4"):
         rated(price(ONE), used(5, events=(dec(1), dec(3))))
-
-
-def test_usage_below_0_is_an_error():
-    with pytest.raises(
-        RatingError, match="price book book, price calls: the quantity -5 is less than 0"
-    ):
-        rated(price(ONE), used(2, "a"), used(-7, "b"))
 
 
 def test_a_currency_that_is_none_is_an_error():

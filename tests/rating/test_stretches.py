@@ -245,4 +245,4 @@ def test_free_events_are_counted_in_order_of_time():
     found = [replace(one, usage=some) for one, some in zip(found, given, strict=True)]
     assert nets(found) == [dec("0.00"), dec("4.00")]
     [_, [second]] = charges(found)
-    assert [part.label for part in second.parts] == ["10 % on 2 events, less 10 % on 0 events"]
+    assert [part.label for part in second.parts] == ["10 % on 2 events, plus 1 each, 2 free"]

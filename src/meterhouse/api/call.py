@@ -66,9 +66,12 @@ class Call:
 
 
 def read_json(raw: bytes) -> JsonValue:
-    """Read a JSON document. Raises ``ApiError`` that names line and column."""
+    """Read a JSON document. Raises ``ApiError`` that names line and column.
+
+    A key may occur once in an object: of two, nobody knows which one is meant.
+    """
     try:
-        return parse_json(raw)
+        return parse_json(raw, keys_once=True)
     except JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         message = f"The body is not JSON: {json_fault(error)} ({place})"

@@ -15,20 +15,32 @@ from fastapi import Response
 
 from meterhouse.api.call import Call
 from meterhouse.api.problems import ApiError
-from meterhouse.app.idempotency import KeyedRequest, StoredAnswer, derived_ids
-from meterhouse.core.problem import ConflictError, MeterhouseError
+from meterhouse.app.idempotency import UNANSWERED, KeyedRequest, StoredAnswer, derived_ids
+from meterhouse.core.problem import (
+    ConflictError,
+    DefinitionError,
+    MeterhouseError,
+    NotFoundError,
+)
 
 _KEY = re.compile(r"[!-~]{1,255}")
 #: What of an answer is said again.
 _KEPT_HEADERS = ("content-type", "location", "etag", "meterhouse-note")
+#: Errors that say that nothing was done.
+_REFUSALS = (ApiError, ConflictError, DefinitionError, NotFoundError)
 
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """The ids that a request creates, and whether an earlier call may have created them."""
+    """The ids that a request creates, and whether an earlier call may have created them.
+
+    ``again``: an earlier call with the same key and body had begun, and was not answered. Where
+    what a request makes has no id of the key, only that tells a repeat from another request.
+    """
 
     new_id: Callable[[], str]
     repeatable: bool
+    again: bool = False
 
     def __call__(self) -> str:
         """Return the next id."""
@@ -46,11 +58,18 @@ class AlreadyShown(ConflictError):
         super().__init__(message, hint=hint)
 
 
-def once(call: Call, effect: Callable[[Ids], Response], *, shown_once: bool = False) -> Response:
+def once(
+    call: Call,
+    effect: Callable[[Ids], Response],
+    *,
+    shown_once: bool = False,
+    in_steps: bool = False,
+) -> Response:
     """Answer a request once: a repeat under the same key gets the same answer.
 
     Only what succeeded is kept. What was refused did nothing, and may be repeated. An answer that
-    is shown once has a secret: it is kept without its body, and a repeat is told so.
+    is shown once has a secret: it is kept without its body, and a repeat is told so. What is done
+    ``in_steps`` may be refused after the first of them: a repeat goes on.
     """
     given = call.header("idempotency-key")
     if given is None:
@@ -61,14 +80,15 @@ def once(call: Call, effect: Callable[[Ids], Response], *, shown_once: bool = Fa
         stored = ledger.begin_request(
             request, context.lease, alive=context.living(), at=context.clock()
         )
-    if stored is not None:
+    again = stored is UNANSWERED
+    if stored is not None and not again:
         if shown_once:
             raise AlreadyShown(stored.headers.get("location", ""))
         return _replayed(stored)
     try:
-        response = effect(Ids(derived_ids(request), repeatable=True))
-    except BaseException:
-        _give_back(call, request)
+        response = effect(Ids(derived_ids(request), repeatable=True, again=again))
+    except BaseException as error:
+        _give_back(call, request, done=in_steps or not isinstance(error, _REFUSALS))
         raise
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     body = b"" if shown_once else bytes(response.body)
@@ -78,15 +98,18 @@ def once(call: Call, effect: Callable[[Ids], Response], *, shown_once: bool = Fa
             ledger.finish_request(request, kept)
     except MeterhouseError:
         # It is done all the same: a repeat finds by the ids what this call did.
-        _give_back(call, request)
+        _give_back(call, request, done=True)
     return response
 
 
-def _give_back(call: Call, request: KeyedRequest) -> None:
-    """Let a repeat try again, as far as the ledger lets us say so."""
+def _give_back(call: Call, request: KeyedRequest, *, done: bool) -> None:
+    """Let a repeat try again, as far as the ledger lets us say so; ``done``: something may be."""
     try:
         with call.context.ledger() as ledger:
-            ledger.abandon_request(request)
+            if done:
+                ledger.leave_request(request)
+            else:
+                ledger.abandon_request(request)
     except MeterhouseError:
         pass  # The error that led here is the news; old keys are swept.
 

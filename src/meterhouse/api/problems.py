@@ -29,7 +29,7 @@ _TYPE = "urn:problem-type:meterhouse:"
 #: A body may have as many problems as lines; beyond this many they are only counted.
 ERRORS_MAX = 100
 RETRY_SECONDS = "1"
-_STEP = re.compile(r"\[(\d+)\]|([^.\[]+)")
+_STEP = re.compile(r"\[(\d+)\]|\[('[^']*'|\"[^\"]*\")\]|([^.\[]+)")
 _NODE = re.compile(r'node "(.*)" \(([^),]*)(?:, id ([^)]*))?\)(?: (.*))?')
 _ITEM = re.compile(r"(?:item|line) (\d+)(?:: |$)")
 
@@ -164,6 +164,8 @@ def pointer(place: str, *, body: object = None) -> str:
     ('/thresholds/0/name', '/2/unit', '')
     >>> pointer("a.b", body={"a.b": 1})
     '/a.b'
+    >>> pointer("prices['store']", body={"prices": [{"sku": "x"}, {"sku": "store"}]})
+    '/prices/1'
     """
     if isinstance(body, Mapping) and place in body:
         return "/" + _escaped(place)
@@ -173,9 +175,19 @@ def pointer(place: str, *, body: object = None) -> str:
     if (item := _ITEM.match(place)) is not None:
         steps.append(str(int(item[1]) - 1))
         place = place[item.end() :]
-    for index, name in _STEP.findall(place):
-        steps.append(index or _escaped(name))
+    for index, quoted, name in _STEP.findall(place):
+        steps.append(index or (_place_of(quoted[1:-1], steps, body) if quoted else _escaped(name)))
     return "".join(f"/{step}" for step in steps)
+
+
+def _place_of(name: str, steps: Iterable[str], body: object) -> str:
+    """Return the place of an item that is called by its name in a list of the body."""
+    for step in steps:
+        body = body.get(step) if isinstance(body, Mapping) else None
+    for place, item in enumerate(body if isinstance(body, list) else ()):
+        if isinstance(item, Mapping) and name in (item.get("sku"), item.get("name")):
+            return str(place)
+    return _escaped(name)
 
 
 def _node_pointer(found: re.Match[str], body: object) -> str:

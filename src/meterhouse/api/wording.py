@@ -48,6 +48,8 @@ _PARAMETERS = {
     "(`--allow-node-removal`)": "(`allowNodeRemoval=true`)",
     "(`--group`)": "(`PUT /v1/groups/{id}/schedule`)",
     "(`--name`)": "(`name`)",
+    "say --before-end (beforeEnd: true)": "say beforeEnd: true",
+    "say --empty (empty: true)": "say empty: true",
     "with --at": "as `at`",
     "with --secret NAME": "with `secret=NAME`",
     "; if its machine is gone, `stream run --take-over` ends it": "",

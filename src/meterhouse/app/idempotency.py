@@ -43,6 +43,10 @@ class StoredAnswer:
     body: bytes = b""
 
 
+#: An earlier call of the same request had begun, and ended before it was answered.
+UNANSWERED = StoredAnswer(0)
+
+
 @dataclass(frozen=True, slots=True)
 class KeyedRequest:
     """A request with a key: ``fingerprint`` tells it from another one under the same key."""
@@ -61,7 +65,8 @@ class KeyedRequests(Protocol):
         """Take the key, or return what was answered to it.
 
         ``KeyReused`` where the fingerprint differs, ``RequestInFlight`` where another one has it;
-        that of a dead process is taken over. Old answers are swept.
+        that of a dead process, or one that was left, is taken over: ``UNANSWERED``. Old answers are
+        swept.
         """
         ...
 
@@ -75,6 +80,10 @@ class KeyedRequests(Protocol):
 
     def abandon_request(self, request: KeyedRequest) -> None:
         """Give the key back: nothing was done."""
+        ...
+
+    def leave_request(self, request: KeyedRequest) -> None:
+        """Let a repeat take the key over: nobody knows how much was done."""
         ...
 
 

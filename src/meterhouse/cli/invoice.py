@@ -216,6 +216,7 @@ def issue(
     before_end: Annotated[
         bool, typer.Option("--before-end", help="Also of periods that have not ended yet.")
     ] = False,
+    empty: Annotated[bool, typer.Option("--empty", help="Also drafts without any line.")] = False,
     override: OverrideOption = None,
     reason: OverrideReasonOption = None,
     format_: FormatOption = None,
@@ -244,6 +245,7 @@ def issue(
                     at=house.clock(),
                     issue_date=day,
                     before_end=before_end,
+                    empty=empty,
                     overrides=overrides,
                 )
             )
@@ -357,12 +359,18 @@ def credit(
 
 
 @command(app, "meterhouse invoice correct LICEO-2026-000001 --reason 'Price of October'")
-def correct(call: Call, reference: Reference, *, reason: ReasonOption) -> None:
-    """Take an issued invoice back and draft its period anew, by the books as they are now."""
+def correct(
+    call: Call, reference: Reference, *, reason: ReasonOption, issue_date: DateOption = None
+) -> None:
+    """Take an issued invoice back and draft its period anew, by the books as they are now.
+
+    The issue date is that of the credit note.
+    """
     from meterhouse.app.billing.issuing import correct_invoice
     from meterhouse.cli.invoice_view import write_invoice
     from meterhouse.core.invoice_text import invoice_text
 
+    day = _day(issue_date)
     with call.opened() as house:
         credit_note, draft = correct_invoice(
             house.ledger,
@@ -371,6 +379,7 @@ def correct(call: Call, reference: Reference, *, reason: ReasonOption) -> None:
             formats=house.invoice_formats(None),
             at=house.clock(),
             metadata=house.software(),
+            issue_date=day,
         )
         _tell_issued(call, credit_note)
         if call.as_json:

@@ -72,8 +72,10 @@ def download(
 ) -> None:
     """Write a file of an invoice from the archive; the history says who had it."""
     from meterhouse.app.billing.archiving import download as from_archive
+    from meterhouse.app.billing.files import refuse_unmade
 
     with call.opened() as house:
+        refuse_unmade(house.ledger, invoice, format=format_)
         file, content = from_archive(
             *(house.ledger, house.archive(), invoice),
             format=format_,

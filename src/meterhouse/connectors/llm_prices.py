@@ -75,7 +75,7 @@ def import_llm_prices(text: str, wanted: PriceImport, *, what: str) -> ImportedP
         sheet = _READERS[wanted.format](text, wanted)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         hint = f"it should be of the format {wanted.format}"
-        problem = Problem("", f"cannot be read: {error}", hint)
+        problem = Problem("", f"cannot be read: {_fault(error)}", hint)
         raise DefinitionError([problem], what=what) from error
     if not sheet.prices:
         hint = "--models takes names or patterns, such as 'gpt-4o*'"
@@ -83,6 +83,12 @@ def import_llm_prices(text: str, wanted: PriceImport, *, what: str) -> ImportedP
     begins = _begins(sheet, wanted)
     documents = [_document(sheet, wanted, begin) for begin in begins]
     return ImportedPrices(tuple(documents), tuple(_notices(sheet)))
+
+
+def _fault(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error.args[0]!r} is missing"
+    return str(error) if isinstance(error, ValueError) else "its values are of other kinds"
 
 
 def _begins(sheet: _Sheet, wanted: PriceImport) -> list[date]:

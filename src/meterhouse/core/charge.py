@@ -149,7 +149,10 @@ class Unpriced:
 
     ``reason`` is ``no_price``, ``ambiguous`` (``skus`` says between which), ``no_value`` (a matrix
     has no such cell), ``no_breakdown`` (prices ask for fields that no breakdown has) or
-    ``no_events`` (a price for each event, and nobody knows the single events).
+    ``no_events`` (a price for each event, and nobody knows the single events). Of lines that no
+    right amount can be made of: ``below_zero`` (more was taken back than there was),
+    ``refund_of_free`` (what an event below 0 takes back may have been free), ``above_tiers`` (the
+    last tier ends before) or ``too_many_digits``.
     """
 
     fields: Mapping[str, str]
@@ -177,11 +180,13 @@ class Rating:
 
     Conservation: quantities of charges, of what is unpriced and of what is only counted add up to
     the metered usage.
+    ``floored`` is usage of charges that takes back more than there was, and counts as nothing.
     """
 
     charges: tuple[Charge, ...]
     unpriced: tuple[Unpriced, ...] = ()
     counted: tuple[Counted, ...] = ()
+    floored: tuple[Unpriced, ...] = ()
 
     @property
     def net(self) -> Decimal:

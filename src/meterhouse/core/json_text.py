@@ -93,15 +93,33 @@ def _refuse_constant(name: str) -> JsonValue:
     raise ValueError(f"{name} is not JSON")
 
 
+def _keys_once(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise ValueError(f"the key {encode_basestring(twice)} is there twice in one object")
+    return found
+
+
 _BRACKETS = re.compile(r"[\[\]{}]")
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
 _DECODER = JSONDecoder(parse_float=Decimal, parse_int=_whole, parse_constant=_refuse_constant)
+_STRICT = JSONDecoder(
+    parse_float=Decimal,
+    parse_int=_whole,
+    parse_constant=_refuse_constant,
+    object_pairs_hook=_keys_once,
+)
 
 
-def parse_json(text: str | bytes, *, nesting_max: int = NESTING_MAX) -> JsonValue:
+def parse_json(
+    text: str | bytes, *, nesting_max: int = NESTING_MAX, keys_once: bool = False
+) -> JsonValue:
     """Read JSON, numbers as written (``int`` or ``Decimal``). Raises ``ValueError``.
 
     Documents of our own that hold records in them may nest a little deeper: give ``nesting_max``.
+    With ``keys_once`` a key that an object has twice is refused; else the last one counts.
 
     >>> parse_json('{"a": 0.10, "b": 7}')
     {'a': Decimal('0.10'), 'b': 7}
@@ -109,7 +127,7 @@ def parse_json(text: str | bytes, *, nesting_max: int = NESTING_MAX) -> JsonValu
     if isinstance(text, bytes):
         text = text.decode("utf-8-sig")
     try:
-        value = _DECODER.decode(text)
+        value = (_STRICT if keys_once else _DECODER).decode(text)
     except InvalidOperation:
         raise ValueError("a number has an exponent beyond all reach") from None
     except RecursionError:

@@ -12,9 +12,10 @@ from decimal import Decimal
 from itertools import pairwise
 
 from meterhouse.core.currency import currency_digits
-from meterhouse.core.json_text import parse_json
+from meterhouse.core.json_text import canonical_text, parse_json
 from meterhouse.core.money import amount_text
 from meterhouse.core.price_book import (
+    ANY,
     ONE,
     CostPlus,
     Flat,
@@ -41,6 +42,7 @@ from meterhouse.core.quantity import EXACT, ZERO
 #: Of one kind, so many are named.
 NAMED_MAX = 20
 _CELLS_NAMED_MAX = 3
+_ANY_TEXT = canonical_text(ANY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,9 @@ def _matrix_warnings(price: Price, model: Matrix) -> Iterator[tuple[str, str]]:
             f"costs nothing for {named}{more}",
             "a price of its own, of the model included, would say that it is meant",
         )
+    if any(_ANY_TEXT in key for key in model.values):
+        message = f"has cells for {ANY!r}, which is one value there, not any"
+        yield message, "give default what holds for values that are not listed"
     for place, name in enumerate(model.dimensions):
         wanted = price.match.fields.get(name)
         if not wanted:

@@ -51,6 +51,8 @@ def header_fields(invoice: Invoice) -> list[tuple[str, str | date | None]]:
     if invoice.corrects:
         number, issued = invoice.corrects
         fields.append(("Corrects invoice", f"{number} of {issued.isoformat()}"))
+        if reason := invoice.metadata.get("reason"):
+            fields.append(("Reason", reason))
     return fields
 
 

@@ -244,7 +244,8 @@ def _line(invoice: Invoice, shown: ShownLine) -> dict[str, Any]:
     if shown.list_price is not None:
         listed = f"list price {_number(shown.list_price)}{per_text(charge)}"
     parts = parts_text(line, invoice.currency_digits)
-    said = (shown.of(), shown.model_name, metered, listed, parts, *taken)
+    late = f"late usage of invoice {line.corrects}" if line.corrects else ""
+    said = (late, shown.of(), shown.model_name, metered, listed, parts, *taken)
     return {
         "cells": [
             line.id,

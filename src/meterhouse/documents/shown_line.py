@@ -7,6 +7,7 @@ fields gives the SKU and the name instead. Nothing is added up here.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,8 +30,10 @@ _AMOUNTS = {"minimum": "minimum", "flat": "flat amount"}
 _LABELS = {"all": "", "rated anew": "with late usage", "rated before": "billed before"}
 #: Fields that say component, service and app.
 _OWN = ("component", "service", "app", "app_id", "app_name")
-#: Models that charge nothing but units at a price.
-_PER_UNITS = frozenset({"per_unit", "graduated", "volume", "matrix"})
+#: Parts that say nothing more, alone, than their line does.
+_SAID_BY_LINE = frozenset({"all", "included", "rated anew", "rated before", "billed before"})
+#: Parts whose price is of packages, not of units.
+_PACKAGES = re.compile(r"[\d,.]+ packages? of ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +212,7 @@ def cost_of_one(amount: Decimal, quantity: Decimal | None) -> Decimal | None:
 def parts_text(line: InvoiceLine, digits: int) -> str:
     """Say how a line was calculated: its tiers, cells and fees, one after the other."""
     parts = line.charge.parts
-    if len(parts) < 2 and not (parts and parts[0].flat):
+    if not parts or (len(parts) == 1 and not parts[0].flat and parts[0].label in _SAID_BY_LINE):
         return ""
     shown = [_part_text(line.charge, part, digits) for part in parts[:_PARTS_MAX]]
     if len(parts) > _PARTS_MAX:
@@ -227,14 +230,14 @@ def _part_text(charge: Charge, part: ChargePart, digits: int) -> str:
         return f"{_AMOUNTS[part.label]} {amount}"
     label = _LABELS.get(part.label, part.label)
     named = f"{label}: " if label else ""
-    if part.unit_price is None:
-        quantity = f"{grouped_digits(number_text(part.quantity))} = " if part.quantity else ""
-        return f"{named}{quantity}{amount}"
-    price = grouped_digits(number_text(part.unit_price))
-    if charge.model not in _PER_UNITS:
-        return f"{label} at {price} = {amount}"
     flat = f" plus {grouped_digits(amount_text(part.flat, digits))}" if part.flat else ""
     quantity = grouped_digits(number_text(part.quantity))
+    if part.unit_price is None:
+        added = flat if label.endswith(" %") else ""
+        return f"{named}{quantity}{added} = {amount}" if part.quantity else f"{named}{amount}"
+    price = grouped_digits(number_text(part.unit_price))
+    if _PACKAGES.match(label):
+        return f"{label} at {price} = {amount}"
     return f"{named}{quantity} at {price}{per_text(charge)}{flat} = {amount}"
 
 

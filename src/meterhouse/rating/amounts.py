@@ -12,7 +12,7 @@ from meterhouse.core.charge import Reduction
 from meterhouse.core.currency import currency_digits
 from meterhouse.core.price_book import PriceBook
 from meterhouse.core.quantity import EXACT, ZERO, number_text
-from meterhouse.rating.fault import RatingError
+from meterhouse.rating.fault import LineRefused, RatingError
 from meterhouse.rating.lines import Line
 from meterhouse.rating.measure import Measure, Part
 from meterhouse.rating.measuring import measured
@@ -45,7 +45,7 @@ def digits_of(book: PriceBook) -> int:
 
 
 def amounts_of(book: PriceBook, line: Line, *, digits: int, share: tuple[int, int]) -> Amounts:
-    """Return what a line costs. Raises ``RatingError``, which names the line and its figures."""
+    """Return what a line costs. Raises ``LineRefused``, which names the line and its figures."""
     with named(book, line):
         measure = measured(line, share=share)
         parts = priced(line.price.model, measure)
@@ -54,18 +54,19 @@ def amounts_of(book: PriceBook, line: Line, *, digits: int, share: tuple[int, in
 
 @contextmanager
 def named(book: PriceBook, line: Line) -> Iterator[None]:
-    """Have errors name the line and its figures. Raises ``RatingError``."""
+    """Have errors name the line and its figures. Raises ``LineRefused``."""
     try:
         yield
     except DecimalException:
-        raise RatingError(
+        raise LineRefused(
             f"{_line_name(book, line)}: the amount has more digits than can be computed exactly; "
             f"{_figures(line)}",
             hint="Check the quantities and the prices: 80 digits are computed",
+            reason="too_many_digits",
         ) from None
-    except RatingError as error:
+    except LineRefused as error:
         message = f"{_line_name(book, line)}: {error.args[0]}"
-        raise RatingError(message, hint=error.hint) from None
+        raise LineRefused(message, hint=error.hint, reason=error.reason) from None
 
 
 def summed(

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from meterhouse.core.price_book import Flat, Matrix, Percentage, Price
+from meterhouse.core.price_book import (
+    Flat,
+    Graduated,
+    GraduatedPercentage,
+    Included,
+    Matrix,
+    Percentage,
+    Price,
+    PriceModel,
+    Stairstep,
+    Volume,
+)
 from meterhouse.rating.models import single_models
 
 #: Fields that every metered record has; groups and custom fields cannot take their names.
@@ -44,6 +55,19 @@ def needs_events(price: Price) -> bool:
     )
 
 
+def has_free_events(price: Price) -> bool:
+    """Whether some events, or some of their amounts, cost nothing."""
+    return any(
+        isinstance(model, Percentage) and bool(model.free_events or model.free_amount)
+        for model in single_models(price.model)
+    )
+
+
+def costs_as_little(price: Price) -> bool:
+    """Whether less usage, or usage taken back, costs as much as none."""
+    return all(isinstance(model, Flat | Included) for model in single_models(price.model))
+
+
 def due_unused(price: Price) -> bool:
     """Whether something is due for a period in which nothing is used.
 
@@ -51,5 +75,13 @@ def due_unused(price: Price) -> bool:
     """
     if price.line_by:
         return False
-    models = single_models(price.model)
-    return any(isinstance(model, Flat) and not model.only_if_used for model in models)
+    return bool(price.minimum) or any(map(_costs_unused, single_models(price.model)))
+
+
+def _costs_unused(model: PriceModel) -> bool:
+    """Whether a quantity of 0 costs something."""
+    if isinstance(model, Flat):
+        return not model.only_if_used
+    if isinstance(model, Graduated | GraduatedPercentage | Stairstep | Volume):
+        return bool(model.tiers[0].flat)
+    return False

@@ -55,7 +55,7 @@ class Course:
 def amounts_within(
     book: PriceBook, line: Line, course: Course, *, digits: int, held: Held
 ) -> Amounts:
-    """Return what a line costs in a stretch. Raises ``RatingError``, which names the line."""
+    """Return what a line costs in a stretch. Raises ``LineRefused``, which names the line."""
     with named(book, line):
         now = _measured(line, [*course.before, *line.items], course)
         before = _measured(line, course.before, course) if course.begun else None
@@ -129,7 +129,9 @@ def _less(now: Part, before: Part) -> Part:
     if now.label == before.label:
         label, flat = now.label, EXACT.subtract(now.flat, before.flat)
     else:
-        label, flat = f"{now.label}, less {before.label}", now.flat
+        nothing = not (before.amount.numerator or before.quantity.numerator)
+        label = now.label if nothing else f"{now.label}, less {before.label}"
+        flat = now.flat
     amount, quantity = now.amount.less(before.amount), now.quantity.less(before.quantity)
     return Part(label, amount, quantity, now.unit_price, flat)
 

@@ -1,13 +1,14 @@
 """Metered records become usage items: the record as one, or the entries of one breakdown.
 
-Which breakdown: of the prices that can be for the record, the group fields that they ask for; the
-breakdown with the fewest fields that has them all. What it does not cover is an item of its own,
-so that quantities are conserved.
+Which breakdown: of the prices that can win some of the record, the group fields that they ask for;
+the breakdown with the fewest fields that has them all. What it does not cover is an item of its
+own, so that quantities are conserved.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import reduce
@@ -19,6 +20,7 @@ from meterhouse.core.price_book_lint import is_fee
 from meterhouse.core.quantity import EXACT, ZERO, number_text
 from meterhouse.rating.asked import ABSENT, RECORD_FIELDS, asked_fields, certain_fields
 from meterhouse.rating.fault import RatingError
+from meterhouse.rating.matching import rank
 
 _NO_BREAKDOWN = "no_breakdown"
 _NO_PRICE = "no_price"
@@ -85,7 +87,7 @@ def _judged(
     prices: Sequence[Price], fields: Mapping[str, str], *, groupings: Sequence[tuple[str, ...]]
 ) -> Cut:
     grouped = {name for grouping in groupings for name in grouping} - set(RECORD_FIELDS)
-    wanted: set[str] = set()
+    possible: list[Price] = []
     lacking = False
     for price in prices:
         known = [name for name in certain_fields(price) if name not in grouped]
@@ -94,7 +96,9 @@ def _judged(
             # Only a field that the usage lacks is in the way: say so, should nothing else fit.
             lacking |= not any(name in fields for name in failing)
             continue
-        wanted |= asked_fields(price) & grouped
+        possible.append(price)
+    wanted = {name for price in _winning(possible, grouped) for name in asked_fields(price)}
+    wanted &= grouped
     unpriced = _NO_BREAKDOWN if lacking else _NO_PRICE
     if not wanted:
         return Cut(unpriced=unpriced)
@@ -102,6 +106,16 @@ def _judged(
     if not having:
         return Cut(failed=True, unpriced=_NO_BREAKDOWN)
     return Cut(min(having, key=lambda grouping: (len(grouping), grouping)), unpriced=unpriced)
+
+
+def _winning(prices: Sequence[Price], grouped: AbstractSet[str]) -> Iterator[Price]:
+    """Yield the prices that can win some of the usage.
+
+    Prices that hold whatever its groups are win over all that are less specific.
+    """
+    certain = [rank(one) for one in prices if grouped.isdisjoint(certain_fields(one))]
+    least = max(certain, default=None)
+    return (one for one in prices if least is None or rank(one) >= least)
 
 
 def _whole(usage: MeteredUsage, fields: Mapping[str, str]) -> UsageItem:

@@ -22,11 +22,15 @@ _UnpricedKey = tuple[tuple[tuple[str, str], ...], str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A price and the usage that it is for. Without usage: what is due all the same."""
+    """A price and the usage that it is for. Without usage: what is due all the same.
+
+    ``floored``: of usage that takes back more than there was, as much as there was counts.
+    """
 
     price: Price
     fields: Mapping[str, str]
     items: Sequence[UsageItem] = ()
+    floored: bool = False
 
 
 @dataclass(frozen=True, slots=True)

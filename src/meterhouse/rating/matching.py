@@ -63,7 +63,7 @@ class Matcher:
             found += (place for place in by_first.get(first, ()) if self._holds(place, fields))
         if not found:
             return Matched(unpriced="no_price")
-        ranks = {place: _rank(self._prices[place]) for place in found}
+        ranks = {place: rank(self._prices[place]) for place in found}
         best = max(ranks.values())
         winners = sorted(place for place in found if ranks[place] == best)
         skus = tuple(self._prices[place].sku for place in winners)
@@ -78,7 +78,8 @@ class Matcher:
         return all(not texts or fields.get(name, ABSENT) in texts for name, texts in wanted.items())
 
 
-def _rank(price: Price) -> tuple[int, int]:
+def rank(price: Price) -> tuple[int, int]:
+    """Return what decides between prices that hold for the same usage: the greater one wins."""
     return price.match.specificity, price.priority
 
 

@@ -9,8 +9,14 @@ from meterhouse.core.charge import UsageItem
 from meterhouse.core.money import rounded_ratio
 from meterhouse.core.price_book import ONE, Conversion, DiscountKind, Price
 from meterhouse.core.quantity import EXACT, ZERO, number_text
-from meterhouse.rating.asked import ABSENT, by_event, dimensions
-from meterhouse.rating.fault import RatingError
+from meterhouse.rating.asked import (
+    ABSENT,
+    by_event,
+    costs_as_little,
+    dimensions,
+    has_free_events,
+)
+from meterhouse.rating.fault import BELOW_ZERO, LineRefused
 from meterhouse.rating.lines import Line
 from meterhouse.rating.measure import Measure, Slice
 
@@ -26,7 +32,7 @@ def metered_quantity(items: Iterable[UsageItem]) -> Decimal:
 
 
 def measured(line: Line, *, share: tuple[int, int]) -> Measure:
-    """Return the quantity of a line that is charged."""
+    """Return the quantity of a line that is charged. Raises ``LineRefused``."""
     price = line.price
     conversion = price.conversion or _AS_METERED
     names = dimensions(price)
@@ -34,10 +40,13 @@ def measured(line: Line, *, share: tuple[int, int]) -> Measure:
     if not names and not by_event(price):
         slices = [Slice((), metered_quantity(line.items))]
     converted = [Slice(one.cell, _converted(one.quantity, conversion)) for one in slices]
-    _check_signs(converted)
     divisor = conversion.divide if conversion.digits is None else ONE
     free = EXACT.multiply(_free_units(price), divisor)
-    charged = tuple(_without(converted, free))
+    used = _total(converted) > ZERO
+    if not costs_as_little(price):
+        converted = _not_below_zero(line, converted)
+        _check_refunds(line, converted, free=free)
+    charged = tuple(_without(converted, free)) if free else tuple(converted)
     return Measure(
         _total(charged),
         divisor,
@@ -45,7 +54,7 @@ def measured(line: Line, *, share: tuple[int, int]) -> Measure:
         slices=charged,
         dimensions=names,
         share=share,
-        used=_total(converted) > ZERO,
+        used=used,
     )
 
 
@@ -73,13 +82,35 @@ def _converted(quantity: Decimal, conversion: Conversion) -> Decimal:
     return rounded_ratio(multiplied, conversion.divide, digits, mode)
 
 
-def _check_signs(slices: Sequence[Slice]) -> None:
+def _not_below_zero(line: Line, slices: Sequence[Slice]) -> list[Slice]:
+    """Return slices of which each cell comes to 0 at least; refused where one does not.
+
+    Of a line that is floored, such a cell is as if nothing had been used.
+    """
+    sums: dict[tuple[str, ...], Decimal] = {}
     for one in slices:
-        if one.quantity < ZERO:
-            raise RatingError(
-                f"the quantity {number_text(one.quantity)} is less than 0",
-                hint="Usage taken back is billed as the difference of two ratings of its period",
-            )
+        sums[one.cell] = EXACT.add(sums.get(one.cell, ZERO), one.quantity)
+    below = {cell: quantity for cell, quantity in sums.items() if quantity < ZERO}
+    if below and not line.floored:
+        raise LineRefused(
+            f"the quantity {number_text(min(below.values()))} is less than 0",
+            hint="Usage taken back is billed as the difference of two ratings of its period",
+            reason=BELOW_ZERO,
+        )
+    kept = [one for one in slices if one.cell not in below]
+    # Nothing used is no event.
+    return kept if by_event(line.price) else kept + [Slice(cell, ZERO) for cell in below]
+
+
+def _check_refunds(line: Line, slices: Sequence[Slice], *, free: Decimal) -> None:
+    """Refuse events below 0 where nobody knows whether what they take back was free."""
+    refunds = [one.quantity for one in slices if one.quantity < ZERO]
+    if refunds and (free or has_free_events(line.price)):
+        raise LineRefused(
+            f"the event of {number_text(min(refunds))} takes back what may have been free",
+            hint="Price it without free events, free amounts and included units",
+            reason="refund_of_free",
+        )
 
 
 def _free_units(price: Price) -> Decimal:

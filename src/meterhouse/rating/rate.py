@@ -23,6 +23,7 @@ from meterhouse.rating.lines import Line, lines_of
 from meterhouse.rating.measure import Part
 from meterhouse.rating.measuring import metered_quantity
 from meterhouse.rating.models import model_name
+from meterhouse.rating.refusing import Refusals
 
 
 def rate(
@@ -32,22 +33,31 @@ def rate(
     period: BillingPeriod,
     customer: str,
     share: tuple[int, int] = (1, 1),
+    floor: bool = False,
 ) -> Rating:
     """Price all usage of a customer in a period.
 
     ``share``: how many days of how many are charged; prorated flat amounts depend on it, and where
-    it is none, only what was used is charged. The order of the usage changes nothing. Raises
-    ``RatingError`` where no right amount can be made.
+    it is none, only what was used is charged. The order of the usage changes nothing. What has no
+    right amount is unpriced; with ``floor``, lines that come to less than 0 count as nothing.
+    Raises ``RatingError`` where a record or the book is wrong.
     """
     digits = digits_of(book)
     apart = counted_apart(book, usage, customer=customer)
     found = lines_of(book, apart.usage, customer=customer)
-    charges = (
-        charge_of(book, line, amounts_of(book, line, digits=digits, share=share), period=period)
-        for line in found.lines
-        if line.items or share[0]
+    refusals = Refusals(floor)
+
+    def made(line: Line) -> Charge:
+        amounts = amounts_of(book, line, digits=digits, share=share)
+        return charge_of(book, line, amounts, period=period)
+
+    charges = [refusals.charge(line, made) for line in found.lines if line.items or share[0]]
+    return Rating(
+        tuple(charge for charge in charges if charge is not None),
+        (*found.unpriced, *refusals.unpriced),
+        apart.counted,
+        tuple(refusals.floored),
     )
-    return Rating(tuple(charges), found.unpriced, apart.counted)
 
 
 def charge_of(book: PriceBook, line: Line, amounts: Amounts, *, period: BillingPeriod) -> Charge:

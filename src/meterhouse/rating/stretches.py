@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 from meterhouse.core.charge import BillingPeriod, Charge, MeteredUsage, Rating, UsageItem
 from meterhouse.core.price_book import DiscountKind, Price, PriceBook
@@ -24,6 +25,7 @@ from meterhouse.rating.lines import Line, lines_of
 from meterhouse.rating.rate import charge_of
 from meterhouse.rating.ratio import NOTHING, Ratio
 from meterhouse.rating.reducing import Held, held_to
+from meterhouse.rating.refusing import Refusals
 
 _Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -42,10 +44,12 @@ class Stretch:
     usage: Sequence[MeteredUsage] = ()
 
 
-def rate_stretches(stretches: Sequence[Stretch], *, customer: str) -> tuple[Rating, ...]:
+def rate_stretches(
+    stretches: Sequence[Stretch], *, customer: str, floor: bool = False
+) -> tuple[Rating, ...]:
     """Price all usage of a customer in a period, stretch by stretch; a rating for each.
 
-    One stretch alone is rated as ``rate`` does it.
+    One stretch alone is rated as ``rate`` does it, which says what ``floor`` is.
     """
     apart = [counted_apart(one.book, one.usage, customer=customer) for one in stretches]
     found = [
@@ -53,13 +57,19 @@ def rate_stretches(stretches: Sequence[Stretch], *, customer: str) -> tuple[Rati
         for one, left in zip(stretches, apart, strict=True)
     ]
     charges: list[list[Charge]] = [[] for _ in stretches]
+    refusals = [Refusals(floor) for _ in stretches]
     for run in runs_of(stretches):
         rated = _Run(stretches, run, [found[place].lines for place in run])
         for place in run:
-            charges[place] = list(rated.charges(place))
+            charges[place] = list(rated.charges(place, refusals[place]))
     return tuple(
-        Rating(tuple(some), lines.unpriced, left.counted)
-        for some, lines, left in zip(charges, found, apart, strict=True)
+        Rating(
+            tuple(some),
+            (*lines.unpriced, *refused.unpriced),
+            left.counted,
+            tuple(refused.floored),
+        )
+        for some, lines, left, refused in zip(charges, found, apart, refusals, strict=True)
     )
 
 
@@ -137,16 +147,17 @@ class _Run:
             if key[0] == price.sku and items and [name for name, _ in key[1]] == names:
                 yield key
 
-    def charges(self, place: int) -> Iterator[Charge]:
+    def charges(self, place: int, refusals: Refusals) -> Iterator[Charge]:
         """Yield what a stretch is charged."""
         stretch = self._stretches[place]
         for line in self._lines[place]:
             sofar = self._sofar.setdefault(_key(line), _Sofar())
-            charge = self._charge(line, place, sofar)
+            charge = refusals.charge(line, partial(self._charge, place=place, sofar=sofar))
             sofar.items += line.items
             sofar.begun = True
-            sofar.net = EXACT.add(sofar.net, charge.net)
-            yield _dated(charge, stretch) if len(self._stretches) > 1 else charge
+            if charge is not None:
+                sofar.net = EXACT.add(sofar.net, charge.net)
+                yield _dated(charge, stretch) if len(self._stretches) > 1 else charge
 
     def _charge(self, line: Line, place: int, sofar: _Sofar) -> Charge:
         book = self._stretches[place].book
@@ -183,7 +194,9 @@ class _Run:
         maximum = None
         if price.maximum is not None:
             maximum = left(by_days(price.maximum, self._weight), sofar.net)
-        return Held(left(sofar.discounts, before), maximum, left(due, sofar.net))
+        # Usage that is taken back later gives back what earlier stretches have charged.
+        minimum = EXACT.subtract(due.rounded(digits, mode), sofar.net)
+        return Held(left(sofar.discounts, before), maximum, minimum)
 
 
 def _key(line: Line) -> _Key:

@@ -35,11 +35,15 @@ def tax_named(book: PriceBook, name: str | None) -> Tax:
     found = by_category.get(name) or by_name.get(name)
     if found is not None:
         return found
-    known = ", ".join(repr(tax.category) for tax in book.taxes) or "none"
+    known = ", ".join(map(_named, book.taxes)) or "none"
     raise UnknownTax(
         f"a charge has the tax {name!r}, and price book {book.id!r} {book.version!r} has {known}",
-        hint="name a category of the book's taxes at the price, or add the tax to the book",
+        hint="name one of these taxes by its name or category, or add the tax to the book",
     )
+
+
+def _named(tax: Tax) -> str:
+    return f"{tax.name!r} ({tax.category})" if tax.name != tax.category else repr(tax.category)
 
 
 def line_of(charge: Charge, book: PriceBook) -> InvoiceLine:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from meterhouse.app.idempotency import KEPT, KeyedRequest, KeyReused, RequestInFlight, StoredAnswer
+from meterhouse.app.idempotency import (
+    KEPT,
+    UNANSWERED,
+    KeyedRequest,
+    KeyReused,
+    RequestInFlight,
+    StoredAnswer,
+)
 from meterhouse.app.ports import Lease
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import json_text, parse_json
@@ -35,12 +42,12 @@ class IdempotencyTable:
                 raise KeyReused(message, hint="Use a new key for each request")
             if status is not None:
                 return StoredAnswer(status, parse_json(headers), body)
-            if host != lease.host or process in alive:
+            if host and (host != lease.host or process in alive):
                 message = f"The request with the Idempotency-Key {request.key!r} is being answered"
                 raise RequestInFlight(message, hint="Wait a moment and repeat it")
             values = (lease.host, lease.process, at, *named)
             self._database.execute(_SQL["take_over"], values)
-        return None
+        return UNANSWERED
 
     def finish_request(self, request: KeyedRequest, answer: StoredAnswer) -> None:
         """Keep the answer."""
@@ -64,3 +71,8 @@ class IdempotencyTable:
         """Give the key back: nothing was done."""
         with self._database.write():
             self._database.execute(_SQL["abandon"], (request.client_id, request.key))
+
+    def leave_request(self, request: KeyedRequest) -> None:
+        """Let a repeat take the key over: nobody knows how much was done."""
+        with self._database.write():
+            self._database.execute(_SQL["leave"], (request.client_id, request.key))

@@ -103,6 +103,11 @@ class InvoiceTable(Recorder):
             rows = self._database.rows(_SQL["heads"], values)
         return page_of(rows, _heads, limit=limit)
 
+    def moved_users(self, id: str) -> Sequence[str]:
+        """Return users of a draft's records whom its customer has no more; some, where many."""
+        with self._database.read():
+            return [user for (user,) in self._database.rows(_SQL["moved_users"], (id,))]
+
     def invoices_of(self, customer: str, *, after: Instant | None = None) -> Sequence[InvoiceHead]:
         """Return what billing runs have made for a customer: drafts too, nothing that is void."""
         with self._database.read():

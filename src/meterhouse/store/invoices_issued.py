@@ -122,6 +122,17 @@ class IssuedInvoiceTable(InvoiceHistoryTable, Recorder):
             rows = [(wanted.invoice_id, wanted.version, format) for format in reasons]
             self._database.execute_many(_SQL["give_up_file"], rows)
 
+    def files_refused(self, invoice_id: str) -> Mapping[str, str]:
+        """Return the formats that an invoice cannot be written in, and why."""
+        with self._database.read():
+            stored = invoice_at(self._database, invoice_id)
+            known = {row[0] for row in self._database.rows(_SQL["file_formats"], (stored.no,))}
+            rows = self._database.rows(_SQL["files_refused"], (stored.head.id,))
+        reasons: dict[str, str] = {}
+        for (detail,) in rows:
+            reasons = parse_json(detail) | reasons
+        return {format: reasons[format] for format in sorted(reasons) if format not in known}
+
     def want_files(self, invoice_id: str, formats: Sequence[str]) -> None:
         """Have files made of an issued invoice: of these formats, and of those it has already."""
         with self._recorded("render", KIND, invoice_id, formats=list(formats)) as note:

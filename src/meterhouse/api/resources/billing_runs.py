@@ -169,6 +169,10 @@ def rate_otherwise(call: ThisCall) -> Response:
     """Rate past usage by another price book, beside what it costs now. Nothing is stored."""
     reading = Reading(call.json(), known=(*_PERIOD, "book"), what="question")
     given = reading.json_object("book")
+    if reading.body.get("book") is None:
+        reading.fail("book", "is missing", 'give a document, or {"id": ..., "version": ...}')
+    elif set(given) == {"id"}:
+        reading.fail("book.version", "is missing", f"say which version of {given['id']!r} is meant")
     days, customers = _read(reading)
     with call.context.ledger() as ledger:
         other = _book(ledger, given)
@@ -183,8 +187,8 @@ def rate_otherwise(call: ThisCall) -> Response:
 
 def _book(ledger: Ledger, given: JsonValue) -> PriceBook:
     """Return the book of a document, or a stored version where nothing else is said."""
-    if set(given) <= {"id", "version"} and all(isinstance(text, str) for text in given.values()):
-        return find_version(ledger, given.get("id", ""), given.get("version"))
+    if set(given) == {"id", "version"} and all(isinstance(text, str) for text in given.values()):
+        return find_version(ledger, given["id"], given["version"])
     try:
         return read_price_book(given)
     except DefinitionError as error:

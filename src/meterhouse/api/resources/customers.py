@@ -122,7 +122,7 @@ def add_customer(call: ThisCall) -> Response:
 
     def effect(ids: Ids) -> Response:
         with call.context.ledger() as ledger:
-            customer = create_customer(ledger, body, repeatable=ids.repeatable)
+            customer = create_customer(ledger, body, repeatable=ids.again)
         shown = customer_shown(customer)
         return tagged(shown, shown["revision"], status=201, Location=f"{PATH}/{customer.id}")
 

@@ -31,8 +31,11 @@ from meterhouse.api.schemas import (
 from meterhouse.app.billing import archiving
 from meterhouse.app.billing.archive_ports import ArchiveFault
 from meterhouse.app.billing.archiving import LINK_DAYS, LINK_DAYS_MAX, ArchivedFile
+from meterhouse.app.billing.files import refuse_unmade
 from meterhouse.app.billing.invoice_history import find_invoice
+from meterhouse.app.ports import Ledger
 from meterhouse.core.instant import instant_text
+from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import DefinitionError
 from meterhouse.core.reading import Reading, shown
 
@@ -46,7 +49,12 @@ _FILE: Schema = whole(
 )
 SCHEMAS: dict[str, Schema] = {
     "InvoiceFile": _FILE,
-    "InvoiceFiles": whole({"files": array(ref("InvoiceFile"))}),
+    "InvoiceFileRefused": whole(
+        {"format": TEXT, "reason": {**TEXT, "description": "Why it cannot be written in it"}}
+    ),
+    "InvoiceFiles": whole(
+        {"files": array(ref("InvoiceFile")), "refused": array(ref("InvoiceFileRefused"))}
+    ),
     "InvoiceLinkRequest": closed(
         {
             "format": {**NAME, "examples": ["xlsx"]},
@@ -104,8 +112,18 @@ _BYTES: dict[int, Given] = {
 def list_invoice_files(call: ThisCall, id: Id) -> Response:
     """List the files of the newest version of an invoice."""
     with call.context.ledger() as ledger:
+        refuse_unmade(ledger, id)
         files = archiving.files_of(ledger, id)
-    return answer({"files": [file.to_api() for file in files]})
+        refused = files_refused(ledger, find_invoice(ledger, id))
+    return answer({"files": [file.to_api() for file in files], "refused": refused})
+
+
+def files_refused(ledger: Ledger, invoice_id: str) -> list[JsonValue]:
+    """Return the API's objects of the formats that an invoice cannot be written in."""
+    if ledger.invoice(invoice_id) is None:
+        return []
+    reasons = ledger.files_refused(invoice_id)
+    return [{"format": format, "reason": reason} for format, reason in reasons.items()]
 
 
 @resource.get(
@@ -115,6 +133,7 @@ def get_invoice_file(call: ThisCall, id: Id, format: Format) -> Response:
     """Read a file of an invoice; the history says who did."""
     at = call.context.clock()
     with call.context.ledger() as ledger:
+        refuse_unmade(ledger, id, format=format)
         file, content = archiving.download(
             ledger, call.context.archive, id, format=format, at=at, actor=call.client_id
         )
@@ -142,6 +161,7 @@ def create_invoice_link(call: ThisCall, id: Id) -> Response:
         raise DefinitionError(reading.problems, what="The link")
     context = call.context
     with context.ledger() as ledger:
+        refuse_unmade(ledger, id, format=format)
         link, token = archiving.link(
             ledger,
             context.links,

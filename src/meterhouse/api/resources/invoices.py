@@ -23,7 +23,8 @@ from meterhouse.api.operation import (
     one_unless_known,
 )
 from meterhouse.api.resources.credits import AMOUNT
-from meterhouse.api.resources.meters import Cursor, Limit
+from meterhouse.api.resources.invoice_files import files_refused
+from meterhouse.api.resources.meters import NOTE, Cursor, Limit
 from meterhouse.api.schemas import (
     BOOLEAN,
     COUNT,
@@ -99,6 +100,7 @@ SCHEMAS: dict[str, Schema] = {
             "document": {**FREE_OBJECT, "description": "The invoice, as its JSON file has it"},
             "manualLines": array(_BY_HAND),
             "files": array(_FILE),
+            "filesRefused": array(ref("InvoiceFileRefused")),
         }
     ),
     "InvoicePage": page("invoices", ref("InvoiceHead")),
@@ -106,6 +108,7 @@ SCHEMAS: dict[str, Schema] = {
         {
             "issueDate": nullable(_DAY),
             "beforeEnd": {**nullable(BOOLEAN), "description": "Though the period is not over"},
+            "empty": {**nullable(BOOLEAN), "description": "Though it has no lines"},
             "overrides": {
                 **array(TEXT),
                 "description": "Codes of checks that block the draft, and are answered for",
@@ -116,7 +119,13 @@ SCHEMAS: dict[str, Schema] = {
     "TakeInvoiceBack": closed(
         {"reason": _REASON, "issueDate": nullable(_DAY)}, required=("reason",)
     ),
-    "CorrectInvoice": closed({"reason": _REASON}, required=("reason",)),
+    "CorrectInvoice": closed(
+        {
+            "reason": _REASON,
+            "issueDate": {**nullable(_DAY), "description": "Of the credit note"},
+        },
+        required=("reason",),
+    ),
     "CorrectedInvoice": whole({"creditNote": ref("Invoice"), "draft": ref("Invoice")}),
     "NewInvoiceLine": closed(
         {
@@ -215,7 +224,12 @@ def invoice_shown(ledger: Ledger, head: InvoiceHead) -> dict[str, Any]:
         for file in ledger.files_of(head.id)
     ]
     document = parse_json(head.text, nesting_max=200)
-    return head_shown(head) | {"document": document, "manualLines": manual, "files": files}
+    return head_shown(head) | {
+        "document": document,
+        "manualLines": manual,
+        "files": files,
+        "filesRefused": files_refused(ledger, head.id),
+    }
 
 
 def _shown(ledger: Ledger, id: str) -> dict[str, Any]:
@@ -227,21 +241,22 @@ def _shown(ledger: Ledger, id: str) -> dict[str, Any]:
     guard=needs("issue:invoices"),
     body=Body(ref("IssueInvoice"), required=False, examples={"dated": {"issueDate": "2026-11-03"}}),
     headers=(IDEMPOTENCY_KEY,),
-    answers={200: Given("The invoice", ref("Invoice"))},
+    answers={200: Given("The invoice", ref("Invoice"), headers={NOTE: "What to mind"})},
     refusals=(404, 409),
     links=_LINKS,
 )
 def issue_invoice(call: ThisCall, id: str) -> Response:
     """Issue a draft: it gets the next number of its series, and never changes again."""
     body = call.optional_json()
-    day = _day(body, known=("issueDate", "beforeEnd", "overrides", "reason"))
-    before_end = _before_end(body)
+    known = ("issueDate", "beforeEnd", "empty", "overrides", "reason")
+    day = _day(body, known=known)
+    before_end, empty = _said(body, "beforeEnd"), _said(body, "empty")
     overrides = read_overrides(body, author=call.client_id)
 
     def effect(ids: Ids) -> Response:
         with call.context.ledger() as ledger:
             head = find_invoice(ledger, id)
-            if not (ids.repeatable and head.status is InvoiceStatus.ISSUED):
+            if not (ids.again and _is_issued(head, day)):
                 issuing.issue_invoice(
                     ledger,
                     head.id,
@@ -249,10 +264,12 @@ def issue_invoice(call: ThisCall, id: str) -> Response:
                     at=call.context.clock(),
                     issue_date=day,
                     before_end=before_end,
+                    empty=empty,
                     overrides=overrides,
                 )
             _finish(call, ledger)
-            return answer(_shown(ledger, head.id))
+            shown = _shown(ledger, head.id)
+        return answer(shown, headers=_note(shown))
 
     return once(call, effect)
 
@@ -276,7 +293,13 @@ def void_invoice(call: ThisCall, id: str) -> Response:
     guard=needs("issue:invoices"),
     body=Body(ref("TakeInvoiceBack"), examples={"mistake": {"reason": "Wrong customer"}}),
     headers=(IDEMPOTENCY_KEY,),
-    answers={201: Given("The credit note", ref("Invoice"), headers={"Location": "Its path"})},
+    answers={
+        201: Given(
+            "The credit note",
+            ref("Invoice"),
+            headers={"Location": "Its path", NOTE: "What to mind"},
+        )
+    },
     refusals=(404, 409),
     links={"read": {"operationId": "get_invoice", "parameters": _OF_ID}},
 )
@@ -294,11 +317,12 @@ def credit_invoice(call: ThisCall, id: str) -> Response:
                 formats=call.context.invoice_formats,
                 at=call.context.clock(),
                 issue_date=day,
-                repeatable=ids.repeatable,
+                repeatable=ids.again,
             )
             _finish(call, ledger)
             shown = _shown(ledger, note.id)
-        return answer(shown, status=201, headers={"Location": f"{PATH}/{note.id}"})
+        headers = {"Location": f"{PATH}/{note.id}"} | _note(shown)
+        return answer(shown, status=201, headers=headers)
 
     return once(call, effect)
 
@@ -314,8 +338,7 @@ def credit_invoice(call: ThisCall, id: str) -> Response:
 def correct_invoice(call: ThisCall, id: str) -> Response:
     """Take an issued invoice back and draft its period anew, by the books as they are now."""
     body = call.json()
-    reason = _reason(body)
-    _day(body, known=("reason",))
+    reason, day = _reason(body), _day(body, known=("reason", "issueDate"))
 
     def effect(ids: Ids) -> Response:
         context = call.context
@@ -327,13 +350,14 @@ def correct_invoice(call: ThisCall, id: str) -> Response:
                 formats=context.invoice_formats,
                 at=context.clock(),
                 metadata=dict(context.software),
-                repeatable=ids.repeatable,
+                issue_date=day,
+                repeatable=ids.again,
             )
             _finish(call, ledger)
             shown = {"creditNote": _shown(ledger, note.id), "draft": _shown(ledger, draft.id)}
         return answer(shown, status=201)
 
-    return once(call, effect)
+    return once(call, effect, in_steps=True)
 
 
 @resource.post(
@@ -404,6 +428,19 @@ def _finish(call: Call, ledger: Ledger) -> None:
     finish_files(ledger, call.context.file_means(call.client_id))
 
 
+def _is_issued(head: InvoiceHead, day: date | None) -> bool:
+    """Whether an invoice is what an earlier call of the same request has made of it."""
+    dated = head_shown(head)["issueDate"]
+    return head.status is InvoiceStatus.ISSUED and (day is None or dated == day.isoformat())
+
+
+def _note(shown: dict[str, Any]) -> dict[str, str]:
+    """Say that some files cannot be made: ``filesRefused`` says why."""
+    formats = ", ".join(one["format"] for one in shown["filesRefused"])
+    note = f"there are no files of the formats {formats}: see filesRefused"
+    return {NOTE: note} if formats else {}
+
+
 def _reason(body: JsonValue) -> str:
     reading = Reading(body)
     reason = reading.text("reason", required=True, chars_max=issuing.TEXT_CHARS_MAX)
@@ -412,9 +449,9 @@ def _reason(body: JsonValue) -> str:
     return reason or ""
 
 
-def _before_end(body: JsonValue) -> bool:
+def _said(body: JsonValue, name: str) -> bool:
     reading = Reading(body)
-    given = reading.boolean("beforeEnd", default=False)
+    given = reading.boolean(name, default=False)
     if reading.problems:
         raise DefinitionError(reading.problems, what="The request")
     return given

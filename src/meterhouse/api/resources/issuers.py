@@ -125,7 +125,7 @@ def add_issuer(call: ThisCall) -> Response:
 
     def effect(ids: Ids) -> Response:
         with call.context.ledger() as ledger:
-            issuer = create_issuer(ledger, body, repeatable=ids.repeatable)
+            issuer = create_issuer(ledger, body, repeatable=ids.again)
         shown = issuer_shown(issuer)
         return tagged(shown, shown["revision"], status=201, Location=f"{PATH}/{issuer.id}")
 

@@ -6,7 +6,7 @@ from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.price_books import book_for, find_version
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod
-from meterhouse.core.instant import MINUTE, Instant
+from meterhouse.core.instant import MINUTE
 from meterhouse.core.invoice import BookUsed
 from meterhouse.core.party import Customer
 from meterhouse.core.price_book import PriceBook
@@ -23,17 +23,12 @@ def book_and_period(
 
     Raises ``NotFoundError`` where none holds, ``ConflictError`` where it is somebody else's.
     """
-    first = book_for(ledger, customer.price_book, days.in_zone("Etc/UTC").start + _EVERYWHERE)
+    anywhere = days.in_zone("Etc/UTC").start + _EVERYWHERE
+    first = book_for(ledger, customer.price_book, anywhere, day=days.first)
     period = days.in_zone(first.timezone)
-    book = book_at(ledger, customer, period.start)
-    return book, days.in_zone(book.timezone)
-
-
-def book_at(ledger: Ledger, customer: Customer, at: Instant) -> PriceBook:
-    """Return the version of a customer's price book that holds at an instant."""
-    book = book_for(ledger, customer.price_book, at)
+    book = book_for(ledger, customer.price_book, period.start, day=days.first)
     check_customer(book, customer)
-    return book
+    return book, days.in_zone(book.timezone)
 
 
 def check_customer(book: PriceBook, customer: Customer) -> None:

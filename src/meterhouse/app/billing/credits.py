@@ -14,7 +14,7 @@ from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.money import rounded
 from meterhouse.core.problem import DefinitionError, NotFoundError
-from meterhouse.core.quantity import ZERO, number_from_text, number_text
+from meterhouse.core.quantity import ZERO, in_range, number_from_text, number_text
 from meterhouse.core.reading import Reading, missing_or_shown, shown
 
 GRANT_FIELDS = (
@@ -63,8 +63,9 @@ def grant_credit(
 def _amount(reading: Reading, digits: int) -> Decimal:
     given = reading.body.get("amount")
     amount = number_from_text(given) if isinstance(given, str) else None
-    hint = f"write it as text, above 0, with at most {digits} digits after the point"
-    if amount is None or amount <= ZERO or amount != rounded(amount, digits):
+    hint = f"write it as text, above 0, with at most 20 digits before the point, {digits} after it"
+    fits = amount is not None and amount > ZERO and in_range(amount)
+    if amount is None or not fits or amount != rounded(amount, digits):
         reading.fail("amount", missing_or_shown(given), hint)
         return ZERO
     return amount

@@ -70,8 +70,8 @@ def draft_all(
 ) -> list[Drafted]:
     """Draft the invoices of customers, of all where none are named; each is told of.
 
-    Of all, those whose contract does not touch the period are left out unless there is something
-    to bill. What is wrong with one customer's books keeps nobody else from theirs. Not ``stored``:
+    Of all, those who have nothing to bill are left out: no lines, nothing unpriced, no exceptions.
+    What is wrong with one customer's books keeps nobody else from theirs. Not ``stored``:
     a preview, which changes nothing.
     """
     chosen = customers
@@ -82,7 +82,8 @@ def draft_all(
         try:
             customer = find_customer(ledger, id)
             draft = prepare(ledger, customer, days=days, metadata=metadata)
-            if customers is None and _over(customer, days) and not draft.invoice.lines:
+            known = ledger.invoice(draft.invoice.id) is not None
+            if customers is None and not known and _has_nothing(draft.invoice, customer, days):
                 continue
             if stored:
                 keep(ledger, draft, at=at)
@@ -93,9 +94,10 @@ def draft_all(
     return drafted
 
 
-def _over(customer: Customer, days: Days) -> bool:
+def _has_nothing(invoice: Invoice, customer: Customer, days: Days) -> bool:
+    """Whether there is nothing to bill, and nothing that somebody has to look at."""
     charged, _ = customer.charged_days(days.first, days.end)
-    return not charged
+    return not (invoice.lines or invoice.unpriced or (invoice.exceptions and charged))
 
 
 def keep(ledger: Ledger, draft: Draft, *, at: Instant) -> None:

@@ -18,8 +18,9 @@ from meterhouse.app.ports import Ledger
 from meterhouse.core.instant import Instant
 from meterhouse.core.invoice import Invoice, InvoiceStatus
 from meterhouse.core.invoice_text import read_invoice
-from meterhouse.core.problem import ConflictError, MeterhouseError
+from meterhouse.core.problem import ConflictError, MeterhouseError, NotFoundError
 
+_STATED = {InvoiceStatus.DRAFT: "a draft", InvoiceStatus.VOID: "void"}
 #: So many invoices are read at once.
 _AT_ONCE = 100
 
@@ -111,6 +112,26 @@ def _first(refused: Mapping[str, MeterhouseError]) -> MeterhouseError | None:
         message = f"There is no file of the format {format}: {error}"
         return MeterhouseError(message, code=error.code)
     return None
+
+
+class FileRefused(NotFoundError):
+    """An invoice cannot be written in a format: nobody will find such a file."""
+
+    code = "file_refused"
+
+
+def refuse_unmade(ledger: Ledger, reference: str, *, format: str = "") -> None:
+    """Say why there is no such file, where that is known: a draft has none, and some cannot be."""
+    head = ledger.invoice(reference)
+    if head is None:
+        return
+    if head.status not in (InvoiceStatus.ISSUED, InvoiceStatus.CORRECTED):
+        message = f"Invoice {head.id} is {_STATED[head.status]}: it has no files"
+        raise NotFoundError(message, hint="`invoice issue` makes them of a draft")
+    if reason := ledger.files_refused(head.id).get(format):
+        why = " ".join(reason.split())
+        message = f"Invoice {head.number} cannot be written in the format {format!r}: {why}"
+        raise FileRefused(message, hint="The other formats of the invoice say the same")
 
 
 def render_invoice(

@@ -22,6 +22,7 @@ from meterhouse.app.billing.lines_by_hand import LEFT_OUT, REMEDY
 from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import day_of, days_of
 from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
+from meterhouse.app.billing.priced import unpriced_usage
 from meterhouse.app.billing.telling import Override, blocking_checks, overridden
 from meterhouse.app.billing.usage import open_usage
 from meterhouse.app.ports import Ledger
@@ -33,7 +34,7 @@ from meterhouse.core.json_text import JsonValue
 from meterhouse.core.money import amount_text, rounded
 from meterhouse.core.party_reading import TEXT_CHARS_MAX, Numbered, number_of, series_of
 from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError, Problem
-from meterhouse.core.quantity import ZERO, number_from_text, number_text
+from meterhouse.core.quantity import ZERO, in_range, number_from_text, number_text
 from meterhouse.core.reading import Reading, missing_or_shown
 from meterhouse.rating.taxing import tax_named
 
@@ -46,7 +47,17 @@ _REMEDIES = {
     "periodAssignment event, or price it without fixed amounts, free events and "
     "limits of events",
     "no_breakdown": "have the meter group by these fields, or price it without them",
+    "below_zero": "void or amend what takes back more than there was, or count it by a price of "
+    "the model included and give the money back by a line by hand, and draft again",
+    "refund_of_free": "price it without free events, free amounts and included units, or void the "
+    "events below 0 and give the money back by a line by hand, and draft again",
+    "above_tiers": "give the last tier no up_to in a new version of the book, and draft again",
+    "too_many_digits": "check the quantities and the prices (80 digits are computed), and draft "
+    "again",
 }
+_RECORDS_NAMED = 5
+#: Reasons that are about single records, not about kinds of usage.
+_OF_RECORDS = ("below_zero", "refund_of_free")
 
 
 #: What takes a document of a kind back.
@@ -108,28 +119,29 @@ def head_shown(head: InvoiceHead) -> dict[str, Any]:
 
 
 def blocked_by(invoice: Invoice) -> list[Problem]:
-    """Return what keeps a draft from being issued."""
-    problems = [_unpriced(usage) for usage in invoice.unpriced]
+    """Return what keeps a draft from being issued, by its places in the draft's document."""
+    problems = [_unpriced(usage, place) for place, usage in enumerate(invoice.unpriced)]
+    remedies = BLOCKING | {LEFT_OUT: REMEDY}
     problems += [
-        Problem("late usage", text, BLOCKING[code])
-        for code, text in invoice.exceptions
-        if code in BLOCKING
-    ]
-    problems += [
-        Problem("lines", text, REMEDY) for code, text in invoice.exceptions if code == LEFT_OUT
+        Problem(f"exceptions[{place}]", text, remedies[code])
+        for place, (code, text) in enumerate(invoice.exceptions)
+        if code in remedies
     ]
     if invoice.totals.total < ZERO:
         hint = "add a line by hand that brings it to 0, or wait for usage of the next period"
-        total = number_text(invoice.totals.total)
-        problems.append(Problem("total", f"is {total} {invoice.currency}", hint))
+        total = amount_text(invoice.totals.total, invoice.currency_digits)
+        problems.append(Problem("totals.total", f"is {total} {invoice.currency}", hint))
     return problems
 
 
-def _unpriced(usage: Unpriced) -> Problem:
-    fields = ", ".join(f"{name} {text}" for name, text in sorted(usage.fields.items()))
+def _unpriced(usage: Unpriced, place: int) -> Problem:
     prices = f" ({', '.join(usage.skus)})" if usage.skus else ""
-    message = f"{number_text(usage.quantity)} of {fields or 'usage'} is unpriced: {usage.reason}"
-    return Problem("usage", message + prices, _REMEDIES.get(usage.reason, "draft again"))
+    message = f"{unpriced_usage(usage)} is unpriced: {usage.reason}"
+    if usage.reason in _OF_RECORDS:
+        few = ", ".join(usage.records[:_RECORDS_NAMED])
+        prices += f", records: {few}" + (" ..." if len(usage.records) > _RECORDS_NAMED else "")
+    remedy = _REMEDIES.get(usage.reason, "draft again")
+    return Problem(f"unpriced[{place}]", message + prices, remedy)
 
 
 def issue_invoice(
@@ -140,12 +152,14 @@ def issue_invoice(
     at: Instant,
     issue_date: date | None = None,
     before_end: bool = False,
+    empty: bool = False,
     overrides: Sequence[Override] = (),
 ) -> Invoice:
     """Issue a draft. Without a date, that of ``at`` in the zone of the period.
 
-    Refused on a day before the period's end, unless ``before_end``: more usage may come. Checks
-    that block it are named by ``overrides``, which the invoice and its history say.
+    Refused on a day before the period's end, unless ``before_end``: more usage may come; and
+    without any line, unless ``empty``: it would take a number for nothing. Checks that block it are
+    named by ``overrides``, which the invoice and its history say.
     """
     head = find_invoice(ledger, reference)
 
@@ -153,6 +167,10 @@ def issue_invoice(
         invoice = read_invoice(present.text)
         if problems := [*blocked_by(invoice), *blocking_checks(invoice, overrides)]:
             raise InvoiceBlocked(problems, what=f"The draft of {present.customer!r}")
+        if not (invoice.lines or empty):
+            message = f"The draft of {invoice.customer!r} has no lines: there is nothing to bill"
+            hint = "void it, or say --empty (empty: true): it takes a number all the same"
+            raise ConflictError(message, hint=hint, code="invoice_empty")
         refuse_stale(ledger, invoice)
         _check_findings(ledger, invoice)
         _check_lines(ledger.manual_lines(present.id), invoice)
@@ -216,7 +234,8 @@ def credit_invoice(
     head = find_invoice(ledger, reference)
     id = credit_note_id(head.id)
     # Whoever may be repeating a request finds the note that it made: there is one at most.
-    if repeatable and (made := ledger.invoice(id)) is not None:
+    made = ledger.invoice(id) if repeatable else None
+    if made is not None and read_invoice(made.text).metadata.get("reason") == reason:
         return read_invoice(made.text)
 
     def make(present: InvoiceHead) -> tuple[Numbering, Callable[[Numbered], Invoice]]:
@@ -254,15 +273,23 @@ def correct_invoice(
     formats: Sequence[str],
     at: Instant,
     metadata: dict[str, str] | None = None,
+    issue_date: date | None = None,
     repeatable: bool = False,
 ) -> tuple[Invoice, Invoice]:
     """Take an issued invoice back and draft its period anew; returns credit note and draft.
 
-    ``repeatable``: where it was taken back already, it is by this request.
+    ``issue_date`` is that of the credit note. ``repeatable``: where it was taken back already, it
+    is by this request.
     """
     head = find_invoice(ledger, reference)
     note = credit_invoice(
-        ledger, head.id, reason=reason, formats=formats, at=at, repeatable=repeatable
+        ledger,
+        head.id,
+        reason=reason,
+        formats=formats,
+        at=at,
+        issue_date=issue_date,
+        repeatable=repeatable,
     )
     draft = prepare(
         ledger, find_customer(ledger, head.customer), days=days_of(note.period), metadata=metadata
@@ -276,8 +303,8 @@ def read_line(body: JsonValue, *, id: str, author: str, at: Instant) -> ManualLi
     reading = Reading(body, known=LINE_FIELDS, what="line")
     given = reading.body.get("amount")
     amount = number_from_text(given) if isinstance(given, str) else None
-    if amount is None or not amount:
-        hint = 'write it as text, such as "-25.00"'
+    if not amount or not in_range(amount):
+        hint = 'write it as text, such as "-25.00", with at most 20 digits before the point'
         reading.fail("amount", missing_or_shown(given), hint)
     reason = reading.text("reason", required=True, chars_max=TEXT_CHARS_MAX) or ""
     name = reading.text("name", chars_max=TEXT_CHARS_MAX) or reason

@@ -114,7 +114,14 @@ def billed_before(invoice: Invoice, issued: Issued) -> str:
 
 
 def refuse_stale(ledger: Ledger, draft: Invoice) -> None:
-    """Refuse a draft when its periods are not billed any more as they were when it was made."""
+    """Refuse a draft when its usage is another customer's by now.
+
+    Or when its periods are not billed any more as they were when it was made.
+    """
+    if moved := ledger.moved_users(draft.id):
+        users = ", ".join(repr(user) for user in moved)
+        message = f"The draft has usage of {users}, who is of another customer by now, or of nobody"
+        raise ConflictError(message, hint="Draft the invoice again, and that of the other one")
     first = min((line.charge.period.start for line in draft.lines), default=draft.period.start)
     # What a credit note refers to may be older than all that it has lines for.
     after = None if draft.corrects is not None else min(first, draft.period.start)
@@ -127,10 +134,14 @@ def refuse_stale(ledger: Ledger, draft: Invoice) -> None:
     then = draft.metadata.get(BILLED_BEFORE, "")
     if now != then:
         message = (
-            "The draft has late usage of periods that other invoices billed when it was made "
-            f"({then or 'none'}) than do now ({now or 'none'})"
+            "Other invoices bill the periods of this draft than did when it was made: then "
+            f"{_listed(then)}, now {_listed(now)}"
         )
-        raise ConflictError(message, hint="Draft the invoice again")
+        raise ConflictError(message, hint="Draft the invoice again: it is made of what they billed")
+
+
+def _listed(numbers: str) -> str:
+    return numbers.replace(" ", ", ") or "none"
 
 
 def charged_lines(invoice: Invoice) -> tuple[InvoiceLine, ...]:
@@ -160,7 +171,7 @@ def _rated_anew(
     versions = versions_used(ledger, original, share_of(original))
     period = original.period
     priced = priced_period(
-        ledger, late.usage, versions=versions, period=period, customer=customer.id
+        ledger, late.usage, versions=versions, period=period, customer=customer.id, late=True
     )
     billed = issued.billed(period)
     changes = line_changes([line for one in billed for line in one.lines], priced.lines)

@@ -287,6 +287,10 @@ class Invoices(Protocol):
         """List invoices; their periods lie within ``since`` and ``until``."""
         ...
 
+    def moved_users(self, id: str) -> Sequence[str]:
+        """Return users of a draft's records whom its customer has no more; some, where many."""
+        ...
+
     def invoices_of(self, customer: str, *, after: Instant | None = None) -> Sequence[InvoiceHead]:
         """Return what billing runs have made for a customer: drafts too, nothing that is void.
 
@@ -372,6 +376,10 @@ class InvoiceFiles(Protocol):
 
     def files_given_up(self, wanted: FilesWanted, reasons: Mapping[str, str]) -> None:
         """Want files no more that cannot be made: why, by format."""
+        ...
+
+    def files_refused(self, invoice_id: str) -> Mapping[str, str]:
+        """Return the formats that an invoice cannot be written in, and why."""
         ...
 
     def want_files(self, invoice_id: str, formats: Sequence[str]) -> None:

@@ -154,8 +154,8 @@ def _begin(day: date, timezone: str) -> Instant:
     return first_instant(datetime.combine(day, time.min), zone(timezone))
 
 
-def book_for(books: PriceBooks, id: str, at: Instant) -> PriceBook:
-    """Return the version of a book that is in force at an instant.
+def book_for(books: PriceBooks, id: str, at: Instant, *, day: date | None = None) -> PriceBook:
+    """Return the version of a book that is in force at an instant, which errors call its ``day``.
 
     Raises ``NotFoundError``: there is no such book, or no version of it was in force then.
     """
@@ -163,7 +163,8 @@ def book_for(books: PriceBooks, id: str, at: Instant) -> PriceBook:
     if stored is None:
         if books.price_book(id) is None:
             raise _none_such(id, None)
-        message = f"No version of price book {id!r} is in force at {instant_text(at)}"
+        when = f"at {instant_text(at)}" if day is None else f"on {day}"
+        message = f"No version of price book {id!r} is in force {when}"
         hint = f"`meterhouse price-book list --book {id}` shows when they are; create one"
         raise NotFoundError(message, hint=hint)
     return _book_of(stored)

@@ -5,7 +5,7 @@ Drafts, late usage and what-if come here, so that a period costs the same whoeve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,12 +14,15 @@ from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.single_events import with_events
 from meterhouse.app.billing.versions import Dated, Versions
 from meterhouse.app.ports import Ledger
-from meterhouse.core.charge import BillingPeriod, MeteredUsage, Unpriced
+from meterhouse.core.charge import BillingPeriod, MeteredUsage, Rating, Unpriced
 from meterhouse.core.currency import currency_digits
 from meterhouse.core.invoice import InvoiceLine
 from meterhouse.core.price_book import PriceBook
+from meterhouse.core.quantity import number_text
 from meterhouse.rating.stretch_lines import stretch_lines
 from meterhouse.rating.stretches import Stretch, rate_stretches
+
+_RECORDS_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,13 @@ def priced_period(
     versions: Versions,
     period: BillingPeriod,
     customer: str,
+    late: bool = False,
 ) -> PricedPeriod:
-    """Price usage; where prices change within the period, each part of it by its own version."""
+    """Price usage; where prices change within the period, each part of it by its own version.
+
+    Of a ``late`` period, that was billed already, lines of which more is taken back than there was
+    count as nothing, and it is told: what they were billed is given back, and no more.
+    """
     cut = cut_usage(ledger, usage, versions)
     stretches = [
         _stretch(ledger, one, some, between)
@@ -48,14 +56,14 @@ def priced_period(
             versions.dated, cut.by_version, _periods(versions, period), strict=True
         )
     ]
-    ratings = rate_stretches(stretches, customer=customer)
+    ratings = rate_stretches(stretches, customer=customer, floor=late)
     digits = currency_digits(versions.books[0].currency)
     assert digits is not None, "a price book has a currency that there is"
     return PricedPeriod(
         versions.books,
         tuple(stretch_lines(stretches, ratings, digits=digits)),
         tuple(one for rating in ratings for one in rating.unpriced),
-        tuple(_exceptions(versions, cut.whole)),
+        (*_exceptions(versions, cut.whole), *_floored(ratings)),
     )
 
 
@@ -72,6 +80,22 @@ def _periods(versions: Versions, period: BillingPeriod) -> list[BillingPeriod]:
     starts = [Days(one.first, one.first).in_zone(period.timezone).start for one in versions.dated]
     bounds = [period.start, *starts[1:], period.end]
     return [BillingPeriod(start, end, period.timezone) for start, end in pairwise(bounds)]
+
+
+def _floored(ratings: Iterable[Rating]) -> Iterator[tuple[str, str]]:
+    for one in (one for rating in ratings for one in rating.floored):
+        text = (
+            f"price {', '.join(one.skus)}: {unpriced_usage(one)} takes back more than there was: "
+            "it counts as nothing, so that what was billed of it is given back, and no more "
+            f"(records: {', '.join(one.records[:_RECORDS_NAMED])})"
+        )
+        yield "late_below_zero", text
+
+
+def unpriced_usage(one: Unpriced) -> str:
+    """Say which usage is meant: so much of these fields."""
+    fields = ", ".join(f"{name} {text}" for name, text in sorted(one.fields.items()))
+    return f"{number_text(one.quantity)} of {fields or 'usage'}"
 
 
 def _exceptions(versions: Versions, whole: int) -> list[tuple[str, str]]:

@@ -15,11 +15,12 @@ from typing import Any
 from meterhouse.app.billing.ports import BillableRecord, InvoiceHead
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, MeteredUsage
-from meterhouse.core.instant import Instant, instant_text
+from meterhouse.core.instant import Instant
 from meterhouse.core.invoice import InvoiceStatus
 from meterhouse.core.json_text import parse_json
 from meterhouse.core.meter_type import MeterType
 from meterhouse.core.problem import MeterhouseError
+from meterhouse.core.timezone import local_time, zone
 from meterhouse.rating.records import metered_usage
 
 #: Records hold other objects as deep as records may nest, and some levels of their own.
@@ -93,7 +94,7 @@ def gather(ledger: Ledger, customer_id: str, *, period: BillingPeriod) -> Gather
         issued=tuple(issued),
         runs=_runs([*current, *(record for record in earlier if record.no in taken)]),
         exceptions=(
-            *_forgotten(forgotten),
+            *_forgotten(forgotten, period.timezone),
             *_across(usage, period),
             *types.exceptions(),
             *open_usage(ledger, customer_id, start=period.start, end=period.end),
@@ -189,14 +190,15 @@ def usage_of(record: Mapping[str, Any], types: MeterTypes, *, category: str) -> 
     return replace(metered_usage(record, category=category), meter=types.meter(record))
 
 
-def _forgotten(records: Sequence[BillableRecord]) -> list[tuple[str, str]]:
-    """Tell of usage of earlier periods that no invoice was issued for."""
+def _forgotten(records: Sequence[BillableRecord], timezone: str) -> list[tuple[str, str]]:
+    """Tell of usage of earlier periods that no invoice was issued for, by their last days."""
     used = [
         record for record in records if parse_json(record.text, nesting_max=_NESTING_MAX)["value"]
     ]
     if not used:
         return []
-    ends = sorted({instant_text(record.period_end)[:10] for record in used})
+    there = zone(timezone)
+    ends = sorted({str(local_time(record.period_end - 1, there).date()) for record in used})
     few = ", ".join(ends[:3]) + (" ..." if len(ends) > 3 else "")
     text = (
         f"unbilled usage of earlier periods ({_counted(len(used))}, ending {few}) is not on this "

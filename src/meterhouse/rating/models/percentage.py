@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from meterhouse.core.price_book import Percentage
@@ -18,12 +18,31 @@ def percentage(model: Percentage, measure: Measure) -> tuple[Part, ...]:
 
     Events are free, in their order, until the free events or the free amount are used up, whichever
     is first; of the event in which the free amount ends, only the rest is charged.
+
+    An event below 0 is a refund: it gives its share back, at most what an event costs at most, but
+    no fixed amount, and no minimum holds for it. All events together never come to less than 0.
     """
     paid = list(_paid(model, measure))
     amounts = [_event_amount(model, base) for base in paid]
-    noun = "event" if len(paid) == 1 else "events"
-    label = f"{number_text(model.percent)} % on {len(paid)} {noun}"
-    return (Part(label, total_of(amounts), total_of(paid), flat=model.fixed),)
+    label = _label(model, measure, paid)
+    return (Part(label, _at_least(total_of(amounts), ZERO), total_of(paid), flat=model.fixed),)
+
+
+def _label(model: Percentage, measure: Measure, paid: Sequence[Ratio]) -> str:
+    """Say what every event costs, how many did, and how many did not."""
+    counted = sum(1 for base in paid if base.numerator >= ZERO)
+    noun = "event" if counted == 1 else "events"
+    said = [f"{number_text(model.percent)} % on {counted} {noun}"]
+    said += [f"plus {number_text(model.fixed)} each"] if model.fixed else []
+    said += [f"at least {number_text(model.minimum)} each"] if model.minimum else []
+    said += [f"at most {number_text(model.maximum)} each"] if model.maximum is not None else []
+    if free := len(measure.slices) - len(paid):
+        said.append(f"{free} free")
+    if model.free_amount:
+        said.append(f"up to {number_text(model.free_amount)} free")
+    if refunds := len(paid) - counted:
+        said.append(f"less the share of {refunds} {'refund' if refunds == 1 else 'refunds'}")
+    return ", ".join(said)
 
 
 def _paid(model: Percentage, measure: Measure) -> Iterator[Ratio]:
@@ -49,12 +68,18 @@ def _free_part(model: Percentage, place: int, *, value: Decimal, left: Decimal) 
 def _event_amount(model: Percentage, base: Ratio) -> Ratio:
     factor = EXACT.multiply(model.percent, HUNDREDTH)
     share = ratio(EXACT.multiply(base.numerator, factor), base.denominator)
+    if base.numerator < ZERO:
+        return share if model.maximum is None else _at_least(share, -model.maximum)
     amount = share.plus(Ratio(model.fixed))
     if model.maximum is not None and _above(amount, model.maximum):
         amount = Ratio(model.maximum)
     if model.minimum is not None and not _above(amount, model.minimum):
         amount = Ratio(model.minimum)
     return amount
+
+
+def _at_least(amount: Ratio, limit: Decimal) -> Ratio:
+    return amount if _above(amount, limit) else Ratio(limit)
 
 
 def _above(amount: Ratio, limit: Decimal) -> bool:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from meterhouse.core.price_book import Tier
 from meterhouse.core.quantity import EXACT, ZERO, number_text
-from meterhouse.rating.fault import RatingError
+from meterhouse.rating.fault import LineRefused
 from meterhouse.rating.labels import range_text
 from meterhouse.rating.measure import Measure
 
@@ -51,7 +51,8 @@ def _check_end(tiers: Sequence[Tier], measure: Measure) -> None:
     end = tiers[-1].up_to
     if end is not None and measure.quantity > measure.bound(end):
         shown = number_text(measure.units(measure.quantity).shown())
-        raise RatingError(
+        raise LineRefused(
             f"the quantity {shown} is above the last tier, which ends at {number_text(end)}",
             hint="Give the last tier no up_to",
+            reason="above_tiers",
         )

@@ -19,3 +19,7 @@ UPDATE idempotency SET status = ?, headers = ?, body = ? WHERE client_id = ? AND
 
 -- name: abandon
 DELETE FROM idempotency WHERE client_id = ? AND key = ? AND status IS NULL
+
+-- name: leave
+UPDATE idempotency SET host = '', process = ''
+WHERE client_id = ? AND key = ? AND status IS NULL

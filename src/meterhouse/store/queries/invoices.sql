@@ -100,6 +100,27 @@ CROSS JOIN billed_record AS billed ON billed.record_no = made_of.record_no
 CROSS JOIN billable_record AS billable ON billable.record_no = made_of.record_no
 WHERE made_of.invoice_no = ? LIMIT 1
 
+-- name: moved_users
+-- Users of a draft's records whom its customer has no more, unless a record of the family is billed
+-- to the customer: then all of it stays there.
+SELECT DISTINCT billable.user_id
+FROM invoice AS draft
+CROSS JOIN invoice_record AS made_of ON made_of.invoice_no = draft.no
+CROSS JOIN billable_record AS billable ON billable.record_no = made_of.record_no
+WHERE draft.id = ?
+    AND NOT EXISTS (
+        SELECT 1 FROM customer_user AS pays
+        WHERE pays.user_id = billable.user_id AND pays.customer_no = draft.customer_no
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM billable_record AS kin
+        CROSS JOIN billed_record AS billed ON billed.record_no = kin.record_no
+        WHERE coalesce(kin.adjusts, kin.record_id)
+            = coalesce(billable.adjusts, billable.record_id)
+    )
+ORDER BY billable.user_id LIMIT 20
+
 -- name: claim
 INSERT INTO billed_record (record_no, invoice_no)
 SELECT record_no, invoice_no FROM invoice_record WHERE invoice_no = ?
@@ -143,6 +164,11 @@ SELECT coalesce(max(version), 0) + 1 FROM invoice_file WHERE invoice_no = ?
 DELETE FROM invoice_file
 WHERE invoice_no = (SELECT no FROM invoice WHERE id = ?) AND version = ? AND format = ?
     AND archived_at IS NULL
+
+-- name: files_refused
+-- Why files were given up, newest first: the log of activities says it.
+SELECT detail FROM activity
+WHERE object_id = ? AND kind = 'invoice' AND action = 'give up files' ORDER BY no DESC
 
 -- name: file_formats
 SELECT DISTINCT format FROM invoice_file WHERE invoice_no = ? ORDER BY format
