@@ -22,7 +22,7 @@ def begin_in(data: Path) -> None:
     if mark.exists():
         shutil.rmtree(data)
     try:
-        data.mkdir()
+        data.mkdir(mode=0o700)
     except FileExistsError:
         sys.exit(f"error: {data} exists and was not made by the demo: move it away, then try again")
     mark.touch()

@@ -114,6 +114,28 @@ def test_c34_no_business_is_silently_missing(operation: Operation, tmp_path: Pat
     assert missing["problems"][0]["message"] == "has no row of 2026-10"
 
 
+def test_a_blocked_invoice_waits_for_somebody_who_answers_for_it(
+    operation: Operation, tmp_path: Path
+):
+    text = (_EXAMPLE / "price-book-es.yaml").read_text("utf-8")
+    book = tmp_path / "book.yaml"
+    strict = text.replace('percent: "1"', 'percent: "0.1"').replace("10-01.1", "10-01.2")
+    book.write_text(strict, "utf-8")
+    operation.done("price-book", "create", "--file", book)
+    code, report = operation.run()
+    assert (code, report["complete"]) == (1, False)
+    assert _statuses(report) == {"ES": "blocked", "BR": "issued", "DE": "issued"}
+    [spain] = [one for one in report["months"][0]["businesses"] if one["business"] == "ES"]
+    assert "without app and channel" in spain["problems"][0]["message"]
+    assert "--override unattributed" in str(spain["problems"])
+    assert not any(name.startswith("ES/") for name in operation.archived())
+    dated = ("--issue-date", "2026-11-06", "--override", "unattributed")
+    operation.done("invoice", "issue", spain["invoice"], *dated, "--reason", "Agreed with ES")
+    code, report = operation.run()
+    assert (code, _statuses(report)) == (0, dict.fromkeys(_BUSINESSES, "issued"))
+    assert any(name.startswith("ES/") for name in operation.archived())
+
+
 def test_a_month_that_is_not_over_is_left_alone(operation: Operation):
     code, report = operation.run("2026-11-02T00:00:00Z")
     assert (code, report["months"], report["streams"]) == (0, [], [])

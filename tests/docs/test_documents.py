@@ -46,7 +46,7 @@ def section(page: str, heading: str) -> str:
     return rest.partition(f"\n{level} ")[0]
 
 
-def bash(script: str, *, cwd: Path) -> str:
+def bash(script: str, *, cwd: Path, seconds: int = 60) -> str:
     scripts = Path(sys.executable).parent
     path = f"{scripts}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "HOME": str(cwd), "PYTHONUTF8": "1"}
@@ -57,7 +57,7 @@ def bash(script: str, *, cwd: Path) -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=seconds,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -157,6 +157,7 @@ def test_the_library_page_runs() -> None:
 @pytest.mark.parametrize(
     ("example", "shown"),
     [
+        ("aura", "LICEO_ESP_202610_LICEO-2026-000001_v01.xlsx"),
         ("botbot", "L"),
         ("files", '"meterTypeName":"'),
         ("printing", "Pay-Per-Print"),
@@ -168,7 +169,7 @@ def test_the_commands_of_an_example_run_as_its_readme_shows_them(
 ) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     (console, *_) = blocks(text_of(f"examples/{example}/README.md"), "console")
-    assert shown in bash(_typed(console), cwd=tmp_path).splitlines()[-1]
+    assert shown in bash(_typed(console), cwd=tmp_path, seconds=300).splitlines()[-1]
 
 
 def _typed(console: str) -> str:

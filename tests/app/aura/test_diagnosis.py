@@ -81,6 +81,15 @@ def test_c29_a_report_that_is_none_is_told(place):
     assert import_finding(FolderStorage(place.common), at=AT).grade is Grade.FAIL
 
 
+def test_c29_reports_of_the_billing_operation_are_none_of_imports(place):
+    """Both lie in one folder, and theirs come later in the order of names."""
+    report_of(place)
+    told = place.common / "reports/aura-billing-report-2026-11-06T030000.000Z.json"
+    told.write_text(json.dumps({"operation": "liceo", "complete": False}))
+    found = import_finding(FolderStorage(place.common), at=AT)
+    assert (found.grade, "aura-avro-kpis-report-2026-11-01" in found.message) == (Grade.OK, True)
+
+
 @pytest.mark.parametrize(
     ("where", "grade"),
     [

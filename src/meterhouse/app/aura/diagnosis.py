@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from meterhouse.app.aura.importing import REPORTS
+from meterhouse.app.aura.importing import REPORT, REPORTS
 from meterhouse.app.aura.upload_plans import read_object
 from meterhouse.app.aura.uploading import LOOK_BACK_DAYS
 from meterhouse.app.datasets.ports import DatasetStorage
@@ -70,8 +70,12 @@ def upload_findings(newest: Mapping[str, Instant], *, at: Instant) -> list[Findi
 
 
 def import_finding(storage: DatasetStorage, *, at: Instant) -> Finding:
-    """Judge the newest report of an import: its age, and the errors in it."""
-    reports = [file for file in storage.list(REPORTS) if file.name.endswith(".json")]
+    """Judge the newest report of an import: its age, and the errors in it.
+
+    Reports of the billing operation lie beside them, and say nothing of imports.
+    """
+    prefix = f"{REPORTS}/{REPORT}-"
+    reports = [file for file in storage.list(REPORTS) if file.name.startswith(prefix)]
     if not reports:
         remedy = 'see that "meterhouse aura import" runs each day'
         return Finding(_IMPORTS, Grade.WARN, "there is no report yet", remedy)

@@ -22,7 +22,7 @@ from meterhouse.datasets.naming import AVRO, PROCESSED, UploadedFile, parse_comm
 
 REPORTS = "reports"
 _SUFFIX = ".avro"
-_REPORT = "aura-avro-kpis-report"
+REPORT = "aura-avro-kpis-report"
 
 
 class ReportMode(StrEnum):
@@ -192,11 +192,11 @@ def put_report(
     if mode is ReportMode.NONE or (mode is ReportMode.ERROR and not imported.errors):
         return None
     text = json_text(imported.to_api()) + "\n"
-    day = f"{REPORTS}/{_REPORT}-{instant_text(at)[:10]}.json"
+    day = f"{REPORTS}/{REPORT}-{instant_text(at)[:10]}.json"
     if means.common.find(day) is None:
         put_text(means.common, day, text, scratch=means.scratch)
         return day
     moment = instant_text(at).replace(":", "")
-    name = f"{REPORTS}/{_REPORT}-{moment}.json"
+    name = f"{REPORTS}/{REPORT}-{moment}.json"
     put_text(means.common, name, text, scratch=means.scratch)
     return name
