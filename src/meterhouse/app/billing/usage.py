@@ -35,11 +35,16 @@ class RecordUnreadable(MeterhouseError):
 
 @dataclass(frozen=True, slots=True)
 class LateUsage:
-    """All usage of a period that is billed, as it is now; ``records`` are those that are not."""
+    """All usage of a period that is billed, as it is now; ``records`` are those that are not.
+
+    ``fresh`` are their ids; ``restates`` says of each adjustment which record it restates.
+    """
 
     corrects: InvoiceHead
     usage: tuple[MeteredUsage, ...]
     records: tuple[int, ...]
+    fresh: frozenset[str]
+    restates: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,13 @@ def _late(
     if not late:
         return None
     whole = ledger.billable_records(head.customer, after=head.start, until=head.end)
-    return LateUsage(head, restated(whole, types), tuple(record.no for record in late))
+    return LateUsage(
+        head,
+        restated(whole, types),
+        tuple(record.no for record in late),
+        frozenset(record.record_id for record in late),
+        {record.record_id: record.adjusts for record in whole if record.adjusts is not None},
+    )
 
 
 def _runs(records: Iterable[BillableRecord]) -> tuple[str, ...]:
