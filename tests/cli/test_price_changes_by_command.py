@@ -290,3 +290,44 @@ def test_groups_that_counts_ask_for_and_no_day_is_known_of_leave_usage_whole(bus
     [draft] = business.draft()
     assert draft["totals"]["net"] == "70.00"
     assert [one["code"] for one in draft["exceptions"]] == ["price_change_in_period", "dups"]
+
+
+def test_a_version_of_a_zone_to_the_west_is_told_of(business: Business):
+    begin(business, PER_UNIT, record("2026-10-20T00:00:00Z", 40))
+    change(business, PER_UNIT | {"price": "2"}, timezone="America/New_York")
+    [draft] = business.draft()
+    assert ["America/New_York" in one["text"] for one in draft["exceptions"]] == [True]
+
+
+def test_a_draft_made_before_a_version_within_its_period_is_stale(business: Business):
+    begin(business, PER_UNIT, record("2026-10-20T00:00:00Z", 40))
+    [draft] = business.draft()
+    change(business, PER_UNIT | {"price": "2"})
+    refused = business.run("invoice", "issue", draft["id"], "--issue-date", "2027-12-01")
+    assert refused.code != 0
+    assert "was made before versions of its price book" in refused.err
+    assert bill(business, "2026-10")["totals"]["net"] == "90.00"
+
+
+def explained(business: Business) -> list[tuple[str, int, str]]:
+    [draft] = business.draft()
+    told = business.run.json("invoice", "explain", draft["id"], "--line", "1")[0]
+    [one] = told["records"]
+    return [(told["quantity"], one["inputRecords"]["count"], one["inputRecords"]["value"])]
+
+
+def test_usage_that_was_left_whole_is_explained_by_all_of_it(business: Business):
+    business.file("Usage more.ndjson", record("2026-10-20T00:00:00Z", 40))
+    rows = [("a", "s", "app", None, 10)]
+    most = BY_EVENT | {"aggregation": "max"}
+    business.meter(["ES"], rows=rows, at="2026-10-01T12:00:00Z", **most)
+    business.sell(prices=[PER_UNIT])
+    business.customer()
+    change(business, PER_UNIT | {"price": "2"})
+    assert explained(business) == [("40", 2, "40")]
+
+
+def test_what_is_counted_is_not_among_the_usage_of_a_line(business: Business):
+    count = {"to": "requests", "match": {"app": "test"}}
+    begin(business, PER_UNIT, record("2026-10-20T00:00:00Z", 7, "test"), counts=[count])
+    assert explained(business) == [("10", 1, "10")]

@@ -124,16 +124,28 @@ class _Counting:
         """Return the single records of a metered one that are not counted."""
         if not self._any:
             return kept
-        grouped = {name for section in usage.breakdowns for name in section}
-        own = _own(usage, self._customer, frozenset((*RECORD_FIELDS, *usage.custom_fields)))
+        by_place: dict[int, list[KeptUsage]] = {}
+        for one in kept:
+            place = 0 if whole else bisect_right(self._changes, one.timestamp)
+            by_place.setdefault(place, []).append(one)
+        return [
+            one
+            for place, some in by_place.items()
+            for one in uncounted(usage, some, self._counts[place], customer=self._customer)
+        ]
 
-        def is_left(one: KeptUsage) -> bool:
-            counts = self._counts[0 if whole else bisect_right(self._changes, one.timestamp)]
-            fields = one.record.fields
-            groups = {name: canonical_text(fields.get(name)) for name in grouped}
-            return counts.place({**groups, **own}) is None
 
-        return [one for one in kept if is_left(one)]
+def uncounted(
+    usage: MeteredUsage, kept: Iterable[KeptUsage], counts: Counts, *, customer: str
+) -> list[KeptUsage]:
+    """Return the single records of a metered one that no count takes."""
+    grouped = {name for section in usage.breakdowns for name in section}
+    own = _own(usage, customer, frozenset((*RECORD_FIELDS, *usage.custom_fields)))
+
+    def groups(one: KeptUsage) -> dict[str, str]:
+        return {name: canonical_text(one.record.fields.get(name)) for name in grouped}
+
+    return [one for one in kept if counts.place({**groups(one), **own}) is None]
 
 
 def total_of(kept: Iterable[KeptUsage]) -> Decimal:
