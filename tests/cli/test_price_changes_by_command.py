@@ -331,3 +331,12 @@ def test_what_is_counted_is_not_among_the_usage_of_a_line(business: Business):
     count = {"to": "requests", "match": {"app": "test"}}
     begin(business, PER_UNIT, record("2026-10-20T00:00:00Z", 7, "test"), counts=[count])
     assert explained(business) == [("10", 1, "10")]
+
+
+def test_what_the_draft_has_no_check_for_is_not_overridden(business: Business):
+    begin(business, PER_UNIT)
+    [draft] = business.draft()
+    words = ("--override", "nonsense", "--reason", "x", "--issue-date", "2027-12-01")
+    refused = business.run("invoice", "issue", draft["id"], *words)
+    assert refused.code != 0
+    assert "'nonsense' is no check of the draft" in refused.err

@@ -23,7 +23,12 @@ from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import day_of, days_of
 from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
 from meterhouse.app.billing.priced import unpriced_usage
-from meterhouse.app.billing.telling import Override, blocking_checks, overridden
+from meterhouse.app.billing.telling import (
+    Override,
+    blocking_checks,
+    needless_overrides,
+    overridden,
+)
 from meterhouse.app.billing.usage import open_usage
 from meterhouse.app.billing.versions import PRICE_CHANGES, versions_within
 from meterhouse.app.ports import Ledger
@@ -172,6 +177,8 @@ def issue_invoice(
             message = f"The draft of {invoice.customer!r} has no lines: there is nothing to bill"
             hint = "void it, or say --empty (empty: true): it takes a number all the same"
             raise ConflictError(message, hint=hint, code="invoice_empty")
+        if needless := needless_overrides(invoice, overrides):
+            raise DefinitionError(needless, what=f"The draft of {present.customer!r}")
         refuse_stale(ledger, invoice)
         _check_versions(ledger, invoice)
         _check_findings(ledger, invoice)

@@ -187,6 +187,17 @@ def blocking_checks(invoice: Invoice, overrides: Sequence[Override]) -> list[Pro
     ]
 
 
+def needless_overrides(invoice: Invoice, overrides: Sequence[Override]) -> list[Problem]:
+    """Return the overrides of what the draft has no check for: a code may be mistyped."""
+    codes = sorted({check.code for check in invoice.checks})
+    hint = f"its checks are {', '.join(codes)}" if codes else "leave it out: it has no checks"
+    return [
+        Problem("overrides", f"{one.code!r} is no check of the draft", hint)
+        for one in overrides
+        if one.code not in codes
+    ]
+
+
 def overridden(invoice: Invoice, overrides: Sequence[Override]) -> Invoice:
     """Return a draft that says who overrides which of its checks. Others are overridden by nobody.
 
