@@ -35,7 +35,7 @@ DAYS = 30
 _DUPLICATES = 0.01
 _CONFLICTS = 0.1
 _BLOCK_RECORDS = 400
-_HOURS = ("0000", "1200")
+_HOURS = (0, 12)
 _APPS, _CHANNELS, _BRANDS, _CONTACTS = 40, 12, 4, 3
 _PRESETS = ("atria-rag-gpt-4", "atria-gpt-4o", "atria-summary", "atria-search", "atria-agent")
 _COMPONENTS = ("aura-groot", "aura-gateway-api", "atria-rag-server", "atria-model-gateway")
@@ -212,47 +212,51 @@ def write(path: Path, frame: pl.DataFrame) -> None:
             file.write(_long(part.height) + _long(len(data)) + data + sync)
 
 
-def dimensions() -> dict[str, pl.DataFrame]:
-    """Return the snapshots of dimensions, by the names of their look-up tables."""
+def snapshots() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield the snapshots of dimensions: their dataset, and the rows that every business has."""
     apps, channels = names("app", _APPS), names("channel", _CHANNELS)
     brands = [f"04{n:02}" for n in range(_BRANDS)]
     contacts = [str(n) for n in range(_CONTACTS)]
-    return {
-        "aura_app": pl.DataFrame(
+    yield (
+        "D_Aura_App",
+        [
+            {"AURA_APP_ID": id, "AURA_APP_NAME": f"app-{n}", "GBL_BRAND_ID": brands[n % _BRANDS]}
+            for n, id in enumerate(apps[:-1])  # one is not known
+        ],
+    )
+    yield (
+        "D_Aura_Channel",
+        [
             {
-                "AURA_APP_ID": apps[:-1],  # one is not known
-                "AURA_APP_NAME": [f"app-{n}" for n in range(_APPS - 1)],
-                "GBL_BRAND_ID": [brands[n % _BRANDS] for n in range(_APPS - 1)],
+                "AURA_CHANNEL_ID": id,
+                "AURA_CHANNEL_NAME": f"channel-{n}",
+                "GBL_BRAND_ID": brands[n % _BRANDS],
+                "GBL_CONTACT_CHANNEL_ID": contacts[n % _CONTACTS],
             }
-        ),
-        "aura_channel": pl.DataFrame(
-            {
-                "AURA_CHANNEL_ID": channels,
-                "AURA_CHANNEL_NAME": [f"channel-{n}" for n in range(_CHANNELS)],
-                "GBL_BRAND_ID": [brands[n % _BRANDS] for n in range(_CHANNELS)],
-                "GBL_CONTACT_CHANNEL_ID": [contacts[n % _CONTACTS] for n in range(_CHANNELS)],
-            }
-        ),
-        "aura_component": pl.DataFrame({"AURA_COMPONENT_ID": list(_COMPONENTS)}),
-        "aura_preset": pl.DataFrame(
-            {"AURA_PRESET_NAME": list(_PRESETS), "MODEL_ID": [f"model-{p}" for p in _PRESETS]}
-        ),
-        "gbl_brand": pl.DataFrame(
-            {"GBL_BRAND_ID": brands, "GBL_BRAND_NAME": [f"brand {b}" for b in brands]}
-        ),
-        "gbl_contact_channel": pl.DataFrame(
-            {
-                "GBL_CONTACT_CHANNEL_ID": contacts,
-                "GBL_CONTACT_CHANNEL_NAME": [f"contact {c}" for c in contacts],
-            }
-        ),
-        "gbl_country": pl.DataFrame(
-            {
-                "COUNTRY_3_ALPHA_CD": [alpha for alpha, _ in BUSINESSES.values()],
-                "COUNTRY_2_ALPHA_CD": list(BUSINESSES),
-            }
-        ),
-    }
+            for n, id in enumerate(channels)
+        ],
+    )
+    yield "D_Aura_Component", [{"AURA_COMPONENT_ID": id} for id in _COMPONENTS]
+    presets = [{"AURA_PRESET_NAME": id, "MODEL_ID": f"model-{id}"} for id in _PRESETS]
+    yield "D_Aura_Preset", presets
+    yield (
+        "D_Gbl_Brand",
+        [{"GBL_BRAND_ID": id, "GBL_BRAND_NAME": f"brand {id}"} for id in brands],
+    )
+    yield (
+        "D_Gbl_Contact_Channel",
+        [
+            {"GBL_CONTACT_CHANNEL_ID": id, "GBL_CONTACT_CHANNEL_NAME": f"contact {id}"}
+            for id in contacts
+        ],
+    )
+    yield (
+        "D_Gbl_Country",
+        [
+            {"COUNTRY_3_ALPHA_CD": alpha, "COUNTRY_2_ALPHA_CD": code, "COUNTRY_NAME": code}
+            for code, (alpha, _) in BUSINESSES.items()
+        ],
+    )
 
 
 def files(out: Path, records: int) -> Iterator[Path]:
@@ -261,7 +265,9 @@ def files(out: Path, records: int) -> Iterator[Path]:
         day = FIRST + timedelta(days=offset)
         for business, (_, share) in BUSINESSES.items():
             folder = out / "Aura_Audit" / "6" / f"DAY_DT={day}"
-            paths = [folder / f"{business}_Aura_Audit_{day:%Y%m%d}T{h}Z.avro" for h in _HOURS]
+            paths = [
+                folder / f"{business}_Aura_Audit_{day:%Y%m%d}T{h:02}0000Z.avro" for h in _HOURS
+            ]
             if not paths[-1].exists():
                 frame = rows(business, day, round(records * share / DAYS / (1 + _DUPLICATES)))
                 half = frame.height // 2

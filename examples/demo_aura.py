@@ -93,8 +93,9 @@ def consume() -> None:
     [spain] = answer("invoice", "list", "--customer", "ES", "--all")
     number = spain["number"]
     run("invoice", "show", number)
-    say("Every line explains itself, down to the files that were read:")
+    say("Every line explains itself, down to the rows that were read:")
     run("invoice", "explain", number, "--line", "1")
+    run("invoice", "rows", number, "--line", "1", "--limit", "3")
     say("The files, with their hashes; the history says who had which.")
     run("invoice", "files", number)
     run("invoice", "history", number)

@@ -307,6 +307,13 @@ def checked_formats(given: Sequence[str] | None = None) -> tuple[str, ...]:
     return tuple(format.name for format in formats)
 
 
+def write_csv(records: Path, target: Path) -> None:
+    """Bring records, a line of JSON each, into CSV that no spreadsheet runs anything of."""
+    from meterhouse.connectors.export import to_csv
+
+    to_csv(records, target, formula_safe=True)
+
+
 def file_means(archive: ArchiveStore, *, actor: str) -> FileMeans:
     """Return what making files of invoices needs."""
     from meterhouse.app.billing.archiving import Document

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -91,6 +92,27 @@ def test_c01_an_invoice_of_each_business_lies_in_the_archive(operation: Operatio
     # The golden record of a month has all of it: nothing that was there restates it.
     records = operation.json("record", "list", "--all")
     assert {record.get("adjusts") for record in records} == {None}
+
+
+def test_every_line_is_made_of_rows_that_come_to_what_was_metered(operation: Operation):
+    operation.run()
+    [head] = operation.json("invoice", "list", "--customer", "ES")
+    for line in operation.json("invoice", "show", head["number"])[0]["lines"]:
+        ended = operation(
+            "invoice", "rows", head["number"], "--line", line["id"], "--all", "--json"
+        )
+        rows = [json.loads(text) for text in ended.out.splitlines()]
+        assert sum(Decimal(row["quantity"]) for row in rows) == Decimal(line["charge"]["quantity"])
+        assert "exactly what was metered" in ended.err
+        assert {row["record"]["COUNTRY_3_ALPHA_CD"] for row in rows} == {"ESP"}
+        assert len({(row["file"], row["row"]) for row in rows}) == len(rows)
+    text = operation.done("invoice", "explain", head["number"], "--line", "1").out
+    inputs = [line for line in text.splitlines() if line.startswith("  input ")]
+    assert len(inputs) == 5
+    assert all("/ES_" in line for line in inputs)
+    assert "26 more, 62 of other users: --json has all" in text
+    assert f"meterhouse invoice rows {head['number']} --line 1" in text
+    assert "null" not in operation.done("invoice", "show", head["number"]).out
 
 
 def test_run_again_nothing_is_made_twice(operation: Operation):

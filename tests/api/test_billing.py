@@ -351,3 +351,25 @@ def test_a_repeat_of_what_was_done_and_not_answered_finds_it(selling: House):
     assert keyed(selling, f"{path}/issue", {}, "a")[1]["code"] == "idempotency_key_reused"
     status, issued = keyed(selling, f"{path}/issue", DATED, "a")
     assert (status, issued["number"]) == (200, "LICEO-2026-000001")
+
+
+@pytest.fixture
+def allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The server may read the files of the test."""
+    monkeypatch.setenv("METERHOUSE_FILES_ALLOW", str(tmp_path))
+    return tmp_path
+
+
+def test_rows_of_a_line_are_told_page_by_page(allowed: Path, selling: House):
+    path = drafted(selling) + "/lines/3/rows"
+    answer = selling.http.get(path)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    [row] = found["rows"]
+    assert (found["exact"], found["rowCount"], found["remarks"]) == (True, 1, [])
+    assert found["metered"] == found["value"] == row["quantity"]
+    assert (row["file"], row["row"]) == (str(allowed / "Usage.ndjson"), 3)
+    assert row["record"]["app"] == "app-rag"
+    assert selling.http.get(path, params={"first": 1}).json()["rows"] == []
+    assert selling.http.get(path, params={"limit": 0}).status_code == 422
+    assert selling.http.get(drafted(selling) + "/lines/99/rows").status_code == 404

@@ -48,7 +48,10 @@ def test_the_history_is_listed_checked_and_copied(filled: Meterhouse) -> None:
     filled.done("invoice", "link", WHERE.number)
     found = filled.json("invoice", "history", WHERE.number)
     assert [one["action"] for one in found] == ["archived", "linked"]
-    assert "linked" in filled.done("invoice", "history").out
+    listed = filled.done("invoice", "history").out
+    assert "linked" in listed
+    assert "{" not in listed
+    assert f"SHA-256 {found[0]['detail']['sha256'][:12]}…" in listed
     copied = filled.done("invoice", "history", "--archive").out
     assert copied == "archived: history/0000000002-0000000002.jsonl\n"
     assert filled.done("invoice", "history", "--archive").out == "archived: nothing new\n"

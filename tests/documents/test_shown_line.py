@@ -24,6 +24,19 @@ def test_an_app_is_shown_with_its_id_where_that_is_another():
     assert shown == ["Mi Movistar (a-17)", "a-17", "a-18"]
 
 
+def test_people_are_told_names_and_nothing_twice():
+    fields = {"channel": "c-1", "channel_name": "whatsapp", "brand": "b-1", "brand_name": "Blue"}
+    [alone, beside] = shown_lines(
+        an_invoice(
+            [a_line(a_charge("1", "1", **fields)), a_line(a_charge("1", "1", app="x", **fields))]
+        )
+    )
+    assert alone.told() == "brand Blue"
+    assert beside.told() == "brand Blue, channel whatsapp"
+    assert beside.told("brand_name") == "channel whatsapp"
+    assert "channel c-1" in beside.of()
+
+
 def test_fields_are_shown_as_people_write_them():
     fields = {"a": "null", "b": '"say \\"hi\\""', "c": "5", "d": '"broken\\"', "e": '"'}
     shown = [field_text(fields, name) for name in "abcdef"]

@@ -8,10 +8,18 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from meterhouse.engine.column import Coded, Column, ColumnKind, absent_column, concat_columns
+from meterhouse.engine.column import (
+    Coded,
+    Column,
+    ColumnKind,
+    absent_column,
+    coded,
+    concat_columns,
+)
 from meterhouse.engine.columns.cells import joined_by_meter
 from meterhouse.engine.frame import columns_of
 from meterhouse.engine.numerals import number_column
+from meterhouse.streams.target import overlaid
 
 _COLUMNS = {
     "texts": Column.from_values(["a", None, 'b"']),
@@ -163,3 +171,56 @@ def test_a_mask_keeps_what_its_positions_name(name: str, kept: list[bool]) -> No
     found = column.filter(mask)
     assert found.kind is column.kind
     assert found.to_values() == column.gather(mask.arg_true()).to_values()
+
+
+def test_stacked_codes_keep_their_values() -> None:
+    parts = [
+        Column.of_codes(Coded(pl.Series([1, None, 0, 2]), pl.Series(["b", "a", "b"]))),
+        absent_column(2),
+        Column.from_values(["c", None, "a"]),
+        Column.of_codes(Coded(pl.Series([0, 0], dtype=pl.UInt8), pl.Series(["c"]))),
+    ]
+    whole = concat_columns(parts)
+    assert whole.coded is not None
+    assert whole.coded.texts.to_list() == ["a", "b", "c"]
+    assert whole.to_values() == [value for part in parts for value in part.to_values()]
+
+
+def test_codes_are_laid_over_codes() -> None:
+    earlier = Column.of_codes(Coded(pl.Series([0, 1, None, 0]), pl.Series(["a", "b"])))
+    later = Column.of_codes(Coded(pl.Series([None, 1, 1, None]), pl.Series(["x", "b"])))
+    found = overlaid(earlier, later)
+    assert found.coded is not None
+    assert found.to_values() == ["a", "b", "b", "a"]
+
+
+def test_what_was_worked_out_goes_with_the_records() -> None:
+    def lengths(column: Column) -> list[int | None]:
+        return column.once("length", lambda: column.values.str.len_bytes()).to_list()
+
+    def never() -> pl.Series:
+        raise AssertionError("it is known already")
+
+    texts = [Column.from_values(["a", None, "ccc"]), Column.from_values(["dd"])]
+    assert [lengths(column) for column in texts] == [[1, None, 3], [2]]
+    whole = concat_columns(texts)
+    kept = whole.gather(pl.Series([3, 2, 1])).filter(pl.Series([True, False, True])).slice(0, 2)
+    assert kept.to_values() == ["dd", None]
+    assert kept.once("length", never).to_list() == [2, None]
+    # Of a column that knows nothing, the whole knows nothing.
+    mixed = concat_columns([texts[0], Column.from_values(["eeee"])])
+    assert lengths(mixed) == [1, None, 3, 4]
+
+
+@pytest.mark.parametrize("last", ["a", "b", None])
+def test_a_text_that_all_records_have_is_one_number(last: str | None) -> None:
+    values = [*(["a"] * 2_000), last]
+    found = coded(Column.from_values(values))
+    assert found.coded is not None
+    assert found.to_values() == values
+    assert len(found.coded.texts) == len({*values} - {None})
+
+
+def test_texts_that_differ_stay_texts() -> None:
+    assert coded(Column.from_values([str(n) for n in range(2_000)])).coded is None
+    assert coded(Column.from_values([None] * 2_000)).coded is None

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from meterhouse.cli.output import Cell, columns, one_line, write_pairs, write_table, write_text
+from meterhouse.core.problem import DefinitionError
+from meterhouse.core.told_fields import told_fields
+from meterhouse.datasets.naming import parse_file_name
 
-_RUNS_SHOWN = 10
+_INPUTS_SHOWN = 5
+_DATASETS = "dataset://"
 
 
 def write_explanation(line: Mapping[str, Any]) -> None:
@@ -19,7 +23,7 @@ def write_explanation(line: Mapping[str, Any]) -> None:
         "Kind": line["kind"],
         "Corrects": line["corrects"],
         "By hand": f"{line['reason']} ({line['author']})" if line["author"] else "",
-        "Usage": one_line(line["fields"]) if line["fields"] else "",
+        "Usage": _fields(line["fields"]),
         "Quantity": f"{line['quantity']} {_metered_unit(line)}".strip(),
         "Billable": f"{line['billable']} {line['unit']}".strip(),
         "Price": f"{price['sku']} ({price['model']})",
@@ -37,6 +41,9 @@ def write_explanation(line: Mapping[str, Any]) -> None:
     _write_steps(line)
     for record in line["records"]:
         _write_record(record)
+    if any(record.get("keepUsage") is False for record in line["records"]):
+        where = f"{line['number'] or line['invoice']} --line {line['line']}"
+        write_text(f"\nThe rows that it is made of: meterhouse invoice rows {where}")
     if len(line["records"]) < line["recordCount"]:
         more = line["recordCount"] - len(line["records"])
         write_text(f"\n... and {more} more records (--records all)")
@@ -61,7 +68,7 @@ def _write_steps(line: Mapping[str, Any]) -> None:
 
 
 def _write_record(record: Mapping[str, Any]) -> None:
-    fields = f" where {one_line(record['fields'])}" if record["fields"] else ""
+    fields = f" where {_fields(record['fields'])}" if record["fields"] else ""
     write_text(f"\nRecord {record['recordId']}: {record['quantity']}{fields}")
     if "user" not in record:
         return
@@ -73,14 +80,42 @@ def _write_record(record: Mapping[str, Any]) -> None:
     if record["inputRecords"] is not None:
         _write_input_records(record["inputRecords"])
     if record.get("keepUsage") is False:
-        write_text("  its meter keeps no single records (keepUsage is false): see the inputs")
+        write_text("  its meter keeps no single records (keepUsage is false)")
     if made is not None:
         write_text(f"  made by run {made['run']} of {made.get('stream')} at {made.get('at')}")
-    for run in record["fedBy"][:_RUNS_SHOWN]:
-        for one in run["inputs"]:
-            write_text(f"  input {one['name']} ({one['detail']}), read by run {run['run']}")
-    if len(record["fedBy"]) > _RUNS_SHOWN:
-        write_text(f"  ... and {len(record['fedBy']) - _RUNS_SHOWN} more runs (see --json)")
+    _write_inputs(record)
+
+
+def _write_inputs(record: Mapping[str, Any]) -> None:
+    """Write a few of the inputs, only such as can have usage of the user where names say so."""
+    read = [(one, run["run"]) for run in record["fedBy"] for one in run["inputs"]]
+    own = [(one, run) for one, run in read if _may_have(one["name"], record["user"])]
+    for one, run in own[:_INPUTS_SHOWN]:
+        write_text(f"  input {one['name']} ({one['detail']}), read by run {run}")
+    more, others = max(0, len(own) - _INPUTS_SHOWN), len(read) - len(own)
+    said = [f"{more:,} more"] * bool(more) + [f"{others:,} of other users"] * bool(others)
+    if said:
+        write_text(f"  ... and {', '.join(said)}: --json has all")
+
+
+def _may_have(name: str, user: str) -> bool:
+    """Whether an input may have usage of a user: files of datasets are of one OB, or of all."""
+    if not name.startswith(_DATASETS):
+        return True
+    try:
+        file = parse_file_name(name.rpartition("/")[2])
+    except DefinitionError:
+        return True
+    return file.ob in (None, user)
+
+
+def _fields(fields: Mapping[str, Any]) -> str:
+    """Return fields for people: without those that are null, names instead of ids."""
+    told = told_fields(fields)
+    return ", ".join(
+        f"{name.removesuffix('_name')} {text if isinstance(text, str) else one_line(text)}"
+        for name, text in told.items()
+    )
 
 
 def _write_input_records(kept: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from meterhouse.cli import invoice_archive, invoice_what_if
+from meterhouse.cli import invoice_archive, invoice_rows, invoice_what_if
 from meterhouse.cli.command import Call, command
 from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.invoice_period import CustomersOption, MonthOption, PeriodOptions
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 app = new_group("Invoices: from golden records to issued invoices, and every cent explained.")
 invoice_archive.register(app)
 invoice_what_if.register(app)
+invoice_rows.register(app)
 
 Reference = Annotated[
     str, typer.Argument(metavar="ID", help="The invoice: its number, or its whole id.")

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -49,6 +50,9 @@ VerifyOption = Annotated[
         "--verify", help="Check that no entry was changed or removed, also in the archive."
     ),
 ]
+#: What the other columns of the history have; the document of an entry is its invoice.
+_IN_COLUMNS = frozenset({"number", "document", "manifest"})
+_HASH_CHARS = 12
 CopyOption = Annotated[
     bool, typer.Option("--archive", help="Copy to the archive what it does not have yet.")
 ]
@@ -169,7 +173,7 @@ def _tell_faults(call: Call, faults: list[str], counts: dict[str, int], text: st
 
 
 def _file_row(file: ArchivedFile) -> list[Cell]:
-    return [file.format, file.size, file.sha256, file.name]
+    return [file.format, file.name, file.size, file.sha256]
 
 
 def _entry_row(entry: HistoryEntry) -> list[Cell]:
@@ -177,18 +181,34 @@ def _entry_row(entry: HistoryEntry) -> list[Cell]:
 
     event = entry.event
     row: list[Cell] = [entry.sequence, instant_text(event.at), event.actor, event.action]
-    return [*row, event.invoice, json_text(dict(event.detail))]
+    number = event.detail.get("number")
+    return [*row, number if isinstance(number, str) else event.invoice, _told(event.detail)]
+
+
+def _told(detail: Mapping[str, Any]) -> str:
+    """Return what an entry says beside its invoice, for people: hashes begin, lists are counted."""
+    said = []
+    for name, value in detail.items():
+        if name in _IN_COLUMNS or value in (None, "", []):
+            continue
+        if isinstance(value, list | dict):
+            said.append(f"{len(value)} {name}")
+        elif name == "sha256":
+            said.append(f"SHA-256 {str(value)[:_HASH_CHARS]}…")
+        else:
+            said.append(f"{name} {value if isinstance(value, str) else json_text(value)}")
+    return ", ".join(said)
 
 
 FILES = Listing(
     "files",
-    columns("Format", "#Bytes", "Sha256", "@Name"),
+    columns("Format", "Name", "#Bytes", "?SHA-256"),
     _file_row,
     lambda file: json_text(file.to_api()),
 )
 HISTORY = Listing(
     "entries",
-    columns("#No", "At", "Actor", "Action", "@Invoice", "?Detail"),
+    columns("#No", "At", "Actor", "Action", "?Invoice", "~Detail"),
     _entry_row,
     lambda entry: json_text(entry.to_api()),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import time
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -12,13 +12,14 @@ from meterhouse.core.instant import instant_text
 from meterhouse.core.json_text import parse_json
 from meterhouse.core.money import amount_text
 from meterhouse.core.timezone import local_time, zone
+from meterhouse.core.told_fields import told_fields
 
 if TYPE_CHECKING:
     from meterhouse.app.billing.ports import FileMade, ManualLine
     from meterhouse.core.charge import BillingPeriod, Charge
     from meterhouse.core.invoice import Invoice, InvoiceLine
 
-_LINES = columns("#No", "What", "?Of", "#Quantity", "?Unit", "?#Unit price", "#Amount", "?Note")
+_LINES = columns("#No", "~What", "?~Of", "#Quantity", "?Unit", "?#Unit price", "#Amount", "?Note")
 
 
 def write_invoice(
@@ -159,8 +160,8 @@ def _money(amount: Decimal, invoice: Invoice) -> str:
     return amount_text(amount, invoice.currency_digits)
 
 
-def _fields(fields) -> str:
-    shown = (_plain(text) for _, text in sorted(fields.items()))
+def _fields(fields: Mapping[str, str]) -> str:
+    shown = (_plain(text) for _, text in sorted(told_fields(fields, null="null").items()))
     return ", ".join(text for text in shown if text)
 
 

@@ -103,7 +103,7 @@ def _keys_once(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
 
 
 _BRACKETS = re.compile(r"[\[\]{}]")
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
+_STRINGS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 _DECODER = JSONDecoder(parse_float=Decimal, parse_int=_whole, parse_constant=_refuse_constant)
 _STRICT = JSONDecoder(
     parse_float=Decimal,

@@ -245,7 +245,7 @@ def _line(invoice: Invoice, shown: ShownLine) -> dict[str, Any]:
         listed = f"list price {_number(shown.list_price)}{per_text(charge)}"
     parts = parts_text(line, invoice.currency_digits)
     late = f"late usage of invoice {line.corrects}" if line.corrects else ""
-    said = (late, shown.of(), shown.model_name, metered, listed, parts, *taken)
+    said = (late, shown.told(), shown.model_name, metered, listed, parts, *taken)
     return {
         "cells": [
             line.id,

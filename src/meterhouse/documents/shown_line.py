@@ -16,6 +16,7 @@ from meterhouse.core.charge import Charge, ChargeKind, ChargePart
 from meterhouse.core.invoice import Invoice, InvoiceLine
 from meterhouse.core.money import Rounding, amount_text, rounded_ratio
 from meterhouse.core.quantity import EXACT, ZERO, number_text
+from meterhouse.core.told_fields import told_fields
 
 #: Digits of a unit cost that is worked out: it is shown, never billed.
 _UNIT_COST_DIGITS = 9
@@ -70,6 +71,17 @@ class ShownLine:
         }
         said = ((name, field_text(left, name)) for name in sorted(left))
         return ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in said if text)
+
+    def told(self, *shown: str) -> str:
+        """Return these fields for people: names in the place of ids, nothing that stands twice."""
+        twice = ("channel", "channel_name") if self.user and self.user == self.channel else ()
+        left = told_fields(self.line.charge.fields, null="null")
+        said = (
+            (name.removesuffix("_name").replace("_", " "), field_text(left, name))
+            for name in sorted(left)
+            if name not in (*_OWN, *shown, *twice)
+        )
+        return ", ".join(f"{name} {text}" for name, text in said if text)
 
     @property
     def quantity(self) -> Decimal | None:
@@ -190,7 +202,11 @@ def field_text(fields: Mapping[str, str], name: str) -> str:
 
 def fields_text(fields: Mapping[str, str]) -> str:
     """Return fields for people, in the order of their names: ``app mi-movistar, level 5``."""
-    return ", ".join(f"{name} {field_text(fields, name)}" for name in sorted(fields))
+    told = told_fields(fields, null="null")
+    return ", ".join(
+        f"{name.removesuffix('_name').replace('_', ' ')} {field_text(told, name)}"
+        for name in sorted(told)
+    )
 
 
 def unit_cost(shown: ShownLine) -> Decimal | None:

@@ -7,7 +7,7 @@ their own; anything else (mixed types, nested values, numbers beyond 20+18 digit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -21,6 +21,8 @@ from meterhouse.core.quantity import FRACTION_DIGITS_MAX, fraction_digits, in_ra
 QUANTITY = pl.Decimal(38, FRACTION_DIGITS_MAX)
 #: Among fewer values, and where more texts differ, numbers for texts are not worth it.
 _CODED_MIN, _CODED_TEXTS_MAX = 1_000, 500
+#: So many texts of dictionaries that are stacked are compared with each other.
+_UNITED_TEXTS_MAX = 20_000
 _INT64_MAX = 2**63 - 1
 _ESCAPED = r'["\\\x00-\x1f]'
 
@@ -64,11 +66,13 @@ class Column:
     A column of texts may be ``coded``; its values are then looked up when they are asked for.
     """
 
-    __slots__ = ("_values", "coded", "kind")
+    __slots__ = ("_values", "coded", "derived", "kind")
 
     def __init__(self, kind: ColumnKind, values: pl.Series) -> None:
         self.kind = kind
         self.coded: Coded | None = None
+        #: what was worked out of the values, by name: it is for records as they are (``once``)
+        self.derived: dict[str, pl.Series] = {}
         self._values: pl.Series | None = values
 
     @classmethod
@@ -101,19 +105,33 @@ class Column:
         """Return the values at positions."""
         if self.coded is not None:
             return Column.of_codes(self.coded.gather(positions))
-        return Column(self.kind, self.values.gather(positions))
+        return self._with(self.values.gather(positions), lambda each: each.gather(positions))
 
     def filter(self, mask: pl.Series) -> Column:
         """Return the values where ``mask`` is true: cheaper than to gather most of them."""
         if self.coded is not None:
             return Column.of_codes(self.coded.filter(mask))
-        return Column(self.kind, self.values.filter(mask))
+        return self._with(self.values.filter(mask), lambda each: each.filter(mask))
 
     def slice(self, start: int, length: int) -> Column:
         """Return a part."""
         if self.coded is not None:
             return Column.of_codes(self.coded.slice(start, length))
-        return Column(self.kind, self.values.slice(start, length))
+        return self._with(self.values.slice(start, length), lambda each: each.slice(start, length))
+
+    def _with(self, values: pl.Series, moved: Callable[[pl.Series], pl.Series]) -> Column:
+        """Return a column of other records, with what is known of them."""
+        made = Column(self.kind, values)
+        if self.derived:
+            made.derived = {name: moved(each) for name, each in self.derived.items()}
+        return made
+
+    def once(self, name: str, derive: Callable[[], pl.Series]) -> pl.Series:
+        """Return what is worked out of each value, now or before: it goes with the records."""
+        found = self.derived.get(name)
+        if found is None:
+            found = self.derived[name] = derive()
+        return found
 
     @classmethod
     def from_values(cls, values: Sequence[JsonValue]) -> Column:
@@ -199,13 +217,17 @@ def coded(column: Column) -> Column:
     """
     if column.kind is not ColumnKind.TEXT or column.coded is not None or len(column) < _CODED_MIN:
         return column
-    sample = column.values.head(_CODED_MIN).n_unique()
+    values = column.values
+    sample = values.head(_CODED_MIN).n_unique()
     if sample > _CODED_TEXTS_MAX:
         return column
-    texts = column.values.drop_nulls().unique()
+    if sample == 1 and values[0] is not None and (values == values[0]).all(ignore_nulls=False):
+        one = pl.zeros(len(values), dtype=pl.UInt32, eager=True)
+        return Column.of_codes(Coded(one, pl.Series([values[0]], dtype=pl.String)))
+    texts = values.drop_nulls().unique()
     if not len(texts) or len(texts) > _CODED_TEXTS_MAX:
         return column
-    return Column.of_codes(Coded(column.values.cast(pl.Enum(texts)).to_physical(), texts))
+    return Column.of_codes(_encoded(values, texts))
 
 
 def absent_column(length: int) -> Column:
@@ -219,24 +241,58 @@ def concat_columns(parts: Sequence[Column]) -> Column:
     """Stack columns of one field; differing kinds become ``JSON``."""
     if len(parts) == 1:
         return parts[0]
-    coded = [part.coded for part in parts if part.coded is not None]
-    if len(coded) == len(parts):
-        return Column.of_codes(_concat_coded(coded))
+    if any(part.coded is not None for part in parts):
+        coded = [one for part in parts if (one := _as_coded(part)) is not None]
+        if len(coded) == len(parts):
+            return Column.of_codes(_concat_coded(coded))
     filled = {part.kind for part in parts if part.null_count() < len(part)}
     kind = filled.pop() if len(filled) == 1 else (ColumnKind.JSON if filled else ColumnKind.TEXT)
     series = [_as_kind(part, kind) for part in parts]
     if kind is ColumnKind.NUMBER and len({part.dtype for part in series}) > 1:
         series = [part.cast(QUANTITY) for part in series]
-    return Column(kind, pl.concat(series))
+    made = Column(kind, pl.concat(series))
+    if all(part.derived and part.kind is kind for part in parts):
+        known = set.intersection(*(set(part.derived) for part in parts))
+        made.derived = {name: pl.concat([part.derived[name] for part in parts]) for name in known}
+    return made
+
+
+def _as_coded(part: Column) -> Coded | None:
+    """Return the codes of a column; those of few texts, or of none, are made."""
+    if part.coded is not None:
+        return part.coded
+    if part.null_count() == len(part):
+        nothing = pl.Series([None], dtype=pl.UInt32).new_from_index(0, len(part))
+        return Coded(nothing, pl.Series([], dtype=pl.String))
+    few = part.kind is ColumnKind.TEXT and len(part) < _CODED_MIN
+    return _encoded(part.values, part.values.drop_nulls().unique()) if few else None
+
+
+def _encoded(values: pl.Series, texts: pl.Series) -> Coded:
+    return Coded(values.cast(pl.Enum(texts)).to_physical(), texts)
 
 
 def _concat_coded(parts: Sequence[Coded]) -> Coded:
-    """Stack coded texts; the dictionaries stand behind one another."""
+    """Stack coded texts; a text that several small dictionaries have is in the new one once."""
+    texts = pl.concat([part.texts for part in parts])
+    if len(texts) > _UNITED_TEXTS_MAX:
+        numbers = pl.int_range(len(texts), dtype=pl.UInt32, eager=True)
+    else:
+        numbers = (texts.rank("dense") - 1).cast(pl.UInt32)
+        texts = texts.unique().sort()
     codes, before = [], 0
     for part in parts:
-        codes.append(part.codes.cast(pl.Int64) + before)
+        codes.append(numbers.slice(before, len(part.texts)).gather(part.codes))
         before += len(part.texts)
-    return Coded(pl.concat(codes), pl.concat([part.texts for part in parts]))
+    return Coded(pl.concat(codes), texts)
+
+
+def overlaid_codes(earlier: Coded, later: Coded) -> Coded:
+    """Return the later text where there is one, the earlier one elsewhere."""
+    both = _concat_coded([earlier, later])
+    half = len(earlier.codes)
+    first, second = both.codes.slice(half), both.codes.slice(0, half)
+    return Coded(first.zip_with(first.is_not_null(), second), both.texts)
 
 
 def _as_kind(part: Column, kind: ColumnKind) -> pl.Series:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -37,6 +37,26 @@ def side_by_side(
         finally:
             for future in pending:
                 future.cancel()
+
+
+#: Files of columns up to this size are read side by side, so many at once; so many bytes wait.
+_SMALL_BYTES_MAX = 4_000_000
+_SMALL_AT_ONCE = 2
+_WAITING_BYTES = 16_000_000
+
+
+def are_small(sizes: Sequence[int]) -> bool:
+    """Whether files of these sizes are several, and small enough to be read side by side."""
+    return len(sizes) > 1 and max(sizes) <= _SMALL_BYTES_MAX
+
+
+def read_small(
+    function: Callable[[Work], Item], files: Iterable[Work], *, sizes: Sequence[int]
+) -> Generator[Item]:
+    """Yield what the function makes of each small file, in order; a few are read at once."""
+    mean = max(1, sum(sizes) // len(sizes))
+    waiting = max(_SMALL_AT_ONCE, min(len(sizes), _WAITING_BYTES // mean))
+    return side_by_side(function, files, threads=_SMALL_AT_ONCE, waiting=waiting)
 
 
 def ahead(items: Iterator[Item], *, meanwhile: Callable[[], None] = _nothing) -> Generator[Item]:

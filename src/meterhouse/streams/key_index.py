@@ -9,13 +9,16 @@ stand in a batch. Null, which is an absent field, equals nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import polars as pl
 
 from meterhouse.core.json_text import parse_json
-from meterhouse.engine.column import Column, ColumnKind, timestamp_texts
+from meterhouse.engine.column import Coded, Column, ColumnKind, timestamp_texts
 
 _NUMBER = pl.Int64()
+#: Combinations are looked up where there are so many times fewer of them than records.
+_SHARE = 8
 
 
 class KeyIndex:
@@ -39,10 +42,42 @@ class KeyIndex:
 
     def rows(self, columns: Sequence[Column]) -> pl.Series:
         """Return the row of each record, null where there is none; the columns as the keys."""
+        combined = combinations(columns)
+        if combined is not None:
+            distinct, places = combined
+            return self._looked_up(distinct).gather(places)
+        return self._looked_up(columns)
+
+    def _looked_up(self, columns: Sequence[Column]) -> pl.Series:
         numbers = self._columns[0].numbers(columns[0])
         for values, pairs, column in zip(self._columns[1:], self._pairs, columns[1:], strict=True):
             numbers = pairs.numbers(numbers * values.size + values.numbers(column))
         return self._rows.gather(numbers)
+
+
+def combinations(columns: Sequence[Column]) -> tuple[list[Column], pl.Series] | None:
+    """Return the combinations that coded columns may have, and which one each record has.
+
+    ``None`` where there are not far fewer of them than records, or a column is not coded.
+    """
+    coded = [column.coded for column in columns if column.coded is not None]
+    if not coded or len(coded) < len(columns):
+        return None
+    # One number more in each stands for no text.
+    sizes = [len(one.texts) + 1 for one in coded]
+    many = prod(sizes)
+    if many > len(columns[0]) // _SHARE:
+        return None
+    every = pl.int_range(many, dtype=pl.UInt32, eager=True)
+    places = pl.zeros(len(columns[0]), dtype=pl.UInt32, eager=True)
+    distinct, width = [], 1
+    for one, size in zip(reversed(coded), reversed(sizes), strict=True):
+        absent = size - 1
+        own = every // width % size
+        distinct.append(Column.of_codes(Coded(own.set(own == absent, None), one.texts)))
+        places = places + one.codes.cast(pl.UInt32).fill_null(absent) * width
+        width *= size
+    return distinct[::-1], places
 
 
 def _rows_of(numbers: pl.Series) -> tuple[pl.Series, tuple[int, int] | None]:

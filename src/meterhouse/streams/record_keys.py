@@ -25,6 +25,8 @@ _TEXT_UUID = f"^{_UUID}$"
 _JSON_UUID = f'^"{_UUID}"$'
 _UUID_CHARS = 36
 _BYTES = 16
+#: What is known of UUIDs by these names goes with their column.
+_HIGH, _LOW = "uuid.high", "uuid.low"
 #: The family of keys that are digests of their text.
 _DIGESTED = "digest"
 #: Packed numbers below this are looked up in a table, others are joined.
@@ -82,14 +84,20 @@ class RecordKeys:
         left = uniform(len(batch), value=True)
         pieces: list[pl.DataFrame] = []
         for place in range(len(columns)):
-            ids = _ids(columns[place])
-            here = left & ids.is_not_null()
+            if pieces and not left.any():
+                break
+            high, low = _halves(columns[place])
+            here = left & high.is_not_null()
             if not here.any():
                 continue
+            others = [column for n, column in enumerate(columns) if n != place]
+            if here.all():
+                family = self.families.combined(others, len(batch), name=str(place))
+                return pl.DataFrame([family.alias("family"), high.alias("high"), low.alias("low")])
             at = here.arg_true()
-            others = [c.gather(at) for n, c in enumerate(columns) if n != place]
+            others = [column.gather(at) for column in others]
             family = self.families.combined(others, len(at), name=str(place))
-            pieces.append(_piece(at, family, _unhexed(ids.filter(here))))
+            pieces.append(_piece(at, family, high.filter(here), low.filter(here)))
             left &= ~here
         if left.any():
             pieces.append(self._digested(left.arg_true(), columns))
@@ -105,19 +113,42 @@ class RecordKeys:
             blake2b(text.encode(), digest_size=_BYTES).digest() for text in whole.to_list()
         )
         family = self.families.of([_DIGESTED]).new_from_index(0, len(at))
-        return _piece(at, family, digests)
+        return _piece(at, family, *_numbers(digests))
 
 
-def _piece(at: pl.Series, family: pl.Series, sixteen: bytes) -> pl.DataFrame:
-    halves = pa.Array.from_buffers(pa.int64(), 2 * len(at), [None, pa.py_buffer(sixteen)])
-    both = pl.Series(pl.from_arrow(halves))
+def _piece(at: pl.Series, family: pl.Series, high: pl.Series, low: pl.Series) -> pl.DataFrame:
     columns = [
         at.cast(pl.UInt32).alias("at"),
         family.alias("family"),
-        both.gather_every(2).alias("high"),
-        both.gather_every(2, 1).alias("low"),
+        high.alias("high"),
+        low.alias("low"),
     ]
     return pl.DataFrame(columns)
+
+
+def _numbers(sixteen: bytes) -> tuple[pl.Series, pl.Series]:
+    """Return each 16 bytes as two whole numbers."""
+    halves = pa.Array.from_buffers(pa.int64(), len(sixteen) // 8, [None, pa.py_buffer(sixteen)])
+    both = pl.Series(pl.from_arrow(halves))
+    return both.gather_every(2), both.gather_every(2, 1)
+
+
+def _halves(column: Column) -> tuple[pl.Series, pl.Series]:
+    """Return the UUIDs of a column as two whole numbers each, null where a value is none.
+
+    They go with the column: of what one node has worked out, the next one knows.
+    """
+    if column.coded is not None:
+        high, low = _halves(Column(column.kind, column.coded.texts))
+        return high.gather(column.coded.codes), low.gather(column.coded.codes)
+    made: list[pl.Series] = []
+
+    def half(which: int) -> pl.Series:
+        if not made:
+            made.extend(_unhexed(_ids(column)))
+        return made[which]
+
+    return column.once(_HIGH, lambda: half(0)), column.once(_LOW, lambda: half(1))
 
 
 def _ids(column: Column) -> pl.Series:
@@ -134,13 +165,20 @@ def _only(texts: pl.Series, pattern: str) -> pl.Series:
     return texts if fitting.all() else texts.set(~fitting, None)
 
 
-def _unhexed(ids: pl.Series) -> bytes:
-    joined = ids.to_arrow(compat_level=pl.CompatLevel.oldest())
+def _unhexed(ids: pl.Series) -> tuple[pl.Series, pl.Series]:
+    there = ids.drop_nulls() if ids.null_count() else ids
+    joined = there.to_arrow(compat_level=pl.CompatLevel.oldest())
     if isinstance(joined, pa.ChunkedArray):
         joined = joined.combine_chunks()
     offset, data = joined.offset, joined.buffers()[2]
     start, end = offset * _UUID_CHARS, (offset + len(joined)) * _UUID_CHARS
-    return unhexlify(data[start:end].to_pybytes().translate(None, b"-"))
+    text = b"" if data is None else data[start:end].to_pybytes()
+    high, low = _numbers(unhexlify(text.translate(None, b"-")))
+    if len(there) == len(ids):
+        return high, low
+    nothing = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(ids))
+    places = ids.is_not_null().arg_true()
+    return nothing.clone().scatter(places, high), nothing.scatter(places, low)
 
 
 def _packed(columns: Sequence[Column], length: int) -> pl.Series:

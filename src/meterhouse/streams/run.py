@@ -62,8 +62,11 @@ def execute(
     snapshot: RunSnapshot,
     services: Services,
     tap: Tap | None = None,
+    sources: Sources | None = None,
 ) -> RunResult:
     """Run a stream and return what is to be committed, all of it or nothing.
+
+    Who taps may give the ``sources``, to know meanwhile what origins mean.
 
     Raises ``SuspenseLimitReached`` where there are too many bad records, ``InputError`` where an
     input cannot be read, ``DefinitionError`` where nodes lack something such as a secret,
@@ -73,7 +76,8 @@ def execute(
         _refuse_unready(graph, services)
     session = _open_session(graph, facts, snapshot, services)
     book = SuspenseBook(unlimited=facts.records_max is not None)
-    world = World(facts, snapshot, services, Sources(), book, RunLog(services.log), session)
+    known = Sources() if sources is None else sources
+    world = World(facts, snapshot, services, known, book, RunLog(services.log), session)
     try:
         return _Execution(graph, world, tap).run()
     finally:

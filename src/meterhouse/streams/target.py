@@ -12,7 +12,7 @@ import polars as pl
 
 from meterhouse.core.json_text import JsonValue, Record, json_text
 from meterhouse.core.reading import Reading
-from meterhouse.engine.column import Column, ColumnKind
+from meterhouse.engine.column import Column, ColumnKind, overlaid_codes
 
 DEPTH_MAX = 20
 
@@ -77,6 +77,8 @@ def overlaid(earlier: Column, later: Column) -> Column:
     """Return the later value where there is one, the earlier one elsewhere."""
     if not later.null_count():
         return later
+    if earlier.coded is not None and later.coded is not None:
+        return Column.of_codes(overlaid_codes(earlier.coded, later.coded))
     same = earlier.kind is later.kind and earlier.values.dtype == later.values.dtype
     kind = later.kind if same else ColumnKind.JSON
     first, second = (column.values if same else column.canonical() for column in (later, earlier))

@@ -43,6 +43,7 @@ from meterhouse.app.billing import issuing
 from meterhouse.app.billing.explaining import RECORDS_SHOWN, explain_line
 from meterhouse.app.billing.files import finish_files
 from meterhouse.app.billing.issuing import find_invoice, head_shown
+from meterhouse.app.billing.line_rows import rows_of_line
 from meterhouse.app.billing.periods import read_days
 from meterhouse.app.billing.ports import InvoiceHead
 from meterhouse.app.billing.telling import read_overrides
@@ -58,6 +59,8 @@ from meterhouse.core.revision import revision_of
 PATH = "/v1/invoices"
 #: So many input records of a line are told at most; the command line tells all.
 RECORDS_MAX = 100_000
+#: So many rows of input files are told at a time.
+ROWS_MAX = 1_000
 _STATUS: Schema = {"type": "string", "enum": [status.value for status in InvoiceStatus]}
 _KIND: Schema = {"type": "string", "enum": [kind.value for kind in InvoiceKind]}
 _HEAD: dict[str, Schema] = {
@@ -135,6 +138,28 @@ SCHEMAS: dict[str, Schema] = {
             "tax": nullable(NAME),
         },
         required=("amount", "reason"),
+    ),
+    "LineRows": whole(
+        {
+            **dict.fromkeys(("invoice", "line", "name", "unit"), TEXT),
+            "number": nullable(TEXT),
+            "metered": AMOUNT,
+            "value": {**AMOUNT, "description": "What all rows come to"},
+            "exact": {**BOOLEAN, "description": "Whether that is what was metered"},
+            "rowCount": COUNT,
+            "remarks": array(TEXT),
+            "rows": array(
+                whole(
+                    {
+                        "file": TEXT,
+                        "row": {**COUNT, "description": "Its place in the file, from 1"},
+                        "timestamp": TEXT,
+                        "quantity": AMOUNT,
+                        "record": FREE_OBJECT,
+                    }
+                )
+            ),
+        }
     ),
     "LineExplanation": {**FREE_OBJECT, "description": "Price, calculation, records, runs, input"},
 }
@@ -421,6 +446,33 @@ def explain_invoice_line(
     """Show how a line came about: its price, its calculation, its records and their input."""
     with call.context.ledger() as ledger:
         return answer(explain_line(ledger, id, line, records=records))
+
+
+@resource.get(
+    PATH + "/{id}/lines/{line}/rows",
+    guard=needs("read:invoices"),
+    answers=one("Rows of input files", "LineRows"),
+    refusals=(404, 409),
+)
+def list_rows_of_invoice_line(
+    call: ThisCall,
+    id: str,
+    line: str,
+    limit: Annotated[int, Query(ge=1, le=ROWS_MAX, description="How many rows at most")] = 100,
+    first: Annotated[int, Query(ge=0, le=10**12, description="How many to pass over")] = 0,
+) -> Response:
+    """List rows of input files that a line is made of, where its meters keep no single usage.
+
+    The files that were read then are read again for each answer, which takes as long as that run.
+    """
+    rows: list[dict[str, Any]] = []
+    context = call.context
+    with (
+        context.ledger() as ledger,
+        rows_of_line(ledger, id, line, services=context.means().services) as found,
+    ):
+        found.each(lambda row: rows.append(row.to_api()), first=first, most=limit)
+        return answer({**found.to_api(), "rows": rows})
 
 
 def _finish(call: Call, ledger: Ledger) -> None:

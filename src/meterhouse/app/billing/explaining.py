@@ -28,7 +28,7 @@ from meterhouse.rating.records import metered_usage
 RECORDS_SHOWN = 20
 #: So many metered records of a line are told, or as many as input records are asked for.
 METERED_SHOWN = 100
-_Days = tuple[Instant | None, Instant | None]
+Days = tuple[Instant | None, Instant | None]
 #: Records hold other objects as deep as records may nest, and some levels of their own.
 _NESTING_MAX = 200
 
@@ -38,7 +38,7 @@ class _Priced:
     """Which usage a line is for: whose, of which days, and without what is counted."""
 
     customer: str
-    days: _Days
+    days: Days
     counts: Counts | None
 
 
@@ -53,14 +53,13 @@ def explain_line(
     """
     head = find_invoice(ledger, reference)
     invoice = read_invoice(head.text)
-    line = next((line for line in invoice.lines if line.id == line_id), None)
-    if line is None:
-        hint = f"it has lines 1 to {len(invoice.lines)}" if invoice.lines else "it has no lines"
-        raise NotFoundError(f"The invoice has no line {line_id!r}", hint=hint)
+    line = line_of(invoice, line_id)
     ledger.index_billable()
     sources = line.charge.sources
     told = sources if records is None else sources[: max(records, METERED_SHOWN)]
-    priced = _Priced(invoice.customer, _days(ledger, line, invoice), _counts(ledger, line, invoice))
+    priced = _Priced(
+        invoice.customer, days_of_line(ledger, line, invoice), _counts(ledger, line, invoice)
+    )
     return {
         "invoice": head.id,
         "number": head.number,
@@ -73,7 +72,16 @@ def explain_line(
     }
 
 
-def _days(ledger: Ledger, line: InvoiceLine, invoice: Invoice) -> _Days:
+def line_of(invoice: Invoice, line_id: str) -> InvoiceLine:
+    """Return a line of an invoice by its number; ``NotFoundError`` where it has no such line."""
+    line = next((line for line in invoice.lines if line.id == line_id), None)
+    if line is None:
+        hint = f"it has lines 1 to {len(invoice.lines)}" if invoice.lines else "it has no lines"
+        raise NotFoundError(f"The invoice has no line {line_id!r}", hint=hint)
+    return line
+
+
+def days_of_line(ledger: Ledger, line: InvoiceLine, invoice: Invoice) -> Days:
     """Return the bounds of usage that a line is for, where prices change within its period.
 
     The first and the last version of a period have what is before and after it, too.
@@ -219,7 +227,7 @@ def _folded(aggregation: Aggregation, kept: Iterable[KeptUsage]) -> Decimal | No
     return value
 
 
-def _in_days(one: KeptUsage, days: _Days) -> bool:
+def _in_days(one: KeptUsage, days: Days) -> bool:
     first, end = days
     return (first is None or one.timestamp >= first) and (end is None or one.timestamp < end)
 

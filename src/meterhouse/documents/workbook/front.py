@@ -113,7 +113,7 @@ def _write_summary(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -> 
     for group in grouped(lines, "component", "service"):
         cells: list[tuple[int, Any, Any]] = [
             (0, group.names[0], styles.style("cell")),
-            (1, group.names[1], styles.style("cell")),
+            (1, group.names[1], styles.style("wrapped")),
             (3, group.unit, styles.style("cell")),
             (_LABELS, " · ".join(dict.fromkeys(group.names)), styles.style("text")),
             (_AMOUNTS, group.amount, styles.amount()),

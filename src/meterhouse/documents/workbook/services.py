@@ -74,7 +74,7 @@ def write_services(page: Page, invoice: Invoice, portions: Iterable[Portion]) ->
     title = "Queries" if units and all(map(is_queries, units)) else "Quantity"
     amount = f"Amount ({invoice.currency})"
     columns = [
-        Column("App/channel", 34, "text", lambda it: it.key[0] or "(none)"),
+        Column("App/channel", 52, "text", lambda it: it.key[0] or "(none)"),
         Column("Brand", 18, "text", lambda it: it.key[1]),
         Column("Contact channel", 18, "text", lambda it: it.key[2]),
         Column(title, 16, "quantity", lambda it: it.quantity),

@@ -13,7 +13,7 @@ from meterhouse.core.charge import Charge, ChargeKind, Source
 from meterhouse.core.instant import instant_text
 from meterhouse.core.invoice import Check, Invoice, InvoiceLine, SourceFile
 from meterhouse.core.money import rounded_ratio
-from meterhouse.core.quantity import EXACT, number_text
+from meterhouse.core.quantity import EXACT, ZERO, number_text
 from meterhouse.documents.shown_line import (
     ShownLine,
     field_text,
@@ -40,13 +40,13 @@ def write_components(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -
     columns = [
         Column("Line", 6, "text", lambda it: it.line.id),
         Column("Component", 20, "text", lambda it: it.component),
-        Column("Service", 18, "text", lambda it: it.service),
+        Column("Service", 22, "wrapped", lambda it: it.service),
         *_where_used(
             lines,
-            Column("Service/app", 16, "text", lambda it: it.user),
-            Column("Preset", 13, "text", lambda it: it.preset),
+            Column("Service/app", 24, "wrapped", lambda it: it.user),
+            Column("Preset", 20, "text", lambda it: it.preset),
             Column("Model", 13, "text", lambda it: it.model),
-            Column("Of", 18, "wrapped", lambda it: it.of("preset", "model")),
+            Column("Of", 18, "wrapped", lambda it: it.told("preset", "model")),
         ),
         Column(quantity_title(lines), 14, "quantity", lambda it: it.quantity),
         Column("Unit", 10, "text", lambda it: _charge(it).unit),
@@ -110,13 +110,13 @@ def _kind(line: InvoiceLine) -> str:
 
 def write_daily(page: Page, invoice: Invoice, book: Any, *, title: str) -> None:
     """Write usage by day, once per component and service, once as the chart shows it."""
-    windows = sorted(invoice.windows, key=lambda it: (it.start, sorted(it.fields.items())))
     columns = [
-        Column("Day", 12, "date", lambda it: it.start),
-        Column("Component", 24, "text", lambda it: _component(it.fields)),
-        Column("Service/app", 24, "text", lambda it: _user(it.fields)),
-        Column(title, 16, "quantity", lambda it: it.quantity),
+        Column("Day", 12, "date", lambda it: it[0]),
+        Column("Component", 24, "text", lambda it: it[1]),
+        Column("Service/app", 24, "text", lambda it: it[2]),
+        Column(title, 16, "quantity", lambda it: it[3]),
     ]
+    windows = _windows(invoice)
     names, days = by_day(invoice, _SERIES_MAX)
     place = len(columns) + 1
     _write_both(page, columns, windows, days=days, names=names)
@@ -146,6 +146,29 @@ def write_daily(page: Page, invoice: Invoice, book: Any, *, title: str) -> None:
 
 def _component(fields: Any) -> str:
     return field_text(fields, "component") or field_text(fields, "meter_type")
+
+
+def _windows(invoice: Invoice) -> list[tuple[date, str, str, Decimal]]:
+    """Return the usage of each day by component and app; that of several services is one."""
+    named = _names(invoice)
+    sums: dict[tuple[date, str, str], Decimal] = {}
+    for window in invoice.windows:
+        key = (window.start, _component(window.fields), _user(window.fields))
+        sums[key] = EXACT.add(sums.get(key, ZERO), window.quantity)
+    return [
+        (day, component, named.get(user, user), sums[day, component, user])
+        for day, component, user in sorted(sums)
+    ]
+
+
+def _names(invoice: Invoice) -> dict[str, str]:
+    """Return the names of apps and channels by their ids, as the lines have them."""
+    return {
+        field_text(line.charge.fields, id_): name
+        for line in invoice.lines
+        for id_ in ("app", "channel")
+        if (name := field_text(line.charge.fields, f"{id_}_name"))
+    }
 
 
 def _user(fields: Any) -> str:
@@ -186,16 +209,19 @@ def write_tokens(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -> No
             groups.setdefault((shown.model, shown.preset, shown.user), []).append(shown)
     amount = f"Amount ({invoice.currency})"
     kinds = sorted({shown.token_type for shown in lines if shown.is_tokens}, key=_token_order)
+    named = [("Model", 22), ("Preset", 24), ("App", 52)]
     columns = [
-        Column("Model", 22, "text", lambda it: it[0][0]),
-        Column("Preset", 20, "text", lambda it: it[0][1]),
-        Column("App", 24, "text", lambda it: it[0][2]),
+        Column(title, width, "text", lambda it, at=at: it[0][at])
+        for at, (title, width) in enumerate(named)
+        if at == 0 or any(key[at] for key in groups)
     ]
     for kind in kinds:
         columns += [
-            Column(f"{kind} tokens", 16, "quantity", lambda it, kind=kind: _tokens(it[1], kind)),
             Column(
-                f"{kind}, price per 1M",
+                _title(f"{kind} tokens"), 16, "quantity", lambda it, kind=kind: _tokens(it[1], kind)
+            ),
+            Column(
+                _title(f"{kind}, price per 1M" if kind else "price per 1M"),
                 14,
                 "price",
                 lambda it, kind=kind: _per_million(it[1], kind),
@@ -205,6 +231,12 @@ def write_tokens(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -> No
     table = page.table(columns, list(groups.items()))
     whole = total([one.line.net for members in groups.values() for one in members])
     page.sums(table, {amount: whole}, {amount: page.styles.amount("sum")})
+
+
+def _title(text: str) -> str:
+    """Begin with a capital where no kind of tokens does it in its own way."""
+    text = text.strip()
+    return text[0].upper() + text[1:] if text in ("tokens", "price per 1M") else text
 
 
 def _token_order(kind: str) -> tuple[int, str]:
@@ -272,7 +304,10 @@ def write_adjustments(page: Page, invoice: Invoice) -> None:
         Column("Reason", 40, "wrapped", lambda it: it.reason),
         Column(f"Amount ({invoice.currency})", 16, "amount", lambda it: it.amount),
     ]
-    page.table(columns, list(_adjustments(invoice)))
+    adjustments = list(_adjustments(invoice))
+    page.table(columns, adjustments)
+    if not adjustments:
+        page.row([(0, "none", page.styles.style("label"))])
 
 
 def write_exceptions(page: Page, invoice: Invoice) -> None:
@@ -284,8 +319,9 @@ def write_exceptions(page: Page, invoice: Invoice) -> None:
     columns = [
         Column("Code", 28, "text", lambda it: it[0]),
         Column("What", 90, "wrapped", lambda it: it[1]),
-        Column("Quantity", 16, "quantity", lambda it: it[2]),
     ]
+    if unpriced:
+        columns.append(Column("Quantity", 16, "quantity", lambda it: it[2]))
     page.table(columns, unpriced + others)
     if not unpriced and not others:
         page.row([(0, "none", page.styles.style("label"))])
@@ -294,6 +330,14 @@ def write_exceptions(page: Page, invoice: Invoice) -> None:
 def _unpriced_text(one: Any) -> str:
     between = f"; between {', '.join(one.skus)}" if one.skus else ""
     return f"{fields_text(one.fields)}{between}"
+
+
+_METADATA = {
+    "lateRecords": "Metered records of earlier periods",
+    "records": "Metered records",
+    "runs": "Runs",
+    "software": "Software",
+}
 
 
 def write_metadata(page: Page, invoice: Invoice) -> None:
@@ -307,7 +351,7 @@ def write_metadata(page: Page, invoice: Invoice) -> None:
         rows.append((f"Price book {book.id}", f"version {book.version}, SHA-256 {book.hash}"))
     rows += [(f"Credit {one.name}", f"grant {one.grant}") for one in invoice.credits]
     rows += [(f"Line {line.id}, author", line.author) for line in invoice.lines if line.author]
-    rows += sorted(invoice.metadata.items())
+    rows += [(_METADATA.get(name, name), text) for name, text in sorted(invoice.metadata.items())]
     rows += [(f"Check {one.code}", _check_text(one)) for one in invoice.checks]
     versions = dict.fromkeys((one.dataset, one.version) for one in invoice.sources if one.dataset)
     rows += [(f"Schema {dataset}", f"version {version}") for dataset, version in versions]

@@ -154,6 +154,9 @@ def _instants(column: Column, *, latest: Instant) -> tuple[pl.Series | None, pl.
 
 def read_instants(column: Column) -> pl.Series:
     """Return the timestamps of a column as instants (Int64); null where there is none."""
+    if column.coded is not None:
+        texts = column.coded.texts
+        return _text_instants(texts).gather(column.coded.codes)
     values = column.values
     match column.kind:
         case ColumnKind.TIMESTAMP:
@@ -165,7 +168,7 @@ def read_instants(column: Column) -> pl.Series:
             texts = number_texts(values)
             return _through_distinct(texts, lambda t: read_timestamp(Decimal(t)), pl.Int64())
         case ColumnKind.TEXT:
-            return _text_instants(values)
+            return column.once("instant", lambda: _text_instants(values))
         case ColumnKind.BOOLEAN:
             return pl.Series([None], dtype=pl.Int64).new_from_index(0, len(values))
         case ColumnKind.JSON:

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
+from meterhouse.core.instant import Instant
 from meterhouse.core.period_calendar import PeriodCalendar, calendar_of, period_bounds
 from meterhouse.engine.bucket import Bucket
 from meterhouse.engine.event_periods import EventPeriods
 from meterhouse.engine.source import Profile
 
+_START = {"m": pl.Int64, "start": pl.Int64}
 _PLACES = {"m": pl.Int64, "start": pl.Int64, "row": pl.UInt32}
 
 
@@ -69,17 +71,44 @@ class Slots:
         m = assigned["m"].gather(positions).cast(pl.Int64)
         t = instants.gather(assigned["q"].gather(positions))
         self._know_meters(m)
-        frame = pl.DataFrame([m, self._starts(calendar.gather(positions), t).alias("start")])
+        rows = self._rows(calendar.gather(positions), m, t, add)
+        if len(positions) == assigned.height:
+            return assigned.with_columns(m=rows, t=t)
+        times = pl.repeat(None, assigned.height, dtype=pl.Int64, eager=True)
+        return assigned.with_columns(
+            m=assigned["m"].clone().scatter(positions, rows), t=times.scatter(positions, t)
+        )
+
+    def _rows(
+        self, calendar: pl.Series, m: pl.Series, t: pl.Series, add: Callable[[list[Bucket]], int]
+    ) -> pl.Series:
+        """Return the row of the slot of each record."""
+        meters = m.unique()
+        start = self._common_start(calendar, meters, t)
+        if start is not None:
+            frame = pl.DataFrame({"m": meters, "start": start}, schema=_START)
+            self._open(frame, add)
+            row = frame.join(self._places, on=["m", "start"], how="left", maintain_order="left")
+            table = pl.zeros(len(self._calendar), dtype=pl.UInt32, eager=True)
+            return table.scatter(meters, row["row"]).gather(m)
+        frame = pl.DataFrame([m, self._starts(calendar, t).alias("start")])
         frame = frame.with_columns(t=t, created=self._created.gather(m))
         after = pl.col("t") >= pl.col("created")
         begun = pl.when(after).then(pl.max_horizontal("start", "created")).otherwise("start")
         frame = frame.select("m", begun.alias("start"))
         self._open(frame, add)
-        rows = frame.join(self._places, on=["m", "start"], how="left", maintain_order="left")
-        times = pl.repeat(None, assigned.height, dtype=pl.Int64, eager=True)
-        return assigned.with_columns(
-            m=assigned["m"].clone().scatter(positions, rows["row"]), t=times.scatter(positions, t)
-        )
+        return frame.join(self._places, on=["m", "start"], how="left", maintain_order="left")["row"]
+
+    def _common_start(self, calendar: pl.Series, meters: pl.Series, t: pl.Series) -> Instant | None:
+        """Return where the period of all records begins; ``None`` where that is not one instant."""
+        if calendar.n_unique() > 1:
+            return None
+        created = self._created.gather(meters).max()
+        bounds = pl.Series([t.min(), t.max()], dtype=pl.Int64)
+        starts = self._touched[calendar[0]].starts(bounds)
+        start = starts[0]
+        # A meter that is younger than the period has one of its own.
+        return start if starts[1] == start and created <= start else None
 
     def _know_meters(self, m: pl.Series) -> None:
         """Learn when meters were created."""

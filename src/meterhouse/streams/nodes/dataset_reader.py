@@ -9,7 +9,7 @@ symbols that came later become the default.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -22,8 +22,8 @@ from meterhouse.core.problem import Problem
 from meterhouse.core.reading import Reading, missing_or_shown, shown
 from meterhouse.core.secret import SecretType
 from meterhouse.engine.batch import UsageBatch, concat_batches
-from meterhouse.engine.column import Column, ColumnKind
-from meterhouse.streams.ahead import ahead
+from meterhouse.engine.column import Column, ColumnKind, coded
+from meterhouse.streams.ahead import ahead, are_small, read_small
 from meterhouse.streams.dataset_ports import (
     DatasetCatalogue,
     DatasetInput,
@@ -43,6 +43,8 @@ from meterhouse.streams.world import Progress, Services
 
 MAJOR_MAX = 999_999
 AFTER_MONTH_MAX = 60
+#: Rows of datasets have ids of their own, so chunks hold so many times fewer of them than others.
+_ID_SHARE = 2
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _FIELDS = (
@@ -175,6 +177,14 @@ def _read_url(inner: Reading, name: str, *, required: bool = False) -> str:
 TYPE = NodeType("readers/dataset", frozenset({1}), _read)
 
 
+def _gathered(batches: Sequence[UsageBatch]) -> UsageBatch:
+    """Put batches behind one another. Texts that repeat may do so in all of them together only."""
+    whole = concat_batches(batches)
+    if not whole.columnar:
+        return whole
+    return whole.with_columns({name: coded(column) for name, column in whole.columns().items()})
+
+
 class _DatasetReader(NodeRun):
     def __init__(self, params: DatasetReaderParams, site: NodeSite) -> None:
         self._params = params
@@ -186,17 +196,17 @@ class _DatasetReader(NodeRun):
 
     def chunks(self) -> Iterator[UsageBatch]:
         """Gather small files into one chunk; a large one is several."""
-        chunk_records = self._site.world.facts.chunk_records
+        chunk_records = max(1, self._site.world.facts.chunk_records // _ID_SHARE)
         catalogue = self._catalogue()
         try:
             gathered: list[UsageBatch] = []
             for batch in self._batches(catalogue):
                 gathered.append(batch)
                 if sum(map(len, gathered)) >= chunk_records:
-                    yield concat_batches(gathered)
+                    yield _gathered(gathered)
                     gathered = []
             if gathered:
-                yield concat_batches(gathered)
+                yield _gathered(gathered)
         finally:
             catalogue.close()
         self._site.world.suspense.raise_if_stopped()
@@ -253,10 +263,10 @@ class _DatasetReader(NodeRun):
             schema = catalogue.schema(wanted.dataset, major=wanted.major)
         self._check_ob_field(schema)
         done, whole = 0, sum(file.size for file in files)
-        for number, file in enumerate(files):
-            source = world.sources.add(file.uri)
+        read = self._chunks_of_all(files, catalogue, schema=schema)
+        for number, (file, source, chunks) in enumerate(read):
             records = 0
-            for chunk in self._chunks_of(file, catalogue, schema=schema, source=source):
+            for chunk in chunks:
                 self._guard.screen_unreadable(chunk, source)
                 records += len(chunk.batch) + len(chunk.unreadable)
                 batch = chunk.batch if room is None else chunk.batch.slice(0, room)
@@ -270,6 +280,26 @@ class _DatasetReader(NodeRun):
             seen = ConsumedFile(self._site.id, file.uri, file.size, 0, file.etag, records)
             self._consumed.append(seen)
             world.services.progress(Progress(self._records, number + 1, len(files), done, whole))
+
+    def _chunks_of_all(
+        self,
+        files: Sequence[DatasetInput],
+        catalogue: DatasetCatalogue,
+        *,
+        schema: Mapping[str, Any],
+    ) -> Iterator[tuple[DatasetInput, int, Iterable[ReadChunk]]]:
+        """Yield the chunks of each file. Many small ones of our own are read side by side."""
+        sources, sizes = self._site.world.sources, [file.size for file in files]
+        each = ((file, sources.add(file.uri)) for file in files)
+
+        def chunks(file: DatasetInput, source: int) -> Iterator[ReadChunk]:
+            return self._chunks_of(file, catalogue, schema=schema, source=source)
+
+        alone = self._params.kernel is not None or self._site.world.facts.records_max is not None
+        if alone or not are_small(sizes):
+            yield from ((file, source, chunks(file, source)) for file, source in each)
+        else:
+            yield from read_small(lambda one: (*one, list(chunks(*one))), each, sizes=sizes)
 
     def _chunks_of(
         self,

@@ -20,6 +20,7 @@ from meterhouse.core.suspense import Reason
 from meterhouse.engine.batch import UsageBatch, concat_batches
 from meterhouse.engine.column import Column, ColumnKind, absent_column
 from meterhouse.engine.columns.check import read_instants
+from meterhouse.engine.together import for_each
 from meterhouse.streams.day_keys import KEY, DayKeys, packs, unpacked
 from meterhouse.streams.field import field_column
 from meterhouse.streams.mask import marked, without
@@ -255,19 +256,24 @@ class DeduplicateByDay(NodeRun):
                 loose += len(one.keys)
 
     def commit(self, result: RunResult) -> None:
-        """Hand over the keys that were new, day by day."""
+        """Hand over the keys that were new, day by day; days are packed side by side."""
+        changed: list[tuple[Instant, _Day]] = []
         for day, one in sorted(self._days.items()):
-            expires_at = self._expires_at(day)
-            if not (one.packed or one.keys.added) or expires_at <= self._site.world.facts.at:
-                continue
-            whole = one.stored_packs >= _PACKS_MAX
-            if whole:
-                one.keys.added += [self._unpacked(pack) for pack in one.packed]
-                one.packed = self._packed([*one.keys.stored, *one.keys.added])
-            elif one.keys.added:
-                one.packed = self._packed(one.keys.added)
-            kept = KeysOfDay(self._site.id, day, tuple(one.packed), expires_at, replaces=whole)
-            result.keys_of_days.append(kept)
+            new = bool(one.packed or one.keys.added)
+            if new and self._expires_at(day) > self._site.world.facts.at:
+                changed.append((day, one))
+                if one.stored_packs >= _PACKS_MAX:
+                    unpacked_ones = [self._unpacked(pack) for pack in one.packed]
+                    one.keys.added = [*one.keys.stored, *one.keys.added, *unpacked_ones]
+        result.keys_of_days += for_each(changed, self._kept)
+
+    def _kept(self, entry: tuple[Instant, _Day]) -> KeysOfDay:
+        day, one = entry
+        if one.keys.added:
+            one.packed = self._packed(one.keys.added)
+        replaces = one.stored_packs >= _PACKS_MAX
+        expires_at = self._expires_at(day)
+        return KeysOfDay(self._site.id, day, tuple(one.packed), expires_at, replaces=replaces)
 
 
 def days_of(column: Column) -> pl.Series:

@@ -15,7 +15,7 @@ from functools import partial
 from meterhouse.core.problem import MeterhouseError, Problem
 from meterhouse.core.reading import Reading, shown
 from meterhouse.engine.batch import UsageBatch, concat_batches
-from meterhouse.streams.ahead import ahead, side_by_side
+from meterhouse.streams.ahead import ahead, are_small, read_small
 from meterhouse.streams.file_options import PLAIN, AfterReading, FileOptions
 from meterhouse.streams.nodes.file_format import FORMATS, OPTION_FIELDS, read_after, read_options
 from meterhouse.streams.nodes.node import OUT, NodeParams, NodeRun, NodeSite, NodeType, Outputs
@@ -33,10 +33,6 @@ FIELD_TYPES = ("string", "number", "boolean")
 AHEAD_BYTES_MIN = 16_000_000
 #: Chunks of text inputs hold so many times fewer records than others.
 _TEXT_SHARE = 4
-#: Files of columns up to this size are read side by side, so many at once; so many bytes wait.
-_SMALL_BYTES_MAX = 4_000_000
-_SMALL_AT_ONCE = 2
-_WAITING_BYTES = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,20 +198,17 @@ class _FileReader(NodeRun):
     ) -> Iterator[tuple[InputFile, int, Iterable[ReadChunk]]]:
         """Yield the chunks of each file. Many small files of columns are read side by side."""
         sources = self._site.world.sources
-        small = len(files) > 1 and all(
-            file.size <= _SMALL_BYTES_MAX and self._is_quiet(file) for file in files
-        )
+        sizes = [file.size for file in files]
+        small = are_small(sizes) and all(map(self._is_quiet, files))
         if not small or self._site.world.facts.records_max is not None:
             for file in files:
                 source = sources.add(file.path)
                 yield file, source, self._chunks_of(file, source)
             return
-        mean = max(1, sum(file.size for file in files) // len(files))
-        yield from side_by_side(
+        yield from read_small(
             lambda one: (*one, list(self._chunks_of(*one))),
             ((file, sources.add(file.path)) for file in files),
-            threads=_SMALL_AT_ONCE,
-            waiting=max(_SMALL_AT_ONCE, min(len(files), _WAITING_BYTES // mean)),
+            sizes=sizes,
         )
 
     def _is_quiet(self, file: InputFile) -> bool:

@@ -6,6 +6,7 @@ record; a cell that is empty, and a record that finds no row, leave the record's
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -193,6 +194,20 @@ def _read_no_match(reading: Reading, outputs: Mapping[str, str]) -> NoMatch:
 TYPE = NodeType("transforms/lookup", frozenset({1}), _read)
 
 
+def _used(table: str, number: str) -> str:
+    return f"look-up table {table}: version {number}, "
+
+
+def version_used(line: str) -> tuple[str, int] | None:
+    """Return the table and the version of it that a line of a run's log says a node has used.
+
+    >>> version_used("look-up table apps: version 3, 12 rows")
+    ('apps', 3)
+    """
+    found = re.match(_used("(.+)", "([0-9]+)"), line, re.DOTALL)
+    return None if found is None else (found[1], int(found[2]))
+
+
 class _Lookup(NodeRun):
     def __init__(self, params: LookupParams, site: NodeSite) -> None:
         self._params = params
@@ -210,7 +225,7 @@ class _Lookup(NodeRun):
         self._refuse_twice(version, columns)
         self._fields = TableFields({path: columns[column] for column, path in fields})
         rows = f"{version.rows:,} {'row' if version.rows == 1 else 'rows'}"
-        site.log(f"look-up table {version.table_name}: version {version.number}, {rows}")
+        site.log(_used(version.table_name, str(version.number)) + rows)
 
     def _version(self) -> TableVersion:
         name, number = self._params.table, self._params.version
