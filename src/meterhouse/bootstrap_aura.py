@@ -22,6 +22,7 @@ from meterhouse.core.problem import MeterhouseError
 if TYPE_CHECKING:
     from meterhouse.app.aura.dimension_tables import SnapshotUsed, TableMeans
     from meterhouse.app.aura.importing import ImportMeans
+    from meterhouse.app.aura.kernel_access import OpenedKernel
     from meterhouse.app.aura.operating import OperationMeans
     from meterhouse.app.aura.operation import Month, Operation
     from meterhouse.app.aura.operation_report import OperationReport
@@ -49,9 +50,17 @@ class ConfigurationPlace:
     secret_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LogsPlace:
+    """Where logs are, and how many bytes one may have when it is unpacked."""
+
+    folder: Path
+    unpacked_max: int
+
+
 @contextmanager
 def upload_means(
-    house: Installation, logs: Path, *, configuration: ConfigurationPlace, rules: AuditRules
+    house: Installation, logs: LogsPlace, *, configuration: ConfigurationPlace, rules: AuditRules
 ) -> Iterator[UploadMeans]:
     """Lend what uploading needs; files are made in a folder that goes afterwards."""
     from meterhouse.app.aura.ports import UploadMeans
@@ -59,7 +68,7 @@ def upload_means(
 
     with _scratch(house.directory) as scratch:
         yield UploadMeans(
-            logs=LogFiles(logs),
+            logs=LogFiles(logs.folder, unpacked_max=logs.unpacked_max),
             configuration=_configuration(house, configuration),
             storage=house.common_storage(),
             containers=house.containers(),
@@ -182,44 +191,69 @@ def _documents(directory: Path) -> Mapping[str, str]:
         return {}
 
 
-def table_means(house: Installation) -> TableMeans:
-    """Return what making look-up tables of dimensions needs."""
+def operation_kernel(house: Installation, operation: Operation) -> OpenedKernel | None:
+    """Return where the catalogue of an operation is, and who asks; ``None``: it is our own."""
+    from meterhouse.app.aura.kernel_access import opened_kernel
+
+    return None if operation.kernel is None else opened_kernel(house.ledger, operation.kernel)
+
+
+@contextmanager
+def table_means(house: Installation, operation: Operation) -> Iterator[TableMeans]:
+    """Lend what making look-up tables of dimensions needs."""
+    from meterhouse.app.aura.catalogue import OperationCatalogue
     from meterhouse.app.aura.dimension_tables import TableMeans
 
-    return TableMeans(
-        ledger=house.ledger,
-        storage=house.datasets(),
-        containers=house.containers(),
-        tables=house.tables(),
-        new_id=house.new_id,
-        by=house.user(),
-    )
+    opener = house.means().services.datasets
+    assert opener is not None, "an installation has catalogues"
+    kernel = operation_kernel(house, operation)
+    if kernel is None:
+        opened = opener.open(None, None)
+    else:
+        opened = opener.open(kernel.place, house.credentials(kernel.secret.id))
+    catalogue = OperationCatalogue(opened, house.containers())
+    try:
+        yield TableMeans(
+            ledger=house.ledger,
+            catalogue=catalogue,
+            tables=house.tables(),
+            new_id=house.new_id,
+            by=house.user(),
+        )
+    finally:
+        catalogue.close()
 
 
-def operation_means(house: Installation, operation: Operation, *, at: Instant) -> OperationMeans:
-    """Return what the billing operation needs."""
+@contextmanager
+def operation_means(
+    house: Installation, operation: Operation, *, at: Instant
+) -> Iterator[OperationMeans]:
+    """Lend what the billing operation needs."""
     from meterhouse.app.aura.dimension_tables import make_tables
+    from meterhouse.app.aura.kernel_access import check_readers
     from meterhouse.app.aura.operating import OperationMeans
-    from meterhouse.app.datasets.files import audited_rows
+    from meterhouse.datasets.naming import AVRO
 
-    tables = table_means(house)
+    def waiting() -> list[str]:
+        return [file.name for file in house.common_storage().list(AVRO)]
 
-    def prepare(months: Sequence[Month]) -> list[SnapshotUsed]:
-        return make_tables(operation.businesses, months, means=tables, at=at)
+    with table_means(house, operation) as tables:
 
-    def rows(ob: str, month: Month) -> int:
-        return audited_rows(house.ledger, ob=ob, since=month.days.first, until=month.last_day)
+        def prepare(months: Sequence[Month]) -> list[SnapshotUsed]:
+            check_readers(house.ledger, operation)
+            return make_tables(operation.businesses, months, means=tables, at=at)
 
-    return OperationMeans(
-        running=house.means(),
-        files=house.file_means(),
-        formats=house.invoice_formats(operation.formats),
-        rows=rows,
-        prepare=prepare,
-        new_id=house.new_id,
-        new_seed=house.new_seed,
-        software=house.software(),
-    )
+        yield OperationMeans(
+            running=house.means(),
+            files=house.file_means(),
+            formats=house.invoice_formats(operation.formats),
+            catalogue=tables.catalogue,
+            waiting=waiting,
+            prepare=prepare,
+            new_id=house.new_id,
+            new_seed=house.new_seed,
+            software=house.software(),
+        )
 
 
 def keep_operation_report(house: Installation, report: OperationReport) -> str:

@@ -9,10 +9,13 @@ import subprocess
 import sys
 import time
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from random import Random
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
+import fastavro
 import pytest
 
 from tests.cli.command import EXAMPLES, ROOT, Meterhouse
@@ -113,6 +116,131 @@ def test_every_line_is_made_of_rows_that_come_to_what_was_metered(operation: Ope
     assert "26 more, 62 of other users: --json has all" in text
     assert f"meterhouse invoice rows {head['number']} --line 1" in text
     assert "null" not in operation.done("invoice", "show", head["number"]).out
+
+
+def _of(report: dict[str, Any], code: str) -> dict[str, Any]:
+    [month] = report["months"]
+    return next(one for one in month["businesses"] if one["business"] == code)
+
+
+def test_rows_are_compared_with_what_was_metered(operation: Operation):
+    operation.done("customer", "update", "DE", "--file", "-", given='{"users": ["XX"]}')
+    code, report = operation.run()
+    assert code == 1
+    assert _statuses(report) == {"ES": "issued", "BR": "issued", "DE": "blocked"}
+    for business in _BUSINESSES:
+        one = _of(report, business)
+        metered = 0 if business == "DE" else one["rows"] - one["duplicates"]
+        assert (one["metered"], one["suspended"], one["rows"] > 0) == (metered, 0, True)
+    [problem] = _of(report, "DE")["problems"]
+    rows = _of(report, "DE")["rows"]
+    expected = f"has {rows} rows of 2026-10, of which 0 were metered and 0 are duplicates"
+    assert problem["message"] == f"{expected}: {rows} missing"
+    assert f"meterhouse invoice issue {_of(report, 'DE')['invoice']}" in problem["hint"]
+
+
+def test_a_file_that_was_not_imported_blocks_its_business(operation: Operation):
+    common = operation.data / "common-storage" / "avro" / "entity" / "Aura_Audit" / "6.0.0"
+    common.mkdir(parents=True, exist_ok=True)
+    name = "BR_Aura_Audit_20261101T000000Z.avro"
+    (common / name).write_bytes(b"not Avro")
+    (common / "ES_Aura_Audit_20261105T000000Z.avro").write_bytes(b"of the month after")
+    imported = operation("aura", "import", "--at", "2026-11-05T00:00:00Z")
+    assert imported.code == 1
+    code, report = operation.run()
+    assert (code, _statuses(report)) == (1, {"ES": "issued", "BR": "blocked", "DE": "issued"})
+    [problem] = _of(report, "BR")["problems"]
+    assert problem["message"].endswith(f"/6.0.0/{name}")
+
+
+def test_suspended_records_block_their_business(operation: Operation, tmp_path: Path):
+    """The country of DE is gone from the table, as where somebody has uploaded another one."""
+    export = json.loads(operation.done("stream", "export", "aura-audit").out)
+    for one in export["nodes"]:
+        if one["id"] == "country":
+            one["params"]["table"] = "few_countries"
+    table = tmp_path / "few.csv"
+    table.write_text("COUNTRY_3_ALPHA_CD,COUNTRY_2_ALPHA_CD\nESP,ES\nBRA,BR\n")
+    operation.done(
+        *("table", "upload", "few_countries", "--file", table, "--key", "COUNTRY_3_ALPHA_CD")
+    )
+    operation.done("stream", "update", "aura-audit", "--file", "-", given=json.dumps(export))
+    code, report = operation.run()
+    assert (code, _of(report, "DE")["status"]) == (1, "blocked")
+    one = _of(report, "DE")
+    assert one["suspended"] == one["rows"] > 0
+    assert [problem["place"] for problem in one["problems"]] == [
+        "data correction",
+        "dataset Aura_Audit",
+    ]
+    assert _of(report, "ES")["suspended"] == 0
+
+
+def test_an_invoice_that_was_taken_back_is_issued_by_a_person_only(operation: Operation):
+    _, report = operation.run()
+    number = _of(report, "ES")["number"]
+    operation.done("invoice", "credit", _of(report, "BR")["number"], "--reason", "wrong")
+    operation.done("invoice", "correct", number, "--reason", "wrong")
+    code, again = operation.run("2026-11-07T03:00:00Z")
+    assert (code, _statuses(again)) == (0, {"ES": "drafted", "BR": "corrected", "DE": "issued"})
+    [warning] = [one for one in _of(again, "ES")["warnings"] if number in one]
+    assert f"`meterhouse invoice issue {_of(again, 'ES')['invoice']}`" in warning
+    operation.done("invoice", "issue", _of(again, "ES")["invoice"])
+    _, last = operation.run("2026-11-08T03:00:00Z")
+    assert _statuses(last) == {"ES": "issued", "BR": "corrected", "DE": "issued"}
+
+
+def _more(operation: Operation, ob: str, hour: str, *days: str) -> None:
+    """Add rows that nobody has seen to the catalogue: three interactions of each day."""
+    [path, *_] = sorted((operation.data / "datasets").glob(f"Aura_Audit/6/*/{ob}_*.avro"))
+    reader = fastavro.reader(BytesIO(path.read_bytes()))
+    row, schema = next(reader), reader.writer_schema
+    rows = [
+        row
+        | {"INTERACTION_ID": str(uuid5(NAMESPACE_OID, f"{ob} {day} {number}")), "DAY_DT": day}
+        | {"AURA_TM": f"{day}T10:00:00.000Z"}
+        for day in days
+        for number in range(3)
+    ]
+    made = operation.data.parent / f"{ob}_Aura_Audit_{hour}.avro"
+    with made.open("wb") as file:
+        fastavro.writer(file, schema, rows)
+    operation.done("dataset", "add", made)
+
+
+def test_late_rows_are_told_on_the_next_invoice_and_by_the_report(operation: Operation):
+    operation.run()
+    _more(operation, "ES", "20261110T000000Z", "2026-10-31", "2026-11-05")
+    _more(operation, "BR", "20261110T000000Z", "2026-10-31")
+    ended = operation(
+        *("aura", "run", _EXAMPLE / "aura.yaml", "--at", "2026-12-06T03:00:00Z", "--json"),
+        *("--period", "2026-11"),
+    )
+    report = json.loads(ended.out)
+    assert (ended.code, _statuses(report)) == (
+        1,
+        {"ES": "issued", "BR": "missing", "DE": "missing"},
+    )
+    [invoice] = operation.json("invoice", "show", _of(report, "ES")["number"])
+    assert invoice["requests"] == "3"
+    told = [one["text"] for one in invoice["exceptions"] if one["code"] == "late_requests"]
+    assert told == ["3 late requests of 2026-10, not counted above"]
+    [warning] = _of(report, "BR")["warnings"]
+    assert warning.startswith("late usage of earlier months (metered records: ")
+    # Files of both months are sources, and none of another business.
+    names = {source["name"] for source in invoice["sources"]}
+    late = "Aura_Audit/6/DAY_DT={}/ES_Aura_Audit_20261110T000000Z.avro"
+    assert {late.format("2026-10-31"), late.format("2026-11-05")} <= names
+    assert all(name.rpartition("/")[2].startswith("ES_") for name in names)
+
+
+def test_c34_a_snapshot_that_is_gone_fails_each_business_and_is_reported(operation: Operation):
+    [gone, *_] = sorted((operation.data / "datasets").glob("D_Aura_App/*/ES_DIM_APP_*.avro"))
+    gone.unlink()
+    code, report = operation.run()
+    assert (code, report["complete"]) == (1, False)
+    assert _statuses(report) == dict.fromkeys(_BUSINESSES, "failed")
+    assert gone.name in _of(report, "DE")["problems"][0]["message"]
 
 
 def test_run_again_nothing_is_made_twice(operation: Operation):

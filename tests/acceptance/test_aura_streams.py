@@ -57,7 +57,8 @@ TABLES: dict[str, tuple[str, list[dict[str, Any]]]] = {
 }
 COMPARED = ("AURA_TM", "AURA_CHANNEL_ID", "AURA_APP_ID", "COUNTRY_3_ALPHA_CD")
 COMPARED += ("AURA_SERVICE_NAME_CD", "AURA_PRESET_NAME")
-KEY = ("INTERACTION_ID", "AURA_COMPONENT_ID")
+BY_DAY = ("component", "service", "app", "channel", "preset")
+KEY = ("COUNTRY_3_ALPHA_CD", "INTERACTION_ID", "AURA_COMPONENT_ID")
 
 
 def made(random: Random, ob: str, day: str, count: int) -> list[dict[str, Any]]:
@@ -190,7 +191,7 @@ def told(row: dict[str, Any]) -> dict[str, Any]:
 def counted(runs: list[list[Path]]) -> dict[str, dict[str, Counter]]:
     """Count the files by a plain loop: what each business is to be told."""
     known: dict[tuple[str, ...], tuple[Any, ...]] = {}
-    asked: set[tuple[str, str]] = set()
+    asked: set[tuple[str, str, str]] = set()
     found: dict[str, dict[str, Counter]] = defaultdict(lambda: defaultdict(Counter))
     for paths in runs:
         rows = [row for path in paths for row in fastavro.reader(BytesIO(path.read_bytes()))]
@@ -207,12 +208,12 @@ def counted(runs: list[list[Path]]) -> dict[str, dict[str, Counter]]:
             if id(row) in stays:
                 fields = {k: v for k, v in told(row).items() if v is not None}
                 by_day = {"day": row["DAY_DT"]} | {
-                    name: fields[name] for name in ("component", "app") if name in fields
+                    name: fields[name] for name in BY_DAY if name in fields
                 }
                 service = row["AURA_SERVICE_NAME_CD"]
                 mine[service][tuple(sorted(fields.items()))] += 1
                 mine[f"{service} by day"][tuple(sorted(by_day.items()))] += 1
-                if (once := (row["DAY_DT"], row["INTERACTION_ID"])) not in asked:
+                if (once := (ob, row["DAY_DT"], row["INTERACTION_ID"])) not in asked:
                     asked.add(once)
                     mine["Interactions"][(("day", row["DAY_DT"]),)] += 1
             else:
@@ -283,6 +284,9 @@ def test_tokens_of_full_requests_are_counted_by_model_and_kind(house, tmp_path: 
     rows.append({**row, "MESSAGE_ID": "m3", "STAGE_NAME": "retrieve"})
     rows.append({**row, "MESSAGE_ID": "m4", "AURA_APP_ID": None, "AURA_PRESET_NAME": "p2"})
     write(files / "DAY_DT=2026-09-03" / "ES.avro", rows, ATRIA)
+    # Another business has the same ids: each has its own tokens.
+    other = [row | {"COUNTRY_3_ALPHA_CD": "BRA"} for row in rows]
+    write(files / "DAY_DT=2026-09-03" / "BR.avro", other, ATRIA)
     house.done("stream", "run", "aura-tokens", "--at", "2026-09-10T00:00:00Z")
     house.done("stream", "run", "aura-tokens", "--at", "2026-10-03T00:00:00Z")
     record = golden(house)["ES", "Tokens"]
@@ -296,3 +300,4 @@ def test_tokens_of_full_requests_are_counted_by_model_and_kind(house, tmp_path: 
         tuple(sorted((nobody | {"token_type": "output"}).items())): 5,
     }
     assert groups(record, 1) == {(("day", "2026-09-03"),): 315}
+    assert golden(house)["BR", "Tokens"]["value"] == 315

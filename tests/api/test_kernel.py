@@ -339,6 +339,15 @@ def test_c15_a_bound_client_sees_and_adds_its_own_files_only(house: KernelHouse)
     path = house.file("DE", hour="20261005T01")
     refused = house.post(path, token, name=path.name)
     assert (refused.status_code, refused.json()["code"]) == (403, "ob_refused")
+    totals = {
+        client: next(
+            (one["files"], one["rows"])
+            for one in house.get("", house.token(client)).json()["datasets"]
+            if one["name"] == AUDIT
+        )
+        for client in ("bot-es", BOT)
+    }
+    assert totals == {"bot-es": (1, spanish.rows), BOT: (2, spanish.rows + german.rows)}
     own = house.file("ES", hour="20261005T01")
     assert house.post(own, token, name=own.name).status_code == 201
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from meterhouse.core.json_text import json_text
+from meterhouse.datasets.schema import BUILT_IN
 from meterhouse.datasets.scope_lists import BILLING_SCOPES, BOT_SCOPES
 from tests.cli.command import Meterhouse
 
@@ -61,12 +63,21 @@ def test_c24_a_versioned_scope_is_reported_and_rewritten(meterhouse: Meterhouse)
     meterhouse.done("kernel-client", "check-scopes", "brazil")
 
 
-def test_a_published_dataset_is_known_to_the_linter(meterhouse: Meterhouse):
-    words = ("--scope", "data:read", "--scope", "data:Aura_Atria_Message:read")
-    meterhouse.done("kernel-client", "create", "tokens", *words)
-    assert meterhouse("kernel-client", "check-scopes", "tokens").code == 1
-    meterhouse.done("dataset", "publish", "--builtin", "Aura_Atria_Message")
-    meterhouse.done("kernel-client", "check-scopes", "tokens")
+def test_a_published_dataset_is_known_to_the_linter(meterhouse: Meterhouse, tmp_path: Path):
+    words = ("--scope", "data:read", "--scope", "data:Our_Audit:read")
+    meterhouse.done("kernel-client", "create", "ours", *words)
+    assert meterhouse("kernel-client", "check-scopes", "ours").code == 1
+    schema = tmp_path / "our.avsc"
+    schema.write_text(json_text({**BUILT_IN["Aura_Audit"].document, "name": "Our_Audit"}))
+    meterhouse.done("dataset", "publish", "--file", str(schema))
+    meterhouse.done("kernel-client", "check-scopes", "ours")
+
+
+def test_default_clients_may_count_tokens_too(meterhouse: Meterhouse):
+    bot, billing = meterhouse.json("kernel-client", "create-defaults", "es-test", "--tokens")
+    assert bot["scopes"][22:] == ["data:Aura_Atria_Message:read", "data:Aura_Atria_Message:write"]
+    assert billing["scopes"][14:] == ["data:Aura_Atria_Message:read"]
+    meterhouse.done("kernel-client", "check-scopes")
 
 
 def test_purpose_and_ob_are_set_and_taken_away(meterhouse: Meterhouse):

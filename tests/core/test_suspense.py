@@ -11,7 +11,8 @@ def test_the_reasons_stand_in_order_of_precedence():
     assert [reason.value for reason in Reason] == (
         "not_readable user_id_missing value_missing value_not_numeric value_too_precise "
         "value_out_of_range timestamp_invalid timestamp_in_future outside_active_period "
-        "no_meter_found schema_invalid script_error reference_missing"
+        "no_meter_found schema_invalid script_error reference_missing "
+        "day_forgotten"
     ).split()
 
 

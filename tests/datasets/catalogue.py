@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from meterhouse.app.aura.catalogue import OperationCatalogue
 from meterhouse.app.datasets.files import add_file
 from meterhouse.app.datasets.ports import DatasetFile, DatasetStorage
 from meterhouse.connectors.avro.containers import AvroContainers
+from meterhouse.connectors.dataset_reading import OwnCatalogue
 from meterhouse.datasets.schema import BUILT_IN
 from meterhouse.store import SqliteLedger
 
@@ -79,6 +82,11 @@ class Catalogue:
             ob=ob,
             containers=CONTAINERS,
         )
+
+    def asked(self) -> OperationCatalogue:
+        """The same as the billing operation asks it: as it is by now."""
+        own = OwnCatalogue(lambda: nullcontext(self.ledger), self.storage)
+        return OperationCatalogue(own, CONTAINERS)
 
     def names(self) -> list[str]:
         return [file.name for file in self.storage.list("")]

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterhouse.app.datasets.files import dimension_rows, find_file, partitions
+from meterhouse.app.datasets.files import find_file, partitions
 from meterhouse.app.datasets.ports import DatasetRefused, DatasetStorageConflict
 from meterhouse.app.datasets.publishing import newest, publish
 from meterhouse.app.datasets.row_checks import RowChecks
-from meterhouse.core.instant import from_datetime, instant_text, parse_instant, to_datetime
+from meterhouse.core.instant import DAY, from_datetime, instant_text, parse_instant, to_datetime
 from meterhouse.core.problem import ConflictError, DefinitionError, NotFoundError
 from meterhouse.datasets.schema import BUILT_IN, read_schema
 from meterhouse.streams.ports import InputError
@@ -330,23 +330,21 @@ def an_app(number: int, **more: Any) -> dict[str, Any]:
 
 def test_rows_of_a_dimension_are_those_of_the_newest_snapshot_in_time(catalogue: Catalogue):
     app = "D_Aura_App"
-    assert dimension_rows(catalogue.ledger, catalogue.storage, app, containers=CONTAINERS) == (
-        None,
-        [],
-    )
+    asked = catalogue.asked()
+    assert asked.snapshot(app, ob="ES", until=AT) is None
     for day in (1, 2, 3):
         content = catalogue.written([an_app(day)], dataset=app)
         catalogue.add(content, dataset=app, name=f"ES_DIM_APP_2026100{day}T000000Z.avro")
+    asked = catalogue.asked()
     until = parse_instant("2026-10-02T12:00:00Z")
-    file, rows = dimension_rows(
-        catalogue.ledger, catalogue.storage, app, containers=CONTAINERS, ob="ES", until=until
-    )
+    assert until is not None
+    file = asked.snapshot(app, ob="ES", until=until)
     assert file is not None and file.name == "ES_DIM_APP_20261002T000000Z.avro"
+    rows = asked.snapshot_rows(file)
     assert [(row["AURA_APP_ID"], row["AURA_PRESET_NAMES"]) for row in rows] == [("app-2", [])]
-    none, _ = dimension_rows(
-        catalogue.ledger, catalogue.storage, app, containers=CONTAINERS, ob="DE"
-    )
-    assert none is None
+    oldest = asked.snapshot(app, ob="ES", until=until - 3 * DAY)
+    assert oldest is not None and oldest.name == "ES_DIM_APP_20261001T000000Z.avro"
+    assert asked.snapshot(app, ob="DE", until=until) is None
 
 
 # ------------------------------------------------------------------ instants, against the oracle

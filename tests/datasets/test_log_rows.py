@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterhouse.datasets.log_rows import Layout, read_rows
+from meterhouse.datasets.log_rows import LINE_MAX, Layout, read_rows
 
 LAYOUT = Layout(("ID", "TIME", "TEXT"), needed=2, mark="ID")
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
@@ -68,8 +68,47 @@ def test_a_field_that_is_there_twice_in_other_cases_is_a_fault():
     assert rows_of('{"ID": 1, "id": 2}\n')[0].fault == "it has a field twice"
 
 
-def test_an_array_that_is_cut_short_is_one_row_with_a_fault():
-    assert [row.fault for row in rows_of('[{"ID": 1},\n')] == ["the file is no JSON array"]
+def test_an_array_that_is_cut_short_says_so_after_the_rows_that_are_there():
+    whole, cut = rows_of('[{"ID": 1},\n')
+    assert (whole.fault, whole.place, cut.place) == (None, "line 1", "line 2")
+    assert cut.fault.startswith("what follows is no JSON array")
+    [none] = rows_of("[nothing")
+    assert none.fault.startswith("the file is no JSON array")
+
+
+def test_an_array_of_any_length_is_read_value_by_value():
+    """It takes no more memory than a value: the first rows come before the last are written."""
+    taken = 0
+
+    def pieces():
+        nonlocal taken
+        yield "["
+        for number in range(100_000):
+            taken += 1
+            yield f'{{"ID": {number}, "TEXT": "],{{"}},'
+        yield "7]"
+
+    rows = read_rows(pieces(), LAYOUT)
+    assert next(rows).fields == {"ID": 0, "TEXT": "],{"}
+    assert taken < 20_000
+    rest = list(rows)
+    assert len(rest) == 100_000
+    assert (rest[-1].fault, rest[-1].place) == ("it is no JSON object", "line 100001")
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("ABC"), CELLS, max_size=3)), st.integers(1, 9))
+def test_an_array_is_the_same_however_it_is_cut(values, step):
+    text = json.dumps(values, indent=1)
+    pieces = [text[at : at + step] for at in range(0, len(text), step)]
+    assert [dict(row.fields) for row in read_rows(pieces, LAYOUT)] == values
+
+
+def test_a_line_that_is_too_long_is_one_row_with_a_fault_and_the_others_are_read():
+    for first, last in (("id,time\n", "b,2\n"), ('{"ID": "a", "TIME": "1"}\n', '{"ID": "b"}\n')):
+        pieces = [first, "x" * LINE_MAX, "y" * LINE_MAX, "z\n", last]
+        *_, long, short = read_rows(pieces, LAYOUT)
+        assert (long.place, "more than 1,048,576 characters" in long.fault) == ("line 2", True)
+        assert (short.place, short.fields["ID"]) == ("line 3", "b")
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), CELLS, CELLS), max_size=8))

@@ -200,3 +200,19 @@ def test_a_versioned_scope_is_not_missing_too():
     scopes = [s for s in BILLING_SCOPES if s != "data:Aura_Audit:read"]
     found = kinds([*scopes, "data:Aura_Audit:6:read"], BILLING_SCOPES)
     assert found == [("versioned", "data:Aura_Audit:6:read")]
+
+
+def test_a_client_that_counts_tokens_needs_all_that_its_name_needs_of_them():
+    plain, more = default_clients("es-pro"), default_clients("es-pro", tokens=True)
+    name = "data:Aura_Atria_Message"
+    assert {id: list(more[id][len(scopes) :]) for id, scopes in plain.items()} == {
+        "aura-bot-es-pro": [f"{name}:read", f"{name}:write"],
+        "aura-billing-es-pro": [f"{name}:read"],
+    }
+    for id, scopes in (*plain.items(), *more.items()):
+        assert kinds(list(scopes), needed_scopes(id, held=scopes)) == []
+    bot = [*plain["aura-bot-es-pro"], f"{name}:write"]
+    [finding] = lint_scopes(
+        bot, datasets=LISTED_DATASETS, needed=needed_scopes("aura-bot-es-pro", held=bot)
+    )
+    assert (finding.kind, finding.scope) == ("missing", f"{name}:read")

@@ -1,10 +1,11 @@
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 
-from meterhouse.core.charge import ChargePart
+from meterhouse.core.charge import ChargePart, Source
 from meterhouse.core.invoice import Window
 from meterhouse.documents.header import header_fields
-from meterhouse.documents.shown_line import field_text, parts_text, shown_lines
+from meterhouse.documents.shown_line import field_text, named_fields, parts_text, shown_lines
 from meterhouse.documents.summary import by_day
 from tests.documents.samples import D, a_charge, a_line, an_invoice, worked_invoice
 
@@ -35,6 +36,16 @@ def test_people_are_told_names_and_nothing_twice():
     assert beside.told() == "brand Blue, channel whatsapp"
     assert beside.told("brand_name") == "channel whatsapp"
     assert "channel c-1" in beside.of()
+
+
+def test_names_are_shown_of_a_line_that_is_told_apart_by_ids():
+    ids = {"app": '"mv-1"', "channel": '"c"'}
+    called = [ids | {"app_name": name, "channel_name": "null"} for name in ('"Old"', '"New"')]
+    sources = tuple(Source(f"r{n}", Decimal(1), fields) for n, fields in enumerate(called))
+    line = a_line(replace(a_charge("1", "1"), fields=ids, sources=sources))
+    [shown] = shown_lines(an_invoice([line]))
+    assert (shown.user, shown.app_id, shown.channel) == ("New / Old (mv-1)", "mv-1", "c")
+    assert named_fields(line) == ids | {"app_name": '"New / Old"'}
 
 
 def test_fields_are_shown_as_people_write_them():

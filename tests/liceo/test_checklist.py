@@ -192,6 +192,9 @@ def test_daily_usage_comes_from_the_breakdown_by_day(worked):
     rows = table(sheets(house)["Daily"])
     days = {(row["Component"], str(row["Day"])[:10]) for row in rows if row["Component"]}
     assert ("aura-groot", "2026-10-15") in days
+    # Rows that differ in a preset alone are told apart, and ids have the names of the lines.
+    ai = {(row["Service/app"], row["Preset"]) for row in rows if row["Service"] == "ai"}
+    assert ai == {("app-rag", "rag"), ("app-gen", "generative")}
 
 
 def test_duplicates_are_exceptions_and_are_not_charged(worked):

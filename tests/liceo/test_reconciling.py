@@ -47,6 +47,19 @@ def test_equal_counts_pass_and_the_invoice_says_so(house: Liceo, tmp_path: Path)
     assert check["outcome"] == "passed"
 
 
+def test_presets_are_compared_where_both_sides_know_them(house: Liceo, tmp_path: Path):
+    path = tmp_path / "counts.csv"
+    rows = [("nlp-1", "", 52_311), ("rag-1", "rag", 9_874), ("gen-1", "other", 30_125)]
+    lines = [f"{DAY},{app},{preset},200,{count}" for app, preset, count in rows]
+    path.write_text("\n".join(["day,app,preset,status,count", *lines]), "utf-8")
+    ended = house.run("aura", "reconcile", path, *PERIOD)
+    assert ended.code == 1
+    assert ended.out.splitlines() == [
+        "2026-10-15 gen-1, preset generative: 30125 audited, 0 counted (100 % apart)",
+        "2026-10-15 gen-1, preset other: 0 audited, 30125 counted (100 % apart)",
+    ]
+
+
 def test_more_than_half_a_percent_or_fifty_requests_is_a_warning(house: Liceo, tmp_path: Path):
     path = counts(
         tmp_path, ("nlp-1", "200", 52_311 + 51), ("rag-1", "200", 9_874 + 50),

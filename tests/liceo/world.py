@@ -14,7 +14,7 @@ MODELS = tuple(sorted(path.stem.replace("-", "_") for path in BOOKS.glob("*.yaml
 OBS = ("AR", "BR", "CL", "CO", "DE", "EC", "ES", "GB", "MX", "PE", "UY")
 IDS = ["component", "service", "app", "app_name", "channel", "channel_name", "preset"]
 GROUPS = [*IDS, "brand", "brand_name", "contact_channel", "contact_channel_name", "unknown"]
-BY_DAY = ["day", "component", "app"]
+BY_DAY = ["day", "component", "service", "app", "channel", "preset"]
 GATEWAY = "aura-gateway-api"
 #: Component, service, app, its name, channel, preset, brand, contact channel, queries by day.
 WORKED: list[tuple[Any, ...]] = [

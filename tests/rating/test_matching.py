@@ -354,3 +354,20 @@ def test_events_add_up_to_their_record():
 def test_a_currency_that_is_none_is_an_error():
     with pytest.raises(RatingError, match="price book book: there is no currency 'EURO'"):
         rated(book(price(ONE), currency="EURO"), used(1))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Stairstep((tier(10, flat=120), tier(None, flat=400))),
+        Volume((tier(10, 1, 3), tier(None, 2))),
+        ONE,
+    ],
+)
+def test_a_meter_that_nobody_used_is_no_line_where_lines_are_of_what_was_used(model):
+    one = price(model, line_by=("component", "service"))
+    section = {"component,service": [(("groot", "message"), 7)]}
+    unused = used(0, "b", meter_type="other", breakdowns={"component,service": []})
+    [charge] = rated(one, used(7, "a", breakdowns=section), used(0, "c"), unused).charges
+    assert charge.fields == {"component": '"groot"', "service": '"message"'}
+    assert not rated(one, used(0), unused).charges

@@ -5,7 +5,7 @@ Like ``ports``, of which this is the part about suspended records.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -99,6 +99,10 @@ class Corrections(Protocol):
 
     def suspense_summary(self, *, stream_id: str | None = None) -> Sequence[SuspenseSummary]:
         """Count suspended records by stream, node and reason."""
+        ...
+
+    def suspense_by_source(self, stream_id: str) -> Mapping[str, int]:
+        """Count suspended records of a stream by the file, or other source, that they are from."""
         ...
 
     def suspense_counts(self, run_id: str) -> Sequence[SuspenseCount]:

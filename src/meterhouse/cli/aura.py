@@ -67,6 +67,21 @@ DaysOption = Annotated[
 AtOption = Annotated[
     str | None, typer.Option("--at", metavar="INSTANT", help="As if it were then; now if none.")
 ]
+UploadAtOption = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="INSTANT",
+        help="As if it were then; now if none. Files are named by that hour. --days counts back "
+        "from it: logs changed later than it are taken, those changed before those days are not.",
+    ),
+]
+LogLimitOption = Annotated[
+    int,
+    typer.Option(
+        "--log-limit", metavar="MIB", min=1, help="Refuse a log that has more MiB, unpacked."
+    ),
+]
 ActionOption = Annotated[
     str,
     typer.Option("--action", metavar="A", help="The action of Groot Message that is a request."),
@@ -133,14 +148,16 @@ def upload(
     configuration: ConfigurationOption = None,
     configuration_secret: SecretOption = None,
     days: DaysOption = 30,
-    at: AtOption = None,
+    at: UploadAtOption = None,
     action: ActionOption = "receive",
     by_message: ByMessageOption = False,
+    log_limit: LogLimitOption = 1024,
 ) -> None:
     """Turn new logs and the configuration into files of datasets in common storage.
 
     To be run each hour. Logs are known by their content: none is uploaded twice. 1 if an OB
-    or a log failed; the others are uploaded.
+    or a log failed, or a log is too old to be taken; the others are uploaded. What could not be
+    read at the moment is tried again by the next upload.
     """
     from meterhouse import bootstrap_aura
     from meterhouse.app.aura.uploading import upload as upload_all
@@ -148,9 +165,10 @@ def upload(
 
     place = bootstrap_aura.configuration_place(logs, configuration, secret=configuration_secret)
     rules = AuditRules(action.lower(), by_message)
+    found = bootstrap_aura.LogsPlace(logs, log_limit << 20)
     with (
         call.opened() as house,
-        bootstrap_aura.upload_means(house, logs, configuration=place, rules=rules) as means,
+        bootstrap_aura.upload_means(house, found, configuration=place, rules=rules) as means,
     ):
         moment = _moment(at, house)
         reports = upload_all(means, at=moment, obs=ob or (), days=days)
@@ -159,7 +177,7 @@ def upload(
             write_json(report.to_api())
         else:
             _tell_upload(report)
-    failed = [one.ob for one in reports if one.error is not None or one.unreadable]
+    failed = [one.ob for one in reports if not one.is_complete]
     if failed:
         raise MeterhouseError(f"not all is uploaded of {', '.join(failed)}", hint="see above")
 
@@ -186,7 +204,8 @@ def _tell_trouble(report: ObUpload) -> None:
         note(f"{report.ob}: configuration: {problem}")
     if report.too_old:
         older = _count(len(report.too_old), "log")
-        note(f"{report.ob}: {older} changed too long ago, such as {report.too_old[0]}")
+        hint = "allow more --days, or move them away"
+        note(f"{report.ob}: {older} changed too long ago, such as {report.too_old[0]}; {hint}")
     for one in report.unreadable:
         note(f"{report.ob}: {one['error']}")
     if report.error is not None:

@@ -44,16 +44,17 @@ class OperationIncomplete(MeterhouseError):
 def init(call: Call, file: FileArgument, *, at: AtOption = None) -> None:
     """Make what an operation needs and is not there: datasets, meter types, streams, meters."""
     from meterhouse.app.aura.installing import install
-    from meterhouse.bootstrap_aura import table_means
+    from meterhouse.bootstrap_aura import operation_kernel, table_means
 
     operation = _operation(file)
-    with call.opened() as house:
+    with call.opened() as house, table_means(house, operation) as tables:
         made = install(
             house.ledger,
             operation,
-            tables=table_means(house),
+            tables=tables,
             new_id=house.new_id,
             at=_instant(at, house.clock()),
+            kernel=operation_kernel(house, operation),
         )
     text = f"{operation.name}: {len(made.datasets)} datasets, {len(made.meter_types)} meter types, "
     text += f"{len(made.streams)} streams and {made.meters} meters made"
@@ -76,8 +77,8 @@ def run(
     with call.opened() as house:
         now = _instant(at, house.clock())
         month = None if period is None else month_of(period, operation, at=now)
-        means = operation_means(house, operation, at=now)
-        report = operate(house.ledger, operation, at=now, means=means, month=month)
+        with operation_means(house, operation, at=now) as means:
+            report = operate(house.ledger, operation, at=now, means=means, month=month)
         place = keep_operation_report(house, report)
     _tell(call, report)
     note(f"report: {place}")

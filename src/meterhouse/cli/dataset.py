@@ -224,6 +224,8 @@ def add(call: Call, file: AvroFile, *, dataset: ToOption = None, name: NameOptio
             at=house.clock(),
             containers=house.containers(),
         )
+    if added and added[0].name != known_as:
+        note(f"{known_as} is added as {added[0].name}")
     call.show(added, FILES)
 
 

@@ -104,6 +104,8 @@ def _period(period: BillingPeriod) -> str:
 
 
 def _line(line: InvoiceLine, invoice: Invoice) -> list[Cell]:
+    from meterhouse.documents.shown_line import named_fields
+
     charge = line.charge
     price = charge.list_price
     per = "" if charge.per == 1 else f" per {charge.per:f}"
@@ -118,7 +120,7 @@ def _line(line: InvoiceLine, invoice: Invoice) -> list[Cell]:
         for one in (*charge.reductions, *line.shares)
     ]
     return [
-        *(line.id, charge.name or charge.sku, _fields(charge.fields), *_usage(charge)),
+        *(line.id, charge.name or charge.sku, _fields(named_fields(line)), *_usage(charge)),
         *(None if price is None or hidden else f"{price:f}{per}", _money(line.net, invoice)),
         "; ".join(notes),
     ]

@@ -57,6 +57,9 @@ NewObOption = Annotated[
     str | None,
     typer.Option("--ob", metavar="OB", help="Only files of this one from now on; '' for all."),
 ]
+TokensOption = Annotated[
+    bool, typer.Option("--tokens", help="With scopes of Aura_Atria_Message, to bill tokens.")
+]
 RewriteOption = Annotated[
     bool, typer.Option("--rewrite", help="Replace scopes that name a version.")
 ]
@@ -98,7 +101,11 @@ def create(
 
 @command(app, "meterhouse kernel-client create-defaults global-int-current")
 def create_defaults(
-    call: Call, environment: Environment, *, purpose: BillingPurposeOption = None
+    call: Call,
+    environment: Environment,
+    *,
+    purpose: BillingPurposeOption = None,
+    tokens: TokensOption = False,
 ) -> None:
     """Create aura-bot-ENVIRONMENT and aura-billing-ENVIRONMENT; those that exist stay."""
     from meterhouse.app.datasets.clients import BILLING_PURPOSE, create_default_clients
@@ -109,6 +116,7 @@ def create_defaults(
             new_id=house.new_id,
             at=house.clock(),
             purpose=BILLING_PURPOSE if purpose is None else purpose,
+            tokens=tokens,
         )
     _write(call, made)
 

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields
 from datetime import date
+from http import HTTPStatus
 from io import FileIO
+from pathlib import Path
 from typing import Any
 
 from meterhouse.app.datasets.ports import DatasetFile, Datasets, DatasetStorage, DatasetStorageFault
@@ -90,6 +92,11 @@ class OwnCatalogue:
         self._storage = storage
         self._paths: dict[str, str] = {}
 
+    def majors(self, dataset: str) -> Sequence[int]:
+        """Return the major versions that were published."""
+        with self._lend() as ledger:
+            return sorted({version.major for version in ledger.dataset_versions(dataset)})
+
     def schema(self, dataset: str, *, major: int) -> Mapping[str, Any]:
         """Return the newest published schema of a major version."""
         try:
@@ -125,14 +132,20 @@ class OwnCatalogue:
             inputs.append(input_)
         return _ordered(inputs, ob=wanted.ob)
 
-    def read(self, file: DatasetInput, **asked: Any) -> Iterator[ReadChunk]:
-        """Yield the records of a file."""
+    @contextmanager
+    def local(self, file: DatasetInput) -> Iterator[Path]:
+        """Give a file for a while."""
         try:
-            with self._storage.local(self._paths[file.id]) as path, FileIO(path, "r") as handle:
-                _check(file, handle)
-                yield from _chunks(file, handle, **asked)
+            with self._storage.local(self._paths[file.id]) as path:
+                _check(file, path)
+                yield path
         except (DatasetStorageFault, NotFoundError, ConflictError) as error:
             raise InputError(f"{file.uri}: {error.args[0]}", hint=error.hint) from error
+
+    def read(self, file: DatasetInput, **asked: Any) -> Iterator[ReadChunk]:
+        """Yield the records of a file."""
+        with self.local(file) as path:
+            yield from _chunks(file, path, **asked)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -145,15 +158,13 @@ class KernelCatalogue:
         self._client = client
         self._files: dict[str, KernelFile] = {}
 
+    def majors(self, dataset: str) -> Sequence[int]:
+        """Return the major versions that were published."""
+        return sorted({version.major for version, _ in self._versions(dataset)})
+
     def schema(self, dataset: str, *, major: int) -> Mapping[str, Any]:
         """Return the newest published schema of a major version."""
-        with _as_input():
-            versions = self._client.versions(dataset)
-        known = [
-            (version, item.get("schema"))
-            for item in versions
-            if (version := Version.read(item.get("version"))) is not None and version.major == major
-        ]
+        known = [pair for pair in self._versions(dataset) if pair[0].major == major]
         if not known:
             hint = "its newest major may be another one: meterhouse dataset list"
             raise InputError(f"Kernel has no version {major} of {dataset}", hint=hint)
@@ -174,10 +185,27 @@ class KernelCatalogue:
             inputs.append(DatasetInput(**{name: getattr(file, name) for name in _FIELDS}))
         return _ordered(inputs, ob=wanted.ob)
 
+    @contextmanager
+    def local(self, file: DatasetInput) -> Iterator[Path]:
+        """Give a file for a while."""
+        with _as_input(), self._client.downloaded(self._files[file.id]) as path:
+            yield path
+
     def read(self, file: DatasetInput, **asked: Any) -> Iterator[ReadChunk]:
         """Yield the records of a file."""
-        with _as_input(), self._client.downloaded(self._files[file.id]) as handle:
-            yield from _chunks(file, handle, **asked)
+        with self.local(file) as path:
+            yield from _chunks(file, path, **asked)
+
+    def _versions(self, dataset: str) -> list[tuple[Version, Any]]:
+        """Return versions with their schemas; none where Kernel does not know the dataset."""
+        try:
+            items = self._client.versions(dataset)
+        except KernelFault as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return []
+            raise InputError(error.args[0], hint=error.hint) from error
+        versions = [(Version.read(item.get("version")), item.get("schema")) for item in items]
+        return [(version, schema) for version, schema in versions if version is not None]
 
     def close(self) -> None:
         """Let connections go."""
@@ -207,10 +235,10 @@ def _document(schema: Any) -> Mapping[str, Any]:
     return schema
 
 
-def _check(file: DatasetInput, handle: FileIO) -> None:
+def _check(file: DatasetInput, path: Path) -> None:
     """Refuse a file that is not what the list says."""
-    found = hashlib.file_digest(handle, "sha256").hexdigest()
-    handle.seek(0)
+    with FileIO(path, "r") as handle:
+        found = hashlib.file_digest(handle, "sha256").hexdigest()
     if found != file.sha256:
         hint = "somebody changed it: put back what was added"
         raise InputError(f"{file.uri} has another SHA-256 than the catalogue says", hint=hint)
@@ -218,7 +246,7 @@ def _check(file: DatasetInput, handle: FileIO) -> None:
 
 def _chunks(
     file: DatasetInput,
-    handle: FileIO,
+    path: Path,
     *,
     source: int,
     fields: Mapping[str, str],
@@ -228,5 +256,6 @@ def _chunks(
 ) -> Iterator[ReadChunk]:
     asked = Asked(source, fields, needed)
     named = InputFile(file.uri, file.size, 0, file.etag)
-    parts = read_avro(handle, asked, file=named, schema=schema)
-    yield from gathered(map(asked.pruned, parts), records_max=records_max)
+    with FileIO(path, "r") as handle:
+        parts = read_avro(handle, asked, file=named, schema=schema)
+        yield from gathered(map(asked.pruned, parts), records_max=records_max)

@@ -24,6 +24,7 @@ class Reason(Enum):
     SCHEMA_INVALID = "schema_invalid"
     SCRIPT_ERROR = "script_error"
     REFERENCE_MISSING = "reference_missing"
+    DAY_FORGOTTEN = "day_forgotten"
 
 
 #: What each reason means and what to do about it, for messages and docs.
@@ -56,5 +57,9 @@ REMEDIES: dict[Reason, str] = {
     Reason.REFERENCE_MISSING: (
         "the look-up table has no row with the record's keys; correct them, or upload a version of "
         "the table that has it"
+    ),
+    Reason.DAY_FORGOTTEN: (
+        "the keys of the record's day are forgotten, so nobody knows whether it came before; "
+        "correct its day, or delete it"
     ),
 }

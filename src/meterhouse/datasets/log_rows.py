@@ -2,6 +2,7 @@
 
 Decides what a row is and where it stands, and nothing about what it means. Every record of a file
 becomes exactly one ``LogRow``: one that cannot be read says so, so that none is lost in silence.
+No more of a file is held than one record, of which ``LINE_MAX`` characters are read.
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from meterhouse.core.json_text import JsonValue, parse_json
+from meterhouse.datasets.json_array import BrokenArray, array_values
 
 _DELIMITERS = ",;|\t"
+#: A record has fewer characters than this. Longer lines come in pieces of so many.
+LINE_MAX = 1 << 20
+_TOO_LONG = f"it has more than {LINE_MAX:,} characters: write a record on a line of its own"
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -68,27 +73,65 @@ def read_rows(lines: Iterable[str], layout: Layout) -> Iterator[LogRow]:
             continue
         whole = chain(skipped, [begun], rest)
         first = begun.lstrip()[0]
-        if first == "{":
-            return _json_lines(whole)
-        return _json_array(whole) if first == "[" else _delimited(whole, begun, layout)
+        if first == "[":
+            return _array_rows(whole)
+        found = _Lines(whole)
+        return _json_lines(found) if first == "{" else _delimited(found, begun, layout)
     return iter(())
 
 
-def _json_lines(lines: Iterable[str]) -> Iterator[LogRow]:
-    for number, line in enumerate(lines, start=1):
+class _LineTooLong(Exception):
+    """A line was left out, as it is too long."""
+
+
+class _Lines:
+    """Lines with their numbers: one that came in pieces is left out as a whole, and told."""
+
+    def __init__(self, pieces: Iterable[str]) -> None:
+        self._pieces = iter(pieces)
+        self.number = 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._pieces)
+        self.number += 1
+        if len(line) < LINE_MAX or _ends(line):
+            return line
+        for piece in self._pieces:
+            if _ends(piece):
+                break
+        raise _LineTooLong
+
+
+def _ends(line: str) -> bool:
+    return line[-1] in "\r\n"
+
+
+def _json_lines(lines: _Lines) -> Iterator[LogRow]:
+    while True:
+        try:
+            line = next(lines)
+        except StopIteration:
+            return
+        except _LineTooLong:
+            yield LogRow(lines.number, lines.number, fault=_TOO_LONG)
+            continue
         if line.strip():
-            yield _object_row(number, number, _json_value(line))
+            yield _object_row(lines.number, lines.number, _json_value(line))
 
 
-def _json_array(lines: Iterable[str]) -> Iterator[LogRow]:
-    """Read an array as a whole; its rows are numbered, as they have no lines of their own."""
-    held = list(lines)
-    values = _json_value("".join(held))
-    if not isinstance(values, list):
-        yield LogRow(1, len(held), fault="the file is no JSON array")
-        return
-    for number, value in enumerate(values, start=1):
-        yield _object_row(number, number, value)
+def _array_rows(pieces: Iterable[str]) -> Iterator[LogRow]:
+    """Read an array, value after value; rows are numbered, as they have no lines of their own."""
+    number = 0
+    try:
+        for number, text in enumerate(array_values(pieces, longest=LINE_MAX), start=1):
+            yield _object_row(number, number, _json_value(text))
+    except BrokenArray:
+        said = "what follows is" if number else "the file is"
+        fault = f"{said} no JSON array, or a value has more than {LINE_MAX:,} characters"
+        yield LogRow(number + 1, number + 1, fault=fault)
 
 
 def _json_value(text: str) -> JsonValue:
@@ -107,20 +150,21 @@ def _object_row(line: int, last_line: int, value: JsonValue) -> LogRow:
     return LogRow(line, last_line, fields)
 
 
-def _delimited(lines: Iterable[str], first: str, layout: Layout) -> Iterator[LogRow]:
+def _delimited(lines: _Lines, first: str, layout: Layout) -> Iterator[LogRow]:
     delimiter = max(_DELIMITERS, key=first.count)
     reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
     columns: Sequence[str] = layout.columns
     headed, begun = False, False
     while True:
-        line = reader.line_num + 1
+        line = lines.number + 1
         try:
             cells = next(reader)
         except StopIteration:
             return
-        except csv.Error as error:
+        except (csv.Error, _LineTooLong) as error:
             begun = True
-            yield LogRow(line, reader.line_num, fault=f"it is no CSV: {error}")
+            fault = f"it is no CSV: {error}" if isinstance(error, csv.Error) else _TOO_LONG
+            yield LogRow(line, lines.number, fault=fault)
             continue
         if not any(cell.strip() for cell in cells):
             continue
@@ -129,7 +173,7 @@ def _delimited(lines: Iterable[str], first: str, layout: Layout) -> Iterator[Log
             columns, headed, begun = names, True, True
             continue
         begun = True
-        yield _cells_row(cells, columns, layout, headed, (line, reader.line_num))
+        yield _cells_row(cells, columns, layout, headed, (line, lines.number))
 
 
 def _cells_row(

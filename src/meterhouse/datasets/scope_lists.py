@@ -52,28 +52,43 @@ BILLING_SCOPES: tuple[str, ...] = (
     *_data(ENTITIES + DIMENSIONS + GLOBAL_DIMENSIONS, "read"),
 )
 _LISTS = {BOT: BOT_SCOPES, BILLING: BILLING_SCOPES}
+#: Tokens are counted by this one; an environment that bills them has its scopes too.
+TOKENS = "Aura_Atria_Message"
+_TOKEN_LISTS = {BOT: _data((TOKENS,), "read", "write"), BILLING: _data((TOKENS,), "read")}
 
 
-def default_clients(environment: str) -> dict[str, tuple[str, ...]]:
+def default_clients(environment: str, *, tokens: bool = False) -> dict[str, tuple[str, ...]]:
     """Return the clients of an environment with their scopes. Raises ``DefinitionError``.
+
+    With ``tokens`` they have those of the dataset by which tokens are billed too.
 
     >>> {name: len(scopes) for name, scopes in default_clients("es-pro").items()}
     {'aura-bot-es-pro': 22, 'aura-billing-es-pro': 14}
+    >>> default_clients("es-pro", tokens=True)["aura-billing-es-pro"][-1]
+    'data:Aura_Atria_Message:read'
     """
     if not _ENVIRONMENT.fullmatch(environment):
         hint = "use up to 40 lower-case letters, digits and hyphens, such as global-int-current"
         problem = Problem("environment", f"is {shown(environment)}", hint)
         raise DefinitionError([problem], what="The environment")
-    return {prefix + environment: scopes for prefix, scopes in _LISTS.items()}
+    more = _TOKEN_LISTS if tokens else dict.fromkeys(_LISTS, ())
+    return {prefix + environment: scopes + more[prefix] for prefix, scopes in _LISTS.items()}
 
 
-def needed_scopes(client_id: str) -> tuple[str, ...]:
+def needed_scopes(client_id: str, *, held: Sequence[str] = ()) -> tuple[str, ...]:
     """Return what a client of that name is to have; nothing where the name says nothing.
+
+    One that holds a scope of the dataset of tokens is to have all that its name needs of it.
 
     >>> len(needed_scopes("aura-bot-es-pro")), needed_scopes("mine")
     (22, ())
     """
-    return next((scopes for prefix, scopes in _LISTS.items() if client_id.startswith(prefix)), ())
+    prefix = next((prefix for prefix in _LISTS if client_id.startswith(prefix)), None)
+    if prefix is None:
+        return ()
+    scopes = (parse_scope(text) for text in held)
+    counts = any(scope is not None and scope.dataset == TOKENS for scope in scopes)
+    return _LISTS[prefix] + (_TOKEN_LISTS[prefix] if counts else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,4 +189,4 @@ def _beyond(scopes: Sequence[str], needed: Sequence[str]) -> list[ScopeFinding]:
 
 
 #: Every dataset that the lists name.
-LISTED_DATASETS: tuple[str, ...] = ENTITIES + DIMENSIONS + GLOBAL_DIMENSIONS
+LISTED_DATASETS: tuple[str, ...] = (*ENTITIES, TOKENS, *DIMENSIONS, *GLOBAL_DIMENSIONS)

@@ -21,7 +21,14 @@ from meterhouse.core.quantity import EXACT, ZERO, number_text
 from meterhouse.documents.extra import needed
 from meterhouse.documents.header import local_day, period_days
 from meterhouse.documents.plain_text import xml_text
-from meterhouse.documents.shown_line import ShownLine, field_text, parts_text, shown_lines, total
+from meterhouse.documents.shown_line import (
+    ShownLine,
+    field_text,
+    named_fields,
+    parts_text,
+    shown_lines,
+    total,
+)
 
 #: The standard allows amounts two digits after the point, whatever the currency has.
 _DIGITS_MAX = 2
@@ -290,7 +297,7 @@ def _metered(shown: ShownLine) -> str:
 
 def _other_fields(shown: ShownLine) -> Iterator[tuple[str, str]]:
     """Yield the fields of a line that neither the service nor the app says."""
-    fields = shown.line.charge.fields
+    fields = named_fields(shown.line)
     for name in sorted(fields.keys() - {"service", "app", "app_id"}):
         yield xml_text(name.replace("_", " ").capitalize()), field_text(fields, name)
 

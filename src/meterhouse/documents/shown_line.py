@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from meterhouse.core.charge import Charge, ChargeKind, ChargePart
 from meterhouse.core.invoice import Invoice, InvoiceLine
+from meterhouse.core.json_text import canonical_text
 from meterhouse.core.money import Rounding, amount_text, rounded_ratio
 from meterhouse.core.quantity import EXACT, ZERO, number_text
 from meterhouse.core.told_fields import told_fields
@@ -31,6 +32,8 @@ _AMOUNTS = {"minimum": "minimum", "flat": "flat amount"}
 _LABELS = {"all": "", "rated anew": "with late usage", "rated before": "billed before"}
 #: Fields that say component, service and app.
 _OWN = ("component", "service", "app", "app_id", "app_name")
+#: Ids whose names are in a field of their own.
+_NAMED = ("app", "channel")
 #: Parts that say nothing more, alone, than their line does.
 _SAID_BY_LINE = frozenset({"all", "included", "rated anew", "rated before", "billed before"})
 #: Parts whose price is of packages, not of units.
@@ -64,18 +67,15 @@ class ShownLine:
 
     def of(self, *shown: str) -> str:
         """Return the fields that have no column of their own, but for those shown elsewhere."""
-        left = {
-            name: text
-            for name, text in self.line.charge.fields.items()
-            if name not in (*_OWN, *shown)
-        }
+        fields = named_fields(self.line)
+        left = {name: text for name, text in fields.items() if name not in (*_OWN, *shown)}
         said = ((name, field_text(left, name)) for name in sorted(left))
         return ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in said if text)
 
     def told(self, *shown: str) -> str:
         """Return these fields for people: names in the place of ids, nothing that stands twice."""
         twice = ("channel", "channel_name") if self.user and self.user == self.channel else ()
-        left = told_fields(self.line.charge.fields, null="null")
+        left = told_fields(named_fields(self.line), null="null")
         said = (
             (name.removesuffix("_name").replace("_", " "), field_text(left, name))
             for name in sorted(left)
@@ -147,7 +147,23 @@ def _own_name(line: InvoiceLine) -> str:
 
 
 def _shown(line: InvoiceLine) -> ShownLine:
-    return shown_as(line, line.charge.fields)
+    return shown_as(line, named_fields(line))
+
+
+def named_fields(line: InvoiceLine) -> Mapping[str, str]:
+    """Return the fields of a line, and beside ids the names that its usage has for them.
+
+    Lines are told apart by ids, so that what is called otherwise stays one line. It then has all
+    of its names.
+    """
+    found = dict(line.charge.fields)
+    for id in _NAMED:
+        name = f"{id}_name"
+        if id in found and name not in found:
+            names = {field_text(source.fields, name) for source in line.charge.sources} - {""}
+            if names:
+                found[name] = canonical_text(" / ".join(sorted(names)))
+    return found
 
 
 def shown_as(line: InvoiceLine, fields: Mapping[str, str]) -> ShownLine:

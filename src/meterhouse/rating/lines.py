@@ -78,6 +78,8 @@ def _gathered(book: PriceBook, usage: Sequence[MeteredUsage], *, customer: str) 
                 matched = _with_events(matched, book.prices)
             if not matched.unpriced:
                 line_by = book.prices[matched.place].line_by
+                if _is_nothing(item, line_by):
+                    continue
                 values = tuple([item.fields.get(name, ABSENT) for name in line_by])
                 gathered.lines.setdefault((matched.place, values), []).append(item)
             elif item.quantity:
@@ -87,6 +89,11 @@ def _gathered(book: PriceBook, usage: Sequence[MeteredUsage], *, customer: str) 
                 key = (named, reason, matched.skus)
                 gathered.unpriced.setdefault(key, []).append(item)
     return gathered
+
+
+def _is_nothing(item: UsageItem, line_by: Sequence[str]) -> bool:
+    """Whether this is a meter that nobody used, of which no line would know what it is for."""
+    return not item.quantity and not item.part and any(name not in item.fields for name in line_by)
 
 
 def _with_events(matched: Matched, prices: Sequence[Price]) -> Matched:

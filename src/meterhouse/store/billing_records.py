@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from meterhouse.app.billing.ports import BillableRecord, RunInput
 from meterhouse.core.instant import Instant, instant_text, parse_instant
@@ -69,12 +69,12 @@ class BillingRecordTable:
             rows = self._database.rows(_SQL["fed"], {"record_id": record_id, "start": start})
         return [id for (id,) in rows]
 
-    def files_that_fed(self, runs: Sequence[str], *, start: Instant) -> list[str]:
+    def files_that_fed(self, runs: Sequence[str], *, start: Instant) -> list[ConsumedFile]:
         """Return the files that runs of the same streams have read: from an instant on, so far."""
         values = {"runs": json_text(list(runs)), "start": start}
         with self._database.read():
             rows = self._database.rows(_SQL["files_that_fed"], values)
-        return [path_from_value(path) for (path,) in rows]
+        return _consumed(rows)
 
     def files_of_run(self, run_id: str) -> list[ConsumedFile]:
         """Return the files that a run has read: their hashes (datasets) and numbers of records."""
@@ -92,8 +92,11 @@ class BillingRecordTable:
         ]
 
     def _files_of_run(self, run_id: str) -> list[ConsumedFile]:
-        rows = self._database.rows(_SQL["files_of_run"], (run_id,))
-        return [ConsumedFile(node, path_from_value(path), *rest) for node, path, *rest in rows]
+        return _consumed(self._database.rows(_SQL["files_of_run"], (run_id,)))
+
+
+def _consumed(rows: Iterable[Row]) -> list[ConsumedFile]:
+    return [ConsumedFile(node, path_from_value(path), *rest) for node, path, *rest in rows]
 
 
 def index_some(database: Database) -> bool:

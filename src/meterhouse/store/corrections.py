@@ -66,6 +66,11 @@ class CorrectionTable:
             rows = self._database.rows(_SQL["summary"], {"stream_no": stream_no})
         return [SuspenseSummary(stream, node, Reason(r), count) for stream, node, r, count in rows]
 
+    def suspense_by_source(self, stream_id: str) -> dict[str, int]:
+        """Count suspended records of a stream by the file, or other source, that they are from."""
+        with self._database.read():
+            return dict(self._database.rows(_SQL["by_source"], (stream_id,)))
+
     def suspense_counts(self, run_id: str) -> list[SuspenseCount]:
         """Count what a run has set aside by node and reason, the most first."""
         with self._database.read():

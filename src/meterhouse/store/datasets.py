@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 
 from meterhouse.app.datasets.ports import DatasetFile, DatasetSummary, DatasetVersion
 from meterhouse.app.page import Page
@@ -50,12 +51,14 @@ class DatasetTable(Recorder):
         with self._database.read():
             return self._versions_of(name, major=major)
 
-    def datasets(self, *, limit: int = 100, after: str | None = None) -> Page[DatasetSummary]:
+    def datasets(
+        self, *, ob: str | None = None, limit: int = 100, after: str | None = None
+    ) -> Page[DatasetSummary]:
         """List datasets, in the order of their first publication."""
         values = {"after": number_after(after), "limit": limit + 1}
         with self._database.read():
             rows = self._database.rows(_SQL["page"], values)
-            return page_of(rows, self._dataset_summaries, limit=limit)
+            return page_of(rows, partial(self._dataset_summaries, ob=ob), limit=limit)
 
     def add_dataset_files(self, files: Sequence[DatasetFile]) -> Sequence[DatasetFile]:
         """Add all or none; returns what is stored. One that is there already is not added again."""
@@ -120,12 +123,12 @@ class DatasetTable(Recorder):
         rows = self._database.rows(_SQL["versions"], {"name": name, "major": major})
         return [_version(row) for row in rows]
 
-    def _dataset_summaries(self, rows: Sequence[Row]) -> list[DatasetSummary]:
-        return [self._dataset_summary(name) for name, _ in rows]
+    def _dataset_summaries(self, rows: Sequence[Row], *, ob: str | None) -> list[DatasetSummary]:
+        return [self._dataset_summary(name, ob=ob) for name, _ in rows]
 
-    def _dataset_summary(self, name: str) -> DatasetSummary:
+    def _dataset_summary(self, name: str, *, ob: str | None) -> DatasetSummary:
         versions = self._versions_of(name)
-        files, count = self._database.only_row(_SQL["totals"], {"name": name})
+        files, count = self._database.only_row(_SQL["totals"], {"name": name, "ob": ob})
         return DatasetSummary(versions[-1], len(versions), files, count)
 
     def _add_dataset_file(self, file: DatasetFile) -> DatasetFile:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from meterhouse.core.secret import Credentials
 from meterhouse.streams.ports import ReadChunk
+
+#: What a run remembers files of catalogues by begins so.
+DATASET_URI = "dataset://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +55,13 @@ class DatasetInput:
         >>> DatasetInput("1", "Aura_Audit", 6, "ES", "2026-10-03", "x.avro", 1, 9, "ab").uri
         'dataset://Aura_Audit/6/DAY_DT=2026-10-03/x.avro'
         """
+        return f"{DATASET_URI}{self.path}"
+
+    @property
+    def path(self) -> str:
+        """Where the catalogue has it."""
         folder = "" if self.day is None else f"DAY_DT={self.day}/"
-        return f"dataset://{self.dataset}/{self.major}/{folder}{self.name}"
+        return f"{self.dataset}/{self.major}/{folder}{self.name}"
 
     @property
     def etag(self) -> str:
@@ -62,12 +72,20 @@ class DatasetInput:
 class DatasetCatalogue(Protocol):
     """A catalogue of datasets. Raises ``InputError`` for what cannot be had of it."""
 
+    def majors(self, dataset: str) -> Sequence[int]:
+        """Return the major versions that were published; none where there is no such dataset."""
+        ...
+
     def schema(self, dataset: str, *, major: int) -> Mapping[str, Any]:
         """Return the newest published schema of a major version."""
         ...
 
     def files(self, wanted: WantedFiles) -> Sequence[DatasetInput]:
         """Return files, by day and then by name."""
+        ...
+
+    def local(self, file: DatasetInput) -> AbstractContextManager[Path]:
+        """Give a file as one of this machine for a while: it is what the catalogue says."""
         ...
 
     def read(
@@ -80,7 +98,7 @@ class DatasetCatalogue(Protocol):
         needed: frozenset[str] | None,
         schema: Mapping[str, Any],
     ) -> Iterator[ReadChunk]:
-        """Yield the records of a file that is what the catalogue says (its length, its hash)."""
+        """Yield the records of a file; one that is not what the catalogue says is refused."""
         ...
 
     def close(self) -> None:

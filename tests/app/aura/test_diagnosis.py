@@ -12,6 +12,14 @@ from meterhouse.app.aura.diagnosis import (
     upload_findings,
 )
 from meterhouse.app.aura.importing import ReportMode, import_files, put_report
+from meterhouse.app.aura.operation_report import (
+    BusinessReport,
+    BusinessStatus,
+    MonthReport,
+    OperationReport,
+    StreamReport,
+    put_operation_report,
+)
 from meterhouse.app.diagnosis import Grade
 from meterhouse.connectors.dataset_storage import FolderStorage
 from meterhouse.datasets.sample_month import SampleMonth
@@ -73,6 +81,49 @@ def test_c29_the_newest_report_of_an_import_is_read_with_its_errors(place):
     found = report_of(place)
     assert found.grade is Grade.FAIL
     assert found.message.endswith("1 file was refused")
+
+
+def operation(place, *, hour, statuses, undone=()):
+    businesses = [BusinessReport(code, "ESP", code, status, 0) for code, status in statuses.items()]
+    at = AT + hour * HOUR
+    report = OperationReport(
+        "aura", at, [StreamReport("s", "r")], [MonthReport("2026-10", businesses)], undone
+    )
+    return put_operation_report(FolderStorage(place.common), report, scratch=place.scratch)
+
+
+def test_c29_a_report_of_the_billing_operation_is_no_report_of_an_import(place):
+    assert report_of(place).grade is Grade.OK
+    operation(place, hour=1, statuses={"ES": BusinessStatus.DRAFTED})
+    found = findings(place, at=AT)
+    assert [one.grade for one in found if one.name == "aura imports"] == [Grade.OK]
+    [billing] = [one for one in found if one.name == "aura billing"]
+    assert (billing.grade, "complete" in billing.message) == (Grade.OK, True)
+
+
+def test_the_newest_report_of_the_operation_says_who_has_not_what_is_due(place):
+    assert not [one for one in findings(place, at=AT) if one.name == "aura billing"]
+    operation(place, hour=0, statuses={"ES": BusinessStatus.ISSUED})
+    for number in range(2, 12):  # several of one instant: the eleventh is the newest
+        status = BusinessStatus.MISSING if number == 11 else BusinessStatus.BLOCKED
+        operation(
+            place,
+            hour=1,
+            statuses={"ES": BusinessStatus.ISSUED, "BR": status},
+            undone=[f"file-{number}"],
+        )
+    [found] = [one for one in findings(place, at=AT) if one.name == "aura billing"]
+    assert found.grade is Grade.FAIL
+    assert "BR missing in 2026-10" in found.message
+    assert "ES" not in found.message
+    assert "file-11" in found.message
+
+
+def test_a_report_of_the_operation_that_is_none_is_told(place):
+    name = operation(place, hour=0, statuses={"ES": BusinessStatus.ISSUED})
+    (place.common / name).write_text('{"complete": false, "months": 3}')
+    [found] = [one for one in findings(place, at=AT) if one.name == "aura billing"]
+    assert (found.grade, "is no report" in found.message) == (Grade.FAIL, True)
 
 
 def test_c29_a_report_that_is_none_is_told(place):

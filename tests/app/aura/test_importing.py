@@ -150,3 +150,46 @@ def test_c29_a_report_is_left_each_time_or_with_errors_or_never(place):
     assert names == ["reports/aura-avro-kpis-report-2026-11-01.json", None, None]
     assert second == "reports/aura-avro-kpis-report-2026-11-01T102000.000Z.json"
     assert json.loads(place.files()[names[0]]) == fine.to_api()
+
+
+def test_a_file_in_the_folder_of_another_version_is_refused_and_told_once(place):
+    [path] = place.common.glob("avro/entity/Aura_Audit/6.0.0/*")
+    other = place.common / "avro/entity/Aura_Audit/7.0.0" / path.name
+    other.parent.mkdir()
+    shutil.copy(path, other)
+    report = place.imported()
+    assert report.to_api()["num_errors"] == 1
+    assert report.counts.uploaded == 9
+    strange = report.datasets["Aura_Audit:7.0.0"]
+    [said] = strange.errors
+    assert said["code"] == "dataset_version_differs"
+    assert said["file"] == other.relative_to(place.common).as_posix()
+    assert '"6.0.0", and its place says 7.0.0' in said["error"]
+    assert "move it to the folder of its own version" in said["error"]
+    assert (strange.counts.uploaded, strange.counts.skipped, strange.counts.errors) == (0, 0, 1)
+    assert other.exists()
+
+
+def test_a_shared_dimension_under_the_name_of_one_ob_is_refused_and_read_by_none(place):
+    schema = BUILT_IN["D_Gbl_Country"]
+    folder = place.common / f"avro/dimensional/D_Gbl_Country/{schema.version}"
+    row = dict.fromkeys(("COUNTRY_2_ALPHA_CD", "COUNTRY_3_ALPHA_CD"), "XX")
+    names = [field["name"] for field in schema.document["fields"]]
+    one = {name: row.get(name, "x") for name in names}
+    folder.mkdir(parents=True)
+    write_avro(folder / "ES_DIM_COUNTRY_20261101T030000Z.avro", schema=schema.document, rows=[one])
+    report = place.imported()
+    [said] = report.datasets["D_Gbl_Country"].errors
+    assert "GBL_DIM_COUNTRY_" not in said["error"]
+    [problem] = said["problems"]
+    assert "write GBL_DIM_COUNTRY_" in problem
+    assert report.counts.errors == 1
+
+
+def test_the_snapshot_of_an_ob_is_never_that_of_all(place):
+    place.imported()
+    with place.importing() as means:
+        own = means.ledger.newest_snapshot("D_Aura_App", ob="ES")
+        assert own is not None
+        assert own.ob == "ES"
+        assert means.ledger.newest_snapshot("D_Aura_App") is None

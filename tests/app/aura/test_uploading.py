@@ -1,23 +1,30 @@
 """The uploader: what logs become in common storage, once, wherever it is killed."""
 
+import dataclasses
 import gzip
 import json
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections import Counter
 
 import fastavro
 import pytest
 
+from meterhouse.app.aura.diagnosis import too_old_findings
 from meterhouse.app.aura.gathering import DATASETS
 from meterhouse.app.aura.ports import LogFile
-from meterhouse.app.aura.upload_plans import BATCH_BYTES, new_plans
+from meterhouse.app.aura.upload_plans import BATCH_BYTES, FreshLog, new_plans, too_old
+from meterhouse.app.aura.uploading import upload
 from meterhouse.connectors.dataset_storage import FolderStorage
+from meterhouse.connectors.log_folder import LogFiles
 from meterhouse.core.instant import DAY
+from meterhouse.datasets.audit import AuditRules
 from meterhouse.datasets.sample_month import Rates, SampleMonth
 from meterhouse.datasets.schema import BUILT_IN
-from tests.app.aura.place import AT, HOUR, Place, counted, log_records, wanted_counts
+from tests.app.aura.place import AT, DAYS, HOUR, Place, counted, log_records, wanted_counts
 
 AUDIT = "avro/entity/Aura_Audit/6.0.0/ES_Aura_Audit_{hour}.avro"
 COUNTRIES = {"ES": {"ES", "ESP"}, "BR": {"BR", "BRA"}}
@@ -153,10 +160,11 @@ def test_tokens_are_those_of_whole_requests_and_no_text_of_a_user_is_anywhere(pl
 
 def test_c26_logs_become_uploads_that_fit_into_memory_each_with_an_hour_of_its_own():
     size = BATCH_BYTES // 3
-    logs = [(LogFile("ES", "groot", f"{n}", size, AT), f"{n}") for n in range(7)]
-    plans = list(new_plans("ES", logs, taken=[AT - AT % HOUR], at=AT))
+    logs = [FreshLog(LogFile("ES", "groot", f"{n}", 1, AT), f"{n}", size) for n in range(7)]
+    plans = list(new_plans("ES", logs, taken=[AT - AT % HOUR], at=AT, rules=AuditRules()))
     assert [len(plan.logs) for plan in plans] == [3, 3, 1]
-    assert [one for plan in plans for one in plan.logs] == logs
+    assert [one for plan in plans for one in plan.logs] == [(one.file, one.sha256) for one in logs]
+    assert [plan.number for plan in plans] == [2, 3, 4]
     assert [plan.name for plan in plans] == [
         "ES_20261101T090000Z",
         "ES_20261101T080000Z",
@@ -293,7 +301,154 @@ def test_a_log_that_went_after_it_was_planned_is_told_and_uploaded_when_it_is_ba
     assert place.upload()[0].uploads == []
 
 
+def test_a_log_that_cannot_be_read_at_the_moment_is_uploaded_when_it_can(place):
+    place.fill("ES", month=SampleMonth(2026, 10, 60))
+    with pytest.raises(KeyboardInterrupt):
+        place.upload(storage=KilledStorage(place.common, 7))
+    log = next((place.logs / "ES/groot").rglob("*.jsonl"))
+    name = log.relative_to(place.logs).as_posix()
+    log.rename(place.folder / "away")
+    log.mkdir()
+    [report] = place.upload()
+    assert [one["name"] for one in report.unreadable] == [name]
+    assert "Is a directory" in report.unreadable[0]["error"]
+    assert not report.is_complete
+    log.rmdir()
+    (place.folder / "away").rename(log)
+    [again] = place.upload()
+    assert [file.name for one in again.uploads for file, _ in one.plan.logs] == [name]
+    assert again.is_complete
+    whole = Place(place.folder / "whole")
+    shutil.copytree(place.logs, whole.logs)
+    whole.upload()
+    keys = ("INTERACTION_ID", "AURA_COMPONENT_ID")
+    assert {tuple(row[key] for key in keys) for row in place.rows("Aura_A*t")} == {
+        tuple(row[key] for key in keys) for row in whole.rows("Aura_A*t")
+    }
+    assert place.upload()[0].uploads == []
+
+
+def test_what_an_upload_missed_stays_missed_when_it_is_killed_and_made_again(place):
+    place.fill("ES", month=SampleMonth(2026, 10, 60))
+    with pytest.raises(KeyboardInterrupt):
+        place.upload(storage=KilledStorage(place.common, 7))
+    log = next((place.logs / "ES/groot").rglob("*.jsonl"))
+    log.rename(place.folder / "away")
+    with pytest.raises(KeyboardInterrupt):
+        place.upload(storage=KilledStorage(place.common, 1))
+    assert [name for name in place.files() if name.endswith(".missed.json")]
+    (place.folder / "away").rename(log)
+    [report] = place.upload()
+    assert [len(one.plan.logs) for one in report.uploads][1:] == [1]
+    ids = [(row["MESSAGE_ID"]) for row in place.rows("Aura_Gateway_Message")]
+    assert len(ids) == len(set(ids))
+    assert place.upload()[0].uploads == []
+
+
+def test_a_killed_upload_is_finished_by_its_own_rules(place):
+    place.fill("ES", month=SampleMonth(2026, 10, 60))
+    own = AuditRules("send", by_message=True)
+    with pytest.raises(KeyboardInterrupt):
+        upload(place.means(KilledStorage(place.common, 7), rules=own), at=AT, days=DAYS)
+    place.upload()
+    whole = Place(place.folder / "whole")
+    shutil.copytree(place.logs, whole.logs)
+    upload(whole.means(rules=own), at=AT, days=DAYS)
+    assert place.rows("Aura_Audit") == whole.rows("Aura_Audit") != []
+
+
+UPLOADER = """
+import sys, time
+from pathlib import Path
+from meterhouse.app.aura.uploading import upload
+from meterhouse.connectors.log_folder import LogFiles
+from tests.app.aura.place import Place, DAYS
+
+name, at, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+
+
+class TogetherFiles(LogFiles):
+    def files(self, ob):
+        # Both have read the list of uploads, and have planned nothing.
+        (folder / f"{name}.here").touch()
+        end = time.monotonic() + 60
+        while len(list(folder.glob("*.here"))) < 2 and time.monotonic() < end:
+            time.sleep(0.01)
+        return super().files(ob)
+
+
+place = Place.__new__(Place)
+place.folder, place.scratch = folder, folder / name
+place.logs, place.common = folder / "logs", folder / "common"
+place.scratch.mkdir()
+means = place.means()
+object.__setattr__(means, "logs", TogetherFiles(place.logs))
+[report] = upload(means, at=at, days=DAYS)
+assert report.error is None, report.error
+print(len(report.uploads))
+"""
+
+
+def test_two_uploaders_that_overlap_the_end_of_an_hour_upload_each_log_once(place):
+    place.fill("ES", month=SampleMonth(2026, 10, 60))
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", UPLOADER, name, str(AT + hours * HOUR), str(place.folder)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name, hours in (("first", 0), ("second", 1))
+    ]
+    told = [one.communicate(timeout=120)[0].strip() for one in both]
+    assert [one.returncode for one in both] == [0, 0]
+    assert sorted(told) == ["0", "1"]
+    assert len(list(place.common.glob("avro/entity/Aura_Audit/6.0.0/*"))) == 1
+    assert len(list(place.common.glob("uploads/ES/*.plan.json"))) == 1
+
+
 # ------------------------------------------------------------------------------ other obstacles
+
+
+def test_a_log_that_would_unpack_to_too_much_is_refused_until_it_may(place):
+    place.fill("ES", month=SampleMonth(2026, 10, 60))
+    bomb = place.logs / "ES/groot/bomb.gz"
+    bomb.write_bytes(gzip.compress(b"\0" * (8 << 20)))
+    means = place.means()
+    small = dataclasses.replace(means, logs=LogFiles(place.logs, unpacked_max=4 << 20))
+    for uploads in (1, 0):
+        [report] = upload(small, at=AT, days=DAYS)
+        assert len(report.uploads) == uploads
+        [one] = report.put_off
+        assert "groot/bomb.gz has more than 4,194,304 bytes when it is unpacked" in one["error"]
+        assert "--log-limit" in one["error"]
+    [report] = upload(means, at=AT, days=DAYS)
+    assert [len(one.plan.logs) for one in report.uploads] == [1]
+    assert report.uploads[0].account["datasets"]["Aura_Audit"]["rejected"]
+
+
+def test_packed_logs_count_by_what_they_unpack_to(place):
+    place.fill("ES", month=SampleMonth(2026, 10, 60))
+    row = b'{"MSG_DT": "2026-10-31T23:59:59Z", "ACTION_CD": "audit", "COUNTRY_CD": "ES"}\n'
+    for number in range(2):
+        text = row * (BATCH_BYTES // len(row) // 2 + 1000 + number)
+        (place.logs / f"ES/groot/{number}.gz").write_bytes(gzip.compress(text, 1))
+    files = LogFiles(place.logs)
+    assert files.unpacked_size("ES/groot/1.gz") == len(text)
+    assert files.unpacked_size("ES/groot/0.gz") == len(text) - len(row)
+
+
+def test_logs_that_are_too_old_are_kept_in_mind_until_they_are_uploaded(place):
+    place.fill("ES", month=SampleMonth(2026, 10, 60))
+    old = next((place.logs / "ES/gateway").rglob("*.txt"))
+    os.utime(old, (AT / 1e6 - 40 * 86_400,) * 2)
+    [report] = place.upload(days=30)
+    assert not report.is_complete
+    name = old.relative_to(place.logs).as_posix()
+    assert too_old(FolderStorage(place.common)) == {"ES": [name]}
+    [finding] = too_old_findings(FolderStorage(place.common))
+    assert name in finding.message
+    assert place.upload(days=50)[0].is_complete
+    assert not too_old_findings(FolderStorage(place.common))
 
 
 def test_c31_logs_that_changed_more_than_30_days_ago_are_left_and_told(place):

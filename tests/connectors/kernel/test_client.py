@@ -186,8 +186,8 @@ def test_a_missing_scope_is_told_and_not_asked_for_again(house: House):
 
 
 def test_a_file_is_downloaded_whole_and_gone_afterwards(house: House):
-    with house.client.downloaded(house.file()) as handle:
-        assert handle.read() == CONTENT
+    with house.client.downloaded(house.file()) as path:
+        assert path.read_bytes() == CONTENT
         assert len(house.left()) == 1
     assert house.left() == []
 
@@ -195,8 +195,8 @@ def test_a_file_is_downloaded_whole_and_gone_afterwards(house: House):
 def test_a_download_is_asked_for_again_and_begins_anew(house: House):
     file = house.file()
     house.kernel.faults = [Reply(503, b"busy"), Reply(200, b"", raw=_cut_off)]
-    with house.client.downloaded(file) as handle:
-        assert handle.read() == CONTENT
+    with house.client.downloaded(file) as path:
+        assert path.read_bytes() == CONTENT
 
 
 def _cut_off(connection: Any) -> None:

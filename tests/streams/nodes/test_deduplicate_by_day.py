@@ -45,7 +45,10 @@ class Plain:
     def run(self, records: list[Record], at: Instant) -> tuple[dict[str, list[Record]], int]:
         """Return what leaves by each port, in order of arrival, and how many were set aside."""
         self._forget(at)
-        readable = [r for r in records if read_timestamp(r.get("day")) is not None]
+        over = at - (1 + self.life_days) * DAY
+        readable = [
+            r for r in records if read_timestamp(r.get("day")) is not None and self._day(r) > over
+        ]
         ports = [""] * len(readable)
         for stretch in self._stretches(readable):
             best = self._best(readable, stretch)
@@ -223,12 +226,39 @@ def test_ids_that_differ_in_crafted_ways_are_never_one():
     assert left == {"unique": records, "duplicate": [], "conflict": []}
 
 
-def test_days_that_are_long_over_are_told_apart_within_a_run_only():
-    old = [{"id": 1, "day": "2020-01-01"}, {"id": 1, "day": "2020-01-01"}]
-    left, result = passed(dedup(), old, *PORTS)
-    assert (len(left["unique"]), len(left["duplicate"])) == (1, 1)
-    assert result.keys_of_days == []
-    assert [text for _, level, text in result.log if level == "warning"] != []
+@FORMS
+def test_a_record_of_a_day_whose_keys_are_forgotten_never_passes_as_unique(columnar):
+    """It came before: 61 days after its day, nobody knows."""
+    record = {"id": 1, "day": "2026-01-10"}
+    packs: dict = {}
+    day = parse_instant("2026-01-10")
+    for at, ports in ((day + DAY, (1, 0, 0)), (day + 61 * DAY - 1, (0, 1, 0))):
+        snapshot = Snapshot(days=packs)
+        left, result = passed(
+            dedup(), [record], *PORTS, snapshot=snapshot, columnar=columnar, at=at
+        )
+        assert tuple(len(left[port]) for port in PORTS) == ports
+        remembered(packs, result)
+    left, result = passed(
+        dedup(),
+        [record],
+        *PORTS,
+        snapshot=Snapshot(days=packs),
+        columnar=columnar,
+        at=day + 61 * DAY,
+    )
+    assert not any(left.values())
+    [aside] = result.suspended
+    assert (aside.reason.value, aside.record) == ("day_forgotten", record)
+    assert aside.detail.startswith("day is 2026-01-10, and keys are remembered until 60 days")
+
+
+def test_keys_by_day_may_be_remembered_for_400_days():
+    _, result = passed(dedup(lifeTimeDays=400), [{"id": 1, "day": "2025-01-14"}], *PORTS)
+    assert len(result.keys_of_days) == 1
+    for params in ({"lifeTimeDays": 401}, {"lifeTimeDays": 71, "day": None, "compare": None}):
+        with pytest.raises(DefinitionError, match="lifeTimeDays"):
+            load_graph(chain(reader(), dedup(**params), noop()))
 
 
 def test_keys_expire_with_their_day_whatever_the_clock_said():

@@ -1,4 +1,4 @@
-"""What the doctor says of the Aura side: uploads, imports, where files lie, and what was left."""
+"""What the doctor says of the Aura side: uploads, imports, billing, places, what was left."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable, Mapping
 
 from meterhouse.app.aura.importing import REPORT, REPORTS
-from meterhouse.app.aura.upload_plans import read_object
+from meterhouse.app.aura.operation_report import BILLING_REPORT, FAULTS
+from meterhouse.app.aura.upload_plans import read_object, too_old
 from meterhouse.app.aura.uploading import LOOK_BACK_DAYS
 from meterhouse.app.datasets.ports import DatasetStorage
 from meterhouse.app.diagnosis import Finding, Grade
 from meterhouse.core.instant import MINUTE, Instant, instant_text
+from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import DefinitionError, MeterhouseError
 from meterhouse.datasets.naming import AVRO, PROCESSED, parse_common_path
 
@@ -19,9 +21,10 @@ _HOUR = 60 * MINUTE
 _LATE_MAX = 2 * _HOUR
 #: Imports are daily: a report that is older means that one is missing.
 _REPORT_AGE_MAX = 26 * _HOUR
-_UPLOADS, _IMPORTS, _STORAGE, _LOOK_BACK = (
+_UPLOADS, _IMPORTS, _BILLING, _STORAGE, _LOOK_BACK = (
     "aura uploads",
     "aura imports",
+    "aura billing",
     "aura common storage",
     "aura look-back",
 )
@@ -30,6 +33,8 @@ _RELEASE = re.compile(
     r"(?:^|[-_.])(?:v|r)?\d+\.\d+(?:\.\d+)*(?:$|[-_])|^(?:release|rel|version|v|r)[-_.]?\d+",
     re.IGNORECASE,
 )
+#: The report of the operation at an instant; of several at one instant, by number.
+_BILLED = re.compile(rf"{REPORTS}/{BILLING_REPORT}-([^/]+Z)(?:-(\d+))?\.json", re.ASCII)
 _REMOVED = "fourth_platform_conversations_days_to_find"
 _REMOVED_SHOWN = "fourth_platform.conversations.days_to_find"
 
@@ -69,6 +74,21 @@ def upload_findings(newest: Mapping[str, Instant], *, at: Instant) -> list[Findi
     return findings
 
 
+def too_old_findings(storage: DatasetStorage) -> list[Finding]:
+    """Tell of logs that no upload looks for any more: their rows are in no dataset."""
+    remedy = 'upload them by "meterhouse aura upload --days N", or move them away'
+    return [
+        Finding(
+            _UPLOADS,
+            Grade.WARN,
+            f"{ob}: too old to be uploaded: {len(names)}, such as {names[0]}",
+            remedy,
+        )
+        for ob, names in sorted(too_old(storage).items())
+        if names
+    ]
+
+
 def import_finding(storage: DatasetStorage, *, at: Instant) -> Finding:
     """Judge the newest report of an import: its age, and the errors in it.
 
@@ -95,6 +115,38 @@ def import_finding(storage: DatasetStorage, *, at: Instant) -> Finding:
         remedy = 'see that "meterhouse aura import" runs each day'
         return Finding(_IMPORTS, Grade.WARN, message, remedy)
     return Finding(_IMPORTS, Grade.OK, message)
+
+
+def billing_findings(storage: DatasetStorage) -> list[Finding]:
+    """Judge the newest report of the operation: who has not what is due; none where none ran."""
+    found = [matched for file in storage.list(REPORTS) if (matched := _BILLED.fullmatch(file.name))]
+    if not found:
+        return []
+    newest = max(found, key=lambda one: (one[1], int(one[2] or 1)))[0]
+    remedy = f'see {newest} in common storage, mend what it says, and "meterhouse aura run" again'
+    try:
+        report = read_object(storage, newest)
+        complete, short = report["complete"] is True, _short(report)
+    except (KeyError, TypeError, AttributeError, MeterhouseError):
+        return [Finding(_BILLING, Grade.FAIL, f"{newest} is no report", remedy)]
+    if complete:
+        return [Finding(_BILLING, Grade.OK, f"{newest}: complete")]
+    message = f"{newest}: not complete: {', '.join(short) or 'it does not say of what'}"
+    return [Finding(_BILLING, Grade.FAIL, message, remedy)]
+
+
+def _short(report: Mapping[str, JsonValue]) -> list[str]:
+    """Return what keeps an operation from being complete: businesses by month, streams, files."""
+    faults = {status.value for status in FAULTS}
+    businesses = [
+        f"{one['business']} {one['status']} in {month['period']}"
+        for month in report["months"]
+        for one in month["businesses"]
+        if one["status"] in faults
+    ]
+    streams = [f"stream {one['stream']}" for one in report["streams"] if one["error"] is not None]
+    undone = [f"file {one}" for one in report.get("undone", [])]
+    return [*businesses, *streams, *undone]
 
 
 def place_finding(place: str) -> Finding:
@@ -147,8 +199,9 @@ def storage_findings(storage: DatasetStorage, *, place: str, at: Instant) -> lis
     """Return all findings about common storage, or that it cannot be read."""
     where = place_finding(place)
     try:
-        uploads = upload_findings(newest_files(storage), at=at)
-        return [where, *uploads, import_finding(storage, at=at)]
+        uploads = [*upload_findings(newest_files(storage), at=at), *too_old_findings(storage)]
+        imports = import_finding(storage, at=at)
+        return [where, *uploads, imports, *billing_findings(storage)]
     except MeterhouseError as error:
         remedy = error.hint or "see that it is there, and that this user may read it"
         message = f"{place} cannot be read: {error.args[0]}"

@@ -10,21 +10,17 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from meterhouse.app.aura.catalogue import OperationCatalogue
 from meterhouse.app.aura.operation import Month, OperatingBusiness
-from meterhouse.app.datasets.files import dimension_rows
-from meterhouse.app.datasets.ports import Containers, DatasetFile, Datasets, DatasetStorage
 from meterhouse.app.lookup_tables import TableLedger, TableUpload, upload_table
 from meterhouse.app.table_ports import TableFiles
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import Record
+from meterhouse.streams.dataset_ports import DatasetInput
 
 MONTH, COUNTRY = "MONTH", "COUNTRY_3_ALPHA_CD"
-
-
-class DimensionLedger(Datasets, TableLedger, Protocol):
-    """Snapshots and tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +67,8 @@ _COUNTRY_COLUMNS = (COUNTRY, "COUNTRY_2_ALPHA_CD")
 class TableMeans:
     """What making tables needs. ``by`` is who does so."""
 
-    ledger: DimensionLedger
-    storage: DatasetStorage
-    containers: Containers
+    ledger: TableLedger
+    catalogue: OperationCatalogue
     tables: TableFiles
     new_id: Callable[[], str]
     by: str
@@ -84,7 +79,7 @@ class SnapshotUsed:
     """The snapshot that names of a month are from."""
 
     month: str
-    file: DatasetFile
+    file: DatasetInput
 
 
 def make_tables(
@@ -95,7 +90,7 @@ def make_tables(
     at: Instant,
 ) -> list[SnapshotUsed]:
     """Bring the tables up to date; one that would be the same stays. Returns what they are of."""
-    snapshots = _Snapshots(means)
+    snapshots = _Snapshots(means.catalogue)
     for table in TABLES:
         rows = list(_rows(table, businesses, months, snapshots=snapshots))
         _upload(table.name, rows, keys=table.keys, columns=table.columns, means=means, at=at)
@@ -122,37 +117,19 @@ def _rows(
 
 
 class _Snapshots:
-    """The snapshots of a ledger, each read once."""
+    """The snapshots that tables are of; ``used`` is which ones."""
 
-    def __init__(self, means: TableMeans) -> None:
-        self._means = means
-        self._read: dict[str, list[Record]] = {}
+    def __init__(self, catalogue: OperationCatalogue) -> None:
+        self._catalogue = catalogue
         self.used: list[SnapshotUsed] = []
 
     def rows(self, dataset: str, month: Month, *, ob: str | None) -> list[Record]:
         """Return the rows that count for a month; none where there is no snapshot at all."""
-        ledger = self._means.ledger
-        file = ledger.newest_snapshot(dataset, ob=ob, until=month.end)
-        if file is None:
-            file = self._oldest(dataset, ob=ob)
+        file = self._catalogue.snapshot(dataset, ob=ob, until=month.end)
         if file is None:
             return []
         self.used.append(SnapshotUsed(month.text, file))
-        if file.id not in self._read:
-            _, rows = dimension_rows(
-                ledger,
-                self._means.storage,
-                dataset,
-                containers=self._means.containers,
-                ob=ob,
-                until=file.hour,
-            )
-            self._read[file.id] = rows
-        return self._read[file.id]
-
-    def _oldest(self, dataset: str, *, ob: str | None) -> DatasetFile | None:
-        page = self._means.ledger.dataset_files(dataset, ob=ob)
-        return min(page.items, key=lambda file: (file.hour, file.name), default=None)
+        return self._catalogue.snapshot_rows(file)
 
 
 def _upload(

@@ -7,12 +7,13 @@ nothing else.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from meterhouse.app.aura.ports import LogFile
+from meterhouse.app.aura.ports import LogFault, LogFile, LogFolder
 from meterhouse.core.json_text import JsonValue
+from meterhouse.core.problem import MeterhouseError
 from meterhouse.datasets import atria_log, audit, gateway_log
 from meterhouse.datasets.atria_log import AtriaRow, read_atria_log
 from meterhouse.datasets.audit import (
@@ -81,23 +82,35 @@ class Gathered:
         self.unknown_channels: Counter[str] = Counter()
         self._closed: dict[str, Kept] = {}
 
-    def read(self, file: LogFile, lines: Iterable[str]) -> int:
+    def read(self, file: LogFile, logs: LogFolder) -> int:
         """Take the rows of a log; returns how many records it has."""
         # A log is read whole before any of it counts: it may turn out to be unreadable.
-        rows = list(_READERS[file.kind](lines, country=self._country))
-        for row in rows:
-            match row:
-                case Rejected():
-                    self._reject(file, row)
-                case GrootRow():
-                    self._take_groot(row)
-                case GatewayRow():
-                    self._take_gateway(row)
-                case AtriaRow():
-                    self._take_atria(row)
-                case _:
-                    assert_never(row)
-        return len(rows)
+        with logs.lines(file.name) as lines:
+            for _ in lines:
+                pass
+        rows = 0
+        try:
+            with logs.lines(file.name) as lines:
+                for row in _READERS[file.kind](lines, country=self._country):
+                    self._take(file, row)
+                    rows += 1
+        except LogFault as error:
+            hint = "the next upload makes it whole"
+            raise MeterhouseError(f"An upload was stopped: {error.args[0]}", hint=hint) from error
+        return rows
+
+    def _take(self, file: LogFile, row: _Row | Rejected) -> None:
+        match row:
+            case Rejected():
+                self._reject(file, row)
+            case GrootRow():
+                self._take_groot(row)
+            case GatewayRow():
+                self._take_gateway(row)
+            case AtriaRow():
+                self._take_atria(row)
+            case _:
+                assert_never(row)
 
     def _reject(self, file: LogFile, row: Rejected) -> None:
         self.rejected.append({"log": file.name} | row.to_api())

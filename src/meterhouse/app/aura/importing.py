@@ -22,6 +22,7 @@ from meterhouse.datasets.naming import AVRO, PROCESSED, UploadedFile, parse_comm
 
 REPORTS = "reports"
 _SUFFIX = ".avro"
+#: What the name of every report of an import begins with.
 REPORT = "aura-avro-kpis-report"
 
 
@@ -173,12 +174,15 @@ def _add(
             name=file.file.name,
             at=at,
             containers=means.containers,
+            version=file.version,
         )
 
 
 def _said(name: str, error: MeterhouseError) -> dict[str, JsonValue]:
     problems = [str(one) for one in error.problems] if isinstance(error, DefinitionError) else []
-    body: dict[str, JsonValue] = {"file": name, "code": error.code, "error": str(error)}
+    # The text lists the problems too: each is told once.
+    text = str(error).partition("\n")[0] if problems else str(error)
+    body: dict[str, JsonValue] = {"file": name, "code": error.code, "error": text}
     return body | ({"problems": problems} if problems else {})
 
 

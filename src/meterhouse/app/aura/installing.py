@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from meterhouse.app.aura.dimension_tables import TableMeans, make_tables
+from meterhouse.app.aura.kernel_access import OpenedKernel, with_kernel
 from meterhouse.app.aura.operation import Month, Operation
 from meterhouse.app.billing.periods import read_days
 from meterhouse.app.datasets.publishing import publish
@@ -68,10 +69,14 @@ def install(
     tables: TableMeans,
     new_id: Callable[[], str],
     at: Instant,
+    kernel: OpenedKernel | None = None,
 ) -> Installed:
-    """Make what is missing. First periods of meters begin with the operation's first month."""
+    """Make what is missing. First periods of meters begin with the operation's first month.
+
+    Where ``kernel`` has the catalogue, its datasets are published there, and streams read it.
+    """
     done = Installed()
-    for schema in BUILT_IN.values():
+    for schema in BUILT_IN.values() if kernel is None else ():
         if publish(ledger, schema, at=at).new:
             done.datasets.append(schema.name)
     _create_types(ledger, done, new_id=new_id, at=at)
@@ -80,7 +85,8 @@ def install(
     for name in operation.streams:
         stream = ledger.stream(name)
         if stream is None:
-            stream = import_stream(ledger, document(f"{name}.json"), new_id=new_id, at=at)
+            body = with_kernel(document(f"{name}.json"), kernel)
+            stream = import_stream(ledger, body, new_id=new_id, at=at)
             done.streams.append(stream.name)
         done.meters += _create_meters(ledger, stream, operation, new_id=new_id, at=first.start)
     return done

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from meterhouse.app.aura.catalogue import OperationCatalogue
+from meterhouse.app.aura.completeness import Completeness, Inputs
 from meterhouse.app.aura.dimension_tables import SnapshotUsed
 from meterhouse.app.aura.operation import Month, OperatingBusiness, Operation
 from meterhouse.app.aura.operation_report import (
@@ -32,20 +34,24 @@ from meterhouse.core.invoice import Invoice, InvoiceStatus
 from meterhouse.core.invoice_text import read_invoice
 from meterhouse.core.money import amount_text
 from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
+from meterhouse.streams.ports import InputError
+from meterhouse.streams.record import RunStatus
 
 
 @dataclass(frozen=True, slots=True)
 class OperationMeans:
     """What the operation needs of the world, beside the ledger.
 
-    ``rows`` tells how many rows the catalogue has of a business (its code) in a month.
+    ``catalogue`` is where the streams read, ``waiting`` names the files of common storage that were
+    not imported.
     ``prepare`` makes ready what the streams look things up in; ``formats`` are those of the files.
     """
 
     running: Means
     files: FileMeans
     formats: Sequence[str]
-    rows: Callable[[str, Month], int]
+    catalogue: OperationCatalogue
+    waiting: Callable[[], Sequence[str]]
     prepare: Callable[[Sequence[Month]], Sequence[SnapshotUsed]]
     new_id: Callable[[], str]
     new_seed: Callable[[], int]
@@ -62,29 +68,62 @@ def operate(
 ) -> OperationReport:
     """Do what is due at an instant: of all months, or of one. Returns what became of each business.
 
-    Where a stream fails, nothing is drafted: an invoice of half the usage helps nobody.
+    Where a stream fails, or the catalogue does not answer, nothing is drafted: an invoice of half
+    the usage helps nobody.
     """
     due = operation.months(at)
     if not due:
         return OperationReport(operation.name, at, (), (), _finish(ledger, means))
-    used = means.prepare(due)
+    billed = due if month is None else [month]
+    try:
+        used = means.prepare(due)
+    except MeterhouseError as error:
+        months = _failed(ledger, operation, billed, _problems(error))
+        return OperationReport(operation.name, at, (), months)
     streams = [
         _run(ledger, name, due=due, operation=operation, at=at, means=means)
         for name in operation.streams
     ]
-    if any(one.error is not None for one in streams):
-        return OperationReport(operation.name, at, streams, ())
-    months = [
+    if faults := [one for one in streams if one.error is not None]:
+        problems = [Problem(f"stream {one.stream}", one.error or "") for one in faults]
+        months = _failed(ledger, operation, billed, problems)
+        return OperationReport(operation.name, at, streams, months)
+    inputs = Inputs(ledger, operation, catalogue=means.catalogue, waiting=means.waiting())
+    months = []
+    for one in billed:
+        try:
+            bills = [
+                _Bill(who, one, _snapshots(used, who, one), inputs.judged(who, one))
+                for who in operation.businesses
+            ]
+        except InputError as error:
+            months += _failed(ledger, operation, [one], _problems(error))
+        else:
+            reports = [_bill(ledger, operation, bill, at, means) for bill in bills]
+            months.append(MonthReport(one.text, reports))
+    return OperationReport(operation.name, at, streams, months, _finish(ledger, means))
+
+
+def _failed(
+    ledger: Ledger, operation: Operation, months: Sequence[Month], problems: Sequence[Problem]
+) -> list[MonthReport]:
+    """Report that nothing could be billed, but for what was settled before."""
+    return [
         MonthReport(
-            one.text,
+            month.text,
             [
-                _bill(ledger, operation, _Bill(who, one, _snapshots(used, who, one)), at, means)
+                _settled(ledger, who, month, None)
+                or BusinessReport(
+                    *(who.code, who.country, who.customer),
+                    status=BusinessStatus.FAILED,
+                    rows=None,
+                    problems=problems,
+                )
                 for who in operation.businesses
             ],
         )
-        for one in (due if month is None else [month])
+        for month in months
     ]
-    return OperationReport(operation.name, at, streams, months, _finish(ledger, means))
 
 
 def _run(
@@ -125,9 +164,10 @@ def _run(
 
 
 def _last_clock(ledger: Ledger, name: str) -> Instant | None:
-    """Return the clock of a stream's last run; ``None`` where it never ran."""
+    """Return the clock of a stream's last run that was completed; ``None`` where none was."""
     stream = find_stream(ledger, name)
-    last = next(iter(ledger.runs(stream_id=stream.id, limit=1).items), None)
+    done = ledger.runs(stream_id=stream.id, status=RunStatus.COMPLETE, limit=1)
+    last = next(iter(done.items), None)
     return None if last is None else last.at
 
 
@@ -138,6 +178,7 @@ class _Bill:
     business: OperatingBusiness
     month: Month
     snapshots: str
+    completeness: Completeness
 
 
 def _snapshots(used: Sequence[SnapshotUsed], business: OperatingBusiness, month: Month) -> str:
@@ -149,14 +190,14 @@ def _bill(
     ledger: Ledger, operation: Operation, bill: _Bill, at: Instant, means: OperationMeans
 ) -> BusinessReport:
     """Draft or issue the invoice of a business for a month, whatever is due of it."""
-    business, month = bill.business, bill.month
-    rows = means.rows(business.code, month)
-    standing = _standing(ledger, business, month)
-    if standing is not None:
-        invoice = read_invoice(standing.text)
-        return _told(business, BusinessStatus.ISSUED, rows, invoice, number=standing.number)
-    if not rows:
-        return _reported(business, BusinessStatus.MISSING, rows, problems=[_missing(month)])
+    business, month, found = bill.business, bill.month, bill.completeness
+    settled = _settled(ledger, business, month, found)
+    if settled is not None:
+        return settled
+    if not found.metering.rows:
+        problems = [_missing(month), *found.problems]
+        late = _late(ledger, business, month)
+        return _reported(bill, BusinessStatus.MISSING, problems=problems, warnings=late)
     drafted = draft_all(
         ledger,
         [business.customer],
@@ -165,23 +206,84 @@ def _bill(
         metadata=means.software | {"dimensions": bill.snapshots},
     )[0]
     if drafted.invoice is None:
-        return _reported(business, BusinessStatus.FAILED, rows, problems=_problems(drafted.error))
+        return _reported(bill, BusinessStatus.FAILED, problems=_problems(drafted.error))
+    draft = drafted.invoice
+    if found.problems:
+        problems = [_answered(one, draft.id, "") for one in found.problems]
+        return _told(business, BusinessStatus.BLOCKED, found, draft, problems=problems)
     if not operation.is_to_issue(month, at):
-        return _told(business, BusinessStatus.DRAFTED, rows, drafted.invoice)
+        return _told(business, BusinessStatus.DRAFTED, found, draft)
     try:
-        issued = issue_invoice(ledger, drafted.invoice.id, formats=means.formats, at=at)
+        issued = issue_invoice(ledger, draft.id, formats=means.formats, at=at)
     except MeterhouseError as error:
-        problems = _problems(error)
-        return _told(business, BusinessStatus.BLOCKED, rows, drafted.invoice, problems=problems)
-    return _told(business, BusinessStatus.ISSUED, rows, issued, number=issued.number)
+        problems = [_with_command(one, draft.id) for one in _problems(error)]
+        return _told(business, BusinessStatus.BLOCKED, found, draft, problems=problems)
+    return _told(business, BusinessStatus.ISSUED, found, issued, number=issued.number)
 
 
-def _standing(ledger: Ledger, business: OperatingBusiness, month: Month) -> InvoiceHead | None:
-    """Return the issued invoice of a month, where there is one."""
-    for head in ledger.invoices_of(business.customer):
-        if head.status is InvoiceStatus.ISSUED and month.start <= head.start < month.end:
-            return head
-    return None
+def _settled(
+    ledger: Ledger, business: OperatingBusiness, month: Month, found: Completeness | None
+) -> BusinessReport | None:
+    """Report on a month of which an invoice was issued once; ``None`` where none was.
+
+    What was taken back is a person's to issue anew, never the operation's.
+    """
+    every = [
+        head
+        for head in ledger.invoices_of(business.customer)
+        if month.start <= head.start < month.end
+    ]
+    by_status: dict[InvoiceStatus, InvoiceHead] = {head.status: head for head in every}
+    standing = by_status.get(InvoiceStatus.ISSUED)
+    if standing is not None:
+        invoice = read_invoice(standing.text)
+        return _told(business, BusinessStatus.ISSUED, found, invoice, number=standing.number)
+    taken_back = by_status.get(InvoiceStatus.CORRECTED)
+    if taken_back is None:
+        return None
+    draft = by_status.get(InvoiceStatus.DRAFT)
+    if draft is None:
+        invoice = read_invoice(taken_back.text)
+        text = f"invoice {taken_back.number} was taken back, and no other one was drafted"
+        return _told(business, BusinessStatus.CORRECTED, found, invoice, warnings=[text])
+    text = (
+        f"invoice {taken_back.number} was taken back: review the draft that replaces it, and issue "
+        f"it yourself: `meterhouse invoice issue {draft.id}`"
+    )
+    invoice = read_invoice(draft.text)
+    return _told(business, BusinessStatus.DRAFTED, found, invoice, warnings=[text])
+
+
+def _late(ledger: Ledger, business: OperatingBusiness, month: Month) -> list[str]:
+    """Tell of late usage that no invoice has: without usage of this month there is no draft."""
+    ledger.index_billable()
+    records = ledger.billable_records(
+        business.customer, after=None, until=month.start, unbilled=True
+    )
+    count = sum(1 for record in records if record.adjusts is not None)
+    if not count:
+        return []
+    return [
+        f"late usage of earlier months (metered records: {count}) is on no invoice: draft "
+        f"one: `meterhouse invoice draft --customer {business.customer} --period {month.text}`"
+    ]
+
+
+def _answered(problem: Problem, draft: str, options: str) -> Problem:
+    """Return a problem that says how somebody may issue the draft all the same."""
+    hint = f"{problem.hint}; or answer for it: `meterhouse invoice issue {draft}{options}`"
+    return Problem(problem.place, problem.message, hint)
+
+
+def _with_command(problem: Problem, draft: str) -> Problem:
+    place, _, code = problem.place.partition(" ")
+    if place != "check":
+        return problem
+    hint = (
+        "mend it and run again, or answer for it: "
+        f"`meterhouse invoice issue {draft} --override {code} --reason ...`"
+    )
+    return Problem(problem.place, problem.message, hint)
 
 
 def _missing(month: Month) -> Problem:
@@ -198,32 +300,49 @@ def _problems(error: MeterhouseError | None) -> list[Problem]:
 def _told(
     business: OperatingBusiness,
     status: BusinessStatus,
-    rows: int,
+    found: Completeness | None,
     invoice: Invoice,
     *,
     number: str | None = None,
     problems: Sequence[Problem] = (),
+    warnings: Sequence[str] = (),
 ) -> BusinessReport:
     total = amount_text(invoice.totals.total, invoice.currency_digits)
+    if status is BusinessStatus.ISSUED and found is not None:
+        # The invoice stands; what came since is on the next one, or is missing there.
+        warnings = [*warnings, *(str(one) for one in found.problems)]
     return BusinessReport(
         business.code,
         business.country,
         business.customer,
         status,
-        rows,
+        None if found is None else found.metering.rows,
         invoice=invoice.id,
         number=number,
         total=f"{total} {invoice.currency}",
         problems=problems,
-        warnings=[text for _, text in invoice.exceptions],
+        warnings=[*warnings, *(text for _, text in invoice.exceptions)],
+        metering=None if found is None else found.metering,
     )
 
 
 def _reported(
-    business: OperatingBusiness, status: BusinessStatus, rows: int, *, problems: Sequence[Problem]
+    bill: _Bill,
+    status: BusinessStatus,
+    *,
+    problems: Sequence[Problem],
+    warnings: Sequence[str] = (),
 ) -> BusinessReport:
+    business, metering = bill.business, bill.completeness.metering
     return BusinessReport(
-        business.code, business.country, business.customer, status, rows, problems=problems
+        business.code,
+        business.country,
+        business.customer,
+        status,
+        metering.rows,
+        problems=problems,
+        warnings=warnings,
+        metering=metering,
     )
 
 

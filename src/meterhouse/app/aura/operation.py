@@ -14,8 +14,14 @@ from meterhouse.core.instant import DAY, Instant, instant_text
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.reading import Reading, missing_or_shown, shown
+from meterhouse.streams.dataset_ports import KernelPlace
+from meterhouse.streams.kernel_place import read_kernel_place
 
-FIELDS = ("name", "since", "businesses", "streams", "draftAfterDays", "issueAfterDays", "formats")
+FIELDS = (
+    *("name", "since", "businesses", "streams", "draftAfterDays", "issueAfterDays", "formats"),
+    "kernel",
+)
+KERNEL_FIELDS = ("url", "tokenUrl", "secret")
 BUSINESS_FIELDS = ("code", "country", "customer")
 BUSINESSES_MAX = 1_000
 STREAMS_MAX = 100
@@ -38,6 +44,14 @@ class OperatingBusiness:
 
 
 @dataclass(frozen=True, slots=True)
+class KernelAccess:
+    """A catalogue elsewhere, and the secret of the wallet (its name or id) of who asks there."""
+
+    place: KernelPlace
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """Whose invoices are made of which streams; ``streams`` run in their order.
 
@@ -52,6 +66,8 @@ class Operation:
     draft_after: int = DRAFT_AFTER_DAYS
     issue_after: int = ISSUE_AFTER_DAYS
     formats: tuple[str, ...] | None = None
+    #: where the catalogue is; ``None``: in this installation
+    kernel: KernelAccess | None = None
 
     def months(self, at: Instant) -> list[Month]:
         """Return the months that are to be drafted by now, in order."""
@@ -131,9 +147,21 @@ def read_operation(body: JsonValue) -> Operation:
         hint = "an invoice is issued after it was drafted"
         reading.fail("issueAfterDays", f"is {issue}, before draftAfterDays ({draft})", hint)
     given = _texts(reading, "formats", items_max=FORMATS_MAX, needed=False)
+    kernel = _kernel(reading)
     if reading.problems:
         raise DefinitionError(reading.problems, what="The operation")
-    return Operation(name, since, businesses, streams, draft, issue, given or None)
+    return Operation(name, since, businesses, streams, draft, issue, given or None, kernel)
+
+
+def _kernel(reading: Reading) -> KernelAccess | None:
+    given = reading.body.get("kernel")
+    if given is None:
+        return None
+    inner = Reading(given, known=KERNEL_FIELDS, what="kernel")
+    place = read_kernel_place(inner)
+    secret = inner.text("secret", required=True) or ""
+    reading.problems += [problem.at("kernel") for problem in inner.problems]
+    return KernelAccess(place, secret)
 
 
 def _check_month(reading: Reading, since: str) -> None:

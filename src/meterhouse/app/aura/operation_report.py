@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from meterhouse.app.aura.completeness import Metering
 from meterhouse.app.aura.upload_plans import put_text
 from meterhouse.app.datasets.ports import DatasetStorage, DatasetStorageConflict
 from meterhouse.core.instant import Instant, instant_text
@@ -18,6 +19,8 @@ from meterhouse.core.json_text import json_text
 from meterhouse.core.problem import Problem
 
 REPORTS = "reports"
+#: What the name of every report of the operation begins with.
+BILLING_REPORT = "aura-billing-report"
 
 
 class BusinessStatus(Enum):
@@ -25,11 +28,13 @@ class BusinessStatus(Enum):
 
     ISSUED = "issued"
     DRAFTED = "drafted"
+    #: an invoice that was taken back; somebody has to draft or issue another one
+    CORRECTED = "corrected"
     #: a draft that something keeps from being issued
     BLOCKED = "blocked"
     #: the catalogue has no row of it
     MISSING = "missing"
-    #: no draft could be made
+    #: no draft could be made, of it or of anybody
     FAILED = "failed"
 
 
@@ -41,21 +46,24 @@ FAULTS = frozenset({BusinessStatus.BLOCKED, BusinessStatus.MISSING, BusinessStat
 class BusinessReport:
     """What became of an operating business in a month.
 
-    ``rows`` are those of the catalogue, duplicates too. ``invoice`` is the id of the draft or
-    invoice; ``total`` its amount as text with its currency.
+    ``rows`` are those of the catalogue, duplicates too; ``None`` where it was not asked or did not
+    answer. ``invoice`` is the id of the draft or invoice; ``total`` its amount as text with its
+    currency.
     """
 
     code: str
     country: str
     customer: str
     status: BusinessStatus
-    rows: int
+    rows: int | None
     invoice: str | None = None
     number: str | None = None
     total: str | None = None
     problems: Sequence[Problem] = ()
     #: a sentence about what somebody should look at, though it stops nothing
     warnings: Sequence[str] = ()
+    #: what became of its rows, where the streams ran
+    metering: Metering | None = None
 
     def to_api(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -65,6 +73,7 @@ class BusinessReport:
             "customer": self.customer,
             "status": self.status.value,
             "rows": self.rows,
+            **_metering(self.metering),
             "invoice": self.invoice,
             "number": self.number,
             "total": self.total,
@@ -74,6 +83,15 @@ class BusinessReport:
             ],
             "warnings": list(self.warnings),
         }
+
+
+def _metering(metering: Metering | None) -> dict[str, Any]:
+    counts = None if metering is None else (metering.metered, metering.duplicates)
+    return {
+        "metered": None if counts is None else int(counts[0]),
+        "duplicates": None if counts is None else int(counts[1]),
+        "suspended": None if metering is None else metering.suspended,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +162,7 @@ def put_operation_report(storage: DatasetStorage, report: OperationReport, *, sc
     number = 1
     while True:
         end = "" if number == 1 else f"-{number}"
-        name = f"{REPORTS}/aura-billing-report-{moment}{end}.json"
+        name = f"{REPORTS}/{BILLING_REPORT}-{moment}{end}.json"
         try:
             put_text(storage, name, text, scratch=scratch)
         except DatasetStorageConflict:

@@ -24,6 +24,12 @@ class LogFault(MeterhouseError):
     code = "log_unreadable"
 
 
+class LogPutOff(LogFault):
+    """A log cannot be read now, though nothing is wrong with what is in it: try it again later."""
+
+    code = "log_put_off"
+
+
 class ConfigurationFault(MeterhouseError):
     """The configuration of an OB cannot be had."""
 
@@ -47,7 +53,10 @@ class LogFile:
 
 
 class LogFolder(Protocol):
-    """The logs of all OBs: ``<OB>/<groot|gateway|atria>/...``. What fails raises ``LogFault``."""
+    """The logs of all OBs: ``<OB>/<groot|gateway|atria>/...``.
+
+    What fails raises ``LogFault``: ``LogPutOff`` where the world refused it, and not its content.
+    """
 
     def obs(self) -> Sequence[str]:
         """Return the OBs that have a folder, in order."""
@@ -61,8 +70,18 @@ class LogFolder(Protocol):
         """Return the hash of a file's content; ``None`` where it is gone."""
         ...
 
+    def unpacked_size(self, name: str) -> int:
+        """Return how many bytes a file has when it is unpacked, of a broken one so far as it goes.
+
+        Raises ``LogPutOff`` where it has more than are read.
+        """
+        ...
+
     def lines(self, name: str) -> AbstractContextManager[Iterator[str]]:
-        """Open a file, packed or not, as lines of text; bytes that are no UTF-8 stay apart."""
+        """Open a file, packed or not, as lines of text; bytes that are no UTF-8 stay apart.
+
+        A line that is longer than any should be comes in pieces, so that it needs no memory.
+        """
         ...
 
 

@@ -158,7 +158,7 @@ def compared(
 ) -> Reconciled:
     """Compare cell by cell. Presets count as one where only one side knows them."""
     ours, theirs = audited, dict(counts.cells)
-    if not with_preset:
+    if not (with_preset and any(preset for _, _, preset in theirs)):
         ours, theirs = _without_presets(ours), _without_presets(theirs)
     ours, theirs = (
         {cell: value for cell, value in cells.items() if days.first <= cell[0] < days.end}

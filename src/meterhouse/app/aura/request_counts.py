@@ -80,11 +80,14 @@ def csv_counts(lines: Iterable[str], *, name: str, skipped: Sequence[str] = ()) 
             hint = "write it as 2026-10-03"
             problems.append(Problem(f"line {place}", f"day is {shown(row['day'])}", hint))
         elif count is None or count < ZERO:
-            problems.append(Problem(f"line {place}", f"count is {shown(row['count'])}", "a number"))
+            hint = "write a number that is 0 or more"
+            problems.append(Problem(f"line {place}", f"count is {shown(row['count'])}", hint))
         else:
             sums.add(day, {column: row[column] or "" for column in CSV_COLUMNS}, count)
     if problems:
-        raise DefinitionError(problems[:_PROBLEMS_MAX], what=name)
+        if (more := len(problems) - _PROBLEMS_MAX) > 0:
+            problems[_PROBLEMS_MAX:] = [Problem("", f"has {more:,} more", "mend these first")]
+        raise DefinitionError(problems, what=name)
     return sums.made()
 
 

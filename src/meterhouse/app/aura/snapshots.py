@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from meterhouse.app.aura.ports import UploadMeans
 from meterhouse.app.aura.upload_plans import HOUR
+from meterhouse.app.datasets.ports import DatasetStorageConflict
 from meterhouse.core.country import alpha_3
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import Record
@@ -64,8 +66,9 @@ def put_snapshots(means: UploadMeans, ob: str, *, at: Instant) -> Snapshots:
     files = []
     for made in taken.values():
         file = DimensionFile(ob, made.dataset, hour)
-        if made.rows and (put := put_file(means, file, made.rows)) is not None:
-            files.append(put)
+        with suppress(DatasetStorageConflict):  # Another uploader was first in this hour.
+            if made.rows and (put := put_file(means, file, made.rows)) is not None:
+                files.append(put)
     problems = tuple(problem for made in taken.values() for problem in made.problems)
     names = Names(channel_ids(taken["channels"]), component_names(taken["components"]))
     return Snapshots(tuple(files), problems, names)

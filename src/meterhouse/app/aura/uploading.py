@@ -1,16 +1,18 @@
 """The uploader: logs of the last days, and the configuration, become files in common storage.
 
 What was uploaded is known by the content of each log (see ``upload_plans``). Logs are looked for
-among those that were changed in the last 30 days; older ones are told, and left.
+among those that were changed in the last 30 days; older ones are told, and left. One that cannot
+be read at the moment is told too, and tried again by the next upload.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from meterhouse.app.aura.gathering import DATASETS, Gathered
-from meterhouse.app.aura.ports import LogFault, LogFile, UploadMeans
+from meterhouse.app.aura.ports import LogFault, LogFile, LogPutOff, UploadMeans
 from meterhouse.app.aura.snapshots import (
     MadeFile,
     Snapshots,
@@ -18,7 +20,17 @@ from meterhouse.app.aura.snapshots import (
     put_file,
     put_snapshots,
 )
-from meterhouse.app.aura.upload_plans import Plan, new_plans, put_text, uploads_of
+from meterhouse.app.aura.upload_plans import (
+    FreshLog,
+    Plan,
+    Uploads,
+    missed_by,
+    new_plans,
+    put_text,
+    put_too_old,
+    uploads_of,
+)
+from meterhouse.app.datasets.ports import DatasetStorageConflict
 from meterhouse.core.instant import DAY, Instant, instant_text
 from meterhouse.core.json_text import JsonValue, json_text
 from meterhouse.core.problem import MeterhouseError, Problem
@@ -46,12 +58,19 @@ class ObUpload:
     uploads: list[Uploaded] = field(default_factory=list)
     problems: tuple[Problem, ...] = ()
     too_old: tuple[str, ...] = ()
+    put_off: list[JsonValue] = field(default_factory=list)
     error: MeterhouseError | None = None
 
     @property
     def unreadable(self) -> list[JsonValue]:
-        """The logs that could not be read."""
-        return [one for upload in self.uploads for one in upload.account["unreadable"]]
+        """The logs that could not be read, now or at all."""
+        made = [one for upload in self.uploads for one in upload.account["unreadable"]]
+        return [*self.put_off, *made]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every log of the OB is uploaded."""
+        return self.error is None and not self.unreadable and not self.too_old
 
     def to_api(self) -> dict[str, JsonValue]:
         """Return the report as JSON."""
@@ -61,6 +80,7 @@ class ObUpload:
             "uploads": [one.account for one in self.uploads],
             "problems": [str(problem) for problem in self.problems],
             "tooOld": list(self.too_old),
+            "putOff": list(self.put_off),
             "error": None if self.error is None else str(self.error),
         }
 
@@ -87,35 +107,59 @@ def _upload_ob(means: UploadMeans, ob: str, *, at: Instant, days: int) -> ObUplo
 def _upload_logs(
     means: UploadMeans, report: ObUpload, snapshots: Snapshots, *, at: Instant, days: int
 ) -> None:
-    uploads = uploads_of(means.storage, report.ob)
-    for plan in uploads.unfinished:
+    for plan in uploads_of(means.storage, report.ob).unfinished:
         report.uploads.append(_make(means, plan, snapshots, at=at))
-    if uploads.unfinished:
+    for plan in _planned(means, report, at=at, days=days):
+        report.uploads.append(_make(means, plan, snapshots, at=at))
+    put_too_old(means.storage, report.ob, report.too_old, scratch=means.scratch)
+
+
+def _planned(means: UploadMeans, report: ObUpload, *, at: Instant, days: int) -> list[Plan]:
+    """Put plans of all that is new. Where another uploader was first, plan without what it has."""
+    planned: list[Plan] = []
+    while True:
         uploads = uploads_of(means.storage, report.ob)
+        fresh = _fresh(means, report, uploads, since=at - days * DAY)
+        taken = [plan.hour for plan in uploads.plans]
+        try:
+            for plan in new_plans(report.ob, fresh, taken=taken, at=at, rules=means.rules):
+                put_text(means.storage, plan.path, plan.to_text(), scratch=means.scratch)
+                planned.append(plan)
+        except DatasetStorageConflict:
+            continue
+        return planned
+
+
+def _fresh(
+    means: UploadMeans, report: ObUpload, uploads: Uploads, *, since: Instant
+) -> list[FreshLog]:
+    """Return the logs that no upload has; the report has those that must wait, or are too old."""
     known, hashes = uploads.known, set(uploads.hashes)
-    fresh: list[tuple[LogFile, str]] = []
+    fresh: list[FreshLog] = []
     too_old: list[str] = []
+    report.put_off = []
     for file in means.logs.files(report.ob):
         if file in known:
             continue
-        if file.modified_at < at - days * DAY:
-            too_old.append(file.name)
-            continue
-        sha256 = means.logs.sha256(file.name)
-        if sha256 is not None and sha256 not in hashes:
+        try:
+            sha256 = means.logs.sha256(file.name)
+            if sha256 is None or sha256 in hashes:
+                continue
             hashes.add(sha256)
-            fresh.append((file, sha256))
+            if file.modified_at < since:
+                too_old.append(file.name)
+            else:
+                fresh.append(FreshLog(file, sha256, means.logs.unpacked_size(file.name)))
+        except LogPutOff as error:
+            report.put_off.append(_unread(file, error))
     report.too_old = tuple(too_old)
-    taken = [plan.hour for plan in uploads.plans]
-    for plan in new_plans(report.ob, fresh, taken=taken, at=at):
-        put_text(means.storage, plan.path, plan.to_text(), scratch=means.scratch)
-        report.uploads.append(_make(means, plan, snapshots, at=at))
+    return fresh
 
 
 def _make(means: UploadMeans, plan: Plan, snapshots: Snapshots, *, at: Instant) -> Uploaded:
     """Make the files of a plan, those that are not there, and then its account."""
     country = country_of_ob(plan.ob)
-    gathered = Gathered(snapshots.names, country=country, rules=means.rules)
+    gathered = Gathered(snapshots.names, country=country, rules=plan.rules or means.rules)
     logs, unreadable = _read_logs(means, plan, gathered)
     files = [_put_dataset(means, plan, dataset, gathered) for dataset in DATASETS]
     account: dict[str, JsonValue] = {
@@ -140,30 +184,40 @@ def _read_logs(
 ) -> tuple[list[JsonValue], list[JsonValue]]:
     """Read the logs of a plan; returns those that were read, and those that could not be.
 
-    One that is not what was planned is missed: what it is now, or is again, is uploaded later.
+    One that is not what was planned is missed, and so is one that cannot be read at the moment:
+    what it is now, or is again, is uploaded later. What was missed once stays so, as it may have
+    been planned anew.
     """
     logs: list[JsonValue] = []
     unreadable: list[JsonValue] = []
-    missed: list[JsonValue] = []
+    before = missed_by(means.storage, plan)
+    missed = set(before)
     for file, sha256 in plan.logs:
         try:
-            found = means.logs.sha256(file.name)
-            if found != sha256:
-                missed.append(sha256)
-                raise _missed(file, found)
-            with means.logs.lines(file.name) as lines:
-                logs.append({"name": file.name, "rows": gathered.read(file, lines)})
+            if sha256 in before:
+                raise LogPutOff(f"{file.name} was missed", hint="the next upload tries it again")
+            _check_same(file, sha256, found=means.logs.sha256(file.name))
+            logs.append({"name": file.name, "rows": gathered.read(file, means.logs)})
+        except LogPutOff as error:
+            missed.add(sha256)
+            unreadable.append(_unread(file, error))
         except LogFault as error:
-            unreadable.append({"name": file.name, "error": str(error)})
-    if missed:
-        _put_once(means, plan.missed_path, json_text({"sha256": missed}) + "\n")
+            unreadable.append(_unread(file, error))
+    if missed - before:
+        _put_once(means, plan.missed_path, json_text({"sha256": sorted(missed)}) + "\n")
     return logs, unreadable
 
 
-def _missed(file: LogFile, found: str | None) -> LogFault:
+def _unread(file: LogFile, error: LogFault) -> dict[str, JsonValue]:
+    return {"name": file.name, "error": str(error)}
+
+
+def _check_same(file: LogFile, sha256: str, *, found: str | None) -> None:
+    if found == sha256:
+        return
     what = "is gone" if found is None else "was changed"
     hint = "what it is now is uploaded" if found else "put it back: it is uploaded then"
-    return LogFault(f"{file.name} {what} after its upload was planned", hint=hint)
+    raise LogPutOff(f"{file.name} {what} after its upload was planned", hint=hint)
 
 
 def _put_dataset(
@@ -178,5 +232,6 @@ def _put_dataset(
 
 def _put_once(means: UploadMeans, path: str, text: str) -> None:
     """Put a text unless there is one: an upload that is made again has its first account."""
-    if means.storage.find(path) is None:
-        put_text(means.storage, path, text, scratch=means.scratch)
+    with suppress(DatasetStorageConflict):  # Another uploader makes the same plan: its text stays.
+        if means.storage.find(path) is None:
+            put_text(means.storage, path, text, scratch=means.scratch)

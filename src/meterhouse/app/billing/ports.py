@@ -244,7 +244,7 @@ class BillingRecords(Protocol):
         """Return the files that a run has read: their hashes (datasets) and numbers of records."""
         ...
 
-    def files_that_fed(self, runs: Sequence[str], *, start: Instant) -> Sequence[str]:
+    def files_that_fed(self, runs: Sequence[str], *, start: Instant) -> Sequence[ConsumedFile]:
         """Return the files that the streams of runs have read for these or for runs before them.
 
         Those of complete runs whose clocks stood at an instant, or after it.

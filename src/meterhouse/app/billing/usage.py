@@ -37,7 +37,8 @@ class RecordUnreadable(MeterhouseError):
 class LateUsage:
     """All usage of a period that is billed, as it is now; ``records`` are those that are not.
 
-    ``fresh`` are their ids; ``restates`` says of each adjustment which record it restates.
+    ``before`` is the usage as invoices have it. ``fresh`` are the ids of records that are not
+    billed; ``restates`` says of each adjustment which record it restates.
     """
 
     corrects: InvoiceHead
@@ -45,6 +46,7 @@ class LateUsage:
     records: tuple[int, ...]
     fresh: frozenset[str]
     restates: Mapping[str, str]
+    before: tuple[MeteredUsage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +132,14 @@ def _late(
     if not late:
         return None
     whole = ledger.billable_records(head.customer, after=head.start, until=head.end)
+    before = [record for record in whole if record.billed is not None]
     return LateUsage(
         head,
         restated(whole, types),
         tuple(record.no for record in late),
         frozenset(record.record_id for record in late),
         {record.record_id: record.adjusts for record in whole if record.adjusts is not None},
+        restated(before, types),
     )
 
 

@@ -77,13 +77,15 @@ def create_default_clients(
     new_id: Callable[[], str],
     at: Instant,
     purpose: str | None = BILLING_PURPOSE,
+    tokens: bool = False,
 ) -> list[NewKernelClient]:
     """Create the two clients of an environment; one that is there stays as it is, secret and all.
 
-    ``purpose`` is that of the client that bills.
+    ``purpose`` is that of the client that bills. With ``tokens`` both may have to do with the
+    dataset by which tokens are billed.
     """
     made: list[NewKernelClient] = []
-    for client_id, scopes in default_clients(environment).items():
+    for client_id, scopes in default_clients(environment, tokens=tokens).items():
         body: dict[str, Any] = {"clientId": client_id, "scopes": scopes}
         if client_id.startswith(BILLING) and purpose is not None:
             body["purpose"] = purpose
@@ -167,6 +169,6 @@ def check_client(datasets: Datasets, client: KernelClient) -> ClientFindings:
     findings = lint_scopes(
         client.scopes,
         datasets=published | set(LISTED_DATASETS),
-        needed=needed_scopes(client.client_id),
+        needed=needed_scopes(client.client_id, held=client.scopes),
     )
     return ClientFindings(client, findings)

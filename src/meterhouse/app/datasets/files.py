@@ -22,16 +22,25 @@ from meterhouse.app.datasets.ports import (
     Datasets,
     DatasetStorage,
     DatasetVersion,
+    DatasetVersionDiffers,
     Partition,
 )
 from meterhouse.app.listing import take
 from meterhouse.core.instant import Instant
-from meterhouse.core.json_text import Record
+from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import DefinitionError, NotFoundError, Problem
 from meterhouse.core.reading import shown
 from meterhouse.datasets.evolution import evolution_problems
-from meterhouse.datasets.naming import DimensionFile, EntityFile, parse_file_name
-from meterhouse.datasets.schema import DatasetSchema, read_schema
+from meterhouse.datasets.naming import (
+    GLOBAL,
+    DimensionFile,
+    EntityFile,
+    dimension_token,
+    is_global,
+    parse_file_name,
+)
+from meterhouse.datasets.schema import VERSION, DatasetSchema, read_schema
+from meterhouse.datasets.version import Version
 
 if TYPE_CHECKING:
     from meterhouse.app.datasets.row_checks import RowChecks
@@ -41,8 +50,6 @@ _IDS = UUID("5d0e5a0c-6b0f-5a43-8f5c-2f1f6f0f9c57")
 #: A file has at most so many days: it is of an hour.
 DAYS_MAX = 400
 _BLOCK_BYTES = 1 << 20
-#: The dataset that is billed.
-AUDIT = "Aura_Audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +71,16 @@ def add_file(
     at: Instant,
     containers: Containers,
     ob: str | None = None,
+    version: Version | None = None,
+    major: int | None = None,
 ) -> tuple[DatasetFile, ...]:
     """Add a file of this machine to the catalogue: one for each day that it has rows of.
 
     It is checked whole before anything is kept. Raises ``DatasetRefused`` with the place of what
     is wrong, ``DefinitionError`` for its name, ``NotFoundError`` where its dataset was never
     published, ``ConflictError`` where another file has its place. With an ``ob``, files of others
-    are refused. Adding it again changes nothing.
+    are refused; with a ``version``, or a ``major``, those whose header says another. Adding it
+    again changes nothing.
     """
     parsed = parse_file_name(name)
     _check_name(parsed, dataset=dataset, name=name, ob=ob)
@@ -78,6 +88,7 @@ def add_file(
     if not versions:
         hint = "publish it first: `meterhouse dataset publish`"
         raise NotFoundError(f"There is no dataset {dataset!r}", hint=hint)
+    _check_version(containers.schema(content), name=name, version=version, major=major)
     schema = _file_schema(content, versions, name=name, containers=containers)
     country = None
     if parsed.ob is not None and schema.country is not None:
@@ -99,10 +110,31 @@ def _check_name(
     if parsed.dataset != dataset:
         hint = f"add it to {parsed.dataset}, or name it by its dataset"
         problems.append(Problem("dataset", f"is {parsed.dataset}, not {dataset}", hint))
+    if is_global(parsed.dataset) and parsed.ob is not None:
+        hint = f"all OBs share it: write {GLOBAL}_DIM_{dimension_token(parsed.dataset)}_..."
+        problems.append(Problem("OB", f"is {parsed.ob}", hint))
     if ob is not None and parsed.ob != ob:
         problems.append(Problem("OB", f"is {parsed.ob or 'all'}", f"only files of {ob} are taken"))
     if problems:
         raise DatasetRefused(problems, what=f"The file {name}")
+
+
+def _check_version(
+    schema: JsonValue, *, name: str, version: Version | None, major: int | None
+) -> None:
+    """Refuse a file whose header says another version than the place that it came to."""
+    text = schema.get(VERSION) if isinstance(schema, Mapping) else None
+    said = Version.read(text)
+    if version is not None and said != version:
+        place, hint = str(version), "move it to the folder of its own version"
+    elif major is not None and (said is None or said.major != major):
+        place, hint = str(major), "send it to its own version"
+    else:
+        return
+    raise DatasetVersionDiffers(
+        f"The file {name}: {VERSION} in its header is {shown(text)}, and its place says {place}",
+        hint=hint,
+    )
 
 
 def _file_schema(
@@ -167,7 +199,10 @@ def _checked_rows(
         checks.see(frame)
         if checks.full:
             break
-    problems = checks.problems
+    problems = list(checks.problems)
+    if checks.full:
+        hint = f"mend these {len(problems)} first"
+        problems.append(Problem("the rest", "may have more problems: it was not checked", hint))
     if not checks.rows and not schema.is_dimension:
         problems.append(Problem("", "has no rows", "a file of facts is of a day: leave it out"))
     if len(checks.days) > DAYS_MAX:
@@ -240,12 +275,6 @@ def partitions(
     return [Partition(day, tuple(some)) for day, some in by_day if day is not None]
 
 
-def audited_rows(ledger: Datasets, *, ob: str, since: date, until: date) -> int:
-    """Return how many rows of ``Aura_Audit`` there are of an OB; ``until`` is included."""
-    page = partial(ledger.dataset_files, AUDIT, ob=ob, since=since, until=until)
-    return sum(file.rows for file in take(page, limit=None) if file.ob == ob)
-
-
 def find_file(ledger: Datasets, id: str) -> DatasetFile:
     """Return a file. Raises ``NotFoundError``."""
     found = ledger.dataset_file(id)
@@ -253,26 +282,3 @@ def find_file(ledger: Datasets, id: str) -> DatasetFile:
         hint = "`meterhouse dataset files NAME` shows those that there are"
         raise NotFoundError(f"There is no file {id!r} in the catalogue", hint=hint)
     return found
-
-
-def dimension_rows(
-    ledger: Datasets,
-    storage: DatasetStorage,
-    name: str,
-    *,
-    containers: Containers,
-    ob: str | None = None,
-    until: Instant | None = None,
-) -> tuple[DatasetFile | None, list[Record]]:
-    """Return the newest snapshot of a dimension and its rows; none where there is no snapshot.
-
-    Rows are as the newest published version of that major has them: fields that the file does not
-    have get their defaults.
-    """
-    snapshot = ledger.newest_snapshot(name, ob=ob, until=until)
-    if snapshot is None:
-        return None, []
-    versions = ledger.dataset_versions(name, major=snapshot.major)
-    schema = versions[-1].schema()
-    with storage.local(snapshot.path) as path:
-        return snapshot, list(containers.rows(path, schema.document))

@@ -31,6 +31,12 @@ class DatasetRefused(DefinitionError):
     code = "dataset_file_refused"
 
 
+class DatasetVersionDiffers(MeterhouseError):
+    """A file says that it is of another version than the place that it came to."""
+
+    code = "dataset_version_differs"
+
+
 class DatasetStorageFault(MeterhouseError):
     """The storage of datasets cannot be read or written."""
 
@@ -172,8 +178,13 @@ class Datasets(Protocol):
         """Return the versions of a dataset, oldest first; none where there is no such dataset."""
         ...
 
-    def datasets(self, *, limit: int = 100, after: str | None = None) -> Page[DatasetSummary]:
-        """List datasets, in the order of their first publication."""
+    def datasets(
+        self, *, ob: str | None = None, limit: int = 100, after: str | None = None
+    ) -> Page[DatasetSummary]:
+        """List datasets, in the order of their first publication.
+
+        With an ``ob``, files and rows are those of that one and of all.
+        """
         ...
 
     def add_dataset_files(self, files: Sequence[DatasetFile]) -> Sequence[DatasetFile]:
@@ -210,7 +221,8 @@ class Datasets(Protocol):
     ) -> DatasetFile | None:
         """Return the last snapshot that was taken before an instant, or at it, if any.
 
-        With an ``ob``, of that one or of all; of several majors, that of the last snapshot.
+        With an ``ob``, of that one or of all, without one of all only; of several majors, that of
+        the last snapshot.
         """
         ...
 

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -134,7 +133,7 @@ class KernelClient:
         return [KernelFile.read(item) for item in files], answer.status == _CREATED
 
     @contextmanager
-    def downloaded(self, file: KernelFile) -> Iterator[FileIO]:
+    def downloaded(self, file: KernelFile) -> Iterator[Path]:
         """Hold a file for a while: it has the length and the hash that Kernel lists."""
         path = f"{_version_path(file.dataset, file.major)}/files/{quote(file.id, safe='')}"
         what = f"{file.dataset}/{file.major}/{file.name}"
@@ -145,8 +144,7 @@ class KernelClient:
                 place.fill(content.checked(blocks), size_max=file.size)
 
             self._answer("GET", path, keep=keep)
-            with FileIO(place.path, "r") as handle:
-                yield handle
+            yield place.path
 
     def close(self) -> None:
         """Let connections go."""

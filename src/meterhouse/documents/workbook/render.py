@@ -10,7 +10,7 @@ from meterhouse.core.invoice import Invoice
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.documents.header import document_moment
 from meterhouse.documents.plain_text import xml_text
-from meterhouse.documents.shown_line import quantity_title, shown_lines
+from meterhouse.documents.shown_line import shown_lines
 from meterhouse.documents.summary import title_of
 from meterhouse.documents.workbook.front import write_front
 from meterhouse.documents.workbook.page import ROWS_MAX, Page, Styles
@@ -85,7 +85,7 @@ def _write(book: Any, invoice: Invoice, *, detail: bool) -> None:
     if portions := portions_of(lines, invoice.currency_digits):
         write_services(page("Services"), invoice, portions)
     if invoice.windows:
-        write_daily(page("Daily"), invoice, book, title=quantity_title(lines))
+        write_daily(page("Daily"), invoice, lines, book=book)
     if any(shown.is_tokens for shown in lines):
         write_tokens(page("Tokens"), invoice, lines)
     write_adjustments(page("Adjustments"), invoice)

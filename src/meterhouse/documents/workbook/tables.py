@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -13,11 +13,12 @@ from meterhouse.core.charge import Charge, ChargeKind, Source
 from meterhouse.core.instant import instant_text
 from meterhouse.core.invoice import Check, Invoice, InvoiceLine, SourceFile
 from meterhouse.core.money import rounded_ratio
-from meterhouse.core.quantity import EXACT, ZERO, number_text
+from meterhouse.core.quantity import EXACT, number_text
 from meterhouse.documents.shown_line import (
     ShownLine,
     field_text,
     fields_text,
+    named_fields,
     parts_text,
     quantity_title,
     total,
@@ -108,15 +109,22 @@ def _kind(line: InvoiceLine) -> str:
     return line.charge.kind.value.replace("_", "-")
 
 
-def write_daily(page: Page, invoice: Invoice, book: Any, *, title: str) -> None:
+def write_daily(page: Page, invoice: Invoice, lines: Sequence[ShownLine], *, book: Any) -> None:
     """Write usage by day, once per component and service, once as the chart shows it."""
+    called, title = _names_of(lines), quantity_title(lines)
+    windows = sorted(invoice.windows, key=lambda it: (it.start, sorted(it.fields.items())))
     columns = [
-        Column("Day", 12, "date", lambda it: it[0]),
-        Column("Component", 24, "text", lambda it: it[1]),
-        Column("Service/app", 24, "text", lambda it: it[2]),
-        Column(title, 16, "quantity", lambda it: it[3]),
+        Column("Day", 12, "date", lambda it: it.start),
+        Column("Component", 24, "text", lambda it: _component(it.fields)),
+        Column("Service/app", 24, "text", lambda it: _user(it.fields, called)),
+        Column(title, 16, "quantity", lambda it: it.quantity),
+        *_where_said(
+            windows, Column("Service", 12, "text", lambda it: field_text(it.fields, "service"))
+        ),
+        *_where_said(
+            windows, Column("Preset", 24, "text", lambda it: field_text(it.fields, "preset"))
+        ),
     ]
-    windows = _windows(invoice)
     names, days = by_day(invoice, _SERIES_MAX)
     place = len(columns) + 1
     _write_both(page, columns, windows, days=days, names=names)
@@ -148,32 +156,28 @@ def _component(fields: Any) -> str:
     return field_text(fields, "component") or field_text(fields, "meter_type")
 
 
-def _windows(invoice: Invoice) -> list[tuple[date, str, str, Decimal]]:
-    """Return the usage of each day by component and app; that of several services is one."""
-    named = _names(invoice)
-    sums: dict[tuple[date, str, str], Decimal] = {}
-    for window in invoice.windows:
-        key = (window.start, _component(window.fields), _user(window.fields))
-        sums[key] = EXACT.add(sums.get(key, ZERO), window.quantity)
-    return [
-        (day, component, named.get(user, user), sums[day, component, user])
-        for day, component, user in sorted(sums)
-    ]
+def _user(fields: Any, called: Mapping[tuple[str, str], str]) -> str:
+    """Return the app, else the channel: by name where the day or a line says it."""
+    for name in ("app", "channel"):
+        id, named = field_text(fields, name), field_text(fields, f"{name}_name")
+        if text := named or called.get((name, id)) or id:
+            return text
+    return ""
 
 
-def _names(invoice: Invoice) -> dict[str, str]:
-    """Return the names of apps and channels by their ids, as the lines have them."""
-    return {
-        field_text(line.charge.fields, id_): name
-        for line in invoice.lines
-        for id_ in ("app", "channel")
-        if (name := field_text(line.charge.fields, f"{id_}_name"))
-    }
+def _names_of(lines: Sequence[ShownLine]) -> dict[tuple[str, str], str]:
+    """Return what apps and channels are called on lines, by the field and the id."""
+    found: dict[tuple[str, str], str] = {}
+    for shown in lines:
+        fields = named_fields(shown.line)
+        for name in ("app", "channel"):
+            if named := field_text(fields, f"{name}_name"):
+                found[name, field_text(fields, name)] = named
+    return found
 
 
-def _user(fields: Any) -> str:
-    names = ("app_name", "app", "channel_name", "channel")
-    return next((text for name in names if (text := field_text(fields, name))), "")
+def _where_said(windows: Sequence[Any], column: Column) -> list[Column]:
+    return [column] if any(column.value(window) for window in windows) else []
 
 
 def _write_both(

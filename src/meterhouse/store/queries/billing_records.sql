@@ -111,7 +111,8 @@ SELECT id FROM (
 ORDER BY no
 
 -- name: files_that_fed
-SELECT DISTINCT consumed.path
+SELECT DISTINCT consumed.node_id, consumed.path, consumed.size, consumed.modified_ns, consumed.etag,
+    consumed.record_count
 FROM json_each(:runs) AS wanted
 JOIN run AS made ON made.id = wanted.value
 JOIN stream ON stream.id = made.stream_id

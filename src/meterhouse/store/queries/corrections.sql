@@ -105,6 +105,16 @@ FROM (
 JOIN stream ON stream.no = grouped.stream_no
 ORDER BY stream.name, grouped.node_name, grouped.reason
 
+-- name: by_source
+SELECT source.name, grouped.records
+FROM (
+    SELECT source_no, count(*) AS records FROM suspense
+    WHERE stream_no = (SELECT no FROM stream WHERE id = ?)
+    GROUP BY source_no
+) AS grouped
+JOIN source ON source.no = grouped.source_no
+ORDER BY source.name
+
 -- name: counts
 -- The detail is that of the first record: SQLite takes it from the row of the least id.
 SELECT node_name, reason, count(*) AS records, detail, min(id)

@@ -16,7 +16,8 @@ WHERE no > :after AND NOT EXISTS (
 ORDER BY no LIMIT :limit
 
 -- name: totals
-SELECT count(*), coalesce(sum(row_count), 0) FROM dataset_file WHERE dataset = :name
+SELECT count(*), coalesce(sum(row_count), 0) FROM dataset_file
+WHERE dataset = :name AND (:ob IS NULL OR ob IN (:ob, ''))
 
 -- name: insert_file
 INSERT INTO dataset_file (
@@ -40,9 +41,10 @@ WHERE dataset = :dataset AND (day, name, no) > (:after_day, :after_name, :after_
 ORDER BY day, name, no LIMIT :limit
 
 -- name: snapshot
+-- Without an OB, that of all OBs: never another one's own.
 SELECT id, dataset, major, minor, patch, ob, day, name, row_count, size, sha256, added_at
 FROM dataset_file
-WHERE dataset = :dataset AND day = '' AND (:ob IS NULL OR ob IN (:ob, ''))
+WHERE dataset = :dataset AND day = '' AND ob IN (coalesce(:ob, ''), '')
     AND (:until IS NULL OR hour <= :until)
 ORDER BY hour DESC, no DESC LIMIT 1
 

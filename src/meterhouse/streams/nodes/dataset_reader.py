@@ -30,6 +30,7 @@ from meterhouse.streams.dataset_ports import (
     KernelPlace,
     WantedFiles,
 )
+from meterhouse.streams.kernel_place import read_kernel_place
 from meterhouse.streams.nodes.file_format import read_schema_parameter
 from meterhouse.streams.nodes.file_reader import AHEAD_BYTES_MIN, FIELD_TYPES
 from meterhouse.streams.nodes.node import OUT, NodeParams, NodeRun, NodeSite, NodeType, Outputs
@@ -157,21 +158,13 @@ def _read_kernel(reading: Reading) -> tuple[KernelPlace | None, WalletEntry | No
     if given is None:
         return None, None
     inner = Reading(given, known=("url", "tokenUrl", "secretsWalletEntry"), what="kernel")
-    url = _read_url(inner, "url", required=True)
-    token_url = _read_url(inner, "tokenUrl") or f"{url}/token"
+    place = read_kernel_place(inner)
     secret = read_wallet_entry(inner, _SECRETS)
     if secret is None and not inner.problems:
         hint = 'name the secret of a client: {"secretId": "...", "secretType": "oauth2"}'
         inner.fail("secretsWalletEntry", "is missing", hint)
     reading.problems += [problem.at("kernel") for problem in inner.problems]
-    return KernelPlace(url, token_url), secret
-
-
-def _read_url(inner: Reading, name: str, *, required: bool = False) -> str:
-    url = inner.text(name, required=required) or ""
-    if url and not url.lower().startswith(("http://", "https://")):
-        inner.fail(name, f"is {shown(url)}", "begin it with https://")
-    return url.rstrip("/")
+    return place, secret
 
 
 TYPE = NodeType("readers/dataset", frozenset({1}), _read)

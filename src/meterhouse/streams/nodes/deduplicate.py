@@ -43,6 +43,8 @@ from meterhouse.streams.suspension import SuspensePolicy, read_policy
 COMPARED_MAX = 100
 DAYS_DEFAULT = 1
 DAYS_MAX = 70
+#: Keys that are known by day are packed.
+DAYS_MAX_BY_DAY = 400
 _DIGEST_BYTES = 16
 #: So many values at a time are objects of Python.
 _OBJECTS_AT_ONCE = 100_000
@@ -97,8 +99,9 @@ class DeduplicateParams(NodeParams):
 
 def _read(reading: Reading) -> DeduplicateParams | None:
     key = template(reading, "key")
-    days = whole_number(reading, "lifeTimeDays", lowest=1, highest=DAYS_MAX)
     day, earliest = reading.text("day"), reading.text("earliest")
+    most = DAYS_MAX if day is None else DAYS_MAX_BY_DAY
+    days = whole_number(reading, "lifeTimeDays", lowest=1, highest=most)
     compare = _compared(reading)
     for name, given in (("earliest", earliest), ("compare", compare)):
         if given and day is None:

@@ -70,7 +70,8 @@ class DeduplicateByDay(NodeRun):
         self._kinds = TextNumbers()
         self._days: dict[Instant, _Day] = {}
         self._held: list[tuple[UsageBatch, pl.DataFrame]] = []
-        self._warned = False
+        # Days that begin before this are over, and their keys forgotten.
+        self._first_day = site.world.facts.at - (1 + params.life_days) * DAY + 1
 
     # ------------------------------------------------------------ records
 
@@ -101,19 +102,35 @@ class DeduplicateByDay(NodeRun):
             yield self._resolve(over)
 
     def _with_days(self, batch: UsageBatch) -> tuple[UsageBatch, pl.Series]:
-        """Return the records that have a day, and their days; others are suspended."""
+        """Return the records that have a day, and their days; others are suspended.
+
+        So are those of days whose keys are forgotten: they may have come before.
+        """
         column = field_column(batch, self._params.day)
         days = days_of(column)
-        wrong = days.is_null().arg_true()
+        fits = (days >= self._first_day).fill_null(value=False)
+        if fits.all():
+            self._guard.screen(batch, [])
+            return batch, days
+        wrong = (~fits).arg_true()
         values = column.gather(wrong).to_values()
         bad: list[Bad] = [
-            (place, Reason.TIMESTAMP_INVALID, self._no_day(value))
-            for place, value in zip(wrong.to_list(), values, strict=True)
+            (place, *self._unfit(value, day))
+            for place, value, day in zip(
+                wrong.to_list(), values, days.gather(wrong).to_list(), strict=True
+            )
         ]
         self._guard.screen(batch, bad)
-        if not bad:
-            return batch, days
-        return without(batch, wrong.to_list()), days.drop_nulls()
+        return without(batch, wrong.to_list()), days.filter(fits)
+
+    def _unfit(self, value: JsonValue, day: Instant | None) -> tuple[Reason, str]:
+        if day is None:
+            return Reason.TIMESTAMP_INVALID, self._no_day(value)
+        text = (
+            f"{self._params.day} is {day_text(day)}, and keys are remembered until "
+            f"{self._params.life_days} days after it (lifeTimeDays): see whether it came before"
+        )
+        return Reason.DAY_FORGOTTEN, text
 
     def _no_day(self, value: JsonValue) -> str:
         given = "is missing" if value is None else f"is {shown(value)}"
@@ -211,7 +228,6 @@ class DeduplicateByDay(NodeRun):
             world = self._site.world
             stored = world.snapshot.keys_of_day(self._site.id, day, at=world.facts.at)
             found = self._days[day] = _Day(DayKeys(list(map(self._unpacked, stored))), len(stored))
-            self._warn_of_old(day)
         if found.packed:
             found.keys.added = [self._unpacked(pack) for pack in found.packed]
             found.packed = []
@@ -226,16 +242,6 @@ class DeduplicateByDay(NodeRun):
 
     def _expires_at(self, day: Instant) -> Instant:
         return day + (1 + self._params.life_days) * DAY
-
-    def _warn_of_old(self, day: Instant) -> None:
-        if self._warned or self._expires_at(day) > self._site.world.facts.at:
-            return
-        self._warned = True
-        text = (
-            f"records of {day_text(day)} and of other days that ended more than "
-            f"{self._params.life_days} days ago are compared within this run only (lifeTimeDays)"
-        )
-        self._site.log(text, level="warning")
 
     def _remember(self, new: pl.DataFrame, days: list[Instant]) -> None:
         columns: list[str | pl.Expr] = [*KEY, "kind", "instant"]
@@ -259,8 +265,7 @@ class DeduplicateByDay(NodeRun):
         """Hand over the keys that were new, day by day; days are packed side by side."""
         changed: list[tuple[Instant, _Day]] = []
         for day, one in sorted(self._days.items()):
-            new = bool(one.packed or one.keys.added)
-            if new and self._expires_at(day) > self._site.world.facts.at:
+            if one.packed or one.keys.added:
                 changed.append((day, one))
                 if one.stored_packs >= _PACKS_MAX:
                     unpacked_ones = [self._unpacked(pack) for pack in one.packed]

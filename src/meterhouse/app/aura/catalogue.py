@@ -1,0 +1,94 @@
+"""What the operation asks of a catalogue: rows of a month, and snapshots of dimensions.
+
+The catalogue is that of this installation or one that Kernel serves. Each list is asked for once:
+an operation sees the catalogue as it was when it asked first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from meterhouse.app.aura.operation import Month
+from meterhouse.app.datasets.ports import Containers
+from meterhouse.core.instant import Instant
+from meterhouse.core.json_text import Record
+from meterhouse.datasets.naming import parse_file_name
+from meterhouse.streams.dataset_ports import DatasetCatalogue, DatasetInput, WantedFiles
+
+#: The dataset that is billed.
+AUDIT = "Aura_Audit"
+
+
+class OperationCatalogue:
+    """A catalogue as the operation asks it. Raises ``InputError`` for what cannot be had of it."""
+
+    def __init__(self, catalogue: DatasetCatalogue, containers: Containers) -> None:
+        self._catalogue = catalogue
+        self._containers = containers
+        self._months: dict[tuple[str, str], Sequence[DatasetInput]] = {}
+        self._snapshots: dict[str, Sequence[DatasetInput]] = {}
+        self._schemas: dict[tuple[str, int], Mapping[str, Any]] = {}
+        self._rows: dict[str, list[Record]] = {}
+
+    def rows(self, ob: str, month: Month) -> int:
+        """Return how many rows there are to be billed of an OB in a month, duplicates too."""
+        return sum(file.rows for file in self.files(AUDIT, month, ob=ob))
+
+    def files(self, dataset: str, month: Month, *, ob: str) -> list[DatasetInput]:
+        """Return the files of an OB and the days of a month, of every major version."""
+        key = (dataset, month.text)
+        if key not in self._months:
+            since, until = month.days.first.isoformat(), month.last_day.isoformat()
+            self._months[key] = [
+                file
+                for major in self._catalogue.majors(dataset)
+                for file in self._catalogue.files(WantedFiles(dataset, major, since, until))
+            ]
+        return [file for file in self._months[key] if file.ob == ob]
+
+    def snapshot(self, dataset: str, *, ob: str | None, until: Instant) -> DatasetInput | None:
+        """Return the last snapshot of a dimension that was taken before an instant, or at it.
+
+        With an ``ob``, of that one or of all. Where none is that old, the oldest; where there is
+        none at all, ``None``.
+        """
+        files = [file for file in self._listed(dataset) if ob is None or file.ob in (ob, None)]
+        taken = [file for file in files if _order(file)[0] <= until]
+        if taken:
+            return max(taken, key=_order)
+        return min(files, key=_order, default=None)
+
+    def snapshot_rows(self, file: DatasetInput) -> list[Record]:
+        """Return the rows of a snapshot, as the newest published schema of its major has them."""
+        found = self._rows.get(file.uri)
+        if found is None:
+            schema = self._schema(file)
+            with self._catalogue.local(file) as path:
+                found = self._rows[file.uri] = list(self._containers.rows(path, schema))
+        return found
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._catalogue.close()
+
+    def _listed(self, dataset: str) -> Sequence[DatasetInput]:
+        if dataset not in self._snapshots:
+            self._snapshots[dataset] = [
+                file
+                for major in self._catalogue.majors(dataset)
+                for file in self._catalogue.files(WantedFiles(dataset, major))
+                if file.day is None
+            ]
+        return self._snapshots[dataset]
+
+    def _schema(self, file: DatasetInput) -> Mapping[str, Any]:
+        which = (file.dataset, file.major)
+        if which not in self._schemas:
+            self._schemas[which] = self._catalogue.schema(file.dataset, major=file.major)
+        return self._schemas[which]
+
+
+def _order(file: DatasetInput) -> tuple[Instant, int, str]:
+    """Order snapshots by when they were taken, as their names say."""
+    return parse_file_name(file.name).hour, file.major, file.name
