@@ -10,7 +10,18 @@ import pytest
 from tests.acceptance import small
 from tests.cli.billing import FIELDS, Business, book
 from tests.cli.command import Meterhouse
-from tests.cli.late_usage import BY_EVENT, GRADUATED, PER_UNIT, bill, billed, correct, late, nets
+from tests.cli.late_usage import (
+    BY_EVENT,
+    GRADUATED,
+    PER_UNIT,
+    bill,
+    billed,
+    change_customer,
+    correct,
+    late,
+    nets,
+    run,
+)
 
 MADRID = {"timezone": "Europe/Madrid"}
 
@@ -93,6 +104,50 @@ def test_late_usage_is_rated_by_the_version_of_its_day(business: Business):
     assert billed(business) == 10 + 2 * (40 + 7)
 
 
+def billed_in_two_parts(business: Business, *more: dict[str, Any], **of_book: Any) -> str:
+    """Bill 10 at 1, 40 at 2 from the 16th on; returns the id of the meter, that keeps both."""
+    begin(business, PER_UNIT, record("2026-10-20T00:00:00Z", 40), *more, **of_book)
+    change(business, PER_UNIT | {"price": "2"}, **of_book)
+    assert bill(business, "2026-10")["totals"]["net"] == "90.00"
+    return business.run.json("meter", "list")[0]["id"]
+
+
+def other_meter(business: Business) -> None:
+    """Have another meter of the customer's, with 1 unit on the last day of October, late."""
+    late_day = {"value": 1, "timestamp": "2026-10-31T00:00:00Z"}
+    business.file("Usage other.ndjson", {"userId": "PT", **late_day} | dict.fromkeys(FIELDS, "b"))
+    [one] = business.run.json("meter", "list")
+    made = [{"userId": "PT", "meterKey": one["meterKey"], "meterTypeId": "Usage"}]
+    created = ("--at", "2026-10-01T00:00:00Z")
+    business.run.done("meter", "create", "--file", "-", *created, given=json.dumps(made))
+    change_customer(business, users=["ES", "PT"])
+
+
+def test_late_usage_leaves_what_was_billed_of_a_deleted_meter_as_it_was(business: Business):
+    meter = billed_in_two_parts(business)
+    other_meter(business)
+    business.run.done("meter", "delete", meter)
+    run(business, "2026-11-05")
+    run(business, "2026-12-01")
+    november = bill(business, "2026-11")
+    assert (november["kind"], november["totals"]["net"]) == ("invoice", "2.00")
+    assert billed(business) == 92
+
+
+def test_usage_that_was_billed_in_parts_and_is_restated_without_its_meter_blocks(
+    business: Business,
+):
+    meter = billed_in_two_parts(business)
+    late(business, "2026-11-05", 7)
+    business.run.done("meter", "delete", meter)
+    [draft] = business.draft(period="2026-11")
+    told = {one["code"]: one["text"] for one in draft["exceptions"]}
+    assert "nobody knows the days any more" in told["late_not_cut"]
+    refused = business.run("invoice", "issue", draft["id"], "--issue-date", "2027-12-01")
+    assert refused.code != 0
+    assert "put the meter and its single usage back" in refused.err
+
+
 def test_usage_that_is_late_in_a_part_without_usage_has_its_own_line(business: Business):
     begin(business, PER_UNIT)
     change(business, PER_UNIT | {"price": "2"})
@@ -129,7 +184,7 @@ def test_a_line_is_explained_by_the_usage_of_its_days(business: Business):
     assert [(one["count"], one["value"]) for one in inputs] == [(1, "10"), (1, "40")]
 
 
-def by_day(business: Business, groups: list[list[str]], price: dict[str, Any]) -> None:
+def by_day(business: Business, groups: list[list[str]], price: dict[str, Any], **more: Any) -> None:
     """Meter by processing time, with the day as a field of groups."""
     rows = [("2026-10-15", "x", 30), ("2026-10-16", "x", 40), ("2026-10-16", "y", 5)]
     usage = [{"userId": "ES", "day": day, "app": app, "value": n} for day, app, n in rows]
@@ -145,9 +200,9 @@ def by_day(business: Business, groups: list[list[str]], price: dict[str, Any]) -
     business.run.done("meter", "create", "--file", "-", *created, given=meters)
     for at in ("2026-10-20", "2026-11-01"):
         business.run.done("stream", "run", "Usage", "--at", f"{at}T00:00:00Z", "--quiet")
-    business.sell(prices=[price])
+    business.sell(prices=[price], **more)
     business.customer()
-    change(business, price | {"price": "2"})
+    change(business, price | {"price": "2"}, **more)
 
 
 APP = PER_UNIT | {"line_by": ["app"]}
@@ -196,3 +251,92 @@ def test_what_if_takes_the_versions_of_the_period(business: Business):
     words = ("invoice", "what-if", "--book", dearer, "--period", "2026-10")
     told = business.run.json(*words)[0]
     assert (told["now"], told["then"]) == ("90.00", "150.00")
+
+
+REQUESTS = {"to": "requests", "match": {"category": "Usage"}}
+LIMIT = {"code": "late-app", "text": "of app", "match": {"app": "app"}, "percent": "0"}
+
+
+def changed_to(business: Business, before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Draft 10 of a version and 40 of the next, that differ in what they tell."""
+    begin(business, PER_UNIT, record("2026-10-20T00:00:00Z", 40), **before)
+    change(business, PER_UNIT | {"price": "2"}, **after)
+    [draft] = business.draft()
+    return draft
+
+
+def test_a_count_of_the_second_version_alone_is_told(business: Business):
+    draft = changed_to(business, {}, {"counts": [REQUESTS]})
+    assert (draft["requests"], draft["totals"]["net"]) == ("40", "10.00")
+
+
+def test_a_count_of_the_first_version_alone_is_told_of_its_days(business: Business):
+    draft = changed_to(business, {"counts": [REQUESTS], "limits": [LIMIT]}, {"limits": [LIMIT]})
+    assert (draft["requests"], draft["totals"]["net"]) == ("10", "80.00")
+    [check] = draft["checks"]
+    assert "40 of 40 of app" in check["text"]
+    # Usage by day is what the lines are for.
+    assert [window["quantity"] for window in draft["windows"]] == ["40"]
+
+
+def test_a_limit_of_the_second_version_alone_is_checked(business: Business):
+    draft = changed_to(business, {}, {"limits": [LIMIT]})
+    assert [(one["code"], one["outcome"]) for one in draft["checks"]] == [("late-app", "blocked")]
+
+
+def test_groups_that_counts_ask_for_and_no_day_is_known_of_leave_usage_whole(business: Business):
+    count = {"to": "exceptions", "code": "dups", "text": "dups", "match": {"app": "y"}}
+    by_day(business, [["day"], ["app"]], PER_UNIT, counts=[count])
+    [draft] = business.draft()
+    assert draft["totals"]["net"] == "70.00"
+    assert [one["code"] for one in draft["exceptions"]] == ["price_change_in_period", "dups"]
+
+
+def test_a_version_of_a_zone_to_the_west_is_told_of(business: Business):
+    begin(business, PER_UNIT, record("2026-10-20T00:00:00Z", 40))
+    change(business, PER_UNIT | {"price": "2"}, timezone="America/New_York")
+    [draft] = business.draft()
+    assert ["America/New_York" in one["text"] for one in draft["exceptions"]] == [True]
+
+
+def test_a_draft_made_before_a_version_within_its_period_is_stale(business: Business):
+    begin(business, PER_UNIT, record("2026-10-20T00:00:00Z", 40))
+    [draft] = business.draft()
+    change(business, PER_UNIT | {"price": "2"})
+    refused = business.run("invoice", "issue", draft["id"], "--issue-date", "2027-12-01")
+    assert refused.code != 0
+    assert "was made before versions of its price book" in refused.err
+    assert bill(business, "2026-10")["totals"]["net"] == "90.00"
+
+
+def explained(business: Business) -> list[tuple[str, int, str]]:
+    [draft] = business.draft()
+    told = business.run.json("invoice", "explain", draft["id"], "--line", "1")[0]
+    [one] = told["records"]
+    return [(told["quantity"], one["inputRecords"]["count"], one["inputRecords"]["value"])]
+
+
+def test_usage_that_was_left_whole_is_explained_by_all_of_it(business: Business):
+    business.file("Usage more.ndjson", record("2026-10-20T00:00:00Z", 40))
+    rows = [("a", "s", "app", None, 10)]
+    most = BY_EVENT | {"aggregation": "max"}
+    business.meter(["ES"], rows=rows, at="2026-10-01T12:00:00Z", **most)
+    business.sell(prices=[PER_UNIT])
+    business.customer()
+    change(business, PER_UNIT | {"price": "2"})
+    assert explained(business) == [("40", 2, "40")]
+
+
+def test_what_is_counted_is_not_among_the_usage_of_a_line(business: Business):
+    count = {"to": "requests", "match": {"app": "test"}}
+    begin(business, PER_UNIT, record("2026-10-20T00:00:00Z", 7, "test"), counts=[count])
+    assert explained(business) == [("10", 1, "10")]
+
+
+def test_what_the_draft_has_no_check_for_is_not_overridden(business: Business):
+    begin(business, PER_UNIT)
+    [draft] = business.draft()
+    words = ("--override", "nonsense", "--reason", "x", "--issue-date", "2027-12-01")
+    refused = business.run("invoice", "issue", draft["id"], *words)
+    assert refused.code != 0
+    assert "'nonsense' is no check of the draft" in refused.err

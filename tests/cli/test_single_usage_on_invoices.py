@@ -190,7 +190,7 @@ def test_usage_whose_grace_is_not_over_is_told_of(business: Business):
     assert (draft["lines"], [one["code"] for one in draft["exceptions"]]) == (
         *([], ["grace_not_over"]),
     )
-    words = ("invoice", "issue", draft["id"], "--issue-date", "2026-11-02")
+    words = ("invoice", "issue", draft["id"], "--issue-date", "2026-11-02", "--empty")
     told = business.run("invoice", "issue", "none-such", *words[2:])
     assert (told.code, told.out.startswith("issued LICEO-2026-000001 to es")) == (1, True)
     assert "not issued: none-such" in told.err

@@ -65,6 +65,11 @@ def test_rows_of_focus_bill_the_payable_amount(case):
     assert billed == (-invoice.totals.payable if back else invoice.totals.payable)
 
 
+def test_the_exact_cost_has_the_sign_of_the_billed():
+    for row in rows_of(focus_bytes(CASES["credit note"]())):
+        assert not row["x_ExactCost"] or D(row["x_ExactCost"]) * D(row["BilledCost"]) >= 0
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_rows_keep_the_rules_of_focus(case):
     made = focus_bytes(CASES[case]())

@@ -1,5 +1,6 @@
 """What is counted and not charged: quantities are conserved, and limits measure what is left."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import given
@@ -82,3 +83,82 @@ def test_a_limit_measures_a_part_of_a_part():
     found = portion(read, usage, customer="c")
     assert (found.part, found.whole) == (3, 10)
     assert found.entries == (({"app": '"x"'}, Decimal(3)),)
+
+
+def groups(*names: str, **values: int) -> dict[tuple[str, ...], tuple[GroupedValue, ...]]:
+    """One breakdown by these fields, all of them with the same text."""
+    return {
+        names: tuple(
+            GroupedValue(dict.fromkeys(names, canonical_text(text)), Decimal(value))
+            for text, value in values.items()
+        )
+    }
+
+
+def metered(value: int, **more: object) -> MeteredUsage:
+    return MeteredUsage("r", "t", "Q", "ES", "query", Decimal(value), PERIOD, **more)
+
+
+def test_what_no_group_says_whether_it_is_counted_is_unpriced():
+    apart = groups("kind", dup=4, ok=6) | groups("app", test=3, x=7)
+    counts = [
+        KINDS | {"match": {"kind": "dup"}, "by": []},
+        KINDS | {"match": {"app": "test"}, "by": []},
+    ]
+    rating = rate(
+        read_price_book(book_of({"model": "per_unit", "price": "1"}, counts=counts)),
+        [metered(10, breakdowns=apart)],
+        period=PERIOD,
+        customer="c",
+    )
+    [told] = rating.unpriced
+    assert (told.quantity, told.reason, told.records) == (10, "no_breakdown", ("r",))
+    assert (rating.charges, rating.counted, rating.left) == ((), (), ())
+
+
+def test_a_limit_that_no_group_can_be_judged_by_says_of_how_much():
+    limit = {"code": "l", "text": "l", "match": {"app": "(unattributed)"}, "percent": 1}
+    usage = [metered(10, breakdowns=groups("app", **{"(unattributed)": 10}) | groups("kind", a=10))]
+    [by_both] = read_price_book(book_of(PRICE, limits=[limit | {"by": ["app", "kind"]}])).limits
+    assert portion(by_both, usage, customer="c").unknown == 10
+    [by_app] = read_price_book(book_of(PRICE, limits=[limit | {"by": ["app"]}])).limits
+    found = portion(by_app, usage, customer="c")
+    assert (found.part, found.whole, found.unknown) == (10, 10, 0)
+
+
+def test_a_count_of_a_customer_and_a_group_leaves_the_other_groups():
+    counts = [KINDS | {"match": {"customer": "c", "kind": "a"}}]
+    by_kind = {"model": "per_unit", "price": "1", "match": {"kind": "b"}}
+    usage = [metered(10, breakdowns=groups("kind", a=4, b=6))]
+    book = read_price_book(book_of(by_kind, counts=counts))
+    rating = rate(book, usage, period=PERIOD, customer="c")
+    assert (rating.net, rating.unpriced) == (6, ())
+
+
+def test_counts_are_taken_in_their_order_however_many_fields_they_name():
+    all_of_them = {"to": "requests", "match": {"category": "Q"}}
+    book = read_price_book(book_of(PRICE, counts=[all_of_them, KINDS]))
+    apart = counted_apart(book, [record("Q", [("a", "x", 4), ("b", "x", 6)])], customer="c")
+    assert [(one.place, one.quantity) for one in apart.counted] == [(0, 10)]
+
+
+def test_what_a_count_leaves_keeps_its_single_events():
+    events = tuple(map(Decimal, (4, 6)))
+    entries = groups("kind", a=4, b=6)["kind",]
+    known = [replace(e, events=(value,)) for e, value in zip(entries, events, strict=True)]
+    price = {"model": "percentage", "percent": 10, "fixed": 1, "match": {"category": "Q"}}
+    book = read_price_book(book_of(price, counts=[KINDS]))
+    usage = [metered(10, breakdowns={("kind",): tuple(known)}, events=events)]
+    rating = rate(book, usage, period=PERIOD, customer="c")
+    assert (rating.net, rating.unpriced) == (Decimal("1.60"), ())
+
+
+def test_a_count_takes_entries_that_come_to_nothing_together():
+    entries = (("a", 4), ("a", -4), ("b", 10))
+    found = tuple(
+        GroupedValue({"kind": canonical_text(kind), "n": str(n)}, Decimal(n)) for kind, n in entries
+    )
+    book = read_price_book(book_of({"model": "included"}, counts=[KINDS]))
+    apart = counted_apart(book, [metered(10, breakdowns={("kind", "n"): found})], customer="c")
+    [left] = apart.usage
+    assert [entry.value for entry in left.breakdowns["kind", "n"]] == [10]

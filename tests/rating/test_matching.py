@@ -290,9 +290,21 @@ def test_charges_are_in_the_order_of_the_book():
     ],
 )
 def test_what_no_usage_costs_is_due_without_usage(model):
-    [charge] = rated(price(model, match={"meter_type": "none"})).charges
+    [charge] = rated(price(model)).charges
     assert charge.net == charged(price(model, match={"meter_type": "calls"}), used(0)).net > 0
     assert not rated(price(model, line_by=("user",))).charges
+
+
+def test_what_others_use_is_not_due_without_usage():
+    for match in ({"user": "zed"}, {"meter_type": "ai"}, {"category": "ai"}, {"service": "ai"}):
+        least = price(ONE, "ai", match=match, minimum=dec(50))
+        assert not rated(book(least, price(Included())), used(3)).charges[1:]
+    flat = price(Flat(dec(50)), "zed", match={"user": "zed"})
+    assert not rated(book(flat, price(Included())), used(3)).charges[1:]
+    # The customer has such a meter, whose usage another price takes.
+    own = price(ONE, "all", match={"meter_type": "calls"}, minimum=dec(50))
+    whole = rated(book(own, price(ONE, match={"meter_type": "calls", "user": "ann"})), used(3))
+    assert [(one.sku, one.net) for one in whole.charges] == [("all", 50), ("calls", 3)]
 
 
 def test_a_minimum_is_due_without_usage():

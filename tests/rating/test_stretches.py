@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from fractions import Fraction
 from random import Random
 
 import pytest
@@ -99,17 +98,24 @@ def test_each_stretch_costs_what_rating_record_by_record_does(kind: str):
         ]
 
 
-def test_stretches_with_equal_prices_cost_what_the_period_does():
+def test_stretches_with_equal_versions_come_to_what_one_rating_does():
     chance = Random(1)
     for _ in range(600):
-        one = replace(cases.any_price(chance), minimum=None)
+        one = cases.any_price(chance)
         days, given = firsts(chance), [replace(use, cell="") for use in uses(chance, 9)]
         given = [replace(use, stretch=use.stretch % len(days)) for use in given]
-        found = stretches([one] * len(days), days, sorted(given, key=lambda use: use.stretch))
+        sure = one if chance.random() < 0.5 else replace(one, maximum=dec(chance.randrange(100)))
+        off = (Discount(DiscountKind.AMOUNT, dec(7)), Discount(DiscountKind.PERCENTAGE, dec(9)))
+        more = {
+            "discounts": chance.choice(((), off, off[::-1])),
+            "commitments": chance.choice(((), (Commitment(dec(300), dec(900)),))),
+        }
+        ordered = sorted(given, key=lambda use: use.stretch)
+        found = stretches([sure] * len(days), days, ordered, **more)
         usage = [record for stretch in found for record in stretch.usage]
         whole = rate(found[0].book, usage, period=PERIOD, customer=CUSTOMER)
-        exact = sum((Fraction(charge.exact) for charge in whole.charges), Fraction(0))
-        assert equal([charge for some in charges(found) for charge in some], exact)
+        once = invoiced(found[0].book, whole.charges, period=PERIOD)
+        assert sum(nets(found)) == once.totals.lines
 
 
 def test_one_stretch_is_rated_as_the_period_is():
@@ -200,7 +206,55 @@ def test_amounts_off_a_line_or_an_invoice_are_shared_out_by_days():
     one = price(PerUnit(dec(1)), discounts=off)
     assert nets(halves(one, one, 100, 100)) == [dec("85.00"), dec("84.00")]
     plain = price(PerUnit(dec(1)))
-    assert nets(halves(plain, plain, 100, 100, discounts=off)) == [dec("85.00"), dec("84.00")]
+    assert nets(halves(plain, plain, 100, 100, discounts=off)) == [dec("84.50"), dec("84.50")]
+    first, second = halves(plain, plain, 100, 100, discounts=off)
+    less = replace(second.book, discounts=(Discount(DiscountKind.AMOUNT, dec(62)),))
+    assert nets([first, replace(second, book=less)]) == [dec("85.00"), dec("68.00")]
+
+
+def test_amounts_off_are_not_lost_where_a_stretch_has_too_little():
+    off = (Discount(DiscountKind.AMOUNT, dec(10)),)
+    one, plain = price(PerUnit(dec(1)), discounts=off), price(PerUnit(dec(1)))
+    assert sum(nets(halves(one, one, 0, 100))) == 90
+    assert sum(nets(halves(one, one, 100, 0))) == 90
+    assert nets(halves(plain, plain, 0, 100, discounts=off)) == [dec("90.00")]
+    assert nets(halves(plain, plain, 3, 100, discounts=off)) == [dec("2.71"), dec("90.29")]
+
+
+def test_usage_before_the_contract_is_held_to_the_maximum_of_all_days():
+    most = price(PerUnit(dec(1)), maximum=dec(100))
+    first, second = halves(most, most, 50, 50, restart_tiers=True)
+    assert nets([replace(first, charged=0), second]) == [dec("48.39"), dec("50.00")]
+    plain = price(PerUnit(dec(1)))
+    first, second = halves(plain, plain, 50, 50)
+    promised = replace(first.book, commitments=(Commitment(maximum=dec(100)),))
+    assert nets([replace(first, book=promised, charged=0), second]) == [dec("48.39"), dec("50.00")]
+
+
+def test_maxima_of_prices_and_of_commitments_are_added_up_by_days():
+    for low, high in ((100, 300), (300, 100)):
+        by_price = [price(PerUnit(dec(1)), maximum=dec(most)) for most in (low, high)]
+        plain = price(PerUnit(dec(1)))
+        found = halves(plain, plain, 500, 500)
+        promised = [
+            replace(one, book=replace(one.book, commitments=(Commitment(maximum=dec(most)),)))
+            for one, most in zip(found, (low, high), strict=True)
+        ]
+        assert nets(halves(*by_price, 500, 500)) == nets(promised)
+        # 15 of 31 days of the one, 16 of the other.
+        assert sum(nets(promised)) == {100: dec("203.23"), 300: dec("196.77")}[low]
+
+
+def test_usage_below_0_is_judged_by_all_of_the_period():
+    one = price(PerUnit(dec(1)))
+    found = charges(halves(one, one, -90, 100))
+    assert [(charge.quantity, charge.net) for [charge] in found] == [(-90, 0), (100, 10)]
+
+
+def test_usage_taken_back_at_a_higher_price_gives_back_what_was_charged():
+    [[_], [second]] = charges(halves(price(PerUnit(dec(1))), price(PerUnit(dec(10))), 100, -90))
+    assert second.net == -100
+    assert [part.label for part in second.parts][-1] == "no more is given back than was charged"
 
 
 def test_a_commitment_counts_all_stretches_unless_they_start_anew():

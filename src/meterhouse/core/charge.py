@@ -181,12 +181,14 @@ class Rating:
     Conservation: quantities of charges, of what is unpriced and of what is only counted add up to
     the metered usage.
     ``floored`` is usage of charges that takes back more than there was, and counts as nothing.
+    ``left`` is the usage that counts have left to prices.
     """
 
     charges: tuple[Charge, ...]
     unpriced: tuple[Unpriced, ...] = ()
     counted: tuple[Counted, ...] = ()
     floored: tuple[Unpriced, ...] = ()
+    left: tuple[MeteredUsage, ...] = field(default=(), compare=False)
 
     @property
     def net(self) -> Decimal:

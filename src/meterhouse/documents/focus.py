@@ -188,7 +188,7 @@ def _line_row(invoice: Invoice, shown: ShownLine) -> Row:
         "SubAccountName": shown.app or shown.channel,
         "SubAccountType": "App" if shown.app or shown.app_id else "Channel",
         "Tags": json_text(_tags(charge.fields)),
-        "x_ExactCost": number_text(charge.exact),
+        "x_ExactCost": _count(invoice, charge.exact),
         "x_LineId": line.id,
         "x_PriceBookVersion": book.version if book else line.book,
         "x_PricingModel": charge.model,

@@ -18,7 +18,7 @@ from meterhouse.rating.measure import Measure, Part
 from meterhouse.rating.measuring import measured
 from meterhouse.rating.models import priced
 from meterhouse.rating.ratio import Ratio, total_of
-from meterhouse.rating.reducing import Held, reduced
+from meterhouse.rating.reducing import reduced
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +70,26 @@ def named(book: PriceBook, line: Line) -> Iterator[None]:
 
 
 def summed(
-    book: PriceBook,
-    line: Line,
-    measure: Measure,
-    parts: tuple[Part, ...],
-    *,
-    digits: int,
-    held: Held | None = None,
+    book: PriceBook, line: Line, measure: Measure, parts: tuple[Part, ...], *, digits: int
 ) -> Amounts:
     """Add parts up, round the sum once, and reduce it."""
-    exact = total_of(part.amount for part in parts)
-    gross = _gross(book, parts, exact, digits=digits)
-    after = reduced(line.price, gross, digits=digits, mode=book.rounding, held=held)
+    made = unreduced(book, measure, parts, digits=digits)
+    after = reduced(line.price, made.gross, digits=digits, mode=book.rounding)
+    exact, gross = made.exact, made.gross
     if after.lacking:
         lacking = Ratio(after.lacking)
         parts = (*parts, Part("minimum", lacking, flat=after.lacking))
         exact, gross = exact.plus(lacking), EXACT.add(gross, after.lacking)
     return Amounts(measure, parts, exact, gross, after.reductions, after.net)
+
+
+def unreduced(
+    book: PriceBook, measure: Measure, parts: tuple[Part, ...], *, digits: int
+) -> Amounts:
+    """Add parts up, and round the sum once."""
+    exact = total_of(part.amount for part in parts)
+    gross = _gross(book, parts, exact, digits=digits)
+    return Amounts(measure, parts, exact, gross, (), gross)
 
 
 def _gross(book: PriceBook, parts: tuple[Part, ...], exact: Ratio, *, digits: int) -> Decimal:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from meterhouse.core.price_book import (
     Flat,
     Graduated,
@@ -68,20 +70,35 @@ def costs_as_little(price: Price) -> bool:
     return all(isinstance(model, Flat | Included) for model in single_models(price.model))
 
 
-def due_unused(price: Price) -> bool:
+def due_unused(price: Price, usage: Iterable[Mapping[str, str]]) -> bool:
     """Whether something is due for a period in which nothing is used.
 
-    Not where each combination of fields is a line: nobody knows which there would be.
+    ``usage`` are the fields of all records. Flat amounts are due whatever there is, but of a user
+    only where he is the customer's. What a quantity of 0 costs is due of those who have such usage
+    at all, be it 0: a price that names what a customer has no meter for, or groups, is for those
+    who use it. Not where each combination of fields is a line: nobody knows which there would be.
     """
     if price.line_by:
         return False
-    return bool(price.minimum) or any(map(_costs_unused, single_models(price.model)))
+    models = tuple(single_models(price.model))
+    names = [name for name in certain_fields(price) if name != "customer"]
+    if any(isinstance(model, Flat) and not model.only_if_used for model in models):
+        return _has_such(price, [name for name in names if name == "user"], usage)
+    if not price.minimum and not any(map(_costs_unused, models)):
+        return False
+    return all(name in RECORD_FIELDS for name in names) and _has_such(price, names, usage)
+
+
+def _has_such(price: Price, names: list[str], usage: Iterable[Mapping[str, str]]) -> bool:
+    """Whether any record has values of the price in these fields; where there are none, yes."""
+    values = price.match.fields
+    if not names:
+        return True
+    return any(all(fields[name] in values[name] for name in names) for fields in usage)
 
 
 def _costs_unused(model: PriceModel) -> bool:
     """Whether a quantity of 0 costs something."""
-    if isinstance(model, Flat):
-        return not model.only_if_used
     if isinstance(model, Graduated | GraduatedPercentage | Stairstep | Volume):
         return bool(model.tiers[0].flat)
     return False

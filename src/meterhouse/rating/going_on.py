@@ -4,16 +4,16 @@ Theory of operation. Quantities go on counting from stretch to stretch. What dep
 usage (tiers that are entered, packages that are started, free units) costs what all usage up to the
 end of the stretch comes to at the prices of the stretch, less what the usage before it would come
 to at the same prices. What depends on all usage of the period (the tier of volume prices and
-stairsteps) is decided by all of it. Amounts that are due for a time (flat amounts, those of volume
-tiers and of stairsteps, minima) are shared out by days. So stretches with equal prices come to
-what one rating of the period does.
+stairsteps) is decided by all of it, and so is whether more is taken back than there was. Amounts
+that are due for a time (flat amounts, those of volume tiers and of stairsteps) are shared out by
+days. So stretches with equal prices come to what one rating of the period does; ``settling`` has
+what is taken off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 from meterhouse.core.charge import UsageItem
 from meterhouse.core.price_book import (
@@ -25,8 +25,8 @@ from meterhouse.core.price_book import (
     Stairstep,
     Volume,
 )
-from meterhouse.core.quantity import EXACT, ZERO
-from meterhouse.rating.amounts import Amounts, named, summed
+from meterhouse.core.quantity import EXACT
+from meterhouse.rating.amounts import Amounts, named, unreduced
 from meterhouse.rating.lines import Line
 from meterhouse.rating.measure import Measure, Part
 from meterhouse.rating.measuring import measured
@@ -34,7 +34,6 @@ from meterhouse.rating.models import priced, single_models
 from meterhouse.rating.models.flat import flat
 from meterhouse.rating.models.tiers import holding_tier
 from meterhouse.rating.ratio import Ratio
-from meterhouse.rating.reducing import Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +51,21 @@ class Course:
     share: tuple[int, int]
 
 
-def amounts_within(
-    book: PriceBook, line: Line, course: Course, *, digits: int, held: Held
-) -> Amounts:
-    """Return what a line costs in a stretch. Raises ``LineRefused``, which names the line."""
+def amounts_within(book: PriceBook, line: Line, course: Course, *, digits: int) -> Amounts:
+    """Return what a line costs in a stretch, before anything is taken off it.
+
+    Raises ``LineRefused``, which names the line.
+    """
     with named(book, line):
+        # Whether more is taken back than there was, all usage of the period says.
+        whole = _measured(line, course.whole, course)
+        line = replace(line, floored=True)
         now = _measured(line, [*course.before, *line.items], course)
         before = _measured(line, course.before, course) if course.begun else None
-        whole = _measured(line, course.whole, course)
         own = now.quantity if before is None else EXACT.subtract(now.quantity, before.quantity)
         measures = _Measures(now, before, whole, replace(now, quantity=own))
         parts = tuple(_parts(line.price.model, measures, course))
-        return summed(book, line, measures.own, parts, digits=digits, held=held)
+        return unreduced(book, measures.own, parts, digits=digits)
 
 
 def due_by_days(price: Price) -> bool:
@@ -134,8 +136,3 @@ def _less(now: Part, before: Part) -> Part:
         flat = now.flat
     amount, quantity = now.amount.less(before.amount), now.quantity.less(before.quantity)
     return Part(label, amount, quantity, now.unit_price, flat)
-
-
-def by_days(amount: Decimal | None, weight: tuple[int, int]) -> Ratio:
-    """Return the share of an amount that is for a stretch; none of what there is not."""
-    return Ratio(amount or ZERO).times(*weight)

@@ -7,7 +7,7 @@ own, so that quantities are conserved.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -20,7 +20,7 @@ from meterhouse.core.price_book_lint import is_fee
 from meterhouse.core.quantity import EXACT, ZERO, number_text
 from meterhouse.rating.asked import ABSENT, RECORD_FIELDS, asked_fields, certain_fields
 from meterhouse.rating.fault import RatingError
-from meterhouse.rating.matching import rank
+from meterhouse.rating.matching import Rank, rank
 
 _NO_BREAKDOWN = "no_breakdown"
 _NO_PRICE = "no_price"
@@ -30,31 +30,44 @@ _NO_PRICE = "no_price"
 class Cut:
     """How records of one kind are cut.
 
-    ``breakdown``: by which, if any. ``failed``: no breakdown has all the fields. ``unpriced`` is
-    why an item has no price, should it have none.
+    ``breakdown``: by which, if any, for the fields ``asked``. ``failed``: none has them all.
+    ``unpriced`` is why an item has no price, should it have none.
     """
 
     breakdown: tuple[str, ...] | None = None
     failed: bool = False
     unpriced: str = _NO_PRICE
+    asked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class CutUsage:
     """The items of a record, and why one without a price has none.
 
-    ``failed``: the record cannot be cut as its prices ask; the only item is all of it.
+    ``failed``: the record cannot be cut as its prices ask; the only item is all of it. Otherwise
+    ``asked`` are the group fields that say where its parts go.
     """
 
     items: Sequence[UsageItem]
     unpriced: str
     failed: bool = False
+    asked: frozenset[str] = frozenset()
 
 
 class Cutter:
-    """Cuts records for the prices of a book. Records of one kind are judged once."""
+    """Cuts records for the prices of a book. Records of one kind are judged once.
 
-    def __init__(self, prices: Sequence[Price], *, customer: str) -> None:
+    ``ranked`` is what decides between prices.
+    """
+
+    def __init__(
+        self,
+        prices: Sequence[Price],
+        *,
+        customer: str,
+        ranked: Callable[[Price], Rank] = rank,
+    ) -> None:
+        self._ranked = ranked
         self._prices = [price for price in prices if not is_fee(price)]
         self._customer = canonical_text(customer)
         names = {name for price in self._prices for name in certain_fields(price)}
@@ -63,28 +76,35 @@ class Cutter:
 
     def cut(self, usage: MeteredUsage) -> CutUsage:
         """Return the items of a record. Their quantities add up to its value."""
-        fields = self._record_fields(usage)
+        fields = self.fields(usage)
         groupings = tuple(usage.breakdowns)
         kind = (*map(fields.get, self._names), groupings)
         cut = self._cuts.get(kind)
         if cut is None:
-            cut = self._cuts[kind] = _judged(self._prices, fields, groupings=groupings)
+            cut = self._cuts[kind] = _judged(
+                self._prices, fields, groupings=groupings, ranked=self._ranked
+            )
         if cut.breakdown is None:
             return CutUsage((_whole(usage, fields),), cut.unpriced, cut.failed)
         items = list(_entries(usage, fields, breakdown=cut.breakdown))
         if any(item.quantity < ZERO and not item.part for item in items):
             # The entries are more than the whole, as those of a maximum are: they are no parts.
             return CutUsage((_whole(usage, fields),), _NO_BREAKDOWN, failed=True)
-        return CutUsage(items, cut.unpriced)
+        return CutUsage(items, cut.unpriced, asked=cut.asked)
 
-    def _record_fields(self, usage: MeteredUsage) -> Mapping[str, str]:
+    def fields(self, usage: MeteredUsage) -> Mapping[str, str]:
+        """Return what all of a record has, as prices see it."""
         own = (usage.meter_type, usage.category, usage.user)
         texts = (*map(canonical_text, own), self._customer)
         return {**usage.custom_fields, **dict(zip(RECORD_FIELDS, texts, strict=True))}
 
 
 def _judged(
-    prices: Sequence[Price], fields: Mapping[str, str], *, groupings: Sequence[tuple[str, ...]]
+    prices: Sequence[Price],
+    fields: Mapping[str, str],
+    *,
+    groupings: Sequence[tuple[str, ...]],
+    ranked: Callable[[Price], Rank],
 ) -> Cut:
     grouped = {name for grouping in groupings for name in grouping} - set(RECORD_FIELDS)
     possible: list[Price] = []
@@ -97,7 +117,8 @@ def _judged(
             lacking |= not any(name in fields for name in failing)
             continue
         possible.append(price)
-    wanted = {name for price in _winning(possible, grouped) for name in asked_fields(price)}
+    winning = _winning(possible, grouped, ranked=ranked)
+    wanted = {name for price in winning for name in asked_fields(price)}
     wanted &= grouped
     unpriced = _NO_BREAKDOWN if lacking else _NO_PRICE
     if not wanted:
@@ -105,17 +126,20 @@ def _judged(
     having = [grouping for grouping in groupings if wanted <= set(grouping)]
     if not having:
         return Cut(failed=True, unpriced=_NO_BREAKDOWN)
-    return Cut(min(having, key=lambda grouping: (len(grouping), grouping)), unpriced=unpriced)
+    least = min(having, key=lambda grouping: (len(grouping), grouping))
+    return Cut(least, unpriced=unpriced, asked=frozenset(wanted))
 
 
-def _winning(prices: Sequence[Price], grouped: AbstractSet[str]) -> Iterator[Price]:
+def _winning(
+    prices: Sequence[Price], grouped: AbstractSet[str], *, ranked: Callable[[Price], Rank]
+) -> Iterator[Price]:
     """Yield the prices that can win some of the usage.
 
     Prices that hold whatever its groups are win over all that are less specific.
     """
-    certain = [rank(one) for one in prices if grouped.isdisjoint(certain_fields(one))]
+    certain = [ranked(one) for one in prices if grouped.isdisjoint(certain_fields(one))]
     least = max(certain, default=None)
-    return (one for one in prices if least is None or rank(one) >= least)
+    return (one for one in prices if least is None or ranked(one) >= least)
 
 
 def _whole(usage: MeteredUsage, fields: Mapping[str, str]) -> UsageItem:

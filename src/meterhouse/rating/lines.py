@@ -5,7 +5,7 @@ Conservation: the quantities of all lines and of what is unpriced add up to the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from meterhouse.core.charge import MeteredUsage, Unpriced, UsageItem
@@ -45,13 +45,24 @@ class Lines:
 class _Gathered:
     lines: dict[_LineKey, list[UsageItem]] = field(default_factory=dict)
     unpriced: dict[_UnpricedKey, list[UsageItem]] = field(default_factory=dict)
+    records: list[Mapping[str, str]] = field(default_factory=list)
 
 
-def lines_of(book: PriceBook, usage: Sequence[MeteredUsage], *, customer: str) -> Lines:
-    """Give each item of the usage to its line."""
+def lines_of(
+    book: PriceBook,
+    usage: Sequence[MeteredUsage],
+    *,
+    customer: str,
+    unused: Collection[str] | None = None,
+) -> Lines:
+    """Give each item of the usage to its line.
+
+    ``unused``: the prices that may have a line without usage; all of them where it is not said.
+    """
     gathered = _gathered(book, usage, customer=customer)
     unpriced = (_unpriced(key, gathered.unpriced[key]) for key in sorted(gathered.unpriced))
-    return Lines(list(_in_order(book, gathered, customer=customer)), tuple(unpriced))
+    lines = _in_order(book, gathered, customer=customer, unused=unused)
+    return Lines(list(lines), tuple(unpriced))
 
 
 def _gathered(book: PriceBook, usage: Sequence[MeteredUsage], *, customer: str) -> _Gathered:
@@ -60,6 +71,7 @@ def _gathered(book: PriceBook, usage: Sequence[MeteredUsage], *, customer: str) 
     gathered = _Gathered()
     for record in usage:
         cut = cutter.cut(record)
+        gathered.records.append(cutter.fields(record))
         for item in cut.items:
             matched = Matched(unpriced=cut.unpriced) if cut.failed else matcher.match(item.fields)
             if not matched.unpriced and item.quantity and item.events is None:
@@ -90,12 +102,15 @@ def _with_events(matched: Matched, prices: Sequence[Price]) -> Matched:
     return Matched(unpriced="no_events", skus=(price.sku,)) if needs_events(price) else matched
 
 
-def _in_order(book: PriceBook, gathered: _Gathered, *, customer: str) -> Iterator[Line]:
+def _in_order(
+    book: PriceBook, gathered: _Gathered, *, customer: str, unused: Collection[str] | None
+) -> Iterator[Line]:
     values_of: dict[int, list[tuple[str, ...]]] = {}
     for place, values in gathered.lines:
         values_of.setdefault(place, []).append(values)
     for place, price in enumerate(book.prices):
-        if place not in values_of and due_unused(price) and _is_for(price, customer):
+        may_be = (unused is None or price.sku in unused) and _is_for(price, customer)
+        if place not in values_of and may_be and due_unused(price, gathered.records):
             yield Line(price, {})
         for values in sorted(values_of.get(place, ())):
             items = sorted(gathered.lines[place, values], key=_item_order)

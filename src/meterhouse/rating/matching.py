@@ -7,7 +7,7 @@ combination of fields is decided once, so that a million items take as many look
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from meterhouse.core.price_book import Matrix, Price
@@ -15,6 +15,8 @@ from meterhouse.core.price_book_lint import is_fee
 from meterhouse.rating.asked import ABSENT, certain_fields, dimensions
 from meterhouse.rating.models import single_models
 from meterhouse.rating.models.matrix import cell_price
+
+Rank = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,19 @@ class Matched:
     skus: tuple[str, ...] = ()
 
 
-class Matcher:
-    """Finds prices of a book. Equal combinations of fields are decided once."""
+def rank(price: Price) -> Rank:
+    """Return what decides between prices that hold for the same usage: the greater one wins."""
+    return price.match.specificity, price.priority
 
-    def __init__(self, prices: Sequence[Price]) -> None:
-        self._prices = prices
+
+class Matcher:
+    """Finds prices of a book. Equal combinations of fields are decided once.
+
+    ``ranked`` is what decides between them.
+    """
+
+    def __init__(self, prices: Sequence[Price], *, ranked: Callable[[Price], Rank] = rank) -> None:
+        self._prices, self._ranked = prices, ranked
         self._index: dict[tuple[str, ...], dict[str, list[int]]] = {}
         names: set[str] = set()
         for place, price in enumerate(prices):
@@ -63,7 +73,7 @@ class Matcher:
             found += (place for place in by_first.get(first, ()) if self._holds(place, fields))
         if not found:
             return Matched(unpriced="no_price")
-        ranks = {place: rank(self._prices[place]) for place in found}
+        ranks = {place: self._ranked(self._prices[place]) for place in found}
         best = max(ranks.values())
         winners = sorted(place for place in found if ranks[place] == best)
         skus = tuple(self._prices[place].sku for place in winners)
@@ -76,11 +86,6 @@ class Matcher:
     def _holds(self, place: int, fields: Mapping[str, str]) -> bool:
         wanted = self._prices[place].match.fields
         return all(not texts or fields.get(name, ABSENT) in texts for name, texts in wanted.items())
-
-
-def rank(price: Price) -> tuple[int, int]:
-    """Return what decides between prices that hold for the same usage: the greater one wins."""
-    return price.match.specificity, price.priority
 
 
 def _has_cells(price: Price, fields: Mapping[str, str]) -> bool:

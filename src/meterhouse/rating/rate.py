@@ -51,12 +51,13 @@ def rate(
         amounts = amounts_of(book, line, digits=digits, share=share)
         return charge_of(book, line, amounts, period=period)
 
-    charges = [refusals.charge(line, made) for line in found.lines if line.items or share[0]]
+    charges = [refusals.made(line, made) for line in found.lines if line.items or share[0]]
     return Rating(
         tuple(charge for charge in charges if charge is not None),
-        (*found.unpriced, *refusals.unpriced),
+        (*apart.unpriced, *found.unpriced, *refusals.unpriced),
         apart.counted,
         tuple(refusals.floored),
+        tuple(apart.usage),
     )
 
 

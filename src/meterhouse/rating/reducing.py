@@ -23,66 +23,56 @@ class Reduced:
     net: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What a line is held to: amounts of money, rounded; ``None``: to nothing.
-
-    ``discounts`` is what its discounts of an amount may come to together.
-    """
-
-    discounts: Decimal | None = None
-    maximum: Decimal | None = None
-    minimum: Decimal = ZERO
-
-
-def held_to(price: Price, *, digits: int, mode: Rounding) -> Held:
-    """Return what a price holds a line of a whole period to."""
-    maximum = None if price.maximum is None else rounded(price.maximum, digits, mode)
-    minimum = ZERO if price.minimum is None else rounded(price.minimum, digits, mode)
-    return Held(None, maximum, minimum)
-
-
-def reduced(
-    price: Price, gross: Decimal, *, digits: int, mode: Rounding, held: Held | None = None
-) -> Reduced:
-    """Apply what the price says of the amount of a line; ``held``: where it is held otherwise."""
-    held = held or held_to(price, digits=digits, mode=mode)
+def reduced(price: Price, gross: Decimal, *, digits: int, mode: Rounding) -> Reduced:
+    """Apply what the price says of the amount of a line."""
     reductions = []
     net = gross
-    for reduction in _reductions(price, gross, digits=digits, mode=mode, held=held):
+    for reduction in _reductions(price, gross, digits=digits, mode=mode):
         reductions.append(reduction)
         net = EXACT.subtract(net, reduction.amount)
-    lacking = max(EXACT.subtract(held.minimum, net), ZERO)
+    minimum = ZERO if price.minimum is None else rounded(price.minimum, digits, mode)
+    lacking = max(EXACT.subtract(minimum, net), ZERO)
     return Reduced(tuple(reductions), lacking, EXACT.add(net, lacking))
 
 
 def _reductions(
-    price: Price, gross: Decimal, *, digits: int, mode: Rounding, held: Held
+    price: Price, gross: Decimal, *, digits: int, mode: Rounding
 ) -> Iterator[Reduction]:
     """Percentages before amounts, each of what is left; then what is above the maximum."""
-    left, pool = gross, held.discounts
-    percentages = [one for one in price.discounts if one.kind is DiscountKind.PERCENTAGE]
-    amounts = [one for one in price.discounts if one.kind is DiscountKind.AMOUNT]
-    for discount in (*percentages, *amounts):
-        amount = min(_discount_amount(discount, left, digits=digits, mode=mode), left)
-        if pool is not None and discount.kind is DiscountKind.AMOUNT:
-            amount = min(amount, pool)
-            pool = EXACT.subtract(pool, amount)
+    left = gross
+    for discount, amount in percentages_off(price, gross, digits=digits, mode=mode):
         if amount:
             left = EXACT.subtract(left, amount)
-            yield Reduction(discount.name or _discount_name(discount), "discount", amount)
-    if held.maximum is not None and left > held.maximum:
-        yield Reduction("maximum", "maximum", EXACT.subtract(left, held.maximum))
+            yield Reduction(discount_name(discount), "discount", amount)
+    for discount in price.discounts:
+        amount = min(rounded(discount.value, digits, mode), left)
+        if discount.kind is DiscountKind.AMOUNT and amount:
+            left = EXACT.subtract(left, amount)
+            yield Reduction(discount_name(discount), "discount", amount)
+    if price.maximum is not None:
+        maximum = rounded(price.maximum, digits, mode)
+        if left > maximum:
+            yield Reduction("maximum", "maximum", EXACT.subtract(left, maximum))
 
 
-def _discount_amount(discount: Discount, left: Decimal, *, digits: int, mode: Rounding) -> Decimal:
-    if discount.kind is DiscountKind.AMOUNT:
-        return rounded(discount.value, digits, mode)
-    factor = EXACT.multiply(discount.value, _HUNDREDTH)
-    return rounded(EXACT.multiply(left, factor), digits, mode)
+def percentages_off(
+    price: Price, gross: Decimal, *, digits: int, mode: Rounding
+) -> list[tuple[Discount, Decimal]]:
+    """Return what each percentage of a price takes off an amount, one after the other."""
+    left, taken = gross, []
+    for discount in price.discounts:
+        if discount.kind is DiscountKind.PERCENTAGE:
+            factor = EXACT.multiply(discount.value, _HUNDREDTH)
+            amount = min(rounded(EXACT.multiply(left, factor), digits, mode), left)
+            left = EXACT.subtract(left, amount)
+            taken.append((discount, amount))
+    return taken
 
 
-def _discount_name(discount: Discount) -> str:
+def discount_name(discount: Discount) -> str:
+    """Return what a discount is called: by its own name, or by what it takes off."""
+    if discount.name:
+        return discount.name
     if discount.kind is DiscountKind.PERCENTAGE:
         return f"{number_text(discount.value)} % discount"
     return "discount"

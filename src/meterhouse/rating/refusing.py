@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import localcontext
+from typing import TypeVar
 
-from meterhouse.core.charge import Charge, Unpriced, UsageItem
+from meterhouse.core.charge import Unpriced, UsageItem
 from meterhouse.core.price_book import Price
 from meterhouse.core.quantity import ZERO
 from meterhouse.rating.asked import asked_fields
@@ -18,6 +19,7 @@ from meterhouse.rating.fault import BELOW_ZERO, LineRefused
 from meterhouse.rating.lines import Line
 
 _Fields = tuple[tuple[str, str], ...]
+_Made = TypeVar("_Made")
 
 
 @dataclass(slots=True)
@@ -31,8 +33,8 @@ class Refusals:
     unpriced: list[Unpriced] = field(default_factory=list)
     floored: list[Unpriced] = field(default_factory=list)
 
-    def charge(self, line: Line, make: Callable[[Line], Charge]) -> Charge | None:
-        """Return the charge of a line; ``None`` where there is no right one, and keep why."""
+    def made(self, line: Line, make: Callable[[Line], _Made]) -> _Made | None:
+        """Return what is made of a line; ``None`` where nothing right can be, and keep why."""
         try:
             return make(line)
         except LineRefused as error:
@@ -40,7 +42,7 @@ class Refusals:
                 self.unpriced += _told(line, error.reason)
                 return None
             self.floored += _told(line, error.reason)
-        return self.charge(replace(line, floored=True), make)
+        return self.made(replace(line, floored=True), make)
 
 
 def _told(line: Line, reason: str) -> Iterator[Unpriced]:

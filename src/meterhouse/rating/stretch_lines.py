@@ -1,9 +1,10 @@
 """The lines of a period whose prices change within it: discounts of books, and commitments.
 
 Percentages of a book are of the lines of its own days. Amounts, minima and maxima are for a whole
-period: each version has the share of its days in them. A commitment that the next version makes
-again, with ``tiers_at_change: continue``, is one for all these days: what each version asks is
-added up, and held against the lines of all of them.
+period: each version has the share of its days in them. Where the next version has the same
+discounts, with ``tiers_at_change: continue``, they are taken off the lines of all these days. A
+commitment that it makes again, too, is one for all these days: what each version asks is added up,
+and held against the lines of all of them.
 """
 
 from __future__ import annotations
@@ -34,15 +35,14 @@ def stretch_lines(
     if len(stretches) == 1:
         [stretch], [rating] = stretches, ratings
         return _whole(stretch, rating, digits)
-    for stretch, rating, discounts in zip(
-        stretches, ratings, _discounts(stretches, digits), strict=True
-    ):
-        lines += discounted(
-            [line_of(charge, stretch.book) for charge in rating.charges],
-            discounts,
-            digits=digits,
-            rounding=stretch.book.rounding,
-        )
+    for equal, discounts in _discounts(stretches, digits):
+        charged = [
+            line_of(charge, stretches[place].book)
+            for place in equal
+            for charge in ratings[place].charges
+        ]
+        mode = stretches[equal[-1]].book.rounding
+        lines += discounted(charged, discounts, digits=digits, rounding=mode)
     for run in runs_of(stretches):
         lines = held(lines, list(_promises(stretches, run, digits)))
     return lines
@@ -56,19 +56,39 @@ def _whole(stretch: Stretch, rating: Rating, digits: int) -> list[InvoiceLine]:
     return committed(lines, book, period=stretch.period, share=share, digits=digits)
 
 
-def _discounts(stretches: Sequence[Stretch], digits: int) -> Iterator[list[Discount]]:
-    """Yield the discounts of each stretch: of an amount, the share of its days."""
+def _discounts(
+    stretches: Sequence[Stretch], digits: int
+) -> Iterator[tuple[list[int], list[Discount]]]:
+    """Yield stretches with equal discounts, and these: of an amount, the share of their days."""
     before = Fraction(0)
-    for stretch, (part, whole) in zip(stretches, weights_of(stretches), strict=True):
-        after = before + Fraction(part, whole)
+    weights = weights_of(stretches)
+    for equal in _with_equal_discounts(stretches):
+        after = before + sum(Fraction(*weights[place]) for place in equal)
+        book = stretches[equal[-1]].book
         # Rounded as it grows, so that the shares of equal amounts add up to the amount.
-        yield [
-            one
-            if one.kind is not DiscountKind.AMOUNT
-            else replace(one, value=_grown(one.value, before, after, digits, stretch.book.rounding))
-            for one in stretch.book.discounts
-        ]
+        yield (
+            equal,
+            [
+                one
+                if one.kind is not DiscountKind.AMOUNT
+                else replace(one, value=_grown(one.value, before, after, digits, book.rounding))
+                for one in book.discounts
+            ],
+        )
         before = after
+
+
+def _with_equal_discounts(stretches: Sequence[Stretch]) -> Iterator[list[int]]:
+    """Yield the places of stretches, those together that go on with the same discounts."""
+    for run in runs_of(stretches):
+        equal: list[int] = []
+        for place in run:
+            book = stretches[place].book
+            if equal and stretches[equal[0]].book.discounts != book.discounts:
+                yield equal
+                equal = []
+            equal.append(place)
+        yield equal
 
 
 def _grown(
@@ -99,11 +119,16 @@ def _promise(
     weights, shares = weights_of(stretches), shares_of(stretches)
     mode = stretches[last].book.rounding
     charged = any(one.charged for one in stretches)
+    # What was used is charged where no day is, and held to as much as if all were.
+    of_days = weights
+    if not any(stretches[place].charged for place, _, _ in found):
+        days = sum(one.days for one in stretches)
+        of_days = [(one.days, days) for one in stretches]
     due = most = Fraction(0)
     for place, _, one in found:
         share = shares[place] if one.prorate else weights[place]
         due += Fraction(one.minimum or ZERO) * Fraction(*share)
-        most += Fraction(one.maximum or ZERO) * Fraction(*weights[place])
+        most += Fraction(one.maximum or ZERO) * Fraction(*of_days[place])
     period = replace(stretches[last].period, start=stretches[first].period.start)
     return Promise(
         commitment,

@@ -7,25 +7,21 @@ same ``line_by`` values. See ``going_on`` for what is counted, and what is share
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from decimal import Decimal
 from functools import partial
 
 from meterhouse.core.charge import BillingPeriod, Charge, MeteredUsage, Rating, UsageItem
-from meterhouse.core.price_book import DiscountKind, Price, PriceBook
-from meterhouse.core.quantity import EXACT, ZERO
+from meterhouse.core.price_book import Price, PriceBook
 from meterhouse.core.timezone import local_time, zone
-from meterhouse.rating.amounts import amounts_of, digits_of
-from meterhouse.rating.book_discounts import sum_of
+from meterhouse.rating.amounts import Amounts, amounts_of, digits_of
 from meterhouse.rating.counting import counted_apart
-from meterhouse.rating.going_on import Course, amounts_within, by_days, due_by_days
+from meterhouse.rating.going_on import Course, amounts_within, due_by_days
 from meterhouse.rating.lines import Line, lines_of
 from meterhouse.rating.rate import charge_of
-from meterhouse.rating.ratio import NOTHING, Ratio
-from meterhouse.rating.reducing import Held, held_to
 from meterhouse.rating.refusing import Refusals
+from meterhouse.rating.settling import Share, settled
 
 _Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -45,29 +41,35 @@ class Stretch:
 
 
 def rate_stretches(
-    stretches: Sequence[Stretch], *, customer: str, floor: bool = False
+    stretches: Sequence[Stretch],
+    *,
+    customer: str,
+    floor: bool = False,
+    unused: Collection[str] | None = None,
 ) -> tuple[Rating, ...]:
     """Price all usage of a customer in a period, stretch by stretch; a rating for each.
 
-    One stretch alone is rated as ``rate`` does it, which says what ``floor`` is.
+    One stretch alone is rated as ``rate`` does it, which says what ``floor`` is. ``unused`` are the
+    prices that may be due without usage, if not all.
     """
     apart = [counted_apart(one.book, one.usage, customer=customer) for one in stretches]
     found = [
-        lines_of(one.book, left.usage, customer=customer)
+        lines_of(one.book, left.usage, customer=customer, unused=unused)
         for one, left in zip(stretches, apart, strict=True)
     ]
     charges: list[list[Charge]] = [[] for _ in stretches]
     refusals = [Refusals(floor) for _ in stretches]
     for run in runs_of(stretches):
         rated = _Run(stretches, run, [found[place].lines for place in run])
-        for place in run:
-            charges[place] = list(rated.charges(place, refusals[place]))
+        for place, some in rated.charges(refusals).items():
+            charges[place] = some
     return tuple(
         Rating(
             tuple(some),
-            (*lines.unpriced, *refused.unpriced),
+            (*left.unpriced, *lines.unpriced, *refused.unpriced),
             left.counted,
             tuple(refused.floored),
+            tuple(left.usage),
         )
         for some, lines, left, refused in zip(charges, found, apart, refusals, strict=True)
     )
@@ -98,33 +100,31 @@ def shares_of(stretches: Sequence[Stretch]) -> list[tuple[int, int]]:
 
 @dataclass(slots=True)
 class _Sofar:
-    """What a line has come to in earlier stretches."""
+    """What a line had in earlier stretches."""
 
     items: list[UsageItem] = field(default_factory=list)
     begun: bool = False
-    net: Decimal = ZERO
-    discounts: Ratio = NOTHING
-    minimum: Ratio = NOTHING
 
 
 class _Run:
-    """Stretches through which quantities go on counting: ask for their charges in their order."""
+    """Stretches through which quantities go on counting."""
 
     def __init__(
         self, stretches: Sequence[Stretch], run: range, lines: Sequence[Sequence[Line]]
     ) -> None:
         self._stretches, self._run = stretches, run
         self._weights, self._shares = weights_of(stretches), shares_of(stretches)
-        self._weight = sum(self._weights[place][0] for place in run), self._weights[0][1]
+        days = sum(one.days for one in stretches)
+        self._days = [(one.days, days) for one in stretches]
+        first, whole = self._weights[run.start]
         #: One stretch that has all of the period is rated as the period is.
-        self._alone = len(run) == 1 and self._weights[run.start][0] == self._weight[1]
+        self._alone = len(run) == 1 and first == whole
         self._whole: dict[_Key, list[UsageItem]] = {}
         for line in (line for some in lines for line in some):
             self._whole.setdefault(_key(line), []).extend(line.items)
         self._lines = {
             place: list(self._planned(place, some)) for place, some in zip(run, lines, strict=True)
         }
-        self._last = {_key(line): place for place in run for line in self._lines[place]}
         self._sofar: dict[_Key, _Sofar] = {}
 
     def _planned(self, place: int, lines: Sequence[Line]) -> Iterator[Line]:
@@ -147,56 +147,67 @@ class _Run:
             if key[0] == price.sku and items and [name for name, _ in key[1]] == names:
                 yield key
 
-    def charges(self, place: int, refusals: Refusals) -> Iterator[Charge]:
-        """Yield what a stretch is charged."""
-        stretch = self._stretches[place]
-        for line in self._lines[place]:
+    def charges(self, refusals: Sequence[Refusals]) -> dict[int, list[Charge]]:
+        """Return what each stretch is charged."""
+        found: dict[int, dict[_Key, tuple[Line, Amounts]]] = {one: {} for one in self._run}
+        every = [(place, line) for place in self._run for line in self._lines[place]]
+        for place, line in every:
             sofar = self._sofar.setdefault(_key(line), _Sofar())
-            charge = refusals.charge(line, partial(self._charge, place=place, sofar=sofar))
+            amounts = refusals[place].made(line, partial(self._amounts, place=place, sofar=sofar))
             sofar.items += line.items
             sofar.begun = True
-            if charge is not None:
-                sofar.net = EXACT.add(sofar.net, charge.net)
-                yield _dated(charge, stretch) if len(self._stretches) > 1 else charge
+            if amounts is not None:
+                found[place][_key(line)] = line, amounts
+        if not self._alone:
+            self._settle(found)
+        return {
+            place: [self._charge(place, *one) for one in some.values()]
+            for place, some in found.items()
+        }
 
-    def _charge(self, line: Line, place: int, sofar: _Sofar) -> Charge:
-        book = self._stretches[place].book
+    def _amounts(self, line: Line, place: int, sofar: _Sofar) -> Amounts:
+        book, share = self._stretches[place].book, self._shares[place]
+        if self._alone:
+            return amounts_of(book, line, digits=digits_of(book), share=share)
         course = Course(
             before=sofar.items,
             whole=self._whole[_key(line)],
             begun=sofar.begun,
             weight=self._weights[place],
-            share=self._shares[place],
+            share=share,
         )
-        digits = digits_of(book)
-        if self._alone:
-            amounts = amounts_of(book, line, digits=digits, share=self._shares[place])
-        else:
-            held = self._held(line, place, sofar)
-            amounts = amounts_within(book, line, course, digits=digits, held=held)
-        return charge_of(book, line, amounts, period=self._stretches[place].period)
+        return amounts_within(book, line, course, digits=digits_of(book))
 
-    def _held(self, line: Line, place: int, sofar: _Sofar) -> Held:
-        """Return what a line is held to, less what it has come to in earlier stretches."""
-        book, price, weight = self._stretches[place].book, line.price, self._weights[place]
-        digits, mode = digits_of(book), book.rounding
-        if weight[0] == weight[1]:
-            return held_to(price, digits=digits, mode=mode)
-        sofar.minimum = sofar.minimum.plus(by_days(price.minimum, weight))
-        amounts = [one.value for one in price.discounts if one.kind is DiscountKind.AMOUNT]
-        before = sofar.discounts.rounded(digits, mode)
-        sofar.discounts = sofar.discounts.plus(by_days(sum_of(amounts), weight))
-        due = sofar.minimum if self._last[_key(line)] == place else NOTHING
+    def _settle(self, found: Mapping[int, dict[_Key, tuple[Line, Amounts]]]) -> None:
+        """Put amounts as they come to after all that is taken off them."""
+        digits = digits_of(self._stretches[self._run.start].book)
+        for key in self._sofar:
+            places, shares = [], []
+            for place, share in self._shares_in(key):
+                places.append(place)
+                shares.append(share)
+            lines = {
+                number: found[place][key][1]
+                for number, place in enumerate(places)
+                if key in found[place]
+            }
+            for number, amounts in settled(shares, lines, digits=digits).items() if lines else ():
+                place = places[number]
+                found[place][key] = found[place][key][0], amounts
 
-        def left(amount: Ratio, taken: Decimal) -> Decimal:
-            return max(EXACT.subtract(amount.rounded(digits, mode), taken), ZERO)
+    def _shares_in(self, key: _Key) -> Iterator[tuple[int, Share]]:
+        """Yield the stretches whose versions have the price of a line, with its share there."""
+        names = [name for name, _ in key[1]]
+        for place in self._run:
+            book = self._stretches[place].book
+            for price in book.prices:
+                if price.sku == key[0] and sorted(price.line_by) == names:
+                    yield place, Share(book, price, self._weights[place], self._days[place])
 
-        maximum = None
-        if price.maximum is not None:
-            maximum = left(by_days(price.maximum, self._weight), sofar.net)
-        # Usage that is taken back later gives back what earlier stretches have charged.
-        minimum = EXACT.subtract(due.rounded(digits, mode), sofar.net)
-        return Held(left(sofar.discounts, before), maximum, minimum)
+    def _charge(self, place: int, line: Line, amounts: Amounts) -> Charge:
+        stretch = self._stretches[place]
+        charge = charge_of(stretch.book, line, amounts, period=stretch.period)
+        return _dated(charge, stretch) if len(self._stretches) > 1 else charge
 
 
 def _key(line: Line) -> _Key:

@@ -9,11 +9,12 @@ left whole, to the version that is in force when the period begins.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from decimal import Decimal
 
+from meterhouse.app.billing.cut_before import BilledCuts
+from meterhouse.app.billing.day_windows import DAY, day_of
 from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.versions import Versions
 from meterhouse.app.billing.windows import RECORDS_MAX, kept_usage, total_of
@@ -21,13 +22,11 @@ from meterhouse.app.ports import Ledger
 from meterhouse.app.usage_ports import KeptUsage
 from meterhouse.core.charge import GroupedValue, MeteredUsage
 from meterhouse.core.instant import Instant
-from meterhouse.core.json_text import canonical_text, parse_json
+from meterhouse.core.json_text import canonical_text
+from meterhouse.core.price_book import PriceBook
 from meterhouse.core.quantity import EXACT, ZERO
 from meterhouse.rating.asked import asked_fields, needs_events
 
-#: The group field that says on which day something was used.
-DAY_FIELD = "day"
-_DATE_CHARS = 10
 _Names = tuple[str, ...]
 _Entries = tuple[GroupedValue, ...]
 _Parts = list[MeteredUsage | None]
@@ -35,28 +34,39 @@ _Parts = list[MeteredUsage | None]
 
 @dataclass(frozen=True, slots=True)
 class CutUsage:
-    """The usage of each version, and how many records with usage could not be cut."""
+    """The usage of each version, and the records with usage that could not be cut."""
 
     by_version: tuple[tuple[MeteredUsage, ...], ...]
-    whole: int = 0
+    whole: tuple[str, ...] = ()
 
 
-def cut_usage(ledger: Ledger, usage: Sequence[MeteredUsage], versions: Versions) -> CutUsage:
-    """Give each version the usage of its days; what cannot be cut goes to the first."""
+def cut_usage(
+    ledger: Ledger,
+    usage: Sequence[MeteredUsage],
+    versions: Versions,
+    *,
+    before: BilledCuts | None = None,
+) -> CutUsage:
+    """Give each version the usage of its days; what cannot be cut goes to the first.
+
+    ``before`` is how records were cut when they were billed: so they stay where nobody knows more.
+    """
     if len(versions.dated) == 1:
         return CutUsage((tuple(usage),))
     cutter = _Cutter(ledger, versions)
     made: list[list[MeteredUsage]] = [[] for _ in versions.dated]
-    whole = 0
+    whole: list[str] = []
     for one in usage:
         parts = cutter.parts(one)
+        if parts is None and before is not None:
+            parts = before.parts(one)
         if parts is None:
-            whole += bool(one.value)
+            whole += [one.record_id] if one.value else []
             parts = [one]
         for place, part in enumerate(parts):
             if part is not None:
                 made[place].append(part)
-    return CutUsage(tuple(map(tuple, made)), whole)
+    return CutUsage(tuple(map(tuple, made)), tuple(whole))
 
 
 class _Cutter:
@@ -68,7 +78,7 @@ class _Cutter:
             for one in versions.dated[1:]
         ]
         prices = [price for book in versions.books for price in book.prices]
-        self._asked = frozenset[str]().union(*map(asked_fields, prices))
+        self._asked = frozenset[str]().union(*map(asked_fields, prices), *_told(versions.books))
         self._events = any(map(needs_events, prices))
 
     def parts(self, usage: MeteredUsage) -> _Parts | None:
@@ -124,7 +134,7 @@ class _Cutter:
 
     def _by_day(self, usage: MeteredUsage) -> _Parts | None:
         """Cut a record by a breakdown that has the day; each other one is made of such a one."""
-        dated = [names for names in usage.breakdowns if DAY_FIELD in names]
+        dated = [names for names in usage.breakdowns if DAY in names]
         cuts: dict[_Names, list[_Entries]] = {}
         for names in usage.breakdowns:
             having = [one for one in dated if set(names) <= set(one)]
@@ -155,7 +165,7 @@ class _Cutter:
         """Return the entries of each version; ``None`` where days are missing or do not add up."""
         some: list[list[GroupedValue]] = [[] for _ in (None, *self._days)]
         for entry in usage.breakdowns[names]:
-            day = _day(entry.fields[DAY_FIELD])
+            day = day_of(entry.fields[DAY])
             if day is None:
                 return None
             some[bisect_right(self._days, day)].append(entry)
@@ -164,15 +174,13 @@ class _Cutter:
         return [tuple(entries) for entries in some]
 
 
-def _day(text: str) -> date | None:
-    """Return the day that a canonical JSON text says, as ``"2026-10-16"`` does."""
-    given = parse_json(text)
-    if not isinstance(given, str) or len(given) != _DATE_CHARS:
-        return None
-    try:
-        return date.fromisoformat(given)
-    except ValueError:
-        return None
+def _told(books: Iterable[PriceBook]) -> Iterator[Iterable[str]]:
+    """Yield the fields that counts and limits ask for."""
+    for book in books:
+        for count in book.counts:
+            yield (*count.match.fields, *count.by)
+        for limit in book.limits:
+            yield (*limit.match.fields, *limit.of.fields, *limit.unless.fields, *limit.by)
 
 
 def _grouped(names: _Names, kept: Iterable[KeptUsage]) -> dict[_Names, list[Decimal]]:

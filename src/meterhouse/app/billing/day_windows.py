@@ -13,6 +13,8 @@ from meterhouse.core.quantity import EXACT, ZERO
 
 #: The field that says of which day usage is, as ``2026-10-03``.
 DAY = "day"
+#: Other forms of a date, such as 20261003, are texts like any other.
+_DATE_CHARS = 10
 _Place = tuple[date, tuple[tuple[str, str], ...]]
 
 
@@ -39,8 +41,10 @@ def day_breakdown(record: MeteredUsage) -> tuple[str, ...] | None:
 def day_of(text: str | None) -> date | None:
     """Return the day that a field says, as canonical JSON; ``None`` where it says none."""
     value = None if text is None else parse_json(text)
+    if not isinstance(value, str) or len(value) != _DATE_CHARS:
+        return None
     try:
-        return date.fromisoformat(value) if isinstance(value, str) else None
+        return date.fromisoformat(value)
     except ValueError:
         return None
 

@@ -19,11 +19,11 @@ from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.ports import Draft, InvoiceHead, ManualLine
 from meterhouse.app.billing.price_books import mark_used
-from meterhouse.app.billing.priced import priced_period
+from meterhouse.app.billing.priced import PricedPeriod, priced_period, starts_of
 from meterhouse.app.billing.telling import told_on
 from meterhouse.app.billing.usage import Gathered, gather
 from meterhouse.app.billing.versions import PRICE_CHANGES, versions_within
-from meterhouse.app.billing.windows import usage_by_day
+from meterhouse.app.billing.windows import UsageByDay, usage_by_day
 from meterhouse.app.listing import take
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, Charge, ChargeKind
@@ -32,6 +32,7 @@ from meterhouse.core.instant import DAY, Instant, instant_text
 from meterhouse.core.invoice import Invoice, InvoiceKind, InvoiceStatus
 from meterhouse.core.invoice_text import read_invoice
 from meterhouse.core.party import Customer
+from meterhouse.core.price_book import PriceBook
 from meterhouse.core.problem import ConflictError, MeterhouseError
 from meterhouse.core.quantity import EXACT, ZERO
 from meterhouse.rating.giving_back import given_back
@@ -111,8 +112,7 @@ def prepare(
     ledger: Ledger, customer: Customer, *, days: Days, metadata: dict[str, str] | None = None
 ) -> Draft:
     """Return the draft of a customer's period. An error in any record leaves no draft at all."""
-    book, whole = book_and_period(ledger, customer, days)
-    period, moved = _after_other_zone(ledger, customer, whole)
+    book, period, moved = _book_and_period(ledger, customer, days)
     _refuse_billed(ledger, customer, period)
     gathered = gather(ledger, customer.id, period=period)
     id, kept, copied = _lines_by_hand(ledger, customer, period)
@@ -133,9 +133,10 @@ def prepare(
         manual=[_by_hand(line, period) for line in manual],
     )
     sums, corrects = _settled(ledger, sums, gathered.issued, customer)
-    by_day = usage_by_day(ledger, gathered.usage, books=priced.books, customer=customer.id)
-    issuer = find_issuer(ledger, customer.issuer)
-    digits = currency_digits(book.currency)
+    by_day = _by_day(
+        ledger, gathered, priced=priced, starts=starts_of(versions, period), of=customer
+    )
+    issuer, digits = find_issuer(ledger, customer.issuer), currency_digits(book.currency)
     assert digits is not None, "a price book has a currency that there is"
     invoice = Invoice(
         id=id,
@@ -169,7 +170,7 @@ def prepare(
         ),
         metadata=_metadata(gathered, share, metadata) | versions.to_metadata(),
     )
-    invoice = told_on(ledger, invoice, gathered=gathered, book=book)
+    invoice = told_on(ledger, invoice, gathered=gathered, told=priced.told)
     late_of = [(no, one.corrects.id) for one in gathered.late for no in one.records]
     return Draft(
         _with_billed(invoice, issued),
@@ -180,12 +181,37 @@ def prepare(
     )
 
 
+def _by_day(
+    ledger: Ledger,
+    gathered: Gathered,
+    *,
+    priced: PricedPeriod,
+    starts: Sequence[Instant],
+    of: Customer,
+) -> UsageByDay:
+    return usage_by_day(
+        ledger,
+        gathered.usage,
+        books=priced.books,
+        starts=starts,
+        customer=of.id,
+        whole=priced.whole,
+    )
+
+
 def take_grants(ledger: Ledger, customer: Customer):
     """Return the prepaid credit of a customer."""
     return take(
         lambda *, limit, after: ledger.grants(customer=customer.id, limit=limit, after=after),
         limit=None,
     )
+
+
+def _book_and_period(
+    ledger: Ledger, customer: Customer, days: Days
+) -> tuple[PriceBook, BillingPeriod, list[tuple[str, str]]]:
+    book, whole = book_and_period(ledger, customer, days)
+    return book, *_after_other_zone(ledger, customer, whole)
 
 
 def _after_other_zone(

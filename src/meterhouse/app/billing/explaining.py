@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from meterhouse.app.billing.issuing import find_invoice
 from meterhouse.app.billing.ports import BillableRecord, RunInput
-from meterhouse.app.billing.windows import RECORDS_MAX
+from meterhouse.app.billing.windows import RECORDS_MAX, uncounted
 from meterhouse.app.ports import Ledger
 from meterhouse.app.usage_ports import KeptUsage
-from meterhouse.core.charge import Charge, Reduction, Source
+from meterhouse.core.aggregation import Aggregation
+from meterhouse.core.charge import Charge, MeteredUsage, Reduction, Source
 from meterhouse.core.instant import Instant, instant_text, parse_instant
 from meterhouse.core.invoice import BookUsed, Invoice, InvoiceLine
 from meterhouse.core.invoice_text import read_invoice
@@ -18,6 +21,8 @@ from meterhouse.core.json_text import canonical_text, parse_json
 from meterhouse.core.money import amount_text
 from meterhouse.core.problem import NotFoundError
 from meterhouse.core.quantity import number_text
+from meterhouse.rating.counting import Counts
+from meterhouse.rating.records import metered_usage
 
 #: So many input records of a metered record are told unless more are asked for.
 RECORDS_SHOWN = 20
@@ -26,6 +31,15 @@ METERED_SHOWN = 100
 Days = tuple[Instant | None, Instant | None]
 #: Records hold other objects as deep as records may nest, and some levels of their own.
 _NESTING_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    """Which usage a line is for: whose, of which days, and without what is counted."""
+
+    customer: str
+    days: Days
+    counts: Counts | None
 
 
 def explain_line(
@@ -43,7 +57,9 @@ def explain_line(
     ledger.index_billable()
     sources = line.charge.sources
     told = sources if records is None else sources[: max(records, METERED_SHOWN)]
-    days = days_of_line(ledger, line, invoice)
+    priced = _Priced(
+        invoice.customer, days_of_line(ledger, line, invoice), _counts(ledger, line, invoice)
+    )
     return {
         "invoice": head.id,
         "number": head.number,
@@ -52,7 +68,7 @@ def explain_line(
         **_amounts(line, invoice),
         "price": _price(ledger, line, invoice),
         "recordCount": len(sources),
-        "records": [_source(ledger, source, days, most=records) for source in told],
+        "records": [_source(ledger, source, priced, most=records) for source in told],
     }
 
 
@@ -78,6 +94,14 @@ def days_of_line(ledger: Ledger, line: InvoiceLine, invoice: Invoice) -> Days:
     else:
         start, end = whole.start, whole.end
     return of.start if of.start > start else None, of.end if of.end < end else None
+
+
+def _counts(ledger: Ledger, line: InvoiceLine, invoice: Invoice) -> Counts | None:
+    """Return what the version of a line counts; ``None`` where that is nothing."""
+    used = next((book for book in invoice.books if book.hash == line.book), None)
+    stored = None if used is None else ledger.price_book(used.id, used.version)
+    book = None if stored is None else stored.book()
+    return Counts(book, customer=invoice.customer) if book is not None and book.counts else None
 
 
 def _amounts(line: InvoiceLine, invoice: Invoice) -> dict[str, Any]:
@@ -143,7 +167,7 @@ def _document(ledger: Ledger, used: BookUsed, sku: str) -> Any:
     return next((price for price in prices if price.get("sku") == sku), None)
 
 
-def _source(ledger: Ledger, source: Source, days: Days, *, most: int | None) -> dict[str, Any]:
+def _source(ledger: Ledger, source: Source, priced: _Priced, *, most: int | None) -> dict[str, Any]:
     shown_source: dict[str, Any] = {
         "recordId": source.record_id,
         "quantity": number_text(source.quantity),
@@ -153,7 +177,8 @@ def _source(ledger: Ledger, source: Source, days: Days, *, most: int | None) -> 
     if record is None:
         return shown_source
     body = parse_json(record.text, nesting_max=_NESTING_MAX)
-    kept = _input_records(ledger, body, source, days, most=most)
+    usage = metered_usage(body, category=record.category or "")
+    kept = _input_records(ledger, usage, meter=body["id"], source=source, priced=priced, most=most)
     found = ledger.meter(body["id"])
     unkept = found is not None and found.meter.by_event_time and not found.meter.keep_usage
     marks = {"keepUsage": False} if unkept else {}
@@ -161,30 +186,45 @@ def _source(ledger: Ledger, source: Source, days: Days, *, most: int | None) -> 
 
 
 def _input_records(
-    ledger: Ledger, body: Mapping[str, Any], source: Source, days: Days, *, most: int | None
+    ledger: Ledger,
+    usage: MeteredUsage,
+    *,
+    meter: str,
+    source: Source,
+    priced: _Priced,
+    most: int | None,
 ) -> dict[str, Any] | None:
     """Return the single records of a metered one; ``None`` where its meter keeps none.
 
-    Only those of the group and of the days that the line is for. ``value`` is what they come to by
-    now. Not ``complete``: the metered record has more than are read.
+    Only those of the group that the line is for, that no count takes, and, unless the line is for
+    all of these, of its days. ``value`` is what they come to by now. Not ``complete``: the metered
+    record has more than are read.
     """
-    bucket = ledger.meter(body["id"])
+    bucket = ledger.meter(meter)
     if bucket is None or not bucket.meter.keeps_usage:
         return None
-    start = _instant(body["periodStart"])
-    found = ledger.usage_of_period(body["id"], start=start, limit=RECORDS_MAX + 1)
-    mine = [
-        one for one in found[:RECORDS_MAX] if _in_group(one, source.fields) and _in_days(one, days)
-    ]
-    value = bucket.meter.aggregation.initial
-    for one in mine:
-        value = bucket.meter.aggregation.fold(value, one.record.quantity)
+    aggregation = bucket.meter.aggregation
+    found = ledger.usage_of_period(meter, start=usage.period.start, limit=RECORDS_MAX + 1)
+    mine = [one for one in found[:RECORDS_MAX] if _in_group(one, source.fields)]
+    if priced.counts is not None:
+        mine = uncounted(usage, mine, priced.counts, customer=priced.customer)
+    value = _folded(aggregation, mine)
+    if value != source.quantity:
+        mine = [one for one in mine if _in_days(one, priced.days)]
+        value = _folded(aggregation, mine)
     return {
         "count": len(mine),
         "complete": len(found) <= RECORDS_MAX,
         "value": None if value is None else number_text(value),
         "records": [_input_record(one) for one in mine[:most]],
     }
+
+
+def _folded(aggregation: Aggregation, kept: Iterable[KeptUsage]) -> Decimal | None:
+    value = aggregation.initial
+    for one in kept:
+        value = aggregation.fold(value, one.record.quantity)
+    return value
 
 
 def _in_days(one: KeptUsage, days: Days) -> bool:

@@ -23,8 +23,14 @@ from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import day_of, days_of
 from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
 from meterhouse.app.billing.priced import unpriced_usage
-from meterhouse.app.billing.telling import Override, blocking_checks, overridden
+from meterhouse.app.billing.telling import (
+    Override,
+    blocking_checks,
+    needless_overrides,
+    overridden,
+)
 from meterhouse.app.billing.usage import open_usage
+from meterhouse.app.billing.versions import PRICE_CHANGES, versions_within
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import Unpriced
 from meterhouse.core.instant import Instant, instant_text
@@ -171,7 +177,10 @@ def issue_invoice(
             message = f"The draft of {invoice.customer!r} has no lines: there is nothing to bill"
             hint = "void it, or say --empty (empty: true): it takes a number all the same"
             raise ConflictError(message, hint=hint, code="invoice_empty")
+        if needless := needless_overrides(invoice, overrides):
+            raise DefinitionError(needless, what=f"The draft of {present.customer!r}")
         refuse_stale(ledger, invoice)
+        _check_versions(ledger, invoice)
         _check_findings(ledger, invoice)
         _check_lines(ledger.manual_lines(present.id), invoice)
         if not before_end:
@@ -194,6 +203,19 @@ def still_open(ledger: Ledger, reference: str) -> list[tuple[str, str]]:
     """Tell, as an exception does, of usage of a draft's period that no record says yet."""
     head = find_invoice(ledger, reference)
     return open_usage(ledger, head.customer, start=head.start, end=head.end)
+
+
+def _check_versions(ledger: Ledger, draft: Invoice) -> None:
+    """Refuse a draft that was not rated with the versions which hold within its period by now."""
+    book, customer = used_book(ledger, draft.books[0]), find_customer(ledger, draft.customer)
+    days = days_of(draft.period)
+    now = versions_within(ledger, book, draft.period, customer=customer, days=days)
+    if now.to_metadata().get(PRICE_CHANGES) != draft.metadata.get(PRICE_CHANGES):
+        message = (
+            f"The draft of {draft.customer!r} was made before versions of its price book, or the "
+            "days of its contract, were changed within its period"
+        )
+        raise ConflictError(message, hint="Draft the invoice again")
 
 
 def _check_findings(ledger: Ledger, draft: Invoice) -> None:

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from meterhouse.app.billing.books import used_book
+from meterhouse.app.billing.cut_before import BilledCuts
 from meterhouse.app.billing.ports import InvoiceHead
-from meterhouse.app.billing.priced import priced_period
+from meterhouse.app.billing.priced import PricedPeriod, priced_period, starts_of
 from meterhouse.app.billing.usage import LateUsage
 from meterhouse.app.billing.versions import versions_used
 from meterhouse.app.ports import Ledger
@@ -33,11 +34,14 @@ from meterhouse.rating.line_changes import line_changes
 BY_HAND = "by-hand"
 #: The metadata that names the invoices whose lines a draft has counted on.
 BILLED_BEFORE = "billedBefore"
+_RECORDS_NAMED = 5
 #: Exceptions of late usage that keep a draft from being issued, with what to do.
 BLOCKING = {
     "late_currency": "give the customer a price book in that currency, or `invoice correct` the "
     "invoice of that period, and draft again",
     "billed_otherwise": "`invoice credit` that invoice first, and draft again",
+    "late_not_cut": "put the meter and its single usage back from a backup; or `invoice correct` "
+    "the invoice, which rates such usage by its first version, and even it out by a line by hand",
 }
 
 
@@ -170,18 +174,56 @@ def _rated_anew(
         return _other_currency(original, book)
     versions = versions_used(ledger, original, share_of(original))
     period = original.period
-    priced = priced_period(
-        ledger, late.usage, versions=versions, period=period, customer=customer.id, late=True
-    )
     billed = issued.billed(period)
-    changes = line_changes([line for one in billed for line in one.lines], priced.lines)
+    lines = [line for one in billed for line in one.lines]
+    priced = priced_period(
+        ledger,
+        late.usage,
+        versions=versions,
+        period=period,
+        customer=customer.id,
+        late=True,
+        billed=lines,
+    )
+    changes = line_changes(lines, priced.lines)
     books = {book.hash: book for book in priced.books} | _books(ledger, billed)
     return LateLines(
         tuple((charge, original.number, books[hash]) for charge, hash in changes),
         (*priced.books, *(books[hash] for _, hash in changes)),
         priced.unpriced,
-        tuple((code, f"invoice {original.number}: {text}") for code, text in priced.exceptions),
+        tuple(
+            (code, f"invoice {original.number}: {text}")
+            for code, text in (
+                *priced.exceptions,
+                *_not_cut(late, priced, BilledCuts(lines, starts_of(versions, period))),
+            )
+        ),
     )
+
+
+def _not_cut(late: LateUsage, priced: PricedPeriod, cuts: BilledCuts) -> list[tuple[str, str]]:
+    """Tell of records that were billed in parts, and of which nobody knows the parts any more."""
+    restates, values = late.restates, {one.record_id: one.value for one in late.usage}
+    families: dict[str, list[str]] = {}
+    for id in {*restates, *restates.values(), *priced.whole}:
+        families.setdefault(restates.get(id, id), []).append(id)
+    # What only some versions count is on no line: less on lines than there is was cut by that.
+    counts = [book.counts for book in priced.books]
+    uneven = any(one != counts[0] for one in counts)
+    lost = [
+        id
+        for id in priced.whole
+        if cuts.after_change(families[restates.get(id, id)])
+        or (uneven and id not in late.fresh and cuts.billed(id) != values[id])
+    ]
+    if not lost:
+        return []
+    few = ", ".join(lost[:_RECORDS_NAMED]) + (" ..." if len(lost) > _RECORDS_NAMED else "")
+    text = (
+        "prices changed within its period, and of some usage that it bills in parts nobody knows "
+        f"the days any more (records: {few}): it would be billed anew at other prices"
+    )
+    return [("late_not_cut", text)]
 
 
 def _deducted(

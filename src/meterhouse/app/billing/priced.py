@@ -9,13 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from meterhouse.app.billing.cut_before import BilledCuts
 from meterhouse.app.billing.cutting import cut_usage
 from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.single_events import with_events
 from meterhouse.app.billing.versions import Dated, Versions
 from meterhouse.app.ports import Ledger
-from meterhouse.core.charge import BillingPeriod, MeteredUsage, Rating, Unpriced
+from meterhouse.core.charge import BillingPeriod, Counted, MeteredUsage, Rating, Unpriced
 from meterhouse.core.currency import currency_digits
+from meterhouse.core.instant import Instant
 from meterhouse.core.invoice import InvoiceLine
 from meterhouse.core.price_book import PriceBook
 from meterhouse.core.quantity import number_text
@@ -26,13 +28,28 @@ _RECORDS_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a version of the book counts, and the usage that it leaves to prices."""
+
+    book: PriceBook
+    counted: tuple[Counted, ...]
+    left: tuple[MeteredUsage, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PricedPeriod:
-    """What a period comes to, by its own usage. ``exceptions`` are for whoever reviews it."""
+    """What a period comes to, by its own usage. ``exceptions`` are for whoever reviews it.
+
+    ``told`` is of each version; ``whole`` are the records that could not be cut at a change of
+    prices.
+    """
 
     books: tuple[PriceBook, ...]
     lines: tuple[InvoiceLine, ...]
     unpriced: tuple[Unpriced, ...]
     exceptions: tuple[tuple[str, str], ...]
+    told: tuple[Told, ...]
+    whole: tuple[str, ...] = ()
 
 
 def priced_period(
@@ -43,27 +60,37 @@ def priced_period(
     period: BillingPeriod,
     customer: str,
     late: bool = False,
+    billed: Iterable[InvoiceLine] = (),
 ) -> PricedPeriod:
     """Price usage; where prices change within the period, each part of it by its own version.
 
     Of a ``late`` period, that was billed already, lines of which more is taken back than there was
-    count as nothing, and it is told: what they were billed is given back, and no more.
+    count as nothing, and it is told: what they were billed is given back, and no more. What can no
+    longer be cut is cut as the lines say that it was ``billed``.
     """
-    cut = cut_usage(ledger, usage, versions)
+    periods = _periods(versions, period)
+    lines = list(billed)
+    before = BilledCuts(lines, starts_of(versions, period))
+    cut = cut_usage(ledger, usage, versions, before=before)
     stretches = [
         _stretch(ledger, one, some, between)
-        for one, some, between in zip(
-            versions.dated, cut.by_version, _periods(versions, period), strict=True
-        )
+        for one, some, between in zip(versions.dated, cut.by_version, periods, strict=True)
     ]
-    ratings = rate_stretches(stretches, customer=customer, floor=late)
+    # What an invoice does not have without usage, late usage of something else does not add.
+    unused = {line.charge.sku for line in lines} if late else None
+    ratings = rate_stretches(stretches, customer=customer, floor=late, unused=unused)
     digits = currency_digits(versions.books[0].currency)
     assert digits is not None, "a price book has a currency that there is"
     return PricedPeriod(
         versions.books,
         tuple(stretch_lines(stretches, ratings, digits=digits)),
         tuple(one for rating in ratings for one in rating.unpriced),
-        (*_exceptions(versions, cut.whole), *_floored(ratings)),
+        (*_exceptions(versions, len(cut.whole)), *_floored(ratings)),
+        tuple(
+            Told(book, rating.counted, rating.left)
+            for book, rating in zip(versions.books, ratings, strict=True)
+        ),
+        cut.whole,
     )
 
 
@@ -73,6 +100,11 @@ def _stretch(
     book = version.book
     known = with_events(ledger, usage, book=book)
     return Stretch(book, period, version.days, version.charged, known)
+
+
+def starts_of(versions: Versions, period: BillingPeriod) -> list[Instant]:
+    """Return the beginning of each version within a period."""
+    return [one.start for one in _periods(versions, period)]
 
 
 def _periods(versions: Versions, period: BillingPeriod) -> list[BillingPeriod]:

@@ -12,15 +12,16 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from meterhouse.app.billing.day_windows import day_windows
+from meterhouse.app.billing.priced import Told
 from meterhouse.app.billing.sources import source_files
 from meterhouse.app.billing.usage import Gathered
 from meterhouse.app.ports import Ledger
-from meterhouse.core.charge import Counted
+from meterhouse.core.charge import Counted, MeteredUsage
 from meterhouse.core.invoice import Check, CheckOutcome, Invoice
 from meterhouse.core.json_text import JsonValue, parse_json
 from meterhouse.core.money import rounded_ratio
 from meterhouse.core.party_reading import TEXT_CHARS_MAX
-from meterhouse.core.price_book import CountedAs, Limit, PriceBook
+from meterhouse.core.price_book import Count, CountedAs, Limit, PriceBook
 from meterhouse.core.price_book_counts import LIMITS_MAX
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.quantity import EXACT, ZERO, number_text
@@ -43,48 +44,78 @@ class Override:
     reason: str
 
 
-def told_on(ledger: Ledger, invoice: Invoice, *, gathered: Gathered, book: PriceBook) -> Invoice:
-    """Return a draft with what its usage tells beside its lines."""
+def told_on(
+    ledger: Ledger, invoice: Invoice, *, gathered: Gathered, told: Sequence[Told]
+) -> Invoice:
+    """Return a draft with what its usage tells beside its lines, by the versions of its book."""
     customer, period = invoice.customer, invoice.period
-    apart = counted_apart(book, gathered.usage, customer=customer)
-    requests, counted = _counted(book, apart.counted)
-    limited = [(limit, portion(limit, apart.usage, customer=customer)) for limit in book.limits]
+    limited = [(limit, portion(limit, usage, customer=customer)) for limit, usage in _limited(told)]
     found = ledger.findings(customer, start=period.start, end=period.end)
     checks = [_check(limit, part) for limit, part in limited]
-    late = _counted_late(book, gathered, customer=customer, timezone=period.timezone)
+    # The version at the period's start tells what has come late of earlier ones.
+    late = _counted_late(told[0].book, gathered, customer=customer, timezone=period.timezone)
     exceptions = [
-        *counted,
+        *_excepted(told),
         *late,
         *(line for limit, part in limited for line in _over(limit, part)),
     ]
     for one in found:
         checks += one.checks
         exceptions += one.exceptions
+    # Parts of records have no meter: which records keep single usage, their wholes say.
+    unkept = {one.record_id for one in gathered.usage if not one.meter}
+    undated = [one for part in told for one in part.left if one.record_id in unkept]
     return replace(
         invoice,
-        requests=requests,
+        requests=_requests(told),
         exceptions=(*invoice.exceptions, *exceptions),
         checks=tuple(checks),
         sources=source_files(ledger, gathered, period=period),
-        windows=(*invoice.windows, *day_windows(apart.usage)),
+        windows=(*invoice.windows, *day_windows(undated)),
     )
 
 
-def _counted(
-    book: PriceBook, counted: Sequence[Counted]
-) -> tuple[Decimal | None, list[tuple[str, str]]]:
-    """Return the total number of requests, and exceptions."""
-    places = [place for place, one in enumerate(book.counts) if one.to is CountedAs.REQUESTS]
-    requests = ZERO if places else None
-    exceptions = []
-    for one in counted:
-        count = book.counts[one.place]
+def _limited(told: Sequence[Told]) -> Iterator[tuple[Limit, list[MeteredUsage]]]:
+    """Yield the limits, each with all usage of the versions that have it."""
+    limits: list[tuple[Limit, list[MeteredUsage]]] = []
+    for one in told:
+        for limit in one.book.limits:
+            usage = next((usage for other, usage in limits if other == limit), None)
+            if usage is None:
+                limits.append((limit, list(one.left)))
+            else:
+                usage += one.left
+    yield from limits
+
+
+def _requests(told: Sequence[Told]) -> Decimal | None:
+    """Return the total number of requests; ``None`` where no version counts any."""
+    counts = [count for one in told for count in one.book.counts]
+    if not any(count.to is CountedAs.REQUESTS for count in counts):
+        return None
+    total = ZERO
+    for count, counted in _counted(told):
         if count.to is CountedAs.REQUESTS:
-            requests = EXACT.add(requests or ZERO, one.quantity)
-        elif one.quantity:
-            text = f"{number_text(one.quantity)} {count.text}{_named(one.fields)}"
-            exceptions.append((count.code, text))
-    return requests, exceptions
+            total = EXACT.add(total, counted.quantity)
+    return total
+
+
+def _excepted(told: Sequence[Told]) -> Iterator[tuple[str, str]]:
+    """Yield what is counted as exceptions; what versions tell in the same words, once."""
+    sums: dict[tuple[str, str], Decimal] = {}
+    for count, counted in _counted(told):
+        if count.to is CountedAs.EXCEPTIONS:
+            key = count.code, f"{count.text}{_named(counted.fields)}"
+            sums[key] = EXACT.add(sums.get(key, ZERO), counted.quantity)
+    for (code, text), quantity in sums.items():
+        if quantity:
+            yield code, f"{number_text(quantity)} {text}"
+
+
+def _counted(told: Sequence[Told]) -> Iterator[tuple[Count, Counted]]:
+    for one in told:
+        for counted in one.counted:
+            yield one.book.counts[counted.place], counted
 
 
 def _counted_late(
@@ -135,11 +166,21 @@ def _check(limit: Limit, found: Portion) -> Check:
         share = rounded_ratio(over, found.whole, _PERCENT_DIGITS) if found.whole else _HUNDRED
     allowed = EXACT.multiply(found.whole, limit.percent)
     blocked = found.part > ZERO and EXACT.multiply(found.part, _HUNDRED) > allowed
+    if found.unknown:
+        text = (
+            f"{number_text(found.unknown)} of {number_text(found.whole)} may be {limit.text}: no "
+            f"group has all fields that say so ({', '.join(_fields(limit))})"
+        )
+        return Check(limit.code, text, CheckOutcome.BLOCKED)
     text = (
         f"{number_text(found.part)} of {number_text(found.whole)} {limit.text}: "
         f"{number_text(share)} %, and at most {number_text(limit.percent)} % are allowed"
     )
     return Check(limit.code, text, CheckOutcome.BLOCKED if blocked else CheckOutcome.PASSED)
+
+
+def _fields(limit: Limit) -> list[str]:
+    return sorted({*limit.match.fields, *limit.of.fields, *limit.unless.fields, *limit.by})
 
 
 def _named(fields: Mapping[str, str]) -> str:
@@ -174,6 +215,17 @@ def blocking_checks(invoice: Invoice, overrides: Sequence[Override]) -> list[Pro
         )
         for check in invoice.checks
         if check.outcome is CheckOutcome.BLOCKED and check.code not in codes
+    ]
+
+
+def needless_overrides(invoice: Invoice, overrides: Sequence[Override]) -> list[Problem]:
+    """Return the overrides of what the draft has no check for: a code may be mistyped."""
+    codes = sorted({check.code for check in invoice.checks})
+    hint = f"its checks are {', '.join(codes)}" if codes else "leave it out: it has no checks"
+    return [
+        Problem("overrides", f"{one.code!r} is no check of the draft", hint)
+        for one in overrides
+        if one.code not in codes
     ]
 
 

@@ -37,12 +37,15 @@ class RecordUnreadable(MeterhouseError):
 class LateUsage:
     """All usage of a period that is billed, as it is now; ``records`` are those that are not.
 
-    ``before`` is the usage as invoices have it.
+    ``before`` is the usage as invoices have it. ``fresh`` are the ids of records that are not
+    billed; ``restates`` says of each adjustment which record it restates.
     """
 
     corrects: InvoiceHead
     usage: tuple[MeteredUsage, ...]
     records: tuple[int, ...]
+    fresh: frozenset[str]
+    restates: Mapping[str, str]
     before: tuple[MeteredUsage, ...] = ()
 
 
@@ -131,7 +134,12 @@ def _late(
     whole = ledger.billable_records(head.customer, after=head.start, until=head.end)
     before = [record for record in whole if record.billed is not None]
     return LateUsage(
-        head, restated(whole, types), tuple(record.no for record in late), restated(before, types)
+        head,
+        restated(whole, types),
+        tuple(record.no for record in late),
+        frozenset(record.record_id for record in late),
+        {record.record_id: record.adjusts for record in whole if record.adjusts is not None},
+        restated(before, types),
     )
 
 

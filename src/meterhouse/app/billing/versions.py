@@ -19,6 +19,7 @@ from meterhouse.app.billing.price_books import find_version
 from meterhouse.app.listing import take
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod
+from meterhouse.core.instant import Instant
 from meterhouse.core.invoice import Invoice
 from meterhouse.core.party import Customer
 from meterhouse.core.price_book import PriceBook
@@ -110,16 +111,19 @@ def _changes(
     ledger: Ledger, book: PriceBook, period: BillingPeriod
 ) -> dict[date, StoredBook | None]:
     """Return what holds from each day within a period on which another version begins to."""
-    days = days_of(period)
-    bounds = {
-        day
-        for about in take(partial(ledger.price_books, id=book.id), limit=None)
-        for day in (about.valid_from, about.valid_to)
-        if day is not None and days.first < day < days.end
-    }
+    days, bounds = days_of(period), dict[date, Instant]()
+    for about in take(partial(ledger.price_books, id=book.id), limit=None):
+        for day in (about.valid_from, about.valid_to):
+            if day is not None and days.first <= day < days.end:
+                # A version begins on a day of its own zone, which may be later than the book's.
+                starts = [
+                    Days(day, day).in_zone(zone).start for zone in (about.timezone, book.timezone)
+                ]
+                bounds[day] = max(*starts, bounds.get(day, period.start))
     version, found = book.version, dict[date, StoredBook | None]()
-    for day in sorted(bounds):
-        at = Days(day, days.end).in_zone(book.timezone).start
+    for day, at in sorted(bounds.items()):
+        if not period.start < at < period.end:
+            continue
         stored = ledger.price_book_at(book.id, at)
         here = "" if stored is None else stored.about.version
         if here != version:

@@ -8,7 +8,8 @@ records nobody keeps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -17,12 +18,14 @@ from meterhouse.app.ports import Ledger
 from meterhouse.app.usage_ports import KeptUsage
 from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.charge import MeteredUsage
+from meterhouse.core.instant import Instant
 from meterhouse.core.invoice import Window
 from meterhouse.core.json_text import canonical_text
 from meterhouse.core.price_book import PriceBook
 from meterhouse.core.quantity import EXACT, ZERO
 from meterhouse.core.timezone import local_time, zone
 from meterhouse.rating.asked import RECORD_FIELDS, asked_fields
+from meterhouse.rating.counting import Counts
 
 #: So many single records of an invoice are read, at most.
 RECORDS_MAX = 1_000_000
@@ -71,9 +74,20 @@ def _counted(one: KeptUsage) -> KeptUsage:
 
 
 def usage_by_day(
-    ledger: Ledger, usage: Iterable[MeteredUsage], *, books: Sequence[PriceBook], customer: str
+    ledger: Ledger,
+    usage: Iterable[MeteredUsage],
+    *,
+    books: Sequence[PriceBook],
+    starts: Sequence[Instant],
+    customer: str,
+    whole: Collection[str] = (),
 ) -> UsageByDay:
-    """Return the usage of each day in the books' zone, by the fields that their prices ask for."""
+    """Return the usage of each day in the books' zone, by the fields that their prices ask for.
+
+    ``starts`` is when each book begins to hold. What it only counts is left out, as it is of the
+    lines; of ``whole`` records all is the first one's.
+    """
+    counting = _Counting(books, starts, customer)
     prices = [price for book in books for price in book.prices]
     named = frozenset(("meter_type",)).union(*map(asked_fields, prices))
     sums = _Sums()
@@ -89,8 +103,49 @@ def usage_by_day(
             sums.changed += 1
         else:
             fields = _own(one, customer, named)
+            kept = counting.left(one, kept, whole=one.record_id in whole)
             sums.add(_by_place(kept, fields, named - fields.keys(), timezone=books[0].timezone))
     return UsageByDay(_windows(sums.by_place), tuple(_exceptions(sums)))
+
+
+class _Counting:
+    """Tells which single records the books only count."""
+
+    def __init__(
+        self, books: Sequence[PriceBook], starts: Sequence[Instant], customer: str
+    ) -> None:
+        self._counts = [Counts(book, customer=customer) for book in books]
+        self._any = any(book.counts for book in books)
+        self._changes, self._customer = starts[1:], customer
+
+    def left(
+        self, usage: MeteredUsage, kept: Sequence[KeptUsage], *, whole: bool
+    ) -> Sequence[KeptUsage]:
+        """Return the single records of a metered one that are not counted."""
+        if not self._any:
+            return kept
+        by_place: dict[int, list[KeptUsage]] = {}
+        for one in kept:
+            place = 0 if whole else bisect_right(self._changes, one.timestamp)
+            by_place.setdefault(place, []).append(one)
+        return [
+            one
+            for place, some in by_place.items()
+            for one in uncounted(usage, some, self._counts[place], customer=self._customer)
+        ]
+
+
+def uncounted(
+    usage: MeteredUsage, kept: Iterable[KeptUsage], counts: Counts, *, customer: str
+) -> list[KeptUsage]:
+    """Return the single records of a metered one that no count takes."""
+    grouped = {name for section in usage.breakdowns for name in section}
+    own = _own(usage, customer, frozenset((*RECORD_FIELDS, *usage.custom_fields)))
+
+    def groups(one: KeptUsage) -> dict[str, str]:
+        return {name: canonical_text(one.record.fields.get(name)) for name in grouped}
+
+    return [one for one in kept if counts.place({**groups(one), **own}) is None]
 
 
 def total_of(kept: Iterable[KeptUsage]) -> Decimal:
