@@ -313,20 +313,27 @@ def test_what_is_wrong_with_an_operation_is_listed_at_once(tmp_path: Path):
         assert place in ended.err
 
 
+@pytest.fixture(scope="module")
+def whole(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Operation, float]:
+    """An operation that nobody killed, and how long it took."""
+    data = tmp_path_factory.mktemp("whole") / "data"
+    shutil.copytree(prepared, data)
+    begun = time.monotonic()
+    operation = Operation(data)
+    assert operation.run()[0] == 0
+    return operation, time.monotonic() - begun
+
+
 @pytest.mark.parametrize(
-    "seed", [*range(3), *(pytest.param(n, marks=pytest.mark.nightly) for n in range(3, 20))]
+    "seed", [*range(2), *(pytest.param(n, marks=pytest.mark.nightly) for n in range(2, 20))]
 )
 def test_killed_anywhere_each_invoice_is_issued_once(
-    prepared: Path, operation: Operation, tmp_path: Path, seed: int
+    operation: Operation, whole: tuple[Operation, float], seed: int
 ):
-    shutil.copytree(prepared, tmp_path / "whole")
-    whole = Operation(tmp_path / "whole")
-    begun = time.monotonic()
-    assert whole.run()[0] == 0
-    seconds = time.monotonic() - begun
+    never_killed, seconds = whole
     random = Random(seed)
     killed = 0
-    for _ in range(4):
+    for latest in (0.4, 0.6, 0.8, 0.95):  # the first ones hit it even where it is quicker now
         words = ["aura", "run", _EXAMPLE / "aura.yaml", "--at", _INVOICES]
         process = subprocess.Popen(
             [sys.executable, "-m", "meterhouse", *words, "--data", str(operation.data)],
@@ -336,7 +343,7 @@ def test_killed_anywhere_each_invoice_is_issued_once(
             start_new_session=True,
         )
         try:
-            process.wait(timeout=random.uniform(0.3, 0.95) * seconds)
+            process.wait(timeout=random.uniform(0.15, latest) * seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -344,8 +351,8 @@ def test_killed_anywhere_each_invoice_is_issued_once(
     assert killed
     code, report = operation.run()
     assert (code, _statuses(report)) == (0, dict.fromkeys(_BUSINESSES, "issued"))
-    assert _invoiced(operation) == _invoiced(whole)
-    assert sorted(operation.archived()) == sorted(whole.archived())
+    assert _invoiced(operation) == _invoiced(never_killed)
+    assert sorted(operation.archived()) == sorted(never_killed.archived())
 
 
 def _invoiced(operation: Operation) -> list[tuple[str, str, str]]:

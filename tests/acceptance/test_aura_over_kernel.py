@@ -203,7 +203,14 @@ def test_invoices_are_those_of_the_installation_that_has_the_catalogue(
 
 
 @pytest.mark.parametrize(
-    "scope", ["data:Aura_Audit:read", "data:D_Aura_Channel:read", _TOKENS, "data:read"]
+    "scope",
+    [
+        "data:D_Aura_Channel:read",
+        *(
+            pytest.param(scope, marks=pytest.mark.nightly)
+            for scope in ("data:Aura_Audit:read", _TOKENS, "data:read")
+        ),
+    ],
 )
 def test_a_scope_that_is_missing_is_named_for_every_business(
     kernel: Kernel, billing: Billing, scope: str
