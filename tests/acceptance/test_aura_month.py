@@ -18,6 +18,7 @@ from tests.acceptance.aura_files import (
     AUDIT,
     GATEWAY,
     LICEO,
+    WHEN_ISSUED,
     SpainsOperation,
     audit_name,
     query,
@@ -83,12 +84,19 @@ def other_country(day: str) -> list[dict[str, Any]]:
 
 
 class Month(SpainsOperation):
-    """A house whose uploads lie in common storage."""
+    """A house whose uploads lie in common storage; ``refused`` are those that its import left."""
+
+    refused: set[str]
 
     @property
     def catalogue(self) -> list[Path]:
         """The files that were imported."""
         return sorted((self.data / "datasets" / AUDIT / "6").rglob("*.avro"))
+
+    @property
+    def uploads(self) -> list[Path]:
+        """The files of common storage that were not imported."""
+        return sorted((self.data / "common-storage" / "avro").rglob("*.avro"))
 
     def uploaded(self, hour: str, rows: list[dict[str, Any]], **changed: Any) -> None:
         schema = changed.pop("schema", schema_of(AUDIT))
@@ -185,6 +193,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Month, dict[str,
     ended = month("aura", "import", "--at", "2026-11-01T02:00:00Z", "--json")
     assert ended.code == 1
     [report] = ended.objects
+    month.refused = {path.name for path in month.uploads}
     return month, report
 
 
@@ -192,6 +201,13 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Month, dict[str,
 def october(imported: tuple[Month, dict[str, Any]]) -> tuple[Month, dict[str, Any], list[Path]]:
     """October's invoice, and the files that there were then."""
     month, _ = imported
+    # Two files were refused and wait in common storage: without them, the month is not whole.
+    ended = month("aura", "run", month.operation, "--at", WHEN_ISSUED, "--json")
+    [business] = ended.objects[0]["months"][0]["businesses"]
+    refused = [file for file in month.uploads if file.name in json.dumps(business["problems"])]
+    assert (ended.code, business["status"], len(refused)) == (1, "blocked", 2)
+    for file in refused:
+        file.unlink()
     report = month.operate()
     assert report["complete"], report
     return month, month.issued(), month.catalogue
@@ -209,7 +225,7 @@ def test_c29_the_import_report_has_the_files_that_were_refused(imported):
     assert set(errors) == {ours, newer}
     assert '"PRT"' in errors[ours] and "ESP" in errors[ours]
     assert "7.0.0" in errors[newer]
-    left = {path.name for path in (month.data / "common-storage/avro").rglob("*.avro")}
+    left = month.refused
     assert left == {name for _, name in errors}
     assert not any(name in {path.name for path in month.catalogue} for name in left)
 
