@@ -159,7 +159,7 @@ class Installation:
             self.directory,
             folders=_folders(self.directory),
             http=http_client(own_urls=own_urls),
-            credentials=self.credentials,
+            credentials=self._credentials_for_threads,
             lend=lambda: nullcontext(self.ledger),
             own_urls=own_urls,
             progress=progress,

@@ -235,7 +235,7 @@ def test_each_fault_is_told_with_place_value_and_remedy(changed, problem):
 def test_an_unknown_field_is_refused():
     assert faults(a_body(interval="monthly")) == [
         "interval: is not a known field (fields of a meter type are activeFrom, activeTo, "
-        "aggregation, capacity, category, description, externalRef, gracePeriod, name, "
+        "aggregation, capacity, category, description, externalRef, gracePeriod, keepUsage, name, "
         "periodAssignment, resetSchedule, thresholds, timezone, unit)"
     ]
 

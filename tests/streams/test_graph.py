@@ -293,6 +293,13 @@ PARAMS = {
         ({"mappings": [{"a..b": "x"}]}, "mappings[0]"),
         ({"mappings": [{"a": "x"}, {"a.b": "y"}]}, "mappings"),
     ],
+    "readers/dataset": [
+        ({}, "dataset"),
+        ({"dataset": "Aura_Audit"}, "major"),
+        ({"dataset": "Aura_Audit", "major": 6, "to": "tomorrow"}, "to"),
+        ({"dataset": "Aura_Audit", "major": 6, "afterMonthEndDays": -1}, "afterMonthEndDays"),
+        ({"dataset": "Aura_Audit", "major": 6, "kernel": {}}, "kernel.url"),
+    ],
     "readers/kafka": [
         ({}, "bootstrapServers"),
         ({"bootstrapServers": "a:9092"}, "topic"),

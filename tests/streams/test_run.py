@@ -61,7 +61,10 @@ def test_files_are_read_in_order_and_remembered():
     files = Files({"b": [{"n": 3}], "a": [{"n": 1}, {"n": 2}]})
     result = run(chain(reader(), writer()), files, spools=spools)
     assert [r["n"] for r in spools.opened["w"].records] == [1, 2, 3]
-    assert result.consumed == [ConsumedFile("in", "a", 2, 1), ConsumedFile("in", "b", 1, 1)]
+    assert result.consumed == [
+        ConsumedFile("in", "a", 2, 1, records=2),
+        ConsumedFile("in", "b", 1, 1, records=1),
+    ]
 
 
 @FORMS
