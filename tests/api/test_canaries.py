@@ -332,6 +332,9 @@ def _read_everything(served: Served) -> None:
         # What is read of one meter only: of one that there is not.
         needed = {one["name"]: "nothing" for one in parameters if one["required"]}
         answer = served.ask("GET", path, params=needed)
+        if path.startswith("/kernel/"):  # it has clients and tokens of its own
+            assert answer.status_code == 401, path
+            continue
         assert answer.status_code in ((404,) if needed else (200, 503)), path
     for noun in ("secrets", "applications", "streams"):
         for item in served.http.get(f"/v1/{noun}").json()[noun]:
