@@ -19,7 +19,7 @@ LEFT_OUT = "create_meters_in_bulk"
 
 
 #: Cases of each operation that a run of all tests makes up, and how many there are at least.
-CASES, CASES_MIN = 10, 5_000
+CASES, CASES_MIN = 6, 5_000
 
 
 def _examine(house: House, *, cases: int, seed: int, folder: Path) -> int:
