@@ -69,7 +69,7 @@ def _spark() -> tuple[str | None, str]:
     done = subprocess.run(asked, check=False, capture_output=True, text=True)
     if done.returncode:
         hint = f"install it, or name a Python that has it in {_SPARK_PYTHON}"
-        return None, f"PySpark was left out: {python} has none ({hint})."
+        return None, f"PySpark was left out: there is none ({hint})."
     return python, f"PySpark is {done.stdout.strip()}; it reads Parquet."
 
 
