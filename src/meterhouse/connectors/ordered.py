@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+from meterhouse.streams.ahead import side_by_side
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -23,15 +23,4 @@ def ordered_map(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     [1, 2, 3]
     """
     workers = min(os.cpu_count() or 1, _WORKERS_MAX)
-    pending: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="reader") as pool:
-        try:
-            for item in items:
-                pending.append(pool.submit(function, item))
-                if len(pending) > workers:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
+    return side_by_side(function, items, threads=workers, waiting=workers)
