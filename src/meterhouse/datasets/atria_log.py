@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue
 from meterhouse.datasets.cleaning import (
-    Broken,
     Rejected,
-    check_readable,
+    cleaned_rows,
     count_of,
     country_of,
     day_text,
@@ -25,7 +24,7 @@ from meterhouse.datasets.cleaning import (
     text_of,
     time_text,
 )
-from meterhouse.datasets.log_rows import Layout, LogRow, read_rows
+from meterhouse.datasets.log_rows import Layout, LogRow
 
 DATASET = "Aura_Atria_Message"
 COLUMNS = (
@@ -84,15 +83,10 @@ class AtriaRow:
 
 def read_atria_log(lines: Iterable[str], *, country: str) -> Iterator[AtriaRow | Rejected]:
     """Read a log of the OB of a country (alpha-3): each record becomes a row or is rejected."""
-    for row in read_rows(lines, LAYOUT):
-        try:
-            yield _cleaned(row, country)
-        except Broken as error:
-            yield error.at(row.place)
+    return cleaned_rows(lines, LAYOUT, lambda row: _cleaned(row, country))
 
 
 def _cleaned(row: LogRow, country: str) -> AtriaRow:
-    check_readable(row)
     return AtriaRow(
         row.place,
         instant_of(row, "MESSAGE_TM"),

@@ -7,13 +7,17 @@ its place and the value that is wrong; texts of users are never among these.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from meterhouse.core.country import alpha_3
 from meterhouse.core.instant import Instant, instant_text, parse_instant
 from meterhouse.core.json_text import JsonValue
-from meterhouse.datasets.log_rows import LogRow
+from meterhouse.datasets.log_rows import Layout, LogRow, read_rows
+
+Row = TypeVar("Row")
 
 _SHOWN_MAX = 80
 _COUNT_MAX = 2**31 - 1
@@ -65,6 +69,18 @@ class Broken(Exception):
 def _shown(value: object) -> str:
     text = str(value).encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"
+
+
+def cleaned_rows(
+    lines: Iterable[str], layout: Layout, clean: Callable[[LogRow], Row]
+) -> Iterator[Row | Rejected]:
+    """Yield what ``clean`` makes of each record of a log; what it finds broken is rejected."""
+    for row in read_rows(lines, layout):
+        try:
+            check_readable(row)
+            yield clean(row)
+        except Broken as error:
+            yield error.at(row.place)
 
 
 def check_readable(row: LogRow) -> None:

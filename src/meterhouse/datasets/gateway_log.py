@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue
 from meterhouse.datasets.cleaning import (
-    Broken,
     Rejected,
     boolean_of,
-    check_readable,
+    cleaned_rows,
     country_of,
     day_text,
     instant_of,
@@ -19,7 +18,7 @@ from meterhouse.datasets.cleaning import (
     text_of,
     time_text,
 )
-from meterhouse.datasets.log_rows import Layout, LogRow, read_rows
+from meterhouse.datasets.log_rows import Layout, LogRow
 
 DATASET = "Aura_Gateway_Message"
 COLUMNS = (
@@ -76,15 +75,10 @@ class GatewayRow:
 
 def read_gateway_log(lines: Iterable[str], *, country: str) -> Iterator[GatewayRow | Rejected]:
     """Read a log of the OB of a country (alpha-3): each record becomes a row or is rejected."""
-    for row in read_rows(lines, LAYOUT):
-        try:
-            yield _cleaned(row, country)
-        except Broken as error:
-            yield error.at(row.place)
+    return cleaned_rows(lines, LAYOUT, lambda row: _cleaned(row, country))
 
 
 def _cleaned(row: LogRow, country: str) -> GatewayRow:
-    check_readable(row)
     return GatewayRow(
         row.place,
         instant_of(row, "MESSAGE_TM"),

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 
 from meterhouse.core.instant import Instant
 from meterhouse.datasets.cleaning import (
-    Broken,
     Rejected,
-    check_readable,
+    cleaned_rows,
     country_of,
     instant_of,
     needed,
     text_of,
 )
-from meterhouse.datasets.log_rows import Layout, LogRow, read_rows
+from meterhouse.datasets.log_rows import Layout, LogRow
 
 COLUMNS = (
     "USER_ID",
@@ -68,15 +67,10 @@ def read_groot_log(lines: Iterable[str], *, country: str) -> Iterator[GrootRow |
     >>> [row.action for row in read_groot_log([line], country="ESP")]
     ['receive']
     """
-    for row in read_rows(lines, LAYOUT):
-        try:
-            yield _cleaned(row, country)
-        except Broken as error:
-            yield error.at(row.place)
+    return cleaned_rows(lines, LAYOUT, lambda row: _cleaned(row, country))
 
 
 def _cleaned(row: LogRow, country: str) -> GrootRow:
-    check_readable(row)
     channel = text_of(row, "CHANNEL_CD")
     return GrootRow(
         row.place,
