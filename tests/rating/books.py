@@ -99,11 +99,19 @@ def rated(prices: PriceBook | Price, *usage: MeteredUsage, **more: Any) -> Ratin
 
 
 def late(
-    of_book: PriceBook, before: Sequence[MeteredUsage], after: Sequence[MeteredUsage], **more: Any
+    of_book: PriceBook,
+    before: Sequence[MeteredUsage] | None,
+    after: Sequence[MeteredUsage],
+    **more: Any,
 ) -> list[Charge]:
-    """What late usage changes: a full rating of all usage, less one of that before."""
+    """What late usage changes: a full rating of all usage, less one of that before.
+
+    ``None`` before: nothing was billed, not even what is due without usage.
+    """
     old, new = (
-        [line_of(charge, of_book) for charge in rated(of_book, *usage, **more).charges]
+        []
+        if usage is None
+        else [line_of(charge, of_book) for charge in rated(of_book, *usage, **more).charges]
         for usage in (before, after)
     )
     return [charge for charge, _ in line_changes(old, new)]

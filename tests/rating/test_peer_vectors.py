@@ -211,8 +211,8 @@ def _graduated_percentage(inputs: Inputs) -> Inputs:
 def _difference(
     of_book: PriceBook, before: object, after: object
 ) -> tuple[Decimal, Decimal, Decimal]:
-    """Net, quantity and billable quantity of late usage; ``None`` before: nothing was rated."""
-    old = [] if before is None else [used(dec(str(before)))]
+    """Net, quantity and billable quantity of late usage; ``None`` before: nothing was billed."""
+    old = None if before is None else [used(dec(str(before)))]
     (charge,) = late(of_book, old, [used(dec(str(after)))]) or (None,)
     return (ZERO, ZERO, ZERO) if charge is None else (charge.net, charge.quantity, charge.billable)
 
