@@ -79,6 +79,20 @@ def test_each_part_of_the_period_has_the_prices_of_its_version(business: Busines
     assert business.draft() == [draft]
 
 
+def test_a_cell_that_a_version_drops_is_charged_by_the_one_before(business: Business):
+    prices = [
+        {"sku": "q", "match": {}, "unit": "query"}
+        | {"model": "matrix", "dimensions": ["app"], "values": values}
+        for values in ({"app": "1", "old": "2"}, {"app": "3"})
+    ]
+    used = (("2026-10-03", 4, "old"), ("2026-10-18", 1, "app"))
+    begin(business, prices[0], *[record(f"{day}T00:00:00Z", n, app) for day, n, app in used])
+    change(business, prices[1])
+    [draft] = business.draft()
+    assert draft["exceptions"] == []
+    assert [net for *_, net in quantities(draft)] == ["18.00", "3.00"]
+
+
 def test_quantities_go_on_through_the_tiers_or_start_anew(business: Business):
     begin(
         business, GRADUATED, record("2026-10-10T00:00:00Z", 70), record("2026-10-20T00:00:00Z", 80)

@@ -17,6 +17,7 @@ from meterhouse.core.price_book import (
     Volume,
 )
 from meterhouse.rating.models import single_models
+from meterhouse.rating.models.matrix import cell_price
 
 #: Fields that every metered record has; groups and custom fields cannot take their names.
 RECORD_FIELDS = ("meter_type", "category", "user", "customer")
@@ -36,6 +37,16 @@ def dimensions(price: Price) -> tuple[str, ...]:
         if isinstance(model, Matrix):
             names |= dict.fromkeys(model.dimensions)
     return tuple(names)
+
+
+def has_cells(price: Price, fields: Mapping[str, str]) -> bool:
+    """Whether each matrix of the price has a price for these fields."""
+    for model in single_models(price.model):
+        if isinstance(model, Matrix):
+            cell = [fields.get(name, ABSENT) for name in model.dimensions]
+            if cell_price(model, cell) is None:
+                return False
+    return True
 
 
 def asked_fields(price: Price) -> frozenset[str]:
