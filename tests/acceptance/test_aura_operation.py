@@ -151,6 +151,52 @@ def test_a_file_that_was_not_imported_blocks_its_business(operation: Operation):
     assert (code, _statuses(report)) == (1, {"ES": "issued", "BR": "blocked", "DE": "issued"})
     [problem] = _of(report, "BR")["problems"]
     assert problem["message"].endswith(f"/6.0.0/{name}")
+    # Nobody issues it by hand either, without answering for it by name.
+    draft = _of(report, "BR")["invoice"]
+    issue = ("invoice", "issue", draft, "--issue-date", "2026-11-06")
+    refused = operation(*issue)
+    assert refused.code == 1
+    assert "check completeness: common storage has 1 file not imported" in refused.err
+    assert (
+        f"`meterhouse invoice issue {draft} --override completeness --reason ...`"
+        in (problem["hint"])
+    )
+    operation.done(*issue, "--override", "completeness", "--reason", "It is of tests")
+    code, report = operation.run()
+    assert (code, _statuses(report)) == (0, dict.fromkeys(_BUSINESSES, "issued"))
+    [invoice] = operation.json("invoice", "show", _of(report, "BR")["number"])
+    told = {one["code"]: one["text"] for one in invoice["exceptions"]}
+    assert told["completeness"].startswith("common storage has 1 file not imported")
+    assert told["override"].endswith(": It is of tests")
+
+
+def test_what_was_mended_is_told_no_more(operation: Operation):
+    common = operation.data / "common-storage" / "avro" / "entity" / "Aura_Audit" / "6.0.0"
+    common.mkdir(parents=True, exist_ok=True)
+    path = common / "BR_Aura_Audit_20261101T000000Z.avro"
+    path.write_bytes(b"not Avro")
+    assert _of(operation.run(_DRAFTS)[1], "BR")["status"] == "blocked"
+    path.unlink()
+    code, report = operation.run()
+    assert (code, _of(report, "BR")["status"]) == (0, "issued")
+    [invoice] = operation.json("invoice", "show", _of(report, "BR")["number"])
+    assert "completeness" not in str(invoice)
+
+
+def test_a_price_book_of_another_time_zone_bills_nobody(operation: Operation, tmp_path: Path):
+    """Its October would have the usage of September."""
+    text = (_EXAMPLE / "price-book-es.yaml").read_text("utf-8")
+    book = tmp_path / "book.yaml"
+    there = text.replace("timezone: Etc/UTC", "timezone: Europe/Madrid")
+    book.write_text(there.replace("id: aura-es", "id: aura-madrid"), "utf-8")
+    operation.done("price-book", "create", "--file", book)
+    other = '{"priceBook": "aura-madrid"}'
+    operation.done("customer", "update", "ES", "--file", "-", given=other)
+    code, report = operation.run()
+    assert (code, _statuses(report)) == (1, {"ES": "failed", "BR": "issued", "DE": "issued"})
+    [problem] = _of(report, "ES")["problems"]
+    assert problem["place"] == "price book aura-madrid"
+    assert problem["message"] == "has the time zone Europe/Madrid, and rows are of months of UTC"
 
 
 def test_suspended_records_block_their_business(operation: Operation, tmp_path: Path):

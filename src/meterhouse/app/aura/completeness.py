@@ -4,6 +4,7 @@ Theory of operation. Rows of the catalogue are counted when files are added; que
 when they are metered. The two are independent. Each row is a query, a duplicate, or set aside, so
 that a difference tells of rows that no invoice would have. Other things are known to be missing
 without counting: files that still wait to be imported, and those of a version that no stream reads.
+What is missing becomes a finding, so that the draft itself says so, and nobody issues it unasked.
 """
 
 from __future__ import annotations
@@ -15,15 +16,19 @@ from decimal import Decimal
 from meterhouse.app.aura.catalogue import AUDIT, OperationCatalogue
 from meterhouse.app.aura.installing import document
 from meterhouse.app.aura.operation import Month, OperatingBusiness, Operation
+from meterhouse.app.billing.ports import Finding
 from meterhouse.app.billing.usage import gather_all
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod
-from meterhouse.core.instant import DAY
+from meterhouse.core.instant import DAY, Instant
+from meterhouse.core.invoice import Check, CheckOutcome
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.quantity import EXACT, ZERO, number_text
 from meterhouse.datasets.naming import parse_catalogue_path, parse_common_path
 from meterhouse.streams.dataset_ports import DatasetInput
 
+#: The code of the check that a draft has while not all was metered; by it somebody answers for it.
+COMPLETENESS = "completeness"
 _TYPES = "meter-types.json"
 _QUERY, _DUPLICATES = "query", "Duplicates"
 _READER = "readers/dataset"
@@ -55,6 +60,26 @@ class Completeness:
 
     metering: Metering
     problems: Sequence[Problem] = ()
+
+    @property
+    def finding(self) -> Finding:
+        """What the invoice says of it: nothing, unless something is missing."""
+        said = [f"{one.place} {one.message}" for one in self.problems]
+        if not said:
+            return Finding(COMPLETENESS)
+        check = Check(COMPLETENESS, "; ".join(said), CheckOutcome.BLOCKED)
+        return Finding(COMPLETENESS, (check,), tuple((COMPLETENESS, text) for text in said))
+
+
+def keep_finding(
+    ledger: Ledger, customer: str, finding: Finding, *, period: BillingPeriod, at: Instant
+) -> None:
+    """Keep a finding for the invoice of a period, unless it is there, or says nothing anew."""
+    span = {"start": period.start, "end": period.end}
+    found = ledger.findings(customer, **span)
+    before = next((one for one in found if one.origin == finding.origin), Finding(finding.origin))
+    if before != finding:
+        ledger.put_finding(customer, finding, at=at, **span)
 
 
 class Inputs:

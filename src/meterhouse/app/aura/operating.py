@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from meterhouse.app.aura.catalogue import OperationCatalogue
-from meterhouse.app.aura.completeness import Completeness, Inputs
+from meterhouse.app.aura.completeness import COMPLETENESS, Completeness, Inputs, keep_finding
 from meterhouse.app.aura.dimension_tables import SnapshotUsed
 from meterhouse.app.aura.operation import Month, OperatingBusiness, Operation
 from meterhouse.app.aura.operation_report import (
@@ -22,9 +22,11 @@ from meterhouse.app.aura.operation_report import (
     OperationReport,
     StreamReport,
 )
+from meterhouse.app.billing.books import book_and_period
 from meterhouse.app.billing.drafts import draft_all
 from meterhouse.app.billing.files import FileMeans, finish_files
 from meterhouse.app.billing.issuing import issue_invoice
+from meterhouse.app.billing.parties import find_customer
 from meterhouse.app.billing.ports import InvoiceHead
 from meterhouse.app.ports import Ledger
 from meterhouse.app.running import Means, run_stream
@@ -191,6 +193,7 @@ def _bill(
 ) -> BusinessReport:
     """Draft or issue the invoice of a business for a month, whatever is due of it."""
     business, month, found = bill.business, bill.month, bill.completeness
+    unbillable = _find(ledger, bill, at=at) if found.metering.rows else None
     settled = _settled(ledger, business, month, found)
     if settled is not None:
         return settled
@@ -198,6 +201,8 @@ def _bill(
         problems = [_missing(month), *found.problems]
         late = _late(ledger, business, month)
         return _reported(bill, BusinessStatus.MISSING, problems=problems, warnings=late)
+    if unbillable is not None:
+        return _reported(bill, BusinessStatus.FAILED, problems=_problems(unbillable))
     drafted = draft_all(
         ledger,
         [business.customer],
@@ -209,7 +214,7 @@ def _bill(
         return _reported(bill, BusinessStatus.FAILED, problems=_problems(drafted.error))
     draft = drafted.invoice
     if found.problems:
-        problems = [_answered(one, draft.id, "") for one in found.problems]
+        problems = [_answered(one, draft.id) for one in found.problems]
         return _told(business, BusinessStatus.BLOCKED, found, draft, problems=problems)
     if not operation.is_to_issue(month, at):
         return _told(business, BusinessStatus.DRAFTED, found, draft)
@@ -219,6 +224,21 @@ def _bill(
         problems = [_with_command(one, draft.id) for one in _problems(error)]
         return _told(business, BusinessStatus.BLOCKED, found, draft, problems=problems)
     return _told(business, BusinessStatus.ISSUED, found, issued, number=issued.number)
+
+
+def _find(ledger: Ledger, bill: _Bill, *, at: Instant) -> MeterhouseError | None:
+    """Have the invoice of a month say what is missing of it; returns why there can be none."""
+    month, customer = bill.month, bill.business.customer
+    try:
+        book, period = book_and_period(ledger, find_customer(ledger, customer), month.days)
+        keep_finding(ledger, customer, bill.completeness.finding, period=period, at=at)
+    except MeterhouseError as error:
+        return error
+    if (period.start, period.end) == (month.start, month.end):
+        return None
+    message = f"has the time zone {period.timezone}, and rows are of months of UTC"
+    hint = "give it the time zone Etc/UTC in a new version: it would bill another month's usage"
+    return DefinitionError([Problem(f"price book {book.id}", message, hint)])
 
 
 def _settled(
@@ -269,9 +289,10 @@ def _late(ledger: Ledger, business: OperatingBusiness, month: Month) -> list[str
     ]
 
 
-def _answered(problem: Problem, draft: str, options: str) -> Problem:
+def _answered(problem: Problem, draft: str) -> Problem:
     """Return a problem that says how somebody may issue the draft all the same."""
-    hint = f"{problem.hint}; or answer for it: `meterhouse invoice issue {draft}{options}`"
+    command = f"meterhouse invoice issue {draft} --override {COMPLETENESS} --reason ..."
+    hint = f"{problem.hint}; or answer for it: `{command}`"
     return Problem(problem.place, problem.message, hint)
 
 
@@ -321,7 +342,11 @@ def _told(
         number=number,
         total=f"{total} {invoice.currency}",
         problems=problems,
-        warnings=[*warnings, *(text for _, text in invoice.exceptions)],
+        # What is missing by now was told as problems, or above.
+        warnings=[
+            *warnings,
+            *(text for code, text in invoice.exceptions if code != COMPLETENESS or found is None),
+        ],
         metering=None if found is None else found.metering,
     )
 
