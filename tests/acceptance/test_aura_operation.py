@@ -170,6 +170,29 @@ def test_a_file_that_was_not_imported_blocks_its_business(operation: Operation):
     assert told["override"].endswith(": It is of tests")
 
 
+def test_a_file_that_somebody_rejects_blocks_nobody_and_is_on_the_invoice(operation: Operation):
+    common = operation.data / "common-storage" / "avro" / "entity" / "Aura_Audit" / "6.0.0"
+    common.mkdir(parents=True, exist_ok=True)
+    name = "BR_Aura_Audit_20261101T000000Z.avro"
+    (common / name).write_bytes(b"not Avro")
+    imported = operation("aura", "import", "--at", "2026-11-05T00:00:00Z")
+    assert "meterhouse aura reject FILE --reason" in imported.err
+    _, report = operation.run(_DRAFTS)
+    assert "`meterhouse aura reject FILE --reason ...`" in _of(report, "BR")["problems"][0]["hint"]
+    refused = operation("aura", "reject", "BR_Aura_Audit.avro", "--reason", "x")
+    assert name in refused.err
+    [rejected] = operation.json("aura", "reject", name, "--reason", "Broken; BR sends it anew")
+    code, report = operation.run()
+    assert (code, _statuses(report)) == (0, dict.fromkeys(_BUSINESSES, "issued"))
+    text = f"file avro/entity/Aura_Audit/6.0.0/{name} was rejected by {rejected['by']}"
+    assert f"{text}: Broken; BR sends it anew" in _of(report, "BR")["warnings"]
+    assert "rejected" not in str(_of(report, "ES"))
+    [invoice] = operation.json("invoice", "show", _of(report, "BR")["number"])
+    told = {one["code"]: one["text"] for one in invoice["exceptions"]}
+    assert told["rejected_file"] == f"{text}: Broken; BR sends it anew"
+    assert (operation.data / "common-storage" / rejected["path"]).read_bytes() == b"not Avro"
+
+
 def test_what_was_mended_is_told_no_more(operation: Operation):
     common = operation.data / "common-storage" / "avro" / "entity" / "Aura_Audit" / "6.0.0"
     common.mkdir(parents=True, exist_ok=True)

@@ -93,6 +93,12 @@ ByMessageOption = Annotated[
 ReportsOption = Annotated[
     str, typer.Option("--reports", metavar="MODE", help="Leave a report: all, error or none.")
 ]
+RefusedFile = Annotated[
+    str, typer.Argument(metavar="FILE", help="A file of common storage: its path, or its name.")
+]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="R", help="Why; the invoice has it.")
+]
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 
 
@@ -245,7 +251,8 @@ def import_(call: Call, *, reports: ReportsOption = "all", at: AtOption = None) 
         _tell_import(imported, name)
     if imported.errors:
         what = _count(imported.errors, "file")
-        raise MeterhouseError(f"{what} could not be imported", hint="mend or remove what is named")
+        hint = "mend what is named, or do without it: `meterhouse aura reject FILE --reason ...`"
+        raise MeterhouseError(f"{what} could not be imported", hint=hint)
 
 
 def _tell_import(imported: Imported, report: str | None) -> None:
@@ -255,11 +262,32 @@ def _tell_import(imported: Imported, report: str | None) -> None:
         rows = sum(file.rows for file in imported.added if file.dataset == one.dataset)
         write_text(f"{one.dataset or one.kind} {one.version}: {', '.join(parts)}, {rows:,} rows")
         for error in one.errors:
-            note(f"{error['file']}: {error['error']}")
+            note(f"{error['file']}: {'; '.join([error['error'], *error.get('problems', ())])}")
     if not imported.datasets:
         write_text("nothing to import")
     if report is not None:
         write_text(f"report: {report}")
+
+
+@command(
+    app,
+    "meterhouse aura reject ES_Aura_Audit_20261003T100000Z.avro "
+    '--reason "Of another country; ES sends it anew"',
+)
+def reject(call: Call, file: RefusedFile, *, reason: ReasonOption) -> None:
+    """Do without a file that the import refuses; the invoice of its month says so.
+
+    It goes to rejected/files of common storage, with a note of who said so, when and why. No
+    invoice has its rows.
+    """
+    from meterhouse import bootstrap_aura
+
+    with call.opened() as house:
+        rejected = bootstrap_aura.reject(house, file, reason=reason)
+    call.tell(
+        rejected.to_api() | {"path": rejected.path},
+        f"{rejected.file} is rejected, and lies in {rejected.path}",
+    )
 
 
 def _moment(text: str | None, house: Installation) -> Instant:

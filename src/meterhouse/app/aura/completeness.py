@@ -16,6 +16,7 @@ from decimal import Decimal
 from meterhouse.app.aura.catalogue import AUDIT, OperationCatalogue
 from meterhouse.app.aura.installing import document
 from meterhouse.app.aura.operation import Month, OperatingBusiness, Operation
+from meterhouse.app.aura.rejecting import RejectedFile
 from meterhouse.app.billing.ports import Finding
 from meterhouse.app.billing.usage import gather_all
 from meterhouse.app.ports import Ledger
@@ -60,15 +61,17 @@ class Completeness:
 
     metering: Metering
     problems: Sequence[Problem] = ()
+    #: files that somebody has rejected: nothing is in the way, and their rows are on no invoice
+    rejected: Sequence[str] = ()
 
     @property
     def finding(self) -> Finding:
         """What the invoice says of it: nothing, unless something is missing."""
         said = [f"{one.place} {one.message}" for one in self.problems]
-        if not said:
-            return Finding(COMPLETENESS)
-        check = Check(COMPLETENESS, "; ".join(said), CheckOutcome.BLOCKED)
-        return Finding(COMPLETENESS, (check,), tuple((COMPLETENESS, text) for text in said))
+        exceptions = [*((COMPLETENESS, text) for text in said)]
+        exceptions += [("rejected_file", text) for text in self.rejected]
+        checks = [Check(COMPLETENESS, "; ".join(said), CheckOutcome.BLOCKED)] if said else []
+        return Finding(COMPLETENESS, tuple(checks), tuple(exceptions))
 
 
 def keep_finding(
@@ -86,7 +89,8 @@ class Inputs:
     """What an operation reads, and what lies elsewhere; looked at once for all businesses.
 
     ``catalogue`` is where the streams read. Raises ``InputError`` where that does not answer.
-    ``waiting`` are the files of common storage that were not imported.
+    ``waiting`` are the files of common storage that were not imported, ``rejected`` those that
+    never will be.
     """
 
     def __init__(
@@ -96,10 +100,12 @@ class Inputs:
         *,
         catalogue: OperationCatalogue,
         waiting: Iterable[str],
+        rejected: Iterable[RejectedFile],
     ) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
         self._draft_after = operation.draft_after * DAY
+        self._rejected = tuple(rejected)
         self._waiting = [name for name in waiting if name.endswith(".avro")]
         self._majors: dict[str, set[int]] = {}
         self._set_aside: dict[str, int] = {}
@@ -127,7 +133,9 @@ class Inputs:
             *self._not_read(files),
             *self._not_metered(metering, month),
         ]
-        return Completeness(metering, problems)
+        span = month.start, month.end + self._draft_after
+        rejected = [one.text for one in self._rejected if _is_of(one.file, code, *span)]
+        return Completeness(metering, problems, rejected)
 
     def _metered(self, business: OperatingBusiness, month: Month) -> tuple[Decimal, Decimal]:
         period = BillingPeriod(month.start, month.end, "Etc/UTC")
@@ -158,7 +166,10 @@ class Inputs:
         start, end = month.start, month.end + self._draft_after
         found = [name for name in self._waiting if _is_of(name, business.code, start, end)]
         if found:
-            hint = "run `meterhouse aura import` and mend what it reports, or delete them"
+            hint = (
+                "run `meterhouse aura import` and mend what it reports, or do without a file: "
+                "`meterhouse aura reject FILE --reason ...`"
+            )
             message = f"has {_counted(len(found), 'file')} not imported: {_listed(found)}"
             yield Problem("common storage", message, hint)
 

@@ -8,7 +8,7 @@ files that were not made yet are made by whoever comes next.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from meterhouse.app.aura.catalogue import OperationCatalogue
@@ -22,6 +22,7 @@ from meterhouse.app.aura.operation_report import (
     OperationReport,
     StreamReport,
 )
+from meterhouse.app.aura.rejecting import RejectedFile
 from meterhouse.app.billing.books import book_and_period
 from meterhouse.app.billing.drafts import draft_all
 from meterhouse.app.billing.files import FileMeans, finish_files
@@ -45,7 +46,7 @@ class OperationMeans:
     """What the operation needs of the world, beside the ledger.
 
     ``catalogue`` is where the streams read, ``waiting`` names the files of common storage that were
-    not imported.
+    not imported, ``rejected`` those that never will be.
     ``prepare`` makes ready what the streams look things up in; ``formats`` are those of the files.
     """
 
@@ -54,6 +55,7 @@ class OperationMeans:
     formats: Sequence[str]
     catalogue: OperationCatalogue
     waiting: Callable[[], Sequence[str]]
+    rejected: Callable[[], Sequence[RejectedFile]]
     prepare: Callable[[Sequence[Month]], Sequence[SnapshotUsed]]
     new_id: Callable[[], str]
     new_seed: Callable[[], int]
@@ -90,7 +92,13 @@ def operate(
         problems = [Problem(f"stream {one.stream}", one.error or "") for one in faults]
         months = _failed(ledger, operation, billed, problems)
         return OperationReport(operation.name, at, streams, months)
-    inputs = Inputs(ledger, operation, catalogue=means.catalogue, waiting=means.waiting())
+    inputs = Inputs(
+        ledger,
+        operation,
+        catalogue=means.catalogue,
+        waiting=means.waiting(),
+        rejected=means.rejected(),
+    )
     months = []
     for one in billed:
         try:
@@ -342,13 +350,22 @@ def _told(
         number=number,
         total=f"{total} {invoice.currency}",
         problems=problems,
-        # What is missing by now was told as problems, or above.
-        warnings=[
-            *warnings,
-            *(text for code, text in invoice.exceptions if code != COMPLETENESS or found is None),
-        ],
+        warnings=_once([*warnings, *_exceptions(invoice, found)]),
         metering=None if found is None else found.metering,
     )
+
+
+def _exceptions(invoice: Invoice, found: Completeness | None) -> Iterator[str]:
+    """Yield what an invoice tells, but what is missing, which is told as a problem."""
+    for code, text in invoice.exceptions:
+        if code != COMPLETENESS or found is None:
+            yield text
+    if found is not None:
+        yield from found.rejected
+
+
+def _once(texts: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(texts))
 
 
 def _reported(
@@ -366,7 +383,7 @@ def _reported(
         status,
         metering.rows,
         problems=problems,
-        warnings=warnings,
+        warnings=[*warnings, *bill.completeness.rejected],
         metering=metering,
     )
 
