@@ -257,5 +257,5 @@ def _chunks(
     asked = Asked(source, fields, needed)
     named = InputFile(file.uri, file.size, 0, file.etag)
     with FileIO(path, "r") as handle:
-        parts = read_avro(handle, asked, file=named, schema=schema)
+        parts = read_avro(handle, asked, file=named, schema=schema, raw=True)
         yield from gathered(map(asked.pruned, parts), records_max=records_max)
