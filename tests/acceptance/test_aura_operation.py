@@ -134,8 +134,8 @@ def test_rows_are_compared_with_what_was_metered(operation: Operation):
         assert (one["metered"], one["suspended"], one["rows"] > 0) == (metered, 0, True)
     [problem] = _of(report, "DE")["problems"]
     rows = _of(report, "DE")["rows"]
-    expected = f"has {rows} rows of 2026-10, of which 0 were metered and 0 are duplicates"
-    assert problem["message"] == f"{expected}: {rows} missing"
+    expected = f"has {rows:,} rows of 2026-10: metered 0, duplicates 0, missing {rows}"
+    assert problem["message"] == expected
     assert f"meterhouse invoice issue {_of(report, 'DE')['invoice']}" in problem["hint"]
 
 
@@ -293,7 +293,7 @@ def test_late_rows_are_told_on_the_next_invoice_and_by_the_report(operation: Ope
     [invoice] = operation.json("invoice", "show", _of(report, "ES")["number"])
     assert invoice["requests"] == "3"
     told = [one["text"] for one in invoice["exceptions"] if one["code"] == "late_requests"]
-    assert told == ["3 late requests of 2026-10, not counted above"]
+    assert told == ["late requests of 2026-10, not counted above: 3"]
     [warning] = _of(report, "BR")["warnings"]
     assert warning.startswith("late usage of earlier months (metered records: ")
     # Files of both months are sources, and none of another business.

@@ -13,6 +13,7 @@ from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.invoice_period import CustomersOption, MonthOption, PeriodOptions
 from meterhouse.cli.options import new_group
 from meterhouse.cli.output import Cell, Listing, columns, note, write_text
+from meterhouse.core.counted import counted
 from meterhouse.core.instant import instant_text
 from meterhouse.core.json_text import json_text
 
@@ -304,7 +305,7 @@ def _finish_files(house: Installation) -> list[Any]:
     for one in finished:
         if one.files:
             folder, _, _ = one.files[0].name.rpartition("/")
-            note(f"archived {len(one.files)} files of {one.invoice.number} in {folder}")
+            note(f"archived {counted(len(one.files), 'file')} of {one.invoice.number} in {folder}")
         if one.error is not None:
             what = "were given up" if one.given_up else "are not made yet"
             note(f"files of {one.invoice.number} {what}: {one.error}")

@@ -21,6 +21,7 @@ from meterhouse.app.billing.ports import Finding
 from meterhouse.app.billing.usage import gather_all
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod
+from meterhouse.core.counted import counted
 from meterhouse.core.instant import DAY, Instant
 from meterhouse.core.invoice import Check, CheckOutcome
 from meterhouse.core.problem import DefinitionError, Problem
@@ -170,7 +171,7 @@ class Inputs:
                 "run `meterhouse aura import` and mend what it reports, or do without a file: "
                 "`meterhouse aura reject FILE --reason ...`"
             )
-            message = f"has {_counted(len(found), 'file')} not imported: {_listed(found)}"
+            message = f"has {counted(len(found), 'file')} not imported: {_listed(found)}"
             yield Problem("common storage", message, hint)
 
     def _not_read(self, files: Mapping[str, Sequence[DatasetInput]]) -> Iterator[Problem]:
@@ -179,7 +180,7 @@ class Inputs:
             others = [file for file in some if file.major not in majors]
             if others:
                 known = ", ".join(map(str, sorted(majors)))
-                message = f"{_counted(len(others), 'file')} of another version: " + _listed(
+                message = f"{counted(len(others), 'file')} of another version: " + _listed(
                     [file.path for file in others]
                 )
                 hint = f"the streams read version {known}: publish it as that, or add a stream"
@@ -187,15 +188,14 @@ class Inputs:
 
     def _not_metered(self, metering: Metering, month: Month) -> Iterator[Problem]:
         if metering.suspended:
-            message = f"{_counted(metering.suspended, 'record')} of {month.text} wait there"
+            message = f"has {counted(metering.suspended, 'record')} of {month.text}"
             hint = "see `meterhouse correction list --summary`; correct and queue them, or delete"
             yield Problem("data correction", message, hint)
         if AUDIT in self._majors and metering.missing:
             message = (
-                f"has {metering.rows} rows of {month.text}, of which "
-                f"{number_text(metering.metered)} were metered and "
-                f"{number_text(metering.duplicates)} are duplicates: "
-                f"{number_text(metering.missing)} missing"
+                f"has {counted(metering.rows, 'row')} of {month.text}: metered "
+                f"{number_text(metering.metered)}, duplicates {number_text(metering.duplicates)}, "
+                f"missing {number_text(metering.missing)}"
             )
             hint = "see that the user of its meters is its code, and that its customer has the user"
             yield Problem(f"dataset {AUDIT}", message, hint)
@@ -210,10 +210,6 @@ def _is_of(path: str, code: str, start: int, end: int) -> bool:
         return start <= parse_common_path(path).file.hour < end
     except DefinitionError:
         return True  # Nobody knows what is in it.
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _listed(names: Sequence[str]) -> str:

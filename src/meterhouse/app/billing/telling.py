@@ -109,7 +109,7 @@ def _excepted(told: Sequence[Told]) -> Iterator[tuple[str, str]]:
             sums[key] = EXACT.add(sums.get(key, ZERO), counted.quantity)
     for (code, text), quantity in sums.items():
         if quantity:
-            yield code, f"{number_text(quantity)} {text}"
+            yield code, f"{text}: {number_text(quantity)}"
 
 
 def _counted(told: Sequence[Told]) -> Iterator[tuple[Count, Counted]]:
@@ -138,24 +138,24 @@ def _counted_late(
                 changes[one.place] = EXACT.add(changes.get(one.place, ZERO), quantity)
         for place, quantity in sorted(changes.items()):
             if quantity and book.counts[place].to is CountedAs.REQUESTS:
-                text = f"{number_text(quantity)} late requests of {month}, not counted above"
+                text = f"late requests of {month}, not counted above: {number_text(quantity)}"
                 yield "late_requests", text
             elif quantity:
                 count = book.counts[place]
-                yield count.code, f"{number_text(quantity)} {count.text}, late, of {month}"
+                yield count.code, f"{count.text}, late, of {month}: {number_text(quantity)}"
 
 
 def _over(limit: Limit, found: Portion) -> Iterator[tuple[str, str]]:
     """Tell what a limit has found, whether or not it is over it."""
     ordered = sorted(found.entries, key=lambda entry: (-entry[1], sorted(entry[0].items())))
     for fields, quantity in ordered[:_LISTED_MAX]:
-        yield limit.code, f"{number_text(quantity)} {limit.text}{_named(fields)}"
+        yield limit.code, f"{limit.text}{_named(fields)}: {number_text(quantity)}"
     if len(ordered) > _LISTED_MAX:
         rest = ZERO
         for _, quantity in ordered[_LISTED_MAX:]:
             rest = EXACT.add(rest, quantity)
         more = f"{len(ordered) - _LISTED_MAX} more"
-        yield limit.code, f"{number_text(rest)} {limit.text}, of {more}"
+        yield limit.code, f"{limit.text}, of {more}: {number_text(rest)}"
 
 
 def _check(limit: Limit, found: Portion) -> Check:

@@ -15,6 +15,7 @@ from typing import Any
 from meterhouse.app.billing.ports import BillableRecord, InvoiceHead
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, MeteredUsage
+from meterhouse.core.counted import counted
 from meterhouse.core.instant import Instant
 from meterhouse.core.invoice import InvoiceStatus
 from meterhouse.core.json_text import parse_json
@@ -216,8 +217,8 @@ def _forgotten(records: Sequence[BillableRecord], timezone: str) -> list[tuple[s
     ends = sorted({str(local_time(record.period_end - 1, there).date()) for record in used})
     few = ", ".join(ends[:3]) + (" ..." if len(ends) > 3 else "")
     text = (
-        f"unbilled usage of earlier periods ({_counted(len(used))}, ending {few}) is not on this "
-        "invoice: draft those periods"
+        f"unbilled usage of earlier periods ({counted(len(used), 'record')}, ending {few}) is "
+        "not on this invoice: draft those periods"
     )
     return [("earlier_unbilled", text)]
 
@@ -228,8 +229,9 @@ def _across(usage: Sequence[MeteredUsage], period: BillingPeriod) -> list[tuple[
     if not count:
         return []
     text = (
-        f"usage from before the billing period ({_counted(count)}) is billed as a whole: meters "
-        f"reset by another schedule or time zone than the price book's ({period.timezone})"
+        f"usage from before the billing period ({counted(count, 'record')}) is billed as a "
+        "whole: meters reset by another schedule or time zone than the price book's "
+        f"({period.timezone})"
     )
     return [("period_overlaps", text)]
 
@@ -246,7 +248,3 @@ def open_usage(
         "this invoice, and will be late usage of the next one"
     )
     return [("grace_not_over", text)]
-
-
-def _counted(records: int) -> str:
-    return "1 record" if records == 1 else f"{records} records"
