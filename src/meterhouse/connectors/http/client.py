@@ -318,7 +318,9 @@ class _Exchange:
         else:
             content = body
         extensions = {"timeout": timeout.as_dict()}
-        return httpx.Request(method, address, headers=fields, content=content, extensions=extensions)
+        return httpx.Request(
+            method, address, headers=fields, content=content, extensions=extensions
+        )
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
