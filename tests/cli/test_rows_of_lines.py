@@ -128,7 +128,7 @@ def test_what_has_changed_is_said_and_by_how_much_the_rows_differ(business: Busi
     Path(business.folder / "Usage 1.ndjson").unlink()
     found, said = rows(business, number)
     assert [row["record"]["id"] for row in found] == ["b", "c"]
-    assert "54 query, but 12 were metered: they differ by 42" in said
+    assert "54 (query), but 12 were metered: they differ by 42" in said
     assert "Usage 1.ndjson is not there any more" in said
     assert "Usage 2.ndjson was changed after it was metered" in said
 
@@ -142,7 +142,7 @@ def test_late_usage_is_on_the_line_that_corrects(business: Business):
     assert [row["record"]["id"] for row in rows(business, number)[0]] == ["a"]
     found, said = rows(business, draft["id"])
     assert [row["record"]["id"] for row in found] == ["late"]
-    assert "1 row comes to 2 query, exactly what was metered" in said
+    assert "1 row comes to a quantity of 2 (query), exactly what was metered" in said
 
 
 def test_rows_are_written_as_csv_and_never_over_a_file(business: Business, tmp_path: Path):
