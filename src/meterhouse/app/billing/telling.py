@@ -7,7 +7,7 @@ overrides it by its code and says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -21,13 +21,12 @@ from meterhouse.core.invoice import Check, CheckOutcome, Invoice
 from meterhouse.core.json_text import JsonValue, parse_json
 from meterhouse.core.money import rounded_ratio
 from meterhouse.core.party_reading import TEXT_CHARS_MAX
-from meterhouse.core.price_book import Count, CountedAs, Limit, PriceBook
+from meterhouse.core.price_book import Count, CountedAs, Limit
 from meterhouse.core.price_book_counts import LIMITS_MAX
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.quantity import EXACT, ZERO, number_text
 from meterhouse.core.reading import Reading, shown
-from meterhouse.core.timezone import local_time, zone
-from meterhouse.rating.counting import Portion, counted_apart, portion
+from meterhouse.rating.counting import Portion, portion
 
 #: So many parts of one exception are listed, those with most usage first.
 _LISTED_MAX = 200
@@ -45,15 +44,21 @@ class Override:
 
 
 def told_on(
-    ledger: Ledger, invoice: Invoice, *, gathered: Gathered, told: Sequence[Told]
+    ledger: Ledger,
+    invoice: Invoice,
+    *,
+    gathered: Gathered,
+    told: Sequence[Told],
+    late: Iterable[tuple[str, str]],
 ) -> Invoice:
-    """Return a draft with what its usage tells beside its lines, by the versions of its book."""
+    """Return a draft with what its usage tells beside its lines, by the versions of its book.
+
+    ``late`` is what has come late of usage that earlier periods count.
+    """
     customer, period = invoice.customer, invoice.period
     limited = [(limit, portion(limit, usage, customer=customer)) for limit, usage in _limited(told)]
     found = ledger.findings(customer, start=period.start, end=period.end)
     checks = [_check(limit, part) for limit, part in limited]
-    # The version at the period's start tells what has come late of earlier ones.
-    late = _counted_late(told[0].book, gathered, customer=customer, timezone=period.timezone)
     exceptions = [
         *_excepted(told),
         *late,
@@ -116,33 +121,6 @@ def _counted(told: Sequence[Told]) -> Iterator[tuple[Count, Counted]]:
     for one in told:
         for counted in one.counted:
             yield one.book.counts[counted.place], counted
-
-
-def _counted_late(
-    book: PriceBook, gathered: Gathered, *, customer: str, timezone: str
-) -> Iterator[tuple[str, str]]:
-    """Tell what has come late of usage that is counted, month by month.
-
-    It is not part of this period's numbers, and the invoice of its own period stands.
-    """
-    for late in gathered.late:
-        month = local_time(late.corrects.start, zone(timezone)).date().isoformat()[:7]
-        now, before = (
-            counted_apart(book, usage, customer=customer).counted
-            for usage in (late.usage, late.before)
-        )
-        changes: dict[int, Decimal] = {}
-        for some, sign in ((now, Decimal(1)), (before, Decimal(-1))):
-            for one in some:
-                quantity = EXACT.multiply(one.quantity, sign)
-                changes[one.place] = EXACT.add(changes.get(one.place, ZERO), quantity)
-        for place, quantity in sorted(changes.items()):
-            if quantity and book.counts[place].to is CountedAs.REQUESTS:
-                text = f"{number_text(quantity)} late requests of {month}, not counted above"
-                yield "late_requests", text
-            elif quantity:
-                count = book.counts[place]
-                yield count.code, f"{number_text(quantity)} {count.text}, late, of {month}"
 
 
 def _over(limit: Limit, found: Portion) -> Iterator[tuple[str, str]]:
