@@ -1,14 +1,13 @@
 """What an invoice tells beside its lines: requests, exceptions, checks, and the files it is from.
 
 Counts and limits are those of the price book; findings of others, such as a reconciliation, are
-kept by period and taken over. A check that is over its limit blocks the draft, until somebody
-overrides it by its code and says why.
+kept by period and taken over. A check that is over its limit blocks the draft: see ``overriding``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from meterhouse.app.billing.day_windows import day_windows
@@ -18,29 +17,16 @@ from meterhouse.app.billing.usage import Gathered
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import Counted, MeteredUsage
 from meterhouse.core.invoice import Check, CheckOutcome, Invoice
-from meterhouse.core.json_text import JsonValue, parse_json
+from meterhouse.core.json_text import parse_json
 from meterhouse.core.money import rounded_ratio
-from meterhouse.core.party_reading import TEXT_CHARS_MAX
 from meterhouse.core.price_book import Count, CountedAs, Limit
-from meterhouse.core.price_book_counts import LIMITS_MAX
-from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.quantity import EXACT, ZERO, number_text
-from meterhouse.core.reading import Reading, shown
 from meterhouse.rating.counting import Portion, portion
 
 #: So many parts of one exception are listed, those with most usage first.
 _LISTED_MAX = 200
 _HUNDRED = Decimal(100)
 _PERCENT_DIGITS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Override:
-    """Somebody answers for a check that would block the draft."""
-
-    code: str
-    author: str
-    reason: str
 
 
 def told_on(
@@ -165,60 +151,3 @@ def _named(fields: Mapping[str, str]) -> str:
     said = ((name, parse_json(text)) for name, text in fields.items())
     named = [f"{name} {value}" for name, value in said if value is not None]
     return f" ({', '.join(named)})" if named else ""
-
-
-def read_overrides(body: JsonValue, *, author: str) -> tuple[Override, ...]:
-    """Read ``overrides`` (codes) and ``reason``. Raises ``DefinitionError``."""
-    reading = Reading(body)
-    codes = reading.json_list("overrides", items_max=LIMITS_MAX)
-    reason = reading.text("reason", chars_max=TEXT_CHARS_MAX) or ""
-    for place, code in enumerate(codes):
-        if not isinstance(code, str) or not code:
-            reading.fail(f"overrides[{place}]", f"is {shown(code)}", "use the code of a check")
-    if codes and not reason.strip():
-        reading.fail("reason", "is missing", "say why: the invoice and its history have it")
-    if reading.problems:
-        raise DefinitionError(reading.problems, what="The override")
-    return tuple(Override(str(code), author, reason) for code in codes)
-
-
-def blocking_checks(invoice: Invoice, overrides: Sequence[Override]) -> list[Problem]:
-    """Return the checks that keep a draft from being issued, and that nobody overrides."""
-    codes = {one.code for one in overrides}
-    return [
-        Problem(
-            f"check {check.code}",
-            check.text,
-            f"mend it and draft again, or answer for it: --override {check.code} --reason ...",
-        )
-        for check in invoice.checks
-        if check.outcome is CheckOutcome.BLOCKED and check.code not in codes
-    ]
-
-
-def needless_overrides(invoice: Invoice, overrides: Sequence[Override]) -> list[Problem]:
-    """Return the overrides of what the draft has no check for: a code may be mistyped."""
-    codes = sorted({check.code for check in invoice.checks})
-    hint = f"its checks are {', '.join(codes)}" if codes else "leave it out: it has no checks"
-    return [
-        Problem("overrides", f"{one.code!r} is no check of the draft", hint)
-        for one in overrides
-        if one.code not in codes
-    ]
-
-
-def overridden(invoice: Invoice, overrides: Sequence[Override]) -> Invoice:
-    """Return a draft that says who overrides which of its checks. Others are overridden by nobody.
-
-    Each of them is an exception, so that whoever reads the invoice sees it.
-    """
-    by_code = {one.code: one for one in overrides}
-    checks, exceptions = [], list(invoice.exceptions)
-    for check in invoice.checks:
-        override = by_code.get(check.code)
-        if check.outcome is CheckOutcome.BLOCKED and override is not None:
-            author, reason = override.author, override.reason
-            check = replace(check, outcome=CheckOutcome.OVERRIDDEN, author=author, reason=reason)
-            exceptions.append(("override", f"{check.code} by {author}: {reason}"))
-        checks.append(check)
-    return replace(invoice, checks=tuple(checks), exceptions=tuple(exceptions))
