@@ -36,7 +36,8 @@ def main() -> None:
         .getOrCreate()
     )
     session.sparkContext.setLogLevel("ERROR")
-    rows = session.read.parquet(sys.argv[1])
+    # What is not asked for would be kept and spilled with the rest.
+    rows = session.read.parquet(sys.argv[1]).select(*dict.fromkeys([*KEY, *COMPARED, *GROUP]))
     window = Window.partitionBy(*KEY).orderBy("AURA_TM")
     whole = functions.struct(*COMPARED)
     ranked = rows.withColumn("rank", functions.row_number().over(window))

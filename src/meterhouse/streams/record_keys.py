@@ -24,6 +24,7 @@ _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _TEXT_UUID = f"^{_UUID}$"
 _JSON_UUID = f'^"{_UUID}"$'
 _UUID_CHARS = 36
+_DASHES = (8, 13, 18, 23)
 _BYTES = 16
 #: What is known of UUIDs by these names goes with their column.
 _HIGH, _LOW = "uuid.high", "uuid.low"
@@ -145,40 +146,62 @@ def _halves(column: Column) -> tuple[pl.Series, pl.Series]:
 
     def half(which: int) -> pl.Series:
         if not made:
-            made.extend(_unhexed(_ids(column)))
+            made.extend(_read_halves(column))
         return made[which]
 
     return column.once(_HIGH, lambda: half(0)), column.once(_LOW, lambda: half(1))
 
 
-def _ids(column: Column) -> pl.Series:
-    """Return the UUIDs of a column as texts, null where a value is none."""
+def _read_halves(column: Column) -> tuple[pl.Series, pl.Series]:
     if column.kind is ColumnKind.TEXT:
-        return _only(column.values, _TEXT_UUID)
+        ids = column.values
+        if not ids.null_count() and (digits := _digits(ids)) is not None:
+            return _numbers(unhexlify(digits))
+        return _halves_of(_only(ids, _TEXT_UUID))
     if column.kind is ColumnKind.JSON:
-        return _only(column.values, _JSON_UUID).str.slice(1, _UUID_CHARS)
-    return pl.Series([None], dtype=pl.String).new_from_index(0, len(column))
+        return _halves_of(_only(column.values, _JSON_UUID).str.slice(1, _UUID_CHARS))
+    nothing = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(column))
+    return nothing, nothing
 
 
 def _only(texts: pl.Series, pattern: str) -> pl.Series:
-    fitting = texts.str.contains(pattern).fill_null(value=False)
-    return texts if fitting.all() else texts.set(~fitting, None)
+    return texts.set(~texts.str.contains(pattern).fill_null(value=False), None)
 
 
-def _unhexed(ids: pl.Series) -> tuple[pl.Series, pl.Series]:
-    there = ids.drop_nulls() if ids.null_count() else ids
-    joined = there.to_arrow(compat_level=pl.CompatLevel.oldest())
+def _halves_of(ids: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Return the halves of UUIDs; null where there is none."""
+    digits = _digits(ids.drop_nulls())
+    assert digits is not None, "others than UUIDs were taken out"
+    high, low = _numbers(unhexlify(digits))
+    if not ids.null_count():
+        return high, low
+    nothing = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(ids))
+    places = ids.is_not_null().arg_true()
+    return nothing.clone().scatter(places, high), nothing.scatter(places, low)
+
+
+def _digits(ids: pl.Series) -> bytes | None:
+    """Return the digits of all UUIDs, one behind the other; ``None`` unless all texts are such.
+
+    A look at the bytes of all texts takes a fifth of the time of a regular expression for each.
+    """
+    if (ids.str.len_bytes() != _UUID_CHARS).any():
+        return None
+    joined = ids.to_arrow(compat_level=pl.CompatLevel.oldest())
     if isinstance(joined, pa.ChunkedArray):
         joined = joined.combine_chunks()
     offset, data = joined.offset, joined.buffers()[2]
     start, end = offset * _UUID_CHARS, (offset + len(joined)) * _UUID_CHARS
     text = b"" if data is None else data[start:end].to_pybytes()
-    high, low = _numbers(unhexlify(text.translate(None, b"-")))
-    if len(there) == len(ids):
-        return high, low
-    nothing = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(ids))
-    places = ids.is_not_null().arg_true()
-    return nothing.clone().scatter(places, high), nothing.scatter(places, low)
+    digits = text.translate(None, b"-")
+    dashes = b"-" * len(ids)
+    if (
+        len(digits) != 2 * _BYTES * len(ids)
+        or any(text[place::_UUID_CHARS] != dashes for place in _DASHES)
+        or digits.translate(None, b"0123456789abcdef")
+    ):
+        return None
+    return digits
 
 
 def _packed(columns: Sequence[Column], length: int) -> pl.Series:

@@ -1,33 +1,41 @@
-"""Usage by day of meters that keep no single records: from breakdowns by the field ``day``."""
+"""Usage by day of meters that keep no single records: from breakdowns by the field ``day``.
+
+Days tell apart what the lines of the invoice may: the fields that its prices ask for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
 from meterhouse.core.charge import MeteredUsage
 from meterhouse.core.invoice import Window
 from meterhouse.core.json_text import canonical_text, parse_json
+from meterhouse.core.price_book import PriceBook
 from meterhouse.core.quantity import EXACT, ZERO
+from meterhouse.rating.asked import asked_fields
 
 #: The field that says of which day usage is, as ``2026-10-03``.
 DAY = "day"
 #: Other forms of a date, such as 20261003, are texts like any other.
 _DATE_CHARS = 10
+_METER_TYPE = frozenset(("meter_type",))
 _Place = tuple[date, tuple[tuple[str, str], ...]]
 
 
-def day_windows(usage: Iterable[MeteredUsage]) -> tuple[Window, ...]:
-    """Return the usage of each day by the other fields of the breakdown that knows days.
+def day_windows(usage: Iterable[MeteredUsage], books: Sequence[PriceBook]) -> tuple[Window, ...]:
+    """Return the usage of each day by the breakdown that knows days, as far as prices ask for it.
 
     Of several, the one with most fields. A breakdown by day alone tells no part of usage from
-    another, and is left out, as is one whose days cannot be read.
+    another, and is left out, as is one whose days cannot be read. Where prices ask for the name
+    of something (``app_name``), its id (``app``) tells it apart.
     """
+    asked = _METER_TYPE.union(*(asked_fields(price) for book in books for price in book.prices))
     sums: dict[_Place, Decimal] = {}
     for record in usage:
         if not record.meter:
-            for place, value in _by_day(record):
+            for place, value in _by_day(record, asked):
                 sums[place] = EXACT.add(sums.get(place, ZERO), value)
     return tuple(Window(day, dict(fields), sums[day, fields]) for day, fields in sorted(sums))
 
@@ -49,11 +57,19 @@ def day_of(text: str | None) -> date | None:
         return None
 
 
-def _by_day(record: MeteredUsage) -> Iterator[tuple[_Place, Decimal]]:
+def _by_day(record: MeteredUsage, asked: frozenset[str]) -> Iterator[tuple[_Place, Decimal]]:
     section = day_breakdown(record)
-    for entry in () if section is None else record.breakdowns[section]:
-        day = day_of(entry.fields.get(DAY))
+    if section is None:
+        return
+    told = {name for name in section if name in asked or f"{name}_name" in asked}
+    names = sorted((told - {DAY}) | _METER_TYPE)
+    meter_type = {"meter_type": canonical_text(record.meter_type)}
+    days: dict[str | None, date | None] = {}
+    for entry in record.breakdowns[section]:
+        text = entry.fields.get(DAY)
+        if text not in days:
+            days[text] = day_of(text)
+        day = days[text]
         if day is not None:
-            fields = {name: text for name, text in entry.fields.items() if name != DAY}
-            fields |= {"meter_type": canonical_text(record.meter_type)}
-            yield (day, tuple(sorted(fields.items()))), entry.value
+            fields = {**entry.fields, **meter_type}
+            yield (day, tuple((name, fields[name]) for name in names)), entry.value

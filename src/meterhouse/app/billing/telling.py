@@ -62,7 +62,7 @@ def told_on(
         exceptions=(*invoice.exceptions, *exceptions),
         checks=tuple(checks),
         sources=source_files(ledger, gathered, period=period),
-        windows=(*invoice.windows, *day_windows(undated)),
+        windows=(*invoice.windows, *day_windows(undated, [one.book for one in told])),
     )
 
 

@@ -23,7 +23,7 @@ from meterhouse.core.reading import Reading, missing_or_shown, shown
 from meterhouse.core.secret import SecretType
 from meterhouse.engine.batch import UsageBatch, concat_batches
 from meterhouse.engine.column import Column, ColumnKind, coded
-from meterhouse.streams.ahead import ahead, are_small, read_small
+from meterhouse.streams.ahead import ahead, are_small, read_small, side_by_side
 from meterhouse.streams.dataset_ports import (
     DatasetCatalogue,
     DatasetInput,
@@ -188,21 +188,28 @@ class _DatasetReader(NodeRun):
         self._without_input = False
 
     def chunks(self) -> Iterator[UsageBatch]:
-        """Gather small files into one chunk; a large one is several."""
-        chunk_records = max(1, self._site.world.facts.chunk_records // _ID_SHARE)
+        """Gather small files into one chunk; a large one is several.
+
+        A chunk is put together while the one before is worked on.
+        """
         catalogue = self._catalogue()
         try:
-            gathered: list[UsageBatch] = []
-            for batch in self._batches(catalogue):
-                gathered.append(batch)
-                if sum(map(len, gathered)) >= chunk_records:
-                    yield _gathered(gathered)
-                    gathered = []
-            if gathered:
-                yield _gathered(gathered)
+            yield from side_by_side(_gathered, self._parts(catalogue), threads=1, waiting=1)
         finally:
             catalogue.close()
         self._site.world.suspense.raise_if_stopped()
+
+    def _parts(self, catalogue: DatasetCatalogue) -> Iterator[Sequence[UsageBatch]]:
+        """Yield the parts of each chunk."""
+        chunk_records = max(1, self._site.world.facts.chunk_records // _ID_SHARE)
+        parts: list[UsageBatch] = []
+        for batch in self._batches(catalogue):
+            parts.append(batch)
+            if sum(map(len, parts)) >= chunk_records:
+                yield parts
+                parts = []
+        if parts:
+            yield parts
 
     def take(self, batch: UsageBatch) -> Outputs:
         """Records from files are typed; those that come back from Data Correction not yet."""
