@@ -87,3 +87,17 @@ def test_late_usage_that_is_charged_is_not_told_as_counted_by_a_later_version(bu
     change(business, PER_UNIT, "2026-11-01", counts=[REQUESTS])
     draft = late_both(business)
     assert ([net for _, net, _ in nets(draft)], told(draft)) == (["10.00"], [])
+
+
+def test_usage_that_moves_to_days_that_count_nothing_is_charged_and_no_more_counted(
+    business: Business,
+):
+    changed_to(business, {}, {"counts": [REQUESTS]})
+    bill(business, "2026-10")
+    [meter] = business.run.json("meter", "list")
+    [moved] = [one for one in business.run.json("usage", "list", meter["id"]) if one["value"] == 40]
+    to = ("--set", 'timestamp="2026-10-03T00:00:00Z"')
+    business.run.done("usage", "amend", meter["id"], moved["identity"], *to)
+    [draft] = business.draft(period="2026-11")
+    assert [net for _, net, _ in nets(draft)] == ["40.00"]
+    assert told(draft) == ["-40 late requests of 2026-10, not counted above"]
