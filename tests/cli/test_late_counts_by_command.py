@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.billing import Business
 from tests.cli.command import Meterhouse
-from tests.cli.late_usage import PER_UNIT, bill, nets, run
+from tests.cli.late_usage import BY_EVENT, PER_UNIT, bill, nets, run
 from tests.cli.test_price_changes_by_command import REQUESTS, begin, change, changed_to, record
 
 
@@ -101,3 +101,25 @@ def test_usage_that_moves_to_days_that_count_nothing_is_charged_and_no_more_coun
     [draft] = business.draft(period="2026-11")
     assert [net for _, net, _ in nets(draft)] == ["40.00"]
     assert told(draft) == ["-40 late requests of 2026-10, not counted above"]
+
+
+def test_usage_of_which_nobody_knows_the_days_is_counted_whole_by_the_first_version(
+    business: Business,
+):
+    """A maximum is of no day: it was 40, and is 47 with what came late."""
+    business.file("Usage more.ndjson", record("2026-10-20T00:00:00Z", 40))
+    rows = [("a", "s", "app", None, 10)]
+    most = BY_EVENT | {"aggregation": "max"}
+    business.meter(["ES"], rows=rows, at="2026-10-01T12:00:00Z", **most)
+    business.sell(prices=[PER_UNIT], counts=[REQUESTS])
+    business.customer()
+    change(business, PER_UNIT | {"price": "2"})
+    [draft] = business.draft()
+    assert (draft["requests"], draft["lines"]) == ("40", [])
+    dated = ("--issue-date", "2027-12-01")
+    business.run.done("invoice", "issue", draft["id"], "--empty", *dated)
+    business.file("Usage later.ndjson", record("2026-10-31T00:00:00Z", 47))
+    run(business, "2026-11-05")
+    [late] = business.draft(period="2026-11")
+    assert nets(late) == []
+    assert "7 late requests of 2026-10, not counted above" in told(late)
