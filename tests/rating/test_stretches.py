@@ -352,3 +352,10 @@ def test_free_events_are_counted_in_order_of_time():
     assert nets(found) == [dec("0.00"), dec("4.00")]
     [_, [second]] = charges(found)
     assert [part.label for part in second.parts] == ["10 % on 2 events, plus 1 each, 2 free"]
+
+
+def test_each_tier_is_rounded_in_its_stretch_where_the_book_says_so():
+    """333 at 0.015 and 333 at 0.005: 4.995 and 1.665, or 6.66 in all."""
+    one = price(Graduated((tier(333, "0.015"), tier(None, "0.005"))))
+    assert nets(halves(one, one, 333, 333)) == [dec("5.00"), dec("1.66")]
+    assert nets(halves(one, one, 333, 333, round_tiers=True)) == [dec("5.00"), dec("1.67")]
