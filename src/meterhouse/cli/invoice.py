@@ -59,7 +59,8 @@ OverrideOption = Annotated[
     typer.Option(
         "--override",
         metavar="CODE",
-        help="A check that blocks the draft, and is answered for; several times for several.",
+        help="A check that blocks drafts, and is answered for on those that have it; several times "
+        "for several.",
     ),
 ]
 OverrideReasonOption = Annotated[
@@ -225,7 +226,7 @@ def issue(
 ) -> None:
     """Issue drafts: each gets its number, and its files are made and archived."""
     from meterhouse.app.billing.issuing import issue_invoice, still_open
-    from meterhouse.app.billing.telling import read_overrides
+    from meterhouse.app.billing.overriding import read_overrides, refuse_needless
 
     if bool(references) == every or every != (period is not None):
         hint = "give ids of drafts, or --all with --period 2026-10"
@@ -236,6 +237,8 @@ def issue(
         given = {"overrides": list(override or ()), "reason": reason}
         overrides = read_overrides(given, author=house.user())
         chosen = references or _drafts(house, period)
+        if len(chosen) > 1:
+            refuse_needless(house.ledger, chosen, overrides)
         errors = []
         for reference in chosen:
             issued, error = _attempt(
@@ -249,6 +252,7 @@ def issue(
                     before_end=before_end,
                     empty=empty,
                     overrides=overrides,
+                    one_of_many=len(chosen) > 1,
                 )
             )
             errors.append(error)

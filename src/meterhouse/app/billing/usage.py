@@ -16,7 +16,7 @@ from meterhouse.app.billing.ports import BillableRecord, InvoiceHead
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, MeteredUsage
 from meterhouse.core.counted import counted
-from meterhouse.core.instant import Instant
+from meterhouse.core.instant import MILLISECOND, Instant, parse_instant
 from meterhouse.core.invoice import InvoiceStatus
 from meterhouse.core.json_text import parse_json
 from meterhouse.core.meter_type import MeterType
@@ -48,6 +48,10 @@ class LateUsage:
     fresh: frozenset[str]
     restates: Mapping[str, str]
     before: tuple[MeteredUsage, ...] = ()
+
+    def root(self, record_id: str) -> str:
+        """Return the id of the record that one restates; its own, if it restates none."""
+        return self.restates.get(record_id, record_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,7 @@ def _late(
         tuple(record.no for record in late),
         frozenset(record.record_id for record in late),
         {record.record_id: record.adjusts for record in whole if record.adjusts is not None},
-        restated(before, types),
+        restated(before, types, past=True),
     )
 
 
@@ -148,23 +152,36 @@ def _runs(records: Iterable[BillableRecord]) -> tuple[str, ...]:
     return tuple(sorted({record.run_id for record in records if record.run_id is not None}))
 
 
-def restated(records: Iterable[BillableRecord], types: MeterTypes) -> tuple[MeteredUsage, ...]:
-    """Return the usage that records say, each as the last adjustment of it has it."""
+def restated(
+    records: Iterable[BillableRecord], types: MeterTypes, *, past: bool = False
+) -> tuple[MeteredUsage, ...]:
+    """Return the usage that records say, each as the last adjustment of it has it.
+
+    ``past``: later ones are left out, and what single usage there was then is asked for.
+    """
     last: dict[str, BillableRecord] = {}
     for record in sorted(records, key=lambda record: record.no):
         last[record.adjusts or record.record_id] = record
     ordered = sorted(last.values(), key=lambda record: (record.user, record.no))
-    return tuple(_usage(record, types) for record in ordered)
+    return tuple(_usage(record, types, past=past) for record in ordered)
 
 
-def _usage(record: BillableRecord, types: MeterTypes) -> MeteredUsage:
+def _usage(record: BillableRecord, types: MeterTypes, *, past: bool) -> MeteredUsage:
     """Return the usage of a record. One that cannot be read ends the draft: nothing is skipped."""
     try:
         body = parse_json(record.text, nesting_max=_NESTING_MAX)
-        return usage_of(body, types, category=types.category(body, record.category))
+        usage = usage_of(body, types, category=types.category(body, record.category))
+        return replace(usage, before=_after_last_of(body)) if past else usage
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         message = f"Record {record.record_id} of user {record.user!r} cannot be read: {error}"
         raise RecordUnreadable(message, hint="Put the ledger back from a backup") from error
+
+
+def _after_last_of(record: Mapping[str, Any]) -> Instant:
+    """Return an instant after the last usage of a record was metered."""
+    last = parse_instant(record["updatedAt"])
+    assert last is not None, "records are written with instants"
+    return last + MILLISECOND  # the text leaves out what is less
 
 
 class MeterTypes:
