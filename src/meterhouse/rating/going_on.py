@@ -98,7 +98,7 @@ def due_by_days(price: Price) -> bool:
 
 def enters(line: Line) -> bool:
     """Whether a line enters its first tier: by usage, or at 0 where the price has such tiers."""
-    return any(item.quantity for item in line.items) or any(
+    return line.used or any(
         isinstance(model, Graduated | GraduatedPercentage)
         for model in single_models(line.price.model)
     )
