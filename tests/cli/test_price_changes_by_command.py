@@ -219,6 +219,28 @@ def by_day(business: Business, groups: list[list[str]], price: dict[str, Any], *
     change(business, price | {"price": "2"}, **more)
 
 
+@pytest.mark.parametrize("users", [["ES", "ES"], ["ES", "PT"]])
+def test_free_events_are_those_of_the_period_whatever_meter_has_them(
+    business: Business, users: list[str]
+):
+    percent = {"sku": "q", "match": {}, "unit": "query", "model": "percentage", "percent": "10"}
+    events = [
+        record(f"2026-10-{day}T10:00:0{second}Z", 10) | {"userId": user}
+        for user, day in zip(users, ("03", "20"), strict=True)
+        for second in range(5)
+    ]
+    business.meter(["ES", "PT"], rows=[], at="2026-10-01T12:00:00Z", **BY_EVENT)
+    business.sell(prices=[percent])
+    business.customer(users=["ES", "PT"])
+    change(business, percent | {"fixed": "1", "free_events": 3})
+    business.file("Usage 1.ndjson", *events)
+    for day in ("2026-11-02", "2026-11-03"):
+        run(business, day)
+    [draft] = business.draft()
+    # All three free events were before the change.
+    assert [net for *_, net in quantities(draft)] == ["5.00", "10.00"]
+
+
 APP = PER_UNIT | {"line_by": ["app"]}
 
 

@@ -411,6 +411,29 @@ def test_a_first_tier_is_entered_by_usage_and_not_by_records_of_none():
     assert nets(halves(plain, flats, 3, 2)) == [dec("3.00"), dec("2.00")]
 
 
+def test_events_before_a_change_that_nobody_knows_leave_what_counts_them_unpriced():
+    plain, counted = price(Percentage(dec(10))), price(Percentage(dec(10), dec(1), free_events=3))
+    first, second = halves(plain, counted, 50, 20)
+    known = replace(second, usage=[replace(one, events=(one.value,)) for one in second.usage])
+    [before, after] = rate_stretches([first, known], customer=CUSTOMER)
+    assert [charge.net for charge in before.charges] == [5]
+    assert [(one.reason, one.quantity) for one in after.unpriced] == [("no_events", 20)]
+    assert not after.charges
+    fives = [replace(one, events=(dec(10),) * 5) for one in first.usage]
+    assert nets([replace(first, usage=fives), known]) == [dec("5.00"), dec("3.00")]
+
+
+def test_events_before_a_change_that_cost_the_next_ones_nothing_need_not_be_known():
+    plain, each = price(Percentage(dec(10))), price(Percentage(dec(10), dec(1)))
+    first, second = halves(plain, each, 50, 20)
+    known = replace(second, usage=[replace(one, events=(one.value,)) for one in second.usage])
+    assert nets([first, known]) == [dec("5.00"), dec("3.00")]
+    events = (dec(-10), dec(-5))
+    back = replace(second, usage=[replace(second.usage[0], value=dec(-15), events=events)])
+    [_, after] = rate_stretches([first, back], customer=CUSTOMER)
+    assert [one.reason for one in after.unpriced] == ["no_events"]
+
+
 def test_a_commitment_counts_all_stretches_unless_they_start_anew():
     plain, promised = price(PerUnit(dec(1))), (Commitment(minimum=dec(100)),)
     enough = halves(plain, plain, 90, 20, commitments=promised)

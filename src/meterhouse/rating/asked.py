@@ -68,6 +68,14 @@ def needs_events(price: Price) -> bool:
     )
 
 
+def counts_events(price: Price) -> bool:
+    """Whether what an event costs depends on how many there were before it."""
+    return any(
+        isinstance(model, Percentage) and bool(model.free_events)
+        for model in single_models(price.model)
+    )
+
+
 def has_free_events(price: Price) -> bool:
     """Whether some events, or some of their amounts, cost nothing."""
     return any(

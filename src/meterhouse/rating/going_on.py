@@ -30,8 +30,10 @@ from meterhouse.core.price_book import (
     Stairstep,
     Volume,
 )
-from meterhouse.core.quantity import EXACT, ZERO
+from meterhouse.core.quantity import EXACT, ZERO, number_text
 from meterhouse.rating.amounts import Amounts, named, unreduced
+from meterhouse.rating.asked import counts_events, needs_events
+from meterhouse.rating.fault import LineRefused
 from meterhouse.rating.lines import Line
 from meterhouse.rating.measure import Measure, Part, Slice
 from meterhouse.rating.measuring import measured
@@ -64,6 +66,7 @@ def amounts_within(book: PriceBook, line: Line, course: Course, *, digits: int) 
     Raises ``LineRefused``, which names the line.
     """
     with named(book, line):
+        _check_events(line, course.before)
         # Whether more is taken back than there was, all usage of the period says.
         whole = _measured(line, course.whole, course)
         line = replace(line, floored=True)
@@ -102,6 +105,18 @@ def enters(line: Line) -> bool:
         isinstance(model, Graduated | GraduatedPercentage)
         for model in single_models(line.price.model)
     )
+
+
+def _check_events(line: Line, before: Sequence[UsageItem]) -> None:
+    """Refuse a line that counts events, or takes some back, where those before are not known."""
+    unknown = [item.quantity for item in before if item.quantity and item.events is None]
+    taken = any(event < ZERO for item in line.items for event in item.events or ())
+    if unknown and (counts_events(line.price) or (taken and needs_events(line.price))):
+        raise LineRefused(
+            f"nobody knows the single events of {number_text(unknown[0])} used before it",
+            hint="Have meters keep single usage, or let the version restart tiers",
+            reason="no_events",
+        )
 
 
 @dataclass(frozen=True, slots=True)
