@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from meterhouse.core.charge import Charge
+from meterhouse.core.money import Rounding
 from meterhouse.core.price_book import (
     Commitment,
     Discount,
@@ -152,6 +153,8 @@ def test_stretches_with_equal_versions_come_to_what_one_rating_does():
         more = {
             "discounts": chance.choice(((), off, off[::-1])),
             "commitments": chance.choice(((), (Commitment(dec(300), dec(900)),))),
+            "round_tiers": chance.random() < 0.3,
+            "rounding": chance.choice(list(Rounding)),
         }
         ordered = sorted(given, key=lambda use: use.stretch)
         found = stretches([sure] * len(days), days, ordered, **more)
@@ -347,9 +350,11 @@ def test_usage_below_0_is_judged_by_all_of_the_period():
 
 
 def test_usage_taken_back_at_a_higher_price_gives_back_what_was_charged():
-    [[_], [second]] = charges(halves(price(PerUnit(dec(1))), price(PerUnit(dec(10))), 100, -90))
-    assert second.net == -100
-    assert [part.label for part in second.parts][-1] == "no more is given back than was charged"
+    for at in ({}, {"round_tiers": True}):
+        low, high = price(PerUnit(dec(1))), price(PerUnit(dec(10)))
+        [[_], [second]] = charges(halves(low, high, 100, -90, **at))
+        assert second.net == -100
+        assert [part.label for part in second.parts][-1] == "no more is given back than was charged"
 
 
 def test_usage_taken_back_leaves_the_tiers_that_it_had_entered():
@@ -432,6 +437,14 @@ def test_events_before_a_change_that_cost_the_next_ones_nothing_need_not_be_know
     back = replace(second, usage=[replace(second.usage[0], value=dec(-15), events=events)])
     [_, after] = rate_stretches([first, back], customer=CUSTOMER)
     assert [one.reason for one in after.unpriced] == ["no_events"]
+
+
+def test_tiers_are_rounded_as_they_grow():
+    graduated = price(Graduated((tier(20, "0.0005"), tier(None, "0.0003"))))
+    given = [Use(0, dec(10)), Use(1, dec(10)), Use(2, dec(30))]
+    found = stretches([graduated] * 3, [0, 10, 20], given, round_tiers=True)
+    # 20 in the first tier are 0.01, half of them 0.005; the second tier has 30 of the last part.
+    assert nets(found) == [dec("0.01"), dec("0.00"), dec("0.01")]
 
 
 def test_a_commitment_counts_all_stretches_unless_they_start_anew():

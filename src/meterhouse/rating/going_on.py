@@ -13,7 +13,7 @@ has what is taken off.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import zip_longest
@@ -132,17 +132,21 @@ def _measured(line: Line, items: Sequence[UsageItem], course: Course) -> Measure
 
 
 def _parts(model: PriceModel, measures: _Measures, course: Course) -> Iterator[Part]:
-    for one in single_models(model):
-        if isinstance(one, Flat):
-            share = due_share(course.weight, course.share, prorated=one.prorate)
-            yield from flat(replace(one, prorate=True), replace(measures.whole, share=share))
-        elif isinstance(one, Volume | Stairstep):
-            yield _held(one, measures, course.weight)
-        elif isinstance(one, Matrix):
-            yield from matrix(one, replace(measures.now, slices=tuple(_slices_since(measures))))
-        else:
-            earlier = priced(one, measures.before) if course.begun else ()
-            yield from _since(priced(one, measures.now), earlier)
+    for number, one in enumerate(single_models(model)):
+        for part in _parts_of(one, measures, course):
+            yield replace(part, step=(number, *part.step))
+
+
+def _parts_of(model: PriceModel, measures: _Measures, course: Course) -> Iterable[Part]:
+    if isinstance(model, Flat):
+        share = due_share(course.weight, course.share, prorated=model.prorate)
+        return flat(replace(model, prorate=True), replace(measures.whole, share=share))
+    if isinstance(model, Volume | Stairstep):
+        return (_held(model, measures, course.weight),)
+    if isinstance(model, Matrix):
+        return matrix(model, replace(measures.now, slices=tuple(_slices_since(measures))))
+    earlier = priced(model, measures.before) if course.begun else ()
+    return _since(priced(model, measures.now), earlier)
 
 
 def _held(model: Volume | Stairstep, measures: _Measures, weight: tuple[int, int]) -> Part:
@@ -175,17 +179,15 @@ def _by_cell(measure: Measure) -> dict[tuple[str, ...], Decimal]:
 
 def _since(now: Sequence[Part], before: Sequence[Part]) -> Iterator[Part]:
     """Yield parts less what was before: tiers at the same place, those that are left among them."""
-    for part, old in zip_longest(now, before):
-        if old is None:
-            yield part
-            continue
-        left = replace(old, amount=NOTHING, quantity=NOTHING, flat=ZERO) if part is None else part
-        made = _less(left, old)
-        if made.amount.numerator or made.quantity.numerator or made.flat:
-            yield made
+    for place, (part, old) in enumerate(zip_longest(now, before)):
+        made = part if old is None else _less(part, old)
+        if old is None or made.amount.numerator or made.quantity.numerator or made.flat:
+            yield replace(made, step=(place,))
 
 
-def _less(now: Part, before: Part) -> Part:
+def _less(now: Part | None, before: Part) -> Part:
+    if now is None:
+        now = replace(before, amount=NOTHING, quantity=NOTHING, flat=ZERO)
     if now.label == before.label:
         label, flat = now.label, EXACT.subtract(now.flat, before.flat)
     else:
