@@ -64,7 +64,10 @@ def any_price(chance: Random, sku: str, **match: str) -> Price:
     if chance.random() < 0.3:
         kinds = chance.sample(list(DiscountKind), chance.randrange(1, 3))
         more["discounts"] = tuple(Discount(one, dec(chance.randrange(1, 60))) for one in kinds)
-    return price(model(chance), sku, match=match, conversion=like.conversion, **more)
+    of = model(chance)
+    # Shares of money are converted record by record: how many there are, rounding shows.
+    conversion = None if isinstance(of, Percentage) else like.conversion
+    return price(of, sku, match=match, conversion=conversion, **more)
 
 
 def any_version(chance: Random, number: int, **rounding: object) -> PriceBook:
