@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from itertools import repeat
+from typing import Any
 
 from meterhouse.app.ports import Lease, Page
 from meterhouse.app.usage import refuse_unkept
 from meterhouse.app.usage_ports import Amendment, KeptUsage, Remetered, UsageEntry
+from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.meter_state import MeterState, Section
@@ -106,9 +108,11 @@ class UsageTable(Recorder):
         self, meter_id: str, *, start: Instant, limit: int = -1
     ) -> Sequence[KeptUsage]:
         """Return what a period of a meter is made of, in order of arrival; ``limit`` at most."""
-        values = {"meter_id": meter_id, "start": start, "limit": limit}
+        values: dict[str, Any] = {"meter_id": meter_id, "start": start, "limit": limit}
         with self._database.read():
-            rows = self._database.rows(_SQL["kept"], values)
+            _, gone = _keeper(self._database, meter_id, start=start)
+            query = "kept" if gone is None else "kept_of_gone"
+            rows = self._database.rows(_SQL[query], values | {"meter_no": gone})
         return [
             KeptUsage(
                 identity=identity,
@@ -118,6 +122,17 @@ class UsageTable(Recorder):
             )
             for identity, timestamp, value, rule, fields, source, place in rows
         ]
+
+    def usage_aggregation(self, meter_id: str, *, start: Instant) -> Aggregation | None:
+        """Return how single usage of a period adds up; ``None`` where none of it is kept."""
+        with self._database.read():
+            aggregation, _ = _keeper(self._database, meter_id, start=start)
+        return None if aggregation is None else Aggregation(aggregation)
+
+    def outlasted(self, meter_type_id: str) -> bool:
+        """Whether usage is kept of any meter of a type that is gone."""
+        with self._database.read():
+            return bool(self._database.value(_SQL["has_gone"], (meter_type_id,)))
 
     def change_usage(
         self,
@@ -173,6 +188,22 @@ class UsageTable(Recorder):
             periods.append(bucket)
         write_periods(self._database, periods)
         return Remetered(periods, texts)
+
+
+def _keeper(database: Database, meter_id: str, *, start: Instant) -> Row:
+    """Return how a meter folds, if it keeps usage, and its number if it is gone.
+
+    A meter that there is has what is kept under its id; one that is gone, only what it had taken.
+    """
+    found = database.row(_SQL["keeper"], (meter_id,))
+    if found is None:
+        found = database.row(_SQL["gone_keeper"], {"meter_id": meter_id, "start": start})
+    return (None, None) if found is None else found
+
+
+def forget_usage_of_gone(database: Database, *, until: Instant, periods: int) -> None:
+    """Forget single usage of meters that are gone: of so many periods that ended until then."""
+    database.execute(_SQL["forget_gone"], {"until": until, "limit": periods})
 
 
 def _head(database: Database, meter_id: str) -> Bucket:
