@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from meterhouse.app.usage_ports import Amendment
+from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.guiding_rule import Carry, GuidingRule, Operation
 from meterhouse.core.instant import DAY, MINUTE, Instant, instant_text, parse_instant
 from meterhouse.core.json_text import Record, parse_json
@@ -21,7 +22,7 @@ from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.metering import Metering
 from meterhouse.engine.plan import MeterPlan
 from meterhouse.store import SqliteLedger
-from meterhouse.streams.record import Emitted, RunResult
+from meterhouse.streams.record import USAGE_LIFETIME, Emitted, RunResult
 from tests.store.factories import (
     AT,
     KEY,
@@ -232,7 +233,46 @@ def test_a_change_that_leaves_the_range_changes_nothing(ledger: SqliteLedger) ->
     assert ledger.usage(story.meter).items == before
 
 
-def test_usage_goes_with_its_meter(ledger: SqliteLedger) -> None:
-    story = _one(ledger)
+def _periods(story: Story) -> list[Instant]:
+    """The starts of all periods of which something is kept."""
+    usage = story.ledger.usage(story.meter, limit=1000).items
+    return sorted({entry.period_start for entry in usage})
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_usage_of_periods_that_were_told_outlasts_its_meter(
+    ledger: SqliteLedger, seed: int
+) -> None:
+    story = Story(ledger, Random(seed))
+    for _ in range(6):
+        story.run()
+        story.change()
+    starts, told = _periods(story), story.told()
+    kept = {start: ledger.usage_of_period(story.meter, start=start) for start in starts}
     ledger.delete_meter(story.meter)
     assert ledger.usage(story.meter).items == []
+    for start in starts:
+        closed = instant_text(start) in told
+        after = ledger.usage_of_period(story.meter, start=start)
+        assert after == (kept[start] if closed else [])
+        how = ledger.usage_aggregation(story.meter, start=start)
+        assert how == (Aggregation(story.aggregation) if closed else None)
+
+
+def test_usage_of_a_meter_that_is_gone_is_forgotten_in_the_end(ledger: SqliteLedger) -> None:
+    story = _one(ledger)
+    story.at += 9 * DAY
+    story.run()
+    starts = _periods(story)
+    type_id = ledger.meter(story.meter).meter.meter_type_id
+    assert not ledger.outlasted(type_id)
+    ledger.delete_meter(story.meter)
+    assert ledger.outlasted(type_id)
+    first, last = starts[0] + 3 * DAY, story.at + 3 * DAY
+    commit(ledger, RunResult(), at=first + USAGE_LIFETIME - 3 * DAY)
+    assert ledger.usage_of_period(story.meter, start=starts[0])
+    commit(ledger, RunResult(), at=last + USAGE_LIFETIME)
+    assert not any(ledger.usage_of_period(story.meter, start=start) for start in starts)
+    assert not ledger.outlasted(type_id)
+    left = ("gone_meter", "gone_period", "gone_usage")
+    assert [ledger._database.value(f"SELECT count(*) FROM {name}") for name in left] == [0, 0, 0]
