@@ -248,14 +248,14 @@ def test_usage_of_periods_that_were_told_outlasts_its_meter(
         story.run()
         story.change()
     starts, told = _periods(story), story.told()
-    kept = {start: ledger.usage_of_period(story.meter, start=start) for start in starts}
+    kept = {day: ledger.usage_of_period(story.meter, start=day) for day in starts}
     ledger.delete_meter(story.meter)
     assert ledger.usage(story.meter).items == []
-    for start in starts:
-        closed = instant_text(start) in told
-        after = ledger.usage_of_period(story.meter, start=start)
-        assert after == (kept[start] if closed else [])
-        how = ledger.usage_aggregation(story.meter, start=start)
+    for day in starts:
+        closed = instant_text(day) in told
+        after = ledger.usage_of_period(story.meter, start=day)
+        assert after == (kept[day] if closed else [])
+        how = ledger.usage_aggregation(story.meter, start=day)
         assert how == (Aggregation(story.aggregation) if closed else None)
 
 
@@ -272,7 +272,7 @@ def test_usage_of_a_meter_that_is_gone_is_forgotten_in_the_end(ledger: SqliteLed
     commit(ledger, RunResult(), at=first + USAGE_LIFETIME - 3 * DAY)
     assert ledger.usage_of_period(story.meter, start=starts[0])
     commit(ledger, RunResult(), at=last + USAGE_LIFETIME)
-    assert not any(ledger.usage_of_period(story.meter, start=start) for start in starts)
+    assert not any(ledger.usage_of_period(story.meter, start=day) for day in starts)
     assert not ledger.outlasted(type_id)
     left = ("gone_meter", "gone_period", "gone_usage")
     assert [ledger._database.value(f"SELECT count(*) FROM {name}") for name in left] == [0, 0, 0]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from itertools import repeat
-from typing import Any
 
 from meterhouse.app.ports import Lease, Page
 from meterhouse.app.usage import refuse_unkept
@@ -105,10 +104,13 @@ class UsageTable(Recorder):
         return page_of(rows, _entries, limit=limit)
 
     def usage_of_period(
-        self, meter_id: str, *, start: Instant, limit: int = -1
+        self, meter_id: str, *, start: Instant, before: Instant | None = None, limit: int = -1
     ) -> Sequence[KeptUsage]:
-        """Return what a period of a meter is made of, in order of arrival; ``limit`` at most."""
-        values: dict[str, Any] = {"meter_id": meter_id, "start": start, "limit": limit}
+        """Return what a period of a meter is made of, in order of arrival; ``limit`` at most.
+
+        ``before``: as it was before that instant. The meter may be gone.
+        """
+        values = {"meter_id": meter_id, "start": start, "before": before, "limit": limit}
         with self._database.read():
             _, gone = _keeper(self._database, meter_id, start=start)
             query = "kept" if gone is None else "kept_of_gone"

@@ -65,7 +65,7 @@ def kept_usage(ledger: Ledger, usage: MeteredUsage, *, limit: int) -> Sequence[K
     if aggregation not in _ADDING_UP:
         return None
     counts = aggregation is Aggregation.INCREMENT
-    found = ledger.usage_of_period(meter, start=start, limit=limit + 1)
+    found = ledger.usage_of_period(meter, start=start, before=usage.before, limit=limit + 1)
     return [_counted(one) for one in found] if counts else found
 
 

@@ -21,7 +21,7 @@ CREATE TABLE gone_period (
 
 CREATE INDEX gone_period_by_end ON gone_period (end_at);
 
--- In order of arrival, without what was void.
+-- In order of arrival; what was void, too, as it tells what was billed before.
 CREATE TABLE gone_usage (
     meter_no INTEGER NOT NULL,
     start_at INTEGER NOT NULL,
@@ -34,6 +34,8 @@ CREATE TABLE gone_usage (
     fields TEXT,
     source_no INTEGER REFERENCES usage_source (no),
     place INTEGER,
+    metered_at INTEGER NOT NULL,
+    voided_at INTEGER,
     PRIMARY KEY (meter_no, start_at, arrival, no),
     FOREIGN KEY (meter_no, start_at) REFERENCES gone_period (meter_no, start_at) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
@@ -55,16 +57,16 @@ BEGIN
 
     INSERT INTO gone_usage (
         meter_no, start_at, arrival, no, identity, timestamp, value, rule_no, fields,
-        source_no, place
+        source_no, place, metered_at, voided_at
     )
     SELECT
         usage.meter_no, usage.start_at, coalesce(usage.arrival, usage.no), usage.no,
         usage.identity, usage.timestamp, usage.value, usage.rule_no, usage.fields,
-        usage.source_no, usage.place
+        usage.source_no, usage.place, usage.metered_at, usage.voided_at
     FROM gone_period AS period
     CROSS JOIN metered_usage AS usage
         ON usage.meter_no = period.meter_no AND usage.start_at = period.start_at
-    WHERE period.meter_no = old.no AND usage.voided_at IS NULL;
+    WHERE period.meter_no = old.no;
 END;
 
 CREATE TRIGGER gone_meter_is_forgotten AFTER DELETE ON gone_period
