@@ -192,15 +192,19 @@ class UsageTable(Recorder):
         return Remetered(periods, texts)
 
 
-def _keeper(database: Database, meter_id: str, *, start: Instant) -> Row:
-    """Return how a meter folds, if it keeps usage, and its number if it is gone.
+def _keeper(database: Database, meter_id: str, *, start: Instant) -> tuple[str | None, int | None]:
+    """Return how a meter folds, if usage of a period is kept, and its number if it is gone.
 
-    A meter that there is has what is kept under its id; one that is gone, only what it had taken.
+    Where the one that there is was made anew under the same id, and both have usage of the period,
+    nobody knows whose is meant.
     """
-    found = database.row(_SQL["keeper"], (meter_id,))
-    if found is None:
-        found = database.row(_SQL["gone_keeper"], {"meter_id": meter_id, "start": start})
-    return (None, None) if found is None else found
+    place = {"meter_id": meter_id, "start": start}
+    there, gone = (database.row(_SQL[query], place) for query in ("keeper", "gone_keeper"))
+    if there is not None and gone is not None and there[1]:
+        return None, None
+    if gone is not None:
+        return gone[0], gone[1]
+    return (None if there is None else there[0]), None
 
 
 def forget_usage_of_gone(database: Database, *, until: Instant, periods: int) -> None:

@@ -77,12 +77,18 @@ WHERE usage.meter_no = :meter_no AND usage.start_at >= :start AND usage.start_at
 ORDER BY usage.arrival, usage.no LIMIT :limit
 
 -- name: keeper
--- How a meter folds; NULL where it keeps no single usage.
-SELECT iif(meter_type.grace IS NOT NULL AND meter_type.keep_usage, version.aggregation, NULL), NULL
+-- How a meter folds; NULL where it keeps no single usage. And whether it has usage of the period.
+SELECT
+    iif(meter_type.grace IS NOT NULL AND meter_type.keep_usage, version.aggregation, NULL),
+    EXISTS (
+        SELECT 1 FROM event_period AS period
+        WHERE period.meter_no = meter.no
+            AND period.start_at >= :start AND period.start_at < :start + 1000
+    )
 FROM meter
 CROSS JOIN meter_type_version AS version ON version.no = meter.version_no
 CROSS JOIN meter_type ON meter_type.no = meter.type_no
-WHERE meter.id = ?
+WHERE meter.id = :meter_id
 
 -- name: gone_keeper
 -- Of a meter that is gone, where it had usage of a period that starts in a millisecond.
