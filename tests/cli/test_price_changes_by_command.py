@@ -137,23 +137,38 @@ def other_meter(business: Business) -> None:
     change_customer(business, users=["ES", "PT"])
 
 
-def test_late_usage_leaves_what_was_billed_of_a_deleted_meter_as_it_was(business: Business):
+@pytest.mark.parametrize("last", ["2026-12-01", "2030-01-01"])
+def test_late_usage_leaves_what_was_billed_of_a_deleted_meter_as_it_was(
+    business: Business, last: str
+):
+    """Whether its single usage is kept still, or has been forgotten after three years."""
     meter = billed_in_two_parts(business)
     other_meter(business)
     business.run.done("meter", "delete", meter)
     run(business, "2026-11-05")
-    run(business, "2026-12-01")
+    run(business, last)
     november = bill(business, "2026-11")
     assert (november["kind"], november["totals"]["net"]) == ("invoice", "2.00")
     assert billed(business) == 92
 
 
-def test_usage_that_was_billed_in_parts_and_is_restated_without_its_meter_blocks(
+def test_usage_that_was_billed_in_parts_and_is_restated_is_cut_though_its_meter_is_gone(
     business: Business,
 ):
     meter = billed_in_two_parts(business)
     late(business, "2026-11-05", 7)
     business.run.done("meter", "delete", meter)
+    assert bill(business, "2026-11")["totals"]["net"] == "14.00"
+    assert billed(business) == 10 + 2 * (40 + 7)
+
+
+def test_usage_that_was_billed_in_parts_and_is_restated_blocks_when_it_is_forgotten(
+    business: Business,
+):
+    meter = billed_in_two_parts(business)
+    late(business, "2026-11-05", 7)
+    business.run.done("meter", "delete", meter)
+    run(business, "2030-01-01")
     [draft] = business.draft(period="2026-11")
     told = {one["code"]: one["text"] for one in draft["exceptions"]}
     assert "nobody knows the days any more" in told["late_not_cut"]
