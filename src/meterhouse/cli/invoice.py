@@ -317,12 +317,17 @@ def _finish_files(house: Installation) -> list[Any]:
     "meterhouse invoice render LICEO-2026-000001 --format pdf --format ubl",
 )
 def render(call: Call, reference: Reference, *, format_: FormatOption = None) -> None:
-    """Make the files of an issued invoice, also in more formats than it has."""
+    """Make the files of an issued invoice, also in more formats than it has.
+
+    A file that is gone from the archive is put back, the same to the byte.
+    """
     from meterhouse.app.billing.files import render_invoice
 
     with call.opened() as house:
         formats = house.invoice_formats(format_)
         rendered = render_invoice(house.ledger, reference, house.file_means(), formats=formats)
+    for name in rendered.back:
+        note(f"put back: {name}")
     call.show(rendered.files, FILES)
 
 
