@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from meterhouse.cli.output import note
+from meterhouse.core.counted import counted
 
 if TYPE_CHECKING:
     from meterhouse.app.billing.periods import Days
@@ -23,7 +24,7 @@ def tell_nothing_to_bill(house: Installation, days: Days) -> None:
     outside = sum(1 for one in customers if not one.charged_days(days.first, days.end)[0])
     text = (
         f"nothing to bill from {days.first} to before {days.end}: no golden records of the "
-        f"{_counted(len(customers), 'customer')}, no fees and no lines by hand"
+        f"{counted(len(customers), 'customer')}, no fees and no lines by hand"
     )
     ended = f" ({outside} of them without a day of the contract)" if outside else ""
     note(f"{text}{ended}. Usage of meters that have not reset is no record yet")
@@ -39,10 +40,6 @@ def tell_nothing_to_issue(house: Installation, period: str) -> None:
     status = InvoiceStatus.ISSUED
     list_of = partial(house.ledger.invoices, status=status, since=since, until=until)
     issued = sum(1 for _ in take(list_of, limit=None))
-    known = f", and {_counted(issued, 'document')} issued already" if issued else ""
+    known = f", and {counted(issued, 'document')} issued already" if issued else ""
     hint = "" if issued else f": `invoice draft --all --period {period}` makes them"
     note(f"nothing to issue: {period} has no drafts{known}{hint}")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"1 {what}" if count == 1 else f"{count} {what}s"
