@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from meterhouse.core.charge import Charge, ChargeKind, ChargePart
@@ -30,6 +30,8 @@ _QUERIES = frozenset({"request", "requests", "query", "queries"})
 #: Parts that are an amount and nothing else, and others whose names are not for people.
 _AMOUNTS = {"minimum": "minimum", "flat": "flat amount"}
 _LABELS = {"all": "", "rated anew": "with late usage", "rated before": "billed before"}
+#: Before the labels of steps of late usage.
+_ANEW = "rated anew: "
 #: Fields that say component, service and app.
 _OWN = ("component", "service", "app", "app_id", "app_name")
 #: Ids whose names are in a field of their own.
@@ -253,6 +255,9 @@ def parts_text(line: InvoiceLine, digits: int) -> str:
 
 
 def _part_text(charge: Charge, part: ChargePart, digits: int) -> str:
+    if part.label.startswith(_ANEW):
+        step = replace(part, label=part.label.removeprefix(_ANEW))
+        return f"with late usage, {_part_text(charge, step, digits)}"
     amount = grouped_digits(amount_text(part.amount, digits))
     if part.label == "charged already":
         return (
