@@ -44,8 +44,8 @@ def test_what_is_rounded_as_it_grows_says_so(business: Business):
     [draft] = business.draft()
     assert [line["net"] for line in draft["lines"]] == ["1.01", "1.00"]
     text, body = explained(business, draft, 2)
-    assert "1.00 (2.01 of all up to then, exact 2.0100, less 1.01 before)" in text
-    assert body["roundedTogether"] == {"exact": "2.0100", "rounded": "2.01", "before": "1.01"}
+    assert "1.00 (2.01 of all up to then, exact 2.01, less 1.01 before)" in text
+    assert body["roundedTogether"] == {"exact": "2.01", "rounded": "2.01", "before": "1.01"}
     assert explained(business, draft, 1)[1]["roundedTogether"] is None
 
 
