@@ -53,7 +53,8 @@ def _together(step: Mapping[str, str] | None) -> str:
     """Say how a line of a price change is rounded: as all up to it grows."""
     if step is None:
         return ""
-    return f" ({step['rounded']} of all up to then, exact {step['exact']}, less {step['before']} before)"
+    whole = f"{step['rounded']} of all up to then, exact {step['exact']}"
+    return f" ({whole}, less {step['before']} before)"
 
 
 def _metered_unit(line: Mapping[str, Any]) -> str:
