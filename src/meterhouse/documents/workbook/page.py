@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import partial
-from math import ceil
+from textwrap import wrap
 from typing import Any
 
 from meterhouse.core.quantity import EXACT, fraction_digits, number_text
@@ -331,8 +331,15 @@ def _with_exact(columns: Sequence[Column], items: Sequence[Any]) -> list[Column]
 
 
 def _height(wrapped: Sequence[Column], item: Any) -> int:
-    """How high a row is whose texts are wrapped: not every program works that out."""
-    lines = [ceil(len(column.value(item) or "") / (column.width - 4)) for column in wrapped]
+    return height_of(*((column.value(item) or "", column.width) for column in wrapped))
+
+
+def height_of(*texts: tuple[str, int]) -> int:
+    """How high a row is whose texts are wrapped: not every program works that out.
+
+    Each text is in a column of a width; words stay whole where they can.
+    """
+    lines = [max(len(wrap(text, width - 4)), 1) for text, width in texts]
     return min(_LINE_POINTS * max(lines, default=1), _HEIGHT_MAX)
 
 
