@@ -29,6 +29,7 @@ from meterhouse.documents.summary import by_day, discount_of, maximum_of
 from meterhouse.documents.workbook.page import ROWS_MAX, Column, Page, Table, column_letter
 
 _SERIES_MAX = 6
+_GRID = {"visible": True, "line": {"color": "#D8DEE8"}}
 #: A chart of usage by day is as high as so many rows.
 _CHART_ROWS = 20
 #: A unit, and a component that is counted in it.
@@ -134,12 +135,14 @@ def write_daily(page: Page, invoice: Invoice, lines: Sequence[ShownLine], *, boo
     series, days = _series_of(invoice)
     place = len(columns) + 1
     _write_both(page, columns, windows, days=days, names=[_series_name(one) for one in series])
-    row = 1
+    chart_row = 1
     for unit in dict.fromkeys(unit for unit, _ in series):
         mine = [(at, one) for at, one in enumerate(series) if one[0] == unit]
-        chart = _day_chart(book, mine, place=place, last=len(days) + 1, unit=unit)
-        page.sheet.insert_chart(row, place + len(series) + 2, chart)
-        row += _CHART_ROWS
+        # Columns are as long as they are high, unless some are below 0.
+        axis = {"min": 0} if all(value >= 0 for row in days.values() for value in row) else {}
+        chart = _day_chart(book, mine, place=place, last=len(days) + 1, unit=unit, axis=axis)
+        page.sheet.insert_chart(chart_row, place + len(series) + 2, chart)
+        chart_row += _CHART_ROWS
 
 
 def _series_of(invoice: Invoice) -> tuple[list[_Series], dict[date, list[Decimal]]]:
@@ -164,7 +167,13 @@ def _series_name(series: _Series) -> str:
 
 
 def _day_chart(
-    book: Any, series: Sequence[tuple[int, _Series]], *, place: int, last: int, unit: str
+    book: Any,
+    series: Sequence[tuple[int, _Series]],
+    *,
+    place: int,
+    last: int,
+    unit: str,
+    axis: Mapping[str, Any],
 ) -> Any:
     """Return a chart of usage by day: columns of days, its components on top of each other."""
     chart = book.add_chart({"type": "column", "subtype": "stacked"})
@@ -183,9 +192,7 @@ def _day_chart(
     title = f"Usage by day ({unit})" if unit else "Usage by day"
     chart.set_title({"name": title, "name_font": {"size": 12, "color": "#1F3A5F"}})
     chart.set_x_axis({"date_axis": True, "num_format": "d mmm", "num_font": {"size": 8}})
-    chart.set_y_axis(
-        {"num_format": "#,##0", "major_gridlines": {"visible": True, "line": {"color": "#D8DEE8"}}}
-    )
+    chart.set_y_axis({"num_format": "#,##0", "major_gridlines": _GRID, **axis})
     chart.set_legend({"position": "bottom"})
     chart.set_size({"width": 760, "height": 360})
     return chart
