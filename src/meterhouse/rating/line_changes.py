@@ -18,6 +18,8 @@ from meterhouse.rating.book_discounts import sum_of
 
 #: What the parts of late usage are called that are of all usage of the period.
 ANEW = "rated anew"
+#: Steps that are all usage of a line.
+_SAYS_NOTHING = ("all", "included")
 _Fields = tuple[tuple[str, str], ...]
 _Key = tuple[str, _Fields, str, Decimal, Instant, Instant]
 
@@ -69,9 +71,9 @@ def _change(old: Sequence[InvoiceLine], new: Sequence[InvoiceLine]) -> tuple[Cha
 
 
 def _anew(lines: Sequence[InvoiceLine]) -> Iterator[ChargePart | None]:
-    """Yield what lines come to now, by the steps of their calculation where there are several."""
+    """Yield what lines come to now, by the steps of their calculation where these say more."""
     steps = [part for line in lines for part in line.charge.parts]
-    if len(steps) < 2:
+    if len(steps) < 2 and all(step.label in _SAYS_NOTHING for step in steps):
         yield _part(ANEW, lines, sign=1)
         return
     for step in steps:
