@@ -106,7 +106,8 @@ def _drafted(ledger: Ledger, bill: Bill, *, at: Instant, software: Mapping[str, 
     if checks == [one for one in invoice.checks if one.code == PRICE_CHANGE]:
         return drafted
     finding = Finding(PRICE_CHANGE, tuple(checks))
-    keep_finding(ledger, invoice.customer, finding, period=invoice.period, at=at)
+    period = bill.month.days.in_zone(invoice.period.timezone)
+    keep_finding(ledger, invoice.customer, finding, period=period, at=at)
     return draft()
 
 
@@ -120,7 +121,7 @@ def settled_month(
     every = [
         head
         for head in ledger.invoices_of(business.customer)
-        if month.start <= head.start < month.end
+        if month.start < head.end <= month.end
     ]
     by_status: dict[InvoiceStatus, InvoiceHead] = {head.status: head for head in every}
     standing = by_status.get(InvoiceStatus.ISSUED)

@@ -16,7 +16,7 @@ from uuid import UUID, uuid5
 
 from meterhouse.app.billing.archive_names import file_name
 from meterhouse.app.billing.books import used_book
-from meterhouse.app.billing.drafts import OWN_METADATA, keep, prepare
+from meterhouse.app.billing.drafts import OWN_METADATA, after_other_zone, keep, prepare
 from meterhouse.app.billing.late import BLOCKING, BY_HAND, charged_lines, refuse_stale
 from meterhouse.app.billing.lines_by_hand import LEFT_OUT, REMEDY
 from meterhouse.app.billing.overriding import (
@@ -26,7 +26,7 @@ from meterhouse.app.billing.overriding import (
     overridden,
 )
 from meterhouse.app.billing.parties import find_customer, find_issuer
-from meterhouse.app.billing.periods import day_of, days_of
+from meterhouse.app.billing.periods import day_of, days_billed, days_of
 from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
 from meterhouse.app.billing.priced import unpriced_usage
 from meterhouse.app.billing.usage import open_usage
@@ -183,6 +183,7 @@ def issue_invoice(
         if needless and not one_of_many:
             raise DefinitionError(needless, what=f"The draft of {present.customer!r}")
         refuse_stale(ledger, invoice)
+        _check_beginning(ledger, invoice)
         _check_versions(ledger, invoice)
         _check_findings(ledger, invoice)
         _check_lines(ledger.manual_lines(present.id), invoice)
@@ -208,10 +209,27 @@ def still_open(ledger: Ledger, reference: str) -> list[tuple[str, str]]:
     return open_usage(ledger, head.customer, start=head.start, end=head.end)
 
 
+def _check_beginning(ledger: Ledger, draft: Invoice) -> None:
+    """Refuse a draft that leaves out hours between itself and the invoice before, or has them too.
+
+    That was issued or taken back since, and was of another time zone.
+    """
+    customer = find_customer(ledger, draft.customer)
+    whole = days_billed(draft).in_zone(draft.period.timezone)
+    now, _ = after_other_zone(ledger, customer, whole)
+    if now.start != draft.period.start:
+        then, begins = instant_text(draft.period.start), instant_text(now.start)
+        message = (
+            f"The draft of {draft.customer!r} begins at {then}. The invoice before it, of another "
+            f"time zone, was issued or taken back since: now it begins at {begins}"
+        )
+        raise ConflictError(message, hint="Draft the invoice again")
+
+
 def _check_versions(ledger: Ledger, draft: Invoice) -> None:
     """Refuse a draft that was not rated with the versions which hold within its period by now."""
     book, customer = used_book(ledger, draft.books[0]), find_customer(ledger, draft.customer)
-    days = days_of(draft.period)
+    days = days_billed(draft)
     now = versions_within(ledger, book, draft.period, customer=customer, days=days)
     if now.to_metadata().get(PRICE_CHANGES) != draft.metadata.get(PRICE_CHANGES):
         message = (
@@ -223,7 +241,7 @@ def _check_versions(ledger: Ledger, draft: Invoice) -> None:
 
 def _check_findings(ledger: Ledger, draft: Invoice) -> None:
     """Refuse a draft that does not say what was found of its period since it was made."""
-    period = draft.period
+    period = days_billed(draft).in_zone(draft.period.timezone)
     found = ledger.findings(draft.customer, start=period.start, end=period.end)
     if any(check not in draft.checks for one in found for check in one.checks):
         message = f"The draft of {draft.customer!r} was made before its usage was reconciled anew"
@@ -317,7 +335,7 @@ def correct_invoice(
         repeatable=repeatable,
     )
     draft = prepare(
-        ledger, find_customer(ledger, head.customer), days=days_of(note.period), metadata=metadata
+        ledger, find_customer(ledger, head.customer), days=days_billed(note), metadata=metadata
     )
     keep(ledger, draft, at=at)
     return note, draft.invoice
@@ -381,7 +399,7 @@ def redraft(ledger: Ledger, head: InvoiceHead, *, at: Instant) -> Invoice:
     present = read_invoice(head.text)
     kept = {name: text for name, text in present.metadata.items() if name not in OWN_METADATA}
     draft = prepare(
-        ledger, find_customer(ledger, head.customer), days=days_of(present.period), metadata=kept
+        ledger, find_customer(ledger, head.customer), days=days_billed(present), metadata=kept
     )
     keep(ledger, draft, at=at)
     return draft.invoice
