@@ -13,13 +13,14 @@ from meterhouse.app.aura.completeness import COMPLETENESS, Completeness, keep_fi
 from meterhouse.app.aura.operation import Month, OperatingBusiness, Operation
 from meterhouse.app.aura.operation_report import BusinessReport, BusinessStatus
 from meterhouse.app.billing.books import book_and_period
-from meterhouse.app.billing.drafts import draft_all
+from meterhouse.app.billing.drafts import Drafted, draft_all
 from meterhouse.app.billing.issuing import issue_invoice
 from meterhouse.app.billing.parties import find_customer
-from meterhouse.app.billing.ports import InvoiceHead
+from meterhouse.app.billing.ports import Finding, InvoiceHead
+from meterhouse.app.billing.priced import PRICE_CHANGE
 from meterhouse.app.ports import Ledger
 from meterhouse.core.instant import Instant
-from meterhouse.core.invoice import Invoice, InvoiceStatus
+from meterhouse.core.invoice import Check, CheckOutcome, Invoice, InvoiceStatus
 from meterhouse.core.invoice_text import read_invoice
 from meterhouse.core.money import amount_text
 from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
@@ -56,13 +57,7 @@ def bill_month(
         return _reported(bill, BusinessStatus.MISSING, problems=problems, warnings=late)
     if unbillable is not None:
         return _reported(bill, BusinessStatus.FAILED, problems=problems_of(unbillable))
-    drafted = draft_all(
-        ledger,
-        [business.customer],
-        days=month.days,
-        at=at,
-        metadata={**software, "dimensions": bill.snapshots},
-    )[0]
+    drafted = _drafted(ledger, bill, at=at, software=software)
     if drafted.invoice is None:
         return _reported(bill, BusinessStatus.FAILED, problems=problems_of(drafted.error))
     draft = drafted.invoice
@@ -94,6 +89,28 @@ def _find(ledger: Ledger, bill: Bill, *, at: Instant) -> MeterhouseError | None:
     return DefinitionError([Problem(f"price book {book.id}", message, hint)])
 
 
+def _drafted(ledger: Ledger, bill: Bill, *, at: Instant, software: Mapping[str, str]) -> Drafted:
+    """Draft a month. That some of it has other prices than those of its day becomes a check."""
+
+    def draft() -> Drafted:
+        metadata = {**software, "dimensions": bill.snapshots}
+        who, days = bill.business.customer, bill.month.days
+        return draft_all(ledger, [who], days=days, at=at, metadata=metadata)[0]
+
+    drafted = draft()
+    invoice = drafted.invoice
+    if invoice is None:
+        return drafted
+    said = [text for code, text in invoice.exceptions if code == PRICE_CHANGE]
+    checks = [Check(PRICE_CHANGE, "; ".join(said), CheckOutcome.BLOCKED)] if said else []
+    if checks == [one for one in invoice.checks if one.code == PRICE_CHANGE]:
+        return drafted
+    finding = Finding(PRICE_CHANGE, tuple(checks))
+    period = bill.month.days.in_zone(invoice.period.timezone)
+    keep_finding(ledger, invoice.customer, finding, period=period, at=at)
+    return draft()
+
+
 def settled_month(
     ledger: Ledger, business: OperatingBusiness, month: Month, found: Completeness | None
 ) -> BusinessReport | None:
@@ -104,7 +121,7 @@ def settled_month(
     every = [
         head
         for head in ledger.invoices_of(business.customer)
-        if month.start <= head.start < month.end
+        if month.start < head.end <= month.end
     ]
     by_status: dict[InvoiceStatus, InvoiceHead] = {head.status: head for head in every}
     standing = by_status.get(InvoiceStatus.ISSUED)
