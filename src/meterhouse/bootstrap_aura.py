@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from meterhouse.app.aura.operation import Month, Operation
     from meterhouse.app.aura.operation_report import OperationReport
     from meterhouse.app.aura.ports import ConfigurationSource, UploadMeans
-    from meterhouse.app.datasets.ports import DatasetStorage
+    from meterhouse.app.datasets.ports import Datasets, DatasetStorage
     from meterhouse.app.diagnosis import Finding
     from meterhouse.bootstrap import Installation
     from meterhouse.core.instant import Instant
@@ -156,8 +156,16 @@ def _aura_findings(directory: Path, given: Path | None) -> Iterator[Finding]:
     if not used:
         return
     shown, at = place or str(own), time.time_ns() // 1000
-    with _common_storage(directory, given) as storage:
-        yield from storage_findings(storage, place=shown, at=at)
+    with _common_storage(directory, given) as storage, ExitStack() as stack:
+        ledgers: list[Datasets] = []
+
+        def is_catalogued(name: str) -> bool:
+            # Most files are in common storage: the ledger is opened for what is not.
+            if not ledgers:
+                ledgers.append(stack.enter_context(bootstrap.open_installation(given)).ledger)
+            return bool(ledgers[0].dataset_files_called(name))
+
+        yield from storage_findings(storage, place=shown, at=at, catalogued=is_catalogued)
 
 
 def _is_folder(path: Path) -> bool:

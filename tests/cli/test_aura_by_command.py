@@ -60,6 +60,25 @@ def test_a_file_that_is_refused_makes_the_import_fail_and_says_why(meterhouse, l
     assert "dataset publish" in ended.err
 
 
+def test_a_file_that_is_gone_is_told_and_made_again_of_its_logs(meterhouse, logs):
+    meterhouse.done("dataset", "publish", "--all-builtin")
+    meterhouse.done("aura", "upload", "--logs", logs)
+    [path] = meterhouse.data.glob("common-storage/avro/entity/Aura_Audit/6.0.0/ES*.avro")
+    body = path.read_bytes()
+    path.unlink()
+    ended = meterhouse("aura", "import")
+    assert ended.code == 1
+    told = ended.err
+    assert f"{path.name}: is gone: ES has uploaded it (rows: " in told
+    assert "`meterhouse aura restore --logs DIR`" in told
+    checks = [one for one in meterhouse("doctor", "--json").objects if one["status"] == "fail"]
+    assert {one["check"] for one in checks} >= {"aura uploads", "aura imports"}
+    assert "made again" in meterhouse.done("aura", "restore", "--logs", logs).out
+    assert path.read_bytes() == body
+    meterhouse.done("aura", "import")
+    assert "no file of an upload is gone" in meterhouse.done("aura", "restore", "--logs", logs).err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

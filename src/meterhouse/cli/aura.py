@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from meterhouse.cli import aura_operation, aura_reconcile
+from meterhouse.cli import aura_operation, aura_reconcile, aura_restore
 from meterhouse.cli.command import Call, command
 from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.options import new_group
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 app = new_group("Aura: logs of components become datasets, and datasets become invoices.")
 aura_operation.register(app)
 aura_reconcile.register(app)
+aura_restore.register(app)
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go.")]
 ObsOption = Annotated[
@@ -227,7 +228,8 @@ def _account(account: dict[str, Any]) -> str:
 def import_(call: Call, *, reports: ReportsOption = "all", at: AtOption = None) -> None:
     """Add the files of common storage to the catalogue, and move them to its processed folder.
 
-    To be run each day. 1 if a file was refused: it stays, and the report says why.
+    To be run each day. 1 if a file was refused: it stays, and the report says why. 1 too if a file
+    is gone that an upload has written: `aura restore` makes it again.
     """
     from meterhouse import bootstrap_aura
     from meterhouse.app.aura.importing import ReportMode, import_files, put_report

@@ -35,7 +35,14 @@ def place(tmp_path):
 
 
 def findings(place, *, at):
-    return storage_findings(FolderStorage(place.common), place=str(place.common), at=at)
+    with place.importing() as means:
+
+        def is_catalogued(name):
+            return bool(means.ledger.dataset_files_called(name))
+
+        return storage_findings(
+            FolderStorage(place.common), place=str(place.common), at=at, catalogued=is_catalogued
+        )
 
 
 def test_c28_the_newest_file_of_each_dataset_is_told_with_its_age(place):
@@ -80,7 +87,7 @@ def test_c29_the_newest_report_of_an_import_is_read_with_its_errors(place):
     bad.write_bytes(path.read_bytes()[:-200])
     found = report_of(place)
     assert found.grade is Grade.FAIL
-    assert found.message.endswith("1 file was refused")
+    assert found.message.endswith("1 file has an error")
 
 
 def operation(place, *, hour, statuses, undone=()):

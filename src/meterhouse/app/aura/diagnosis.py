@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from meterhouse.app.aura.importing import REPORT, REPORTS
 from meterhouse.app.aura.operation_report import BILLING_REPORT, FAULTS
+from meterhouse.app.aura.upload_accounts import RESTORE, lost_files
 from meterhouse.app.aura.upload_plans import read_object, too_old
 from meterhouse.app.aura.uploading import LOOK_BACK_DAYS
 from meterhouse.app.datasets.ports import DatasetStorage
@@ -89,6 +90,17 @@ def too_old_findings(storage: DatasetStorage) -> list[Finding]:
     ]
 
 
+def lost_findings(
+    storage: DatasetStorage, *, at: Instant, catalogued: Callable[[str], bool]
+) -> list[Finding]:
+    """Tell of files that uploads have written, and that are neither here nor in the catalogue."""
+    remedy = f'make it again by "{RESTORE}", then import it'
+    return [
+        Finding(_UPLOADS, Grade.FAIL, f"{lost.path} {lost.text}", remedy)
+        for lost in lost_files(storage, at=at, catalogued=catalogued)
+    ]
+
+
 def import_finding(storage: DatasetStorage, *, at: Instant) -> Finding:
     """Judge the newest report of an import: its age, and the errors in it.
 
@@ -106,7 +118,7 @@ def import_finding(storage: DatasetStorage, *, at: Instant) -> Finding:
         remedy = "import once more: that leaves another report"
         return Finding(_IMPORTS, Grade.FAIL, f"{newest.name} is no report", remedy)
     if errors:
-        what = "1 file was refused" if errors == 1 else f"{errors} files were refused"
+        what = "1 file has an error" if errors == 1 else f"{errors} files have errors"
         remedy = f"its errors say why: {newest.name} in common storage"
         return Finding(_IMPORTS, Grade.FAIL, f"{newest.name}: {what}", remedy)
     age = max(at - newest.modified_at, 0)
@@ -195,11 +207,20 @@ def _names_removed(text: str) -> bool:
     return any(re.search(r"\bdays[._-]?to[._-]?find\b", line, re.IGNORECASE) for line in lines)
 
 
-def storage_findings(storage: DatasetStorage, *, place: str, at: Instant) -> list[Finding]:
-    """Return all findings about common storage, or that it cannot be read."""
+def storage_findings(
+    storage: DatasetStorage, *, place: str, at: Instant, catalogued: Callable[[str], bool]
+) -> list[Finding]:
+    """Return all findings about common storage, or that it cannot be read.
+
+    ``catalogued`` says whether a file of that name was imported.
+    """
     where = place_finding(place)
     try:
-        uploads = [*upload_findings(newest_files(storage), at=at), *too_old_findings(storage)]
+        uploads = [
+            *upload_findings(newest_files(storage), at=at),
+            *too_old_findings(storage),
+            *lost_findings(storage, at=at, catalogued=catalogued),
+        ]
         imports = import_finding(storage, at=at)
         return [where, *uploads, imports, *billing_findings(storage)]
     except MeterhouseError as error:

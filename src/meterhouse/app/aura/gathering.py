@@ -54,6 +54,8 @@ class Account:
     written: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
+    #: the rows that are written, by day
+    days: Counter[str] = field(default_factory=Counter)
 
     @property
     def is_balanced(self) -> bool:
@@ -64,6 +66,7 @@ class Account:
         """Return the account as JSON."""
         head = {"rows": self.rows, "written": self.written}
         out = {"rejected": dict(self.rejected), "leftOut": dict(self.left_out)}
+        out["days"] = dict(self.days)
         return head | {name: dict(sorted(counts.items())) for name, counts in out.items()}
 
 
@@ -149,6 +152,7 @@ class Gathered:
             kept = self._closed[dataset] = self._kept[dataset].kept()
             account = self.accounts[dataset]
             account.written = len(kept.rows)
+            account.days = Counter(str(row["DAY_DT"]) for row in kept.rows)
             account.left_out += Counter(identical=kept.identical, conflicting=kept.conflicting)
             assert account.is_balanced, "no row is lost"
         return self._closed[dataset].rows

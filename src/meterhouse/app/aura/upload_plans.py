@@ -27,7 +27,9 @@ HOUR = 3_600_000_000
 BATCH_BYTES = 48 << 20
 #: Where the list lies in common storage.
 UPLOADS = "uploads"
-_PLAN, _ACCOUNT, _MISSED = ".plan.json", ".account.json", ".missed.json"
+#: What the name of an account ends with.
+ACCOUNT = ".account.json"
+_PLAN, _MISSED = ".plan.json", ".missed.json"
 _TOO_OLD = "too-old.json"
 
 
@@ -58,7 +60,7 @@ class Plan:
     @property
     def account_path(self) -> str:
         """Where the account of what came of it lies."""
-        return f"{UPLOADS}/{self.ob}/{self.name}{_ACCOUNT}"
+        return f"{UPLOADS}/{self.ob}/{self.name}{ACCOUNT}"
 
     @property
     def missed_path(self) -> str:
@@ -198,9 +200,9 @@ def read_object(storage: DatasetStorage, name: str) -> Mapping[str, JsonValue]:
     try:
         body = parse_json(text.decode())
     except ValueError as error:
-        raise _damaged(name) from error
+        raise damaged(name) from error
     if not isinstance(body, Mapping):
-        raise _damaged(name)
+        raise damaged(name)
     return body
 
 
@@ -224,7 +226,7 @@ def _read_plan(storage: DatasetStorage, name: str, number: int) -> Plan:
         rules = None if said is None else AuditRules(str(said["action"]), bool(said["byMessage"]))
         return Plan(body["ob"], _instant(body["hour"]), logs, number, rules)
     except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(name) from error
+        raise damaged(name) from error
 
 
 def _instant(text: str) -> Instant:
@@ -234,6 +236,7 @@ def _instant(text: str) -> Instant:
     return instant
 
 
-def _damaged(name: str) -> MeterhouseError:
+def damaged(name: str) -> MeterhouseError:
+    """Return the error of a file of the list of uploads that is not as it was put."""
     hint = "put it back as it was; without it, logs would be uploaded twice"
     return MeterhouseError(f"{name} in common storage is damaged", hint=hint, code="upload_damaged")
