@@ -237,6 +237,7 @@ def operation_means(
     house: Installation, operation: Operation, *, at: Instant
 ) -> Iterator[OperationMeans]:
     """Lend what the billing operation needs."""
+    from meterhouse.app.aura.countries import check_countries
     from meterhouse.app.aura.dimension_tables import make_tables
     from meterhouse.app.aura.kernel_access import check_readers
     from meterhouse.app.aura.operating import OperationMeans
@@ -249,6 +250,7 @@ def operation_means(
 
         def prepare(months: Sequence[Month]) -> list[SnapshotUsed]:
             check_readers(house.ledger, operation)
+            check_countries(operation.businesses, tables.catalogue, at=at)
             return make_tables(operation.businesses, months, means=tables, at=at)
 
         yield OperationMeans(

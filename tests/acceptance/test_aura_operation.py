@@ -313,6 +313,31 @@ def test_what_is_wrong_with_an_operation_is_listed_at_once(tmp_path: Path):
         assert place in ended.err
 
 
+def test_a_country_that_rows_of_a_business_do_not_have_is_refused_by_its_place(
+    operation: Operation, tmp_path: Path
+):
+    """Its rows would be nobody's, and the month would be blocked for reasons hard to see."""
+    text = (_EXAMPLE / "aura.yaml").read_text("utf-8")
+    file = tmp_path / "aura.yaml"
+    file.write_text(text.replace("country: ESP", "country: ESX"), "utf-8")
+    said = operation.refused("aura", "init", file)
+    place = 'businesses[0].country: is "ESX" (rows of ES have the country ESP: write ESP)'
+    assert place in " ".join(said.split())
+    code, report = operation.run(file=file)
+    assert (code, _statuses(report)) == (1, dict.fromkeys(_BUSINESSES, "failed"))
+    [problem] = _of(report, "BR")["problems"]
+    assert problem["place"] == "businesses[0].country"
+    assert operation.json("invoice", "list", "--all") == []
+    file.write_text(text.replace("code: ES, country: ESP", "code: XX, country: ESP"), "utf-8")
+    assert 'businesses[0].code: is "XX", which is no country' in operation.refused(
+        "aura", "init", file
+    )
+    file.write_text(text.replace("country: BRA", "country: ESP"), "utf-8")
+    said = operation.refused("aura", "init", file)
+    assert 'businesses[1].country: is "ESP", as that of another one' in said
+    assert "gbl_country" not in said
+
+
 @pytest.fixture(scope="module")
 def whole(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Operation, float]:
     """An operation that nobody killed, and how long it took."""

@@ -183,6 +183,8 @@ def _businesses(reading: Reading) -> tuple[OperatingBusiness, ...]:
         customer = one.text("customer", required=True, chars_max=60) or ""
         if code in {business.code for business in found}:
             one.fail("code", f"is {shown(code)}, as that of another one", "list each once")
+        if country in {business.country for business in found}:
+            one.fail("country", f"is {shown(country)}, as that of another one", "one country each")
         if customer in {business.customer for business in found}:
             one.fail("customer", f"is {shown(customer)}, as of another one", "one customer each")
         reading.problems += [fault.at(f"businesses[{place}]") for fault in one.problems]
