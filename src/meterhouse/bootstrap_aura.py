@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from meterhouse.app.aura.operation import Month, Operation
     from meterhouse.app.aura.operation_report import OperationReport
     from meterhouse.app.aura.ports import ConfigurationSource, UploadMeans
+    from meterhouse.app.aura.rejecting import RejectedFile
     from meterhouse.app.datasets.ports import Datasets, DatasetStorage
     from meterhouse.app.diagnosis import Finding
     from meterhouse.bootstrap import Installation
@@ -241,6 +242,7 @@ def operation_means(
     from meterhouse.app.aura.dimension_tables import make_tables
     from meterhouse.app.aura.kernel_access import check_readers
     from meterhouse.app.aura.operating import OperationMeans
+    from meterhouse.app.aura.rejecting import rejected_files
     from meterhouse.datasets.naming import AVRO
 
     def waiting() -> list[str]:
@@ -259,10 +261,25 @@ def operation_means(
             formats=house.invoice_formats(operation.formats),
             catalogue=tables.catalogue,
             waiting=waiting,
+            rejected=lambda: rejected_files(house.common_storage()),
             prepare=prepare,
             new_id=house.new_id,
             new_seed=house.new_seed,
             software=house.software(),
+        )
+
+
+def reject(house: Installation, file: str, *, reason: str) -> RejectedFile:
+    """Reject a file of common storage, as the user of this process."""
+    from meterhouse.app.aura.rejecting import reject_file
+
+    with _scratch(house.directory) as scratch:
+        return reject_file(
+            *(house.common_storage(), file),
+            reason=reason,
+            by=house.user(),
+            at=house.clock(),
+            scratch=scratch,
         )
 
 

@@ -24,6 +24,7 @@ from meterhouse.bootstrap import (
     file_means,
     forward_means,
     http_client,
+    imported_llm_prices,
     links_of,
     new_id,
     new_seed,
@@ -96,9 +97,8 @@ def open_context(
             directory, http=http, credentials=credentials, lend=pool.ledger, own_urls=urls
         )
         world = means()
-        if authority is None:
-            ours = (pool.ledger, sealer, client_secrets)
-            authority = _access_of(*ours, urls=urls, clock=world.clock)
+        ours = (pool.ledger, sealer, client_secrets)
+        authority = authority or _access_of(*ours, urls=urls, clock=world.clock)
         yield Context(
             ledger=pool.ledger,
             authority=authority,
@@ -123,6 +123,7 @@ def open_context(
             ),
             file_means=lambda actor: file_means(archive, actor=actor),
             invoice_formats=checked_formats(),
+            price_importer=imported_llm_prices,
             software=software(),
             mails=mail_server() is not None,
             archive=archive,

@@ -169,8 +169,8 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Month, dict[str,
     month = Month(folder / "data")
     text = (LICEO / "pay-per-use.yaml").read_text("utf-8")
     more = (
-        "  - sku: other\n    name: Other services\n    match: {category: other}\n"
-        "    line_by: [component, service, app, app_name, channel, channel_name, preset]\n"
+        "  - sku: other\n    name: Speech\n    match: {service: other, service_raw: stt}\n"
+        "    line_by: [component, service, service_raw, app, app_name, channel, preset]\n"
         '    unit: query\n    model: per_unit\n    price: "0.0100"\n'
     )
     book = folder / "book.yaml"
@@ -262,13 +262,14 @@ def test_c17_duplicates_across_files_and_what_nobody_knows_are_exceptions(octobe
     told = {}
     for one in invoice["exceptions"]:
         told.setdefault(one["code"], []).append(one["text"])
-    assert told["duplicates"] == ["9 identical duplicates were dropped"]
+    assert told["duplicates"] == ["identical duplicates were dropped: 9"]
     assert told["conflicting_duplicates"] == [
-        "5 conflicting duplicates were dropped; the earliest counts"
+        "conflicting duplicates were dropped (the earliest counts): 5"
     ]
     [nobody] = told["unattributed"]
-    assert nobody.startswith("4 queries without app and channel")
-    assert [text[:1] for text in told["unknown_ids"]] == ["2", "2"]
+    assert nobody.startswith("queries without app and channel")
+    assert nobody.endswith(": 4")
+    assert [text[-3:] for text in told["unknown_ids"]] == [": 2", ": 2"]
     assert any("unknown app" in text and "app-gone" in text for text in told["unknown_ids"])
     assert any("unknown channel" in text and "ch-gone" in text for text in told["unknown_ids"])
 
@@ -278,6 +279,9 @@ def test_a_symbol_that_is_new_counts_as_other(october):
     assert by_fields(counted(read(files)))["other", GATEWAY, KNOWN, None] == 13
     [line] = [line for line in invoice["lines"] if line["charge"]["sku"] == "other"]
     assert (line["charge"]["quantity"], line["net"]) == ("13", "0.13")
+    # What its writer has called it is a field, by which it may be priced and is shown.
+    fields = {name: json.loads(text) for name, text in line["charge"]["fields"].items()}
+    assert (fields["service"], fields["service_raw"]) == ("other", "stt")
 
 
 def test_late_rows_are_lines_of_the_next_invoice_by_the_book_of_their_month(

@@ -134,8 +134,8 @@ def test_rows_are_compared_with_what_was_metered(operation: Operation):
         assert (one["metered"], one["suspended"], one["rows"] > 0) == (metered, 0, True)
     [problem] = _of(report, "DE")["problems"]
     rows = _of(report, "DE")["rows"]
-    expected = f"has {rows} rows of 2026-10, of which 0 were metered and 0 are duplicates"
-    assert problem["message"] == f"{expected}: {rows} missing"
+    expected = f"has {rows:,} rows of 2026-10: metered 0, duplicates 0, missing {rows}"
+    assert problem["message"] == expected
     assert f"meterhouse invoice issue {_of(report, 'DE')['invoice']}" in problem["hint"]
 
 
@@ -151,6 +151,75 @@ def test_a_file_that_was_not_imported_blocks_its_business(operation: Operation):
     assert (code, _statuses(report)) == (1, {"ES": "issued", "BR": "blocked", "DE": "issued"})
     [problem] = _of(report, "BR")["problems"]
     assert problem["message"].endswith(f"/6.0.0/{name}")
+    # Nobody issues it by hand either, without answering for it by name.
+    draft = _of(report, "BR")["invoice"]
+    issue = ("invoice", "issue", draft, "--issue-date", "2026-11-06")
+    refused = operation(*issue)
+    assert refused.code == 1
+    assert "check completeness: common storage has 1 file not imported" in refused.err
+    assert (
+        f"`meterhouse invoice issue {draft} --override completeness --reason ...`"
+        in (problem["hint"])
+    )
+    operation.done(*issue, "--override", "completeness", "--reason", "It is of tests")
+    code, report = operation.run()
+    assert (code, _statuses(report)) == (0, dict.fromkeys(_BUSINESSES, "issued"))
+    [invoice] = operation.json("invoice", "show", _of(report, "BR")["number"])
+    told = {one["code"]: one["text"] for one in invoice["exceptions"]}
+    assert told["completeness"].startswith("common storage has 1 file not imported")
+    assert told["override"].endswith(": It is of tests")
+
+
+def test_a_file_that_somebody_rejects_blocks_nobody_and_is_on_the_invoice(operation: Operation):
+    common = operation.data / "common-storage" / "avro" / "entity" / "Aura_Audit" / "6.0.0"
+    common.mkdir(parents=True, exist_ok=True)
+    name = "BR_Aura_Audit_20261101T000000Z.avro"
+    (common / name).write_bytes(b"not Avro")
+    imported = operation("aura", "import", "--at", "2026-11-05T00:00:00Z")
+    assert "meterhouse aura reject FILE --reason" in imported.err
+    _, report = operation.run(_DRAFTS)
+    assert "`meterhouse aura reject FILE --reason ...`" in _of(report, "BR")["problems"][0]["hint"]
+    refused = operation("aura", "reject", "BR_Aura_Audit.avro", "--reason", "x")
+    assert name in refused.err
+    [rejected] = operation.json("aura", "reject", name, "--reason", "Broken; BR sends it anew")
+    code, report = operation.run()
+    assert (code, _statuses(report)) == (0, dict.fromkeys(_BUSINESSES, "issued"))
+    text = f"file avro/entity/Aura_Audit/6.0.0/{name} was rejected by {rejected['by']}"
+    assert f"{text}: Broken; BR sends it anew" in _of(report, "BR")["warnings"]
+    assert "rejected" not in str(_of(report, "ES"))
+    [invoice] = operation.json("invoice", "show", _of(report, "BR")["number"])
+    told = {one["code"]: one["text"] for one in invoice["exceptions"]}
+    assert told["rejected_file"] == f"{text}: Broken; BR sends it anew"
+    assert (operation.data / "common-storage" / rejected["path"]).read_bytes() == b"not Avro"
+
+
+def test_what_was_mended_is_told_no_more(operation: Operation):
+    common = operation.data / "common-storage" / "avro" / "entity" / "Aura_Audit" / "6.0.0"
+    common.mkdir(parents=True, exist_ok=True)
+    path = common / "BR_Aura_Audit_20261101T000000Z.avro"
+    path.write_bytes(b"not Avro")
+    assert _of(operation.run(_DRAFTS)[1], "BR")["status"] == "blocked"
+    path.unlink()
+    code, report = operation.run()
+    assert (code, _of(report, "BR")["status"]) == (0, "issued")
+    [invoice] = operation.json("invoice", "show", _of(report, "BR")["number"])
+    assert "completeness" not in str(invoice)
+
+
+def test_a_price_book_of_another_time_zone_bills_nobody(operation: Operation, tmp_path: Path):
+    """Its October would have the usage of September."""
+    text = (_EXAMPLE / "price-book-es.yaml").read_text("utf-8")
+    book = tmp_path / "book.yaml"
+    there = text.replace("timezone: Etc/UTC", "timezone: Europe/Madrid")
+    book.write_text(there.replace("id: aura-es", "id: aura-madrid"), "utf-8")
+    operation.done("price-book", "create", "--file", book)
+    other = '{"priceBook": "aura-madrid"}'
+    operation.done("customer", "update", "ES", "--file", "-", given=other)
+    code, report = operation.run()
+    assert (code, _statuses(report)) == (1, {"ES": "failed", "BR": "issued", "DE": "issued"})
+    [problem] = _of(report, "ES")["problems"]
+    assert problem["place"] == "price book aura-madrid"
+    assert problem["message"] == "has the time zone Europe/Madrid, and rows are of months of UTC"
 
 
 def test_suspended_records_block_their_business(operation: Operation, tmp_path: Path):
@@ -224,7 +293,7 @@ def test_late_rows_are_told_on_the_next_invoice_and_by_the_report(operation: Ope
     [invoice] = operation.json("invoice", "show", _of(report, "ES")["number"])
     assert invoice["requests"] == "3"
     told = [one["text"] for one in invoice["exceptions"] if one["code"] == "late_requests"]
-    assert told == ["3 late requests of 2026-10, not counted above"]
+    assert told == ["late requests of 2026-10, not counted above: 3"]
     [warning] = _of(report, "BR")["warnings"]
     assert warning.startswith("late usage of earlier months (metered records: ")
     # Files of both months are sources, and none of another business.

@@ -299,7 +299,10 @@ def test_what_is_no_such_file_is_refused_with_its_place(house: KernelHouse):
     token = house.token(BOT)
     broken = house.folder / "broken.avro"
     broken.write_bytes(b"Obj\x01 nothing")
-    assert house.post(broken, token, name=file_name()).status_code == 422
+    refused = house.post(broken, token, name=file_name())
+    assert (refused.status_code, refused.json()["code"]) == (422, "input_unreadable")
+    assert refused.json()["detail"].startswith("The file ")
+    assert "/tmp" not in refused.text
     strange = audit_file(house.folder / "x.avro", audit_rows(1, ob="DE"))
     answer = house.post(strange, token, name=file_name("ES"))
     assert answer.status_code == 422

@@ -69,7 +69,7 @@ def test_a_file_that_is_gone_is_told_and_made_again_of_its_logs(meterhouse, logs
     ended = meterhouse("aura", "import")
     assert ended.code == 1
     told = ended.err
-    assert f"{path.name}: is gone: ES has uploaded it (rows: " in told
+    assert f"{path.name}: is gone: ES has uploaded it with " in told
     assert "`meterhouse aura restore --logs DIR`" in told
     checks = [one for one in meterhouse("doctor", "--json").objects if one["status"] == "fail"]
     assert {one["check"] for one in checks} >= {"aura uploads", "aura imports"}

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.cli.billing import Business, price
+from tests.cli.billing import Business, book, price
 from tests.cli.command import Meterhouse
 
 #: 206.185 at 2.00 are 412.37: what the example of the handbook has billed.
 ROWS = [("aura-groot", "message", "a", None, "206.185")]
 NOVEMBER = "2026-11"
+FROM_NOVEMBER = {"from": "2026-11-01", "to": None}
 
 
 @pytest.fixture
@@ -98,6 +99,45 @@ def test_who_has_no_contract_pays_for_usage_alone_and_is_left_out_without(busine
     what_if = ("invoice", "what-if", "--book", business.folder / "book.json")
     [rated] = business.run.json(*what_if, "--period", NOVEMBER)
     assert (rated["now"], rated["then"]) == ("412.37", "412.37")
+
+
+LEAST = {"minimum": 1000, "prorate_minimum": True}
+
+
+def test_a_minimum_of_a_price_is_for_the_days_of_the_contract(business: Business):
+    """17 of 30 days: of 1,000 at least 566.67 are due, in full where the price does not say so."""
+    set_up(business, prices=[price("message", "2.00") | LEAST])
+    business.customer(**{"from": "2026-11-14"})
+    [draft] = business.draft(period=NOVEMBER)
+    assert nets(draft) == [("usage", "566.67")]
+    parts = draft["lines"][0]["charge"]["parts"]
+    assert [(one["label"], one["amount"]) for one in parts] == [
+        ("all", "412.37"),
+        ("minimum", "154.30"),
+    ]
+    whole = price("message", "2.00") | {"minimum": 1000}
+    path = business.file("whole.json", book(version="2", valid=FROM_NOVEMBER, prices=[whole]))
+    business.run.done("price-book", "create", "--file", path)
+    [draft] = business.draft(period=NOVEMBER)
+    assert nets(draft) == [("usage", "1000.00")]
+
+
+def test_usage_after_a_contract_is_held_to_no_minimum(business: Business):
+    set_up(business, prices=[price("message", "2.00") | {"minimum": 1000}])
+    business.customer(to="2026-11-01")
+    [draft] = business.draft(period=NOVEMBER)
+    assert nets(draft) == [("usage", "412.37")]
+
+
+def test_a_meter_at_0_after_a_contract_is_nothing_to_bill(business: Business):
+    bands = [{"up_to": None, "price": 2, "flat": 5}]
+    of_type = {"match": {"meter_type": "Usage"}}
+    set_up(business, prices=[{"sku": "q", "model": "graduated", "tiers": bands} | of_type])
+    business.run.done("stream", "run", "Usage", "--at", "2027-01-01T00:00:00Z", "--quiet")
+    business.customer(to="2026-12-01")
+    [draft] = business.draft(period=NOVEMBER)
+    assert nets(draft) == [("usage", "417.37")]
+    assert business.draft(period="2026-12") == []
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_rows_are_those_that_the_meter_took_and_come_to_its_quantity(business: B
     ]
     assert {row["file"] for row in found} == {str(business.folder / "Usage more.ndjson")}
     assert found[2]["timestamp"] == "2026-10-19T23:59:59.000Z"
-    assert "3 rows come to 7.5 query, exactly what was metered" in said
+    assert "3 rows come to a quantity of 7.5 (query), exactly what was metered" in said
     whole, _ = rows(business, number, "mi-movistar")
     assert sum(Decimal(row["quantity"]) for row in whole) == 109
 
@@ -86,7 +86,7 @@ def test_many_rows_are_found_in_columns_as_well(business: Business):
     records = [usage(str(n), app=f"app-{'xy'[n % 2]}") for n in range(5_000)]
     found, said = rows(business, bill(business, *records))
     assert [row["record"]["id"] for row in found] == [str(n) for n in range(0, 5_000, 2)]
-    assert "2,500 rows come to 2500 query, exactly" in said
+    assert "2,500 rows come to a quantity of 2500 (query), exactly" in said
 
 
 def deduplicated(business: Business) -> None:
@@ -118,7 +118,7 @@ def test_duplicates_are_counted_once_also_from_run_to_run(business: Business):
         ("1.ndjson", 3, "b"),
         ("2.ndjson", 2, "c"),
     ]
-    assert "3 rows come to 12 query, exactly what was metered" in said
+    assert "3 rows come to a quantity of 12 (query), exactly what was metered" in said
 
 
 def test_what_has_changed_is_said_and_by_how_much_the_rows_differ(business: Business):
@@ -128,7 +128,7 @@ def test_what_has_changed_is_said_and_by_how_much_the_rows_differ(business: Busi
     Path(business.folder / "Usage 1.ndjson").unlink()
     found, said = rows(business, number)
     assert [row["record"]["id"] for row in found] == ["b", "c"]
-    assert "54 query, but 12 were metered: they differ by 42" in said
+    assert "54 (query), but 12 were metered: they differ by 42" in said
     assert "Usage 1.ndjson is not there any more" in said
     assert "Usage 2.ndjson was changed after it was metered" in said
 
@@ -142,7 +142,7 @@ def test_late_usage_is_on_the_line_that_corrects(business: Business):
     assert [row["record"]["id"] for row in rows(business, number)[0]] == ["a"]
     found, said = rows(business, draft["id"])
     assert [row["record"]["id"] for row in found] == ["late"]
-    assert "1 row comes to 2 query, exactly what was metered" in said
+    assert "1 row comes to a quantity of 2 (query), exactly what was metered" in said
 
 
 def test_rows_are_written_as_csv_and_never_over_a_file(business: Business, tmp_path: Path):

@@ -32,22 +32,25 @@ def enum(*symbols: str, default: str | None = None) -> dict[str, Any]:
     return found | ({} if default is None else {"default": default})
 
 
-def batches(path: Path, reader: Any) -> list[UsageBatch]:
+def batches(path: Path, reader: Any, *, raw: bool = False) -> list[UsageBatch]:
     stat = path.stat()
     file = InputFile(str(path), stat.st_size, stat.st_mtime_ns)
     with FileIO(path, "r") as handle:
-        return [chunk.batch for chunk in read_avro(handle, Asked(0), file=file, schema=reader)]
+        chunks = read_avro(handle, Asked(0), file=file, schema=reader, raw=raw)
+        return [chunk.batch for chunk in chunks]
 
 
-def rows(path: Path, reader: Any) -> list[dict[str, Any]]:
-    return [row for batch in batches(path, reader) for row in batch.rows()]
+def rows(path: Path, reader: Any, *, raw: bool = False) -> list[dict[str, Any]]:
+    return [row for batch in batches(path, reader, raw=raw) for row in batch.rows()]
 
 
-def by_rows(path: Path, reader: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def by_rows(
+    path: Path, reader: Any, monkeypatch: pytest.MonkeyPatch, *, raw: bool = False
+) -> list[dict[str, Any]]:
     """What the other library makes of it, record by record."""
     with monkeypatch.context() as patched:
         patched.setattr(avro_reader, "is_columnar", lambda _: False)
-        return rows(path, reader)
+        return rows(path, reader, raw=raw)
 
 
 def write(path: Path, writer: dict[str, Any], *records: dict[str, Any]) -> Path:
@@ -60,6 +63,34 @@ def test_the_schema_of_audits_stays_in_columns(tmp_path: Path):
     path = audit_file(tmp_path / "a.avro", audit_rows(5_000))
     for reader in (None, OLD, NEW):
         assert all(batch.columnar for batch in batches(path, reader))
+
+
+def test_symbols_that_the_reader_does_not_know_are_kept_beside_their_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    records = audit_rows(4)
+    for record, service in zip(records, ("stt", "ai", "tts", "other"), strict=True):
+        record |= {"AURA_SERVICE_NAME_CD": service, "TENANT_CD": "t"}
+    path = audit_file(tmp_path / "a.avro", records, schema=later_audit())
+    found = rows(path, OLD, raw=True)
+    assert found == by_rows(path, OLD, monkeypatch, raw=True)
+    assert [row["AURA_SERVICE_NAME_CD"] for row in found] == ["other", "ai", "other", "other"]
+    assert [row.get("AURA_SERVICE_NAME_CD_RAW") for row in found] == ["stt", None, "tts", None]
+    assert all(batch.columnar for batch in batches(path, OLD, raw=True))
+    # Whoever knows all symbols, or never asked, has none of it.
+    assert "_RAW" not in str(rows(path, NEW, raw=True)) + str(rows(path, OLD))
+
+
+def test_a_null_of_an_enum_is_no_unknown_symbol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    writer = schema(field("a", ["null", enum("x", "y", "other", default="other")]))
+    reader = schema(
+        field("b", ["null", enum("x", "other", default="other")], aliases=["a"], default=None)
+    )
+    symbols = (None, "x", "y")
+    path = write(tmp_path / "a.avro", writer, *({"a": symbol} for symbol in symbols))
+    found = rows(path, reader, raw=True)
+    assert found == by_rows(path, reader, monkeypatch, raw=True)
+    assert found == [{}, {"b": "x"}, {"b": "other", "b_RAW": "y"}]
 
 
 def test_an_older_file_is_read_by_a_later_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

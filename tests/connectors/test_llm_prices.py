@@ -177,3 +177,38 @@ def test_a_file_without_dates_is_asked_for_one():
 )
 def test_rules_of_names(rule, name, holds):
     assert matches(rule, name) is holds
+
+
+DATED = "model,provider,effective_from,input_cost_per_token\n"
+
+
+@pytest.mark.parametrize("wanted", [{"at": date(2023, 1, 1)}, {"begin": date(2023, 1, 1)}])
+def test_a_day_before_all_prices_is_refused_with_the_first_one(wanted: dict[str, date]):
+    given = {"format": "litellm-history", "begin": None} | wanted
+    with pytest.raises(DefinitionError, match=r"no prices of 2023-01-01 yet .*are of 2024-05-14"):
+        imported(HISTORY, **given)
+
+
+@pytest.mark.parametrize(
+    ("format_", "text", "told"),
+    [
+        ("litellm", f'{{"g": {{"input_cost_per_token": 1.{"1" * 90}}}}}', "more digits than"),
+        ("litellm", '{"g": 5}', "of other kinds"),
+        ("litellm-history", f"{DATED}g,o,0001-01-01T00:00:00+14:00,1", "out of range"),
+        ("litellm-history", DATED + "g" * 200_000 + ",o,2026-01-01,1", "field limit"),
+        ("genai-prices", GENAI.replace('"equals": "one"', '"regex": "("'), 'regex "\\(" is none'),
+    ],
+)
+def test_what_no_such_file_has_is_refused(format_: str, text: str, told: str):
+    with pytest.raises(DefinitionError, match=f"cannot be read: .*{told}"):
+        imported(text, format=format_, models=("*",))
+
+
+def test_a_markup_with_too_many_digits_is_refused():
+    with pytest.raises(DefinitionError, match=r"prices of gpt that, times 1\.1+, are too many"):
+        imported(LITELLM, markup=Decimal("1." + "1" * 79))
+
+
+def test_a_regex_takes_no_longer_than_its_name():
+    """One that goes back and forth would take hours."""
+    assert not matches({"regex": "^(a+)+$"}, "a" * 5000 + "b")

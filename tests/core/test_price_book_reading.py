@@ -168,6 +168,7 @@ def test_everything_that_a_price_may_have():
         "line_by": "app",
         "included": 10,
         "minimum": 1,
+        "prorate_minimum": True,
         "maximum": "2.50",
         "tax": "low",
         "convert": {"multiply": 2, "divide": 3, "digits": 0, "rounding": "floor"},
@@ -200,6 +201,7 @@ def test_everything_that_a_price_may_have():
         minimum=D(1),
         maximum=D("2.50"),
         tax="low",
+        prorate_minimum=True,
     )
     assert read.match.specificity == 1
 
@@ -329,6 +331,7 @@ PRICES: list[tuple[dict[str, Any], str]] = [
     (ONE | {"line_by": [5]}, "line_by[0]: is 5, not a text (write a name)"),
     (ONE | {"line_by": 5}, "line_by: is 5, not a list of texts (write a text, or texts"),
     (ONE | {"minimum": 2, "maximum": 1}, "maximum: is 1 (use at least 2, the minimum)"),
+    (ONE | {"prorate_minimum": True}, "prorate_minimum: is true, without a minimum (give a min"),
     (ONE | {"tax": "AE"}, 'tax: is "AE", which has no rate (use one of S, VAT)'),
     (ONE | {"included": -1}, "included: is -1 (use 0 or a number greater than it)"),
     ({"model": "per_unit"}, 'price: is missing (give it a number, such as "0.0025")'),

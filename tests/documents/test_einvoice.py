@@ -167,7 +167,7 @@ def owed_back():
         [used("nlpaas", "52311", "0.0035")],
         period=OCTOBER,
         at=AT,
-        adjustments=[(late, "LICEO-2026-000031", book())],
+        corrections=[(late, "LICEO-2026-000031", book())],
     )
     corrected = ("LICEO-2026-000031", date(2026, 10, 2))
     return rated(given_back(sums), kind=InvoiceKind.CREDIT_NOTE, corrects=corrected)

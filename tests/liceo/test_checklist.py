@@ -200,8 +200,8 @@ def test_daily_usage_comes_from_the_breakdown_by_day(worked):
 def test_duplicates_are_exceptions_and_are_not_charged(worked):
     _, issued = worked
     assert [(one["code"], one["text"]) for one in issued["exceptions"]] == [
-        ("duplicates", "12 identical duplicates were dropped"),
-        ("conflicting_duplicates", "3 conflicting duplicates were dropped; the earliest counts"),
+        ("duplicates", "identical duplicates were dropped: 12"),
+        ("conflicting_duplicates", "conflicting duplicates were dropped (the earliest counts): 3"),
     ]
     assert issued["unpriced"] == []
 
@@ -224,7 +224,7 @@ def test_more_unattributed_queries_than_the_limit_need_a_named_override(meterhou
     [draft] = house.draft()
     assert (
         "unattributed",
-        "3000 queries without app and channel (component aura-groot, service message)",
+        "queries without app and channel (component aura-groot, service message): 3000",
     ) in [(one["code"], one["text"]) for one in draft["exceptions"]]
     told = meterhouse.refused("invoice", "issue", draft["id"], "--issue-date", "2026-11-03")
     assert "3000 of 279540 queries without app and channel: 1.07 %" in told
@@ -270,7 +270,8 @@ def test_unknown_ids_are_told_and_block_beyond_their_limit(meterhouse, tmp_path:
     [(_, text)] = [
         (one["code"], one["text"]) for one in draft["exceptions"] if one["code"] == "unknown_ids"
     ]
-    assert text.startswith("4000 queries with ids that no dimension knows (unknown app,")
+    assert text.startswith("queries with ids that no dimension knows (unknown app,")
+    assert text.endswith(": 4000")
     assert "--override unknown_ids" in meterhouse.refused(
         "invoice", "issue", draft["id"], "--issue-date", "2026-11-03"
     )

@@ -154,7 +154,7 @@ def test_audited_rows_of_days_without_metrics_are_told(house: Liceo, tmp_path: P
     path = tmp_path / "counts.csv"
     path.write_text("day,app,preset,status,count\n2026-10-16,nlp-1,,200,0\n", "utf-8")
     told = house.run.done("aura", "reconcile", path, *PERIOD)
-    assert told.out == "no metrics of 1 days with audited rows: 2026-10-15\n"
+    assert told.out == "days with audited rows and no metrics: 1 (2026-10-15)\n"
 
 
 def test_what_is_unattributed_is_compared_with_requests_without_application(

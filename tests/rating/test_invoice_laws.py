@@ -41,7 +41,7 @@ class Case:
             share=self.share,
             grants=self.grants,
             at=AT,
-            adjustments=self.late,
+            corrections=self.late,
             manual=self.manual,
         )
 

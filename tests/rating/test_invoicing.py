@@ -244,14 +244,11 @@ def test_nothing_charged_is_an_invoice_over_nothing() -> None:
     assert sums.totals.payable == 0
 
 
-def test_adjustments_have_the_percentages_and_the_tax_of_their_own_book() -> None:
+def test_corrections_have_the_tax_of_their_own_book_and_nothing_is_taken_off_again() -> None:
     old = book(
         hash="b" * 64,
         taxes=(Tax("S", Decimal(18)),),
-        discounts=(
-            Discount(DiscountKind.PERCENTAGE, Decimal(10)),
-            Discount(DiscountKind.AMOUNT, Decimal(3)),
-        ),
+        discounts=(Discount(DiscountKind.PERCENTAGE, Decimal(10)),),
         commitments=(Commitment(minimum=Decimal(1000)),),
     )
     late = replace(charge("a", "40.00"), kind=ChargeKind.ADJUSTMENT, period=SEPTEMBER)
@@ -261,16 +258,16 @@ def test_adjustments_have_the_percentages_and_the_tax_of_their_own_book() -> Non
         [charge("a", "70.00")],
         period=OCTOBER,
         at=AT,
-        adjustments=[(late, "2026-000007", old)],
+        corrections=[(late, "2026-000007", old)],
     )
     assert [(line.charge.kind.value, str(line.net)) for line in sums.lines] == [
         ("usage", "70.00"),
         ("true_up", "30.00"),
-        ("adjustment", "36.00"),
+        ("adjustment", "40.00"),
     ]
     line = sums.lines[2]
     assert (line.corrects, line.book, line.tax_rate) == ("2026-000007", "b" * 64, 18)
-    assert sums.totals.tax == Decimal("27.48")  # 21.00 and 6.48
+    assert sums.totals.tax == Decimal("28.20")  # 21.00 and 7.20
 
 
 def test_a_line_by_hand_says_who_and_why() -> None:
@@ -281,7 +278,6 @@ def test_a_line_by_hand_says_who_and_why() -> None:
 
 
 def test_less_than_nothing_is_owed_back_and_draws_no_credit() -> None:
-    old = book(discounts=(Discount(DiscountKind.PERCENTAGE, Decimal(10)),))
     grants = [grant("gift", "5", paid=False), grant("bought", "5")]
     sums = invoiced(
         book(),
@@ -289,7 +285,7 @@ def test_less_than_nothing_is_owed_back_and_draws_no_credit() -> None:
         period=OCTOBER,
         at=AT,
         grants=grants,
-        adjustments=[(charge("a", "-100.00"), "2026-000007", old)],
+        corrections=[(charge("a", "-90.00"), "2026-000007", book())],
     )
     assert nets(sums) == ["10.00", "-90.00"]
     assert sums.credits == ()

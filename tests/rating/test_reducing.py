@@ -123,6 +123,50 @@ def test_the_maximum_is_after_discounts():
     assert charged(one, used(80)).net == 72
 
 
+LEAST = price(ONE, minimum=dec(1000))
+
+
+@pytest.mark.parametrize(
+    ("prorated", "days", "due"),
+    [
+        (False, (17, 30), "1000.00"),
+        (True, (17, 30), "566.67"),
+        (True, (30, 30), "1000.00"),
+        # Where no day is charged, what was used is, and nothing is due at least.
+        (False, (0, 30), "412.37"),
+        (True, (0, 30), "412.37"),
+    ],
+)
+def test_a_minimum_is_for_a_whole_period_unless_it_is_prorated(prorated, days, due):
+    one = replace(LEAST, prorate_minimum=prorated)
+    (charge,) = rated(one, used("412.37"), share=days).charges
+    assert str(charge.net) == due
+    lacking = [str(part.amount) for part in charge.parts if part.label == "minimum"]
+    assert lacking == ([] if due == "412.37" else [str(dec(due) - dec("412.37"))])
+
+
+def test_a_prorated_minimum_has_the_digits_of_its_currency():
+    yen = book(replace(LEAST, prorate_minimum=True), currency="JPY")
+    (charge,) = rated(yen, used(400), share=(17, 30)).charges
+    assert str(charge.net) == "567"
+
+
+def test_a_minimum_without_usage_is_prorated_too():
+    (charge,) = rated(replace(LEAST, prorate_minimum=True), share=(17, 30)).charges
+    assert str(charge.net) == "566.67"
+
+
+@pytest.mark.parametrize("quantity", [0, 7])
+def test_of_a_period_of_which_no_day_is_charged_only_usage_is(quantity):
+    none = {"share": (0, 30)}
+    fee, bands = Flat(dec(5)), Graduated((tier(None, 1, 3),))
+    used_up = {"match": {"meter_type": "calls"}}
+    found = rated(price(fee, **used_up), used(quantity), **none).charges
+    assert [one.net for one in found] == ([0] if quantity else [])
+    found = rated(price(Hybrid((fee, bands)), **used_up), used(quantity), **none).charges
+    assert [one.net for one in found] == ([10] if quantity else [])
+
+
 @pytest.mark.parametrize(("quantity", "amount"), [(0, 50), (40, 50), (55, 55)])
 def test_the_minimum_is_last(quantity, amount):
     charge = charged(price(ONE, minimum=dec(50)), used(quantity))

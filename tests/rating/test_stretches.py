@@ -118,6 +118,38 @@ def test_stretches_with_equal_versions_come_to_what_one_rating_does():
         assert sum(nets(found)) == once.totals.lines
 
 
+def test_equal_versions_come_to_what_one_rating_does_in_a_contract_of_some_days():
+    chance = Random(3)
+    for _ in range(600):
+        fee = Flat(dec(310), *(chance.random() < 0.5 for _ in range(2)))
+        flat = price(fee, match={"meter_type": "calls"})
+        one = replace(
+            chance.choice((cases.any_price(chance), flat)),
+            minimum=dec(chance.choice((0, 100, 5000))),
+            maximum=dec(9000),
+            prorate_minimum=chance.random() < 0.5,
+        )
+        days = firsts(chance)
+        begin, end = sorted(chance.sample(range(DAYS + 1), 2))
+        begin = chance.choice((begin, end))  # Now and then no day is charged.
+        some = [replace(use, cell="", stretch=use.stretch % len(days)) for use in uses(chance, 9)]
+        ordered = sorted(some, key=lambda use: use.stretch)
+        promised = (Commitment(dec(300), dec(12000), prorate=chance.random() < 0.5),)
+        found = [
+            replace(stretch, charged=max(min(end, first + stretch.days) - max(begin, first), 0))
+            for stretch, first in zip(
+                stretches([one] * len(days), days, ordered, commitments=promised),
+                days,
+                strict=True,
+            )
+        ]
+        usage = [record for stretch in found for record in stretch.usage]
+        share = (end - begin, DAYS)
+        whole = rate(found[0].book, usage, period=PERIOD, customer=CUSTOMER, share=share)
+        once = invoiced(found[0].book, whole.charges, period=PERIOD, share=share)
+        assert sum(nets(found)) == once.totals.lines
+
+
 def test_one_stretch_is_rated_as_the_period_is():
     chance = Random(2)
     for _ in range(300):
@@ -199,6 +231,26 @@ def test_a_minimum_and_a_maximum_of_a_price_hold_for_all_stretches():
     assert nets(halves(most, most, 90, 20)) == [dec("90.00"), dec("10.00")]
     anew = halves(most, most, 90, 20, restart_tiers=True)
     assert nets(anew) == [dec("48.39"), dec("20.00")]
+
+
+@pytest.mark.parametrize(("prorated", "due"), [(False, "310.00"), (True, "160.00")])
+def test_a_minimum_is_for_the_days_of_the_contract(prorated: bool, due: str):
+    """The contract begins with the second version: 16 of 31 days."""
+    least = price(PerUnit(dec(1)), minimum=dec(310), prorate_minimum=prorated)
+    first, second = halves(least, least, 10, 20)
+    assert nets([replace(first, charged=0), second]) == [dec("10.00"), dec(due) - 10]
+    # By itself each part has its own share: nothing is due for the days before the contract.
+    first, second = halves(least, least, 10, 20, restart_tiers=True)
+    assert nets([replace(first, charged=0), second]) == [dec("10.00"), dec(due)]
+    nobody = [replace(one, charged=0) for one in (first, second)]
+    assert nets(nobody) == [dec("10.00"), dec("20.00")]
+
+
+def test_minima_that_only_one_version_prorates_are_added_up():
+    whole = price(PerUnit(dec(1)), minimum=dec(310))
+    first, second = halves(whole, replace(whole, prorate_minimum=True), 0, 1)
+    # It begins on the 11th: 5 and 16 of 31 days. 310 x 5/21 and 310 x 16/31 are 73.81 and 160.
+    assert sum(nets([replace(first, charged=5), second])) == dec("233.81")
 
 
 def test_amounts_off_a_line_or_an_invoice_are_shared_out_by_days():
@@ -300,3 +352,10 @@ def test_free_events_are_counted_in_order_of_time():
     assert nets(found) == [dec("0.00"), dec("4.00")]
     [_, [second]] = charges(found)
     assert [part.label for part in second.parts] == ["10 % on 2 events, plus 1 each, 2 free"]
+
+
+def test_each_tier_is_rounded_in_its_stretch_where_the_book_says_so():
+    """333 at 0.015 and 333 at 0.005: 4.995 and 1.665, or 6.66 in all."""
+    one = price(Graduated((tier(333, "0.015"), tier(None, "0.005"))))
+    assert nets(halves(one, one, 333, 333)) == [dec("5.00"), dec("1.66")]
+    assert nets(halves(one, one, 333, 333, round_tiers=True)) == [dec("5.00"), dec("1.67")]

@@ -13,6 +13,7 @@ from meterhouse.api.run_threads import RunThreads
 from meterhouse.app.access_ports import Acting, ClientSecretHasher, Sealer
 from meterhouse.app.billing.archive_ports import ArchiveStore, LinkSigner
 from meterhouse.app.billing.files import FileMeans
+from meterhouse.app.billing.price_import import PriceImporter
 from meterhouse.app.datasets.ports import Containers, DatasetStorage
 from meterhouse.app.forwarding import ForwardMeans
 from meterhouse.app.ports import Lease, Ledger
@@ -79,6 +80,8 @@ class Context:
     scripts: ScriptChecker
     #: what making files of invoices needs, for who asks
     file_means: Callable[[str], FileMeans]
+    #: makes price books of published tables
+    price_importer: PriceImporter
     #: the formats that files of invoices are made in
     invoice_formats: tuple[str, ...] = ()
     #: what invoices say of the program

@@ -48,6 +48,8 @@ _PARAMETERS = {
     "(`--allow-node-removal`)": "(`allowNodeRemoval=true`)",
     "(`--group`)": "(`PUT /v1/groups/{id}/schedule`)",
     "(`--name`)": "(`name`)",
+    "--models takes": "models takes",
+    "--from 2026-01-01": "from=2026-01-01",
     "say --before-end (beforeEnd: true)": "say beforeEnd: true",
     "say --empty (empty: true)": "say empty: true",
     "with --at": "as `at`",

@@ -106,9 +106,12 @@ class Usage(Protocol):
         ...
 
     def usage_of_period(
-        self, meter_id: str, *, start: Instant, limit: int = -1
+        self, meter_id: str, *, start: Instant, before: Instant | None = None, limit: int = -1
     ) -> Sequence[KeptUsage]:
-        """Return what a period of a meter is made of, in order of arrival; ``limit`` at most."""
+        """Return what a period of a meter is made of, in order of arrival; ``limit`` at most.
+
+        ``before``: as it was before that instant.
+        """
         ...
 
     def change_usage(

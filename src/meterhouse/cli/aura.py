@@ -13,6 +13,7 @@ from meterhouse.cli.command import Call, command
 from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.options import new_group
 from meterhouse.cli.output import note, write_json, write_text
+from meterhouse.core.counted import counted
 from meterhouse.core.instant import Instant, parse_instant
 from meterhouse.core.problem import MeterhouseError
 
@@ -93,6 +94,12 @@ ByMessageOption = Annotated[
 ]
 ReportsOption = Annotated[
     str, typer.Option("--reports", metavar="MODE", help="Leave a report: all, error or none.")
+]
+RefusedFile = Annotated[
+    str, typer.Argument(metavar="FILE", help="A file of common storage: its path, or its name.")
+]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="R", help="Why; the invoice has it.")
 ]
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 
@@ -184,14 +191,14 @@ def upload(
 
 
 def _tell_upload(report: ObUpload) -> None:
-    write_text(f"{report.ob}: {_count(len(report.snapshots), 'snapshot')} of dimensions")
+    write_text(f"{report.ob}: {counted(len(report.snapshots), 'snapshot')} of dimensions")
     for one in report.uploads:
-        write_text(f"{report.ob}: {one.plan.name}, {_count(len(one.plan.logs), 'log')}")
+        write_text(f"{report.ob}: {one.plan.name}, {counted(len(one.plan.logs), 'log')}")
         for dataset, account in one.account["datasets"].items():
             if account["rows"]:
                 write_text(f"  {dataset}: {_account(account)}")
         for name, count in one.account["unknownChannels"].items():
-            note(f"{report.ob}: no channel is called {name} ({_count(count, 'row')})")
+            note(f"{report.ob}: no channel is called {name} ({counted(count, 'row')})")
         for dataset, account in one.account["datasets"].items():
             if number := account["leftOut"].get("conflicting", 0):
                 note(f"{report.ob}: {dataset}: rows that contradict one that is kept: {number:,}")
@@ -204,7 +211,7 @@ def _tell_trouble(report: ObUpload) -> None:
     for problem in report.problems:
         note(f"{report.ob}: configuration: {problem}")
     if report.too_old:
-        older = _count(len(report.too_old), "log")
+        older = counted(len(report.too_old), "log")
         hint = "allow more --days, or move them away"
         note(f"{report.ob}: {older} changed too long ago, such as {report.too_old[0]}; {hint}")
     for one in report.unreadable:
@@ -215,7 +222,7 @@ def _tell_trouble(report: ObUpload) -> None:
 
 def _account(account: dict[str, Any]) -> str:
     """Say where the rows of a dataset went."""
-    parts = [f"{account['rows']:,} rows in", f"{account['written']:,} written"]
+    parts = [f"{counted(account['rows'], 'row')} in", f"{account['written']:,} written"]
     for what in ("rejected", "leftOut"):
         name = "rejected" if what == "rejected" else "left out"
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in account[what].items())
@@ -246,8 +253,9 @@ def import_(call: Call, *, reports: ReportsOption = "all", at: AtOption = None) 
     else:
         _tell_import(imported, name)
     if imported.errors:
-        what = _count(imported.errors, "file")
-        raise MeterhouseError(f"{what} could not be imported", hint="mend or remove what is named")
+        what = counted(imported.errors, "file")
+        hint = "mend what is named, or do without it: `meterhouse aura reject FILE --reason ...`"
+        raise MeterhouseError(f"{what} could not be imported", hint=hint)
 
 
 def _tell_import(imported: Imported, report: str | None) -> None:
@@ -255,13 +263,35 @@ def _tell_import(imported: Imported, report: str | None) -> None:
         counts = one.counts
         parts = [f"{counts.uploaded} imported", f"{counts.skipped} skipped"]
         rows = sum(file.rows for file in imported.added if file.dataset == one.dataset)
-        write_text(f"{one.dataset or one.kind} {one.version}: {', '.join(parts)}, {rows:,} rows")
+        parts.append(counted(rows, "row"))
+        write_text(f"{one.dataset or one.kind} {one.version}: {', '.join(parts)}")
         for error in one.errors:
-            note(f"{error['file']}: {error['error']}")
+            note(f"{error['file']}: {'; '.join([error['error'], *error.get('problems', ())])}")
     if not imported.datasets:
         write_text("nothing to import")
     if report is not None:
         write_text(f"report: {report}")
+
+
+@command(
+    app,
+    "meterhouse aura reject ES_Aura_Audit_20261003T100000Z.avro "
+    '--reason "Of another country; ES sends it anew"',
+)
+def reject(call: Call, file: RefusedFile, *, reason: ReasonOption) -> None:
+    """Do without a file that the import refuses; the invoice of its month says so.
+
+    It goes to rejected/files of common storage, with a note of who said so, when and why. No
+    invoice has its rows.
+    """
+    from meterhouse import bootstrap_aura
+
+    with call.opened() as house:
+        rejected = bootstrap_aura.reject(house, file, reason=reason)
+    call.tell(
+        rejected.to_api() | {"path": rejected.path},
+        f"{rejected.file} is rejected, and lies in {rejected.path}",
+    )
 
 
 def _moment(text: str | None, house: Installation) -> Instant:
@@ -271,7 +301,3 @@ def _moment(text: str | None, house: Installation) -> Instant:
     if moment is None:
         raise WrongUsage(f"--at: {text!r} is no instant", hint="such as 2026-11-01T02:00:00Z")
     return moment
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -12,6 +12,7 @@ import typer
 from meterhouse.cli.command import Call, command
 from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.output import Cell, Listing, columns, note, show_list, write_text
+from meterhouse.core.counted import counted
 from meterhouse.core.instant import Instant, parse_instant
 from meterhouse.core.json_text import json_text
 from meterhouse.core.problem import MeterhouseError
@@ -56,8 +57,11 @@ def init(call: Call, file: FileArgument, *, at: AtOption = None) -> None:
             at=_instant(at, house.clock()),
             kernel=operation_kernel(house, operation),
         )
-    text = f"{operation.name}: {len(made.datasets)} datasets, {len(made.meter_types)} meter types, "
-    text += f"{len(made.streams)} streams and {made.meters} meters made"
+    text = (
+        f"{operation.name}: {counted(len(made.datasets), 'dataset')}, "
+        f"{counted(len(made.meter_types), 'meter type')}, "
+        f"{counted(len(made.streams), 'stream')} and {counted(made.meters, 'meter')} made"
+    )
     call.tell(made.to_api(), text)
 
 
@@ -112,7 +116,7 @@ def _tell(call: Call, report: OperationReport) -> None:
         write_text(json_text(report.to_api()))
         return
     for stream in report.streams:
-        came_of_it = stream.error or f"{stream.records:,} records"
+        came_of_it = stream.error or counted(stream.records, "record")
         write_text(f"stream {stream.stream}: {came_of_it}")
     for month in report.months:
         write_text()

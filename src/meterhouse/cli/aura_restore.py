@@ -12,6 +12,7 @@ import typer
 
 from meterhouse.cli.command import Call, command
 from meterhouse.cli.output import note
+from meterhouse.core.counted import counted
 from meterhouse.core.problem import MeterhouseError
 
 LogsOption = Annotated[
@@ -72,7 +73,9 @@ def restore(
         )
     for one in done:
         if one.error is None:
-            call.tell(one.to_api(), f"{one.file.path}: made again, rows: {one.file.rows:,}")
+            call.tell(
+                one.to_api(), f"{one.file.path}: made again with {counted(one.file.rows, 'row')}"
+            )
         else:
             call.tell(one.to_api(), f"{one.file.path}: not made again")
             note(f"{one.file.path}: {one.error}")
@@ -81,7 +84,7 @@ def restore(
     failed = sum(1 for one in done if one.error is not None)
     if failed:
         hint = "put back the logs that are named, as they were"
-        raise MeterhouseError(f"files that could not be made again: {failed}", hint=hint)
+        raise MeterhouseError(f"{counted(failed, 'file')} could not be made again", hint=hint)
 
 
 def register(app: typer.Typer) -> None:

@@ -12,6 +12,7 @@ from meterhouse.cli.command import Call, command
 from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.options import new_group
 from meterhouse.cli.output import Cell, Listing, columns, note
+from meterhouse.core.counted import counted
 from meterhouse.core.instant import instant_text
 from meterhouse.core.json_text import json_text
 from meterhouse.core.problem import MeterhouseError
@@ -193,16 +194,12 @@ def _pairs(found: DatasetCheck) -> dict[str, Cell]:
         if not one.ids:
             pairs[title] = "no ids"
         elif not one.snapshots:
-            pairs[title] = f"{_count(one.ids, 'id')}, and no file of that dimension"
+            pairs[title] = f"{counted(one.ids, 'id')}, and no file of that dimension"
         else:
-            shown = ", ".join(f"{id} ({_count(rows, 'row')})" for id, rows in one.unknown[:3])
+            shown = ", ".join(f"{id} ({counted(rows, 'row')})" for id, rows in one.unknown[:3])
             more = f": {shown}" if shown else ""
-            pairs[title] = f"{_count(one.ids, 'id')}, {len(one.unknown)} unknown{more}"
+            pairs[title] = f"{counted(one.ids, 'id')}, {len(one.unknown)} unknown{more}"
     return pairs
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 @command(

@@ -16,6 +16,7 @@ from meterhouse.cli.options import (
     new_group,
 )
 from meterhouse.cli.output import Cell, Listing, columns, note
+from meterhouse.core.counted import counted
 
 if TYPE_CHECKING:
     from meterhouse.app.ports import MeterCounts
@@ -90,18 +91,12 @@ def inspect(
 
 def _counts(counts: MeterCounts, buckets: Sequence[Bucket]) -> str:
     """Say how many things the meter key has, and what the figures of the table are."""
-    meters = _count(counts.meters, "meter")
-    types = _count(counts.meter_types, "meter type")
+    meters = counted(counts.meters, "meter")
+    types = counted(counts.meter_types, "meter type")
     zones = ", ".join(sorted({bucket.state.timezone for bucket in buckets}))
     shown = "" if len(buckets) == counts.meters else f"{len(buckets):,} shown; "
-    of_key = f"{meters} of {types} in {_count(counts.categories, 'category')}"
+    of_key = f"{meters} of {types} in {counted(counts.categories, 'category')}"
     return f"{shown}the meter key has {of_key}; times in {zones}"
-
-
-def _count(number: int, noun: str) -> str:
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number:,} categories" if noun == "category" else f"{number:,} {noun}s"
 
 
 def _row(bucket: Bucket) -> list[Cell]:

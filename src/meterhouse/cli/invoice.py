@@ -13,6 +13,7 @@ from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.invoice_period import CustomersOption, MonthOption, PeriodOptions
 from meterhouse.cli.options import new_group
 from meterhouse.cli.output import Cell, Listing, columns, note, write_text
+from meterhouse.core.counted import counted
 from meterhouse.core.instant import instant_text
 from meterhouse.core.json_text import json_text
 
@@ -58,7 +59,8 @@ OverrideOption = Annotated[
     typer.Option(
         "--override",
         metavar="CODE",
-        help="A check that blocks the draft, and is answered for; several times for several.",
+        help="A check that blocks drafts, and is answered for on those that have it; several times "
+        "for several.",
     ),
 ]
 OverrideReasonOption = Annotated[
@@ -224,7 +226,7 @@ def issue(
 ) -> None:
     """Issue drafts: each gets its number, and its files are made and archived."""
     from meterhouse.app.billing.issuing import issue_invoice, still_open
-    from meterhouse.app.billing.telling import read_overrides
+    from meterhouse.app.billing.overriding import read_overrides, refuse_needless
 
     if bool(references) == every or every != (period is not None):
         hint = "give ids of drafts, or --all with --period 2026-10"
@@ -235,6 +237,8 @@ def issue(
         given = {"overrides": list(override or ()), "reason": reason}
         overrides = read_overrides(given, author=house.user())
         chosen = references or _drafts(house, period)
+        if len(chosen) > 1:
+            refuse_needless(house.ledger, chosen, overrides)
         errors = []
         for reference in chosen:
             issued, error = _attempt(
@@ -248,6 +252,7 @@ def issue(
                     before_end=before_end,
                     empty=empty,
                     overrides=overrides,
+                    one_of_many=len(chosen) > 1,
                 )
             )
             errors.append(error)
@@ -304,7 +309,7 @@ def _finish_files(house: Installation) -> list[Any]:
     for one in finished:
         if one.files:
             folder, _, _ = one.files[0].name.rpartition("/")
-            note(f"archived {len(one.files)} files of {one.invoice.number} in {folder}")
+            note(f"archived {counted(len(one.files), 'file')} of {one.invoice.number} in {folder}")
         if one.error is not None:
             what = "were given up" if one.given_up else "are not made yet"
             note(f"files of {one.invoice.number} {what}: {one.error}")

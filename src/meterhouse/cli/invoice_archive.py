@@ -14,6 +14,7 @@ import typer
 from meterhouse.cli.command import Call, command
 from meterhouse.cli.options import new_group
 from meterhouse.cli.output import Cell, Listing, columns
+from meterhouse.core.counted import counted
 from meterhouse.core.json_text import json_text
 from meterhouse.core.problem import MeterhouseError
 
@@ -66,7 +67,7 @@ def files(call: Call, invoice: InvoiceArgument, *, verify: CheckOption = False) 
         found = files_of(house.ledger, invoice)
         faults = verify_files(house.ledger, house.archive(), invoice) if verify else []
     if verify:
-        _tell_faults(call, faults, {"files": len(found)}, f"{len(found)} files")
+        _tell_faults(call, faults, {"files": len(found)}, counted(len(found), "file"))
         return
     call.show(found, FILES)
 
@@ -139,7 +140,8 @@ def history(
         elif verify:
             found = verify_history(house.ledger, house.archive())
             counts = {"entries": found.entries, "segments": found.segments}
-            text = f"{found.entries} entries, {found.segments} files of the archive"
+            archived = counted(found.segments, "file")
+            text = f"{counted(found.entries, 'entry')}, {archived} of the archive"
             _tell_faults(call, list(found.faults), counts, text)
         else:
             call.show(entries(house.ledger, invoice=invoice, limit=call.limit), HISTORY)

@@ -14,6 +14,7 @@ import typer
 
 from meterhouse.cli.command import Call, command
 from meterhouse.cli.output import fitted, note, one_line, write_json, write_text
+from meterhouse.core.counted import counted
 from meterhouse.core.json_text import json_text
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.core.quantity import EXACT, number_text
@@ -72,7 +73,7 @@ def rows(
             _show(call, found)
         else:
             written = _write_csv(found, out)
-            call.tell({**found.to_api(), "path": str(out)}, f"{out}: {written:,} rows")
+            call.tell({**found.to_api(), "path": str(out)}, f"{out}: {counted(written, 'row')}")
         _judge(found)
 
 
@@ -125,16 +126,16 @@ def _flat(row: LineRow) -> dict[str, Any]:
 
 def _judge(found: LineRows) -> None:
     """Say whether the rows come to what was metered, and what may be the matter if not."""
-    unit = f" {found.unit}".rstrip()
+    unit = f" ({found.unit})" if found.unit else ""
     rows_ = "1 row comes" if found.count == 1 else f"{found.count:,} rows come"
     value, metered = number_text(found.value), number_text(found.metered)
     if found.exact:
-        note(f"line {found.line}: {rows_} to {value}{unit}, exactly what was metered")
+        note(f"line {found.line}: {rows_} to a quantity of {value}{unit}, exactly what was metered")
     else:
         more = EXACT.subtract(found.value, found.metered)
         note(
-            f"line {found.line}: {rows_} to {value}{unit}, but {metered} were metered: "
-            f"they differ by {number_text(more)}"
+            f"line {found.line}: {rows_} to a quantity of {value}{unit}, but {metered} were "
+            f"metered: they differ by {number_text(more)}"
         )
     for remark in found.remarks:
         note(f"  {remark}")

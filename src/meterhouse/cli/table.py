@@ -11,6 +11,7 @@ from meterhouse.cli.command import Call, command
 from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.options import new_group
 from meterhouse.cli.output import Cell, Column, Listing, columns
+from meterhouse.core.counted import counted
 from meterhouse.core.instant import instant_text
 from meterhouse.core.json_text import json_text
 
@@ -81,7 +82,7 @@ def upload(
             by=house.user(),
         )
     done = "version" if is_new else "as before: version"
-    text = f"table {name}: {done} {version.number}, {version.rows:,} rows"
+    text = f"table {name}: {done} {version.number}, {counted(version.rows, 'row')}"
     call.tell(version.to_api() | {"table": name, "new": is_new}, text)
 
 

@@ -29,9 +29,11 @@ from meterhouse.connectors.kernel.client import (
     KernelFile,
     KernelMeans,
 )
+from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import parse_json
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.core.secret import Credentials, SecretType
+from meterhouse.datasets.naming import parse_file_name
 from meterhouse.datasets.version import Version
 from meterhouse.streams.dataset_ports import (
     DatasetCatalogue,
@@ -121,16 +123,22 @@ class OwnCatalogue:
                 )
 
             found = list(take(page_of, limit=None))
-        inputs: list[DatasetInput] = []
-        for file in found:
-            day = None if file.day is None else file.day.isoformat()
-            input_ = DatasetInput(
-                *(file.id, file.dataset, file.major, file.ob, day),
-                *(file.name, file.rows, file.size, file.sha256),
-            )
-            self._paths[file.id] = file.path
-            inputs.append(input_)
-        return _ordered(inputs, ob=wanted.ob)
+        return _ordered([self._input(file) for file in found], ob=wanted.ob)
+
+    def snapshot(self, dataset: str, *, ob: str | None, until: Instant) -> DatasetInput | None:
+        """Return the last snapshot by an instant, or the oldest; the ledger finds it."""
+        with self._lend() as ledger:
+            found = ledger.newest_snapshot(dataset, ob=ob, until=until)
+            found = found or ledger.oldest_snapshot(dataset, ob=ob)
+        return None if found is None else self._input(found)
+
+    def _input(self, file: DatasetFile) -> DatasetInput:
+        day = None if file.day is None else file.day.isoformat()
+        self._paths[file.id] = file.path
+        return DatasetInput(
+            *(file.id, file.dataset, file.major, file.ob, day),
+            *(file.name, file.rows, file.size, file.sha256),
+        )
 
     @contextmanager
     def local(self, file: DatasetInput) -> Iterator[Path]:
@@ -157,6 +165,7 @@ class KernelCatalogue:
     def __init__(self, client: KernelClient) -> None:
         self._client = client
         self._files: dict[str, KernelFile] = {}
+        self._snapshots: dict[str, Sequence[DatasetInput]] = {}
 
     def majors(self, dataset: str) -> Sequence[int]:
         """Return the major versions that were published."""
@@ -184,6 +193,20 @@ class KernelCatalogue:
             self._files[file.id] = file
             inputs.append(DatasetInput(**{name: getattr(file, name) for name in _FIELDS}))
         return _ordered(inputs, ob=wanted.ob)
+
+    def snapshot(self, dataset: str, *, ob: str | None, until: Instant) -> DatasetInput | None:
+        """Return the last snapshot by an instant, or the oldest; they are listed once."""
+        if dataset not in self._snapshots:
+            listed = [
+                file
+                for major in self.majors(dataset)
+                for file in self.files(WantedFiles(dataset, major))
+                if file.day is None
+            ]
+            self._snapshots[dataset] = sorted(listed, key=_taken)
+        known = [file for file in self._snapshots[dataset] if file.ob in (ob, None)]
+        before = [file for file in known if _taken(file)[0] <= until]
+        return before[-1] if before else next(iter(known), None)
 
     @contextmanager
     def local(self, file: DatasetInput) -> Iterator[Path]:
@@ -229,6 +252,11 @@ def _ordered(files: list[DatasetInput], *, ob: str | None) -> list[DatasetInput]
     return sorted(wanted, key=lambda file: (file.day or "", file.name))
 
 
+def _taken(file: DatasetInput) -> tuple[Instant, int, str]:
+    """Order snapshots by when they were taken, as their names say."""
+    return parse_file_name(file.name).hour, file.major, file.name
+
+
 def _document(schema: Any) -> Mapping[str, Any]:
     if not isinstance(schema, Mapping):
         raise InputError("The catalogue has no schema that can be read", hint="publish it anew")
@@ -257,5 +285,5 @@ def _chunks(
     asked = Asked(source, fields, needed)
     named = InputFile(file.uri, file.size, 0, file.etag)
     with FileIO(path, "r") as handle:
-        parts = read_avro(handle, asked, file=named, schema=schema)
+        parts = read_avro(handle, asked, file=named, schema=schema, raw=True)
         yield from gathered(map(asked.pruned, parts), records_max=records_max)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -47,6 +46,8 @@ _GENAI = {
     "cache_audio_read_mtok": "audio_cached",
     "output_audio_mtok": "audio_output",
 }
+#: What a file of another kind can lead to.
+_FAULTS = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, csv.Error)
 #: Prices of a model by token type, for a million tokens.
 _Prices = dict[str, Decimal]
 
@@ -73,7 +74,7 @@ def import_llm_prices(text: str, wanted: PriceImport, *, what: str) -> ImportedP
     """Make price books of a file. Raises ``DefinitionError``; ``what`` names the file."""
     try:
         sheet = _READERS[wanted.format](text, wanted)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _FAULTS as error:
         hint = f"it should be of the format {wanted.format}"
         problem = Problem("", f"cannot be read: {_fault(error)}", hint)
         raise DefinitionError([problem], what=what) from error
@@ -81,14 +82,17 @@ def import_llm_prices(text: str, wanted: PriceImport, *, what: str) -> ImportedP
         hint = "--models takes names or patterns, such as 'gpt-4o*'"
         raise DefinitionError([Problem("", "has no prices of these models", hint)], what=what)
     begins = _begins(sheet, wanted)
-    documents = [_document(sheet, wanted, begin) for begin in begins]
+    documents = [_document(sheet, wanted, begin, what=what) for begin in begins]
     return ImportedPrices(tuple(documents), tuple(_notices(sheet)))
 
 
 def _fault(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"{error.args[0]!r} is missing"
-    return str(error) if isinstance(error, ValueError) else "its values are of other kinds"
+    if isinstance(error, DecimalException):
+        return "a price has more digits than can be computed exactly (80)"
+    told = ValueError, OverflowError, csv.Error
+    return str(error) if isinstance(error, told) else "its values are of other kinds"
 
 
 def _begins(sheet: _Sheet, wanted: PriceImport) -> list[date]:
@@ -102,13 +106,29 @@ def _begins(sheet: _Sheet, wanted: PriceImport) -> list[date]:
     return sorted(days)
 
 
-def _document(sheet: _Sheet, wanted: PriceImport, begin: date) -> dict[str, Any]:
-    at = wanted.at or begin
+def _values(
+    sheet: _Sheet, wanted: PriceImport, at: date, *, what: str
+) -> dict[str, dict[str, str]]:
+    """Return the prices of models at a day. Raises ``DefinitionError`` where there are none."""
     values: dict[str, dict[str, str]] = {}
     for model, held in sorted(sheet.prices.items()):
         since = [prices for day, prices in held if day is None or day <= at]
         if since:
-            values[model] = _cells(since[-1], wanted.markup)
+            try:
+                values[model] = _cells(since[-1], wanted.markup)
+            except DecimalException:
+                message = f"has prices of {model} that, times {wanted.markup}, are too many digits"
+                problem = Problem("", message, "80 digits are computed: take another markup")
+                raise DefinitionError([problem], what=what) from None
+    if not values:
+        first = min(day for held in sheet.prices.values() for day, _ in held if day is not None)
+        problem = Problem("", f"has no prices of {at} yet", f"its first ones are of {first}")
+        raise DefinitionError([problem], what=what)
+    return values
+
+
+def _document(sheet: _Sheet, wanted: PriceImport, begin: date, *, what: str) -> dict[str, Any]:
+    values = _values(sheet, wanted, wanted.at or begin, what=what)
     digits = max(
         fraction_digits(Decimal(cell)) for cells in values.values() for cell in cells.values()
     )
@@ -273,7 +293,7 @@ def matches(rule: Mapping[str, Any], name: str) -> bool:
         return any(found) if kind == "or" else all(found)
     lower = name.lower()
     if kind == "regex":
-        return re.search(wanted, lower) is not None
+        return _fits(wanted, lower)
     tests = {
         "equals": lower.__eq__,
         "starts_with": lower.startswith,
@@ -281,6 +301,16 @@ def matches(rule: Mapping[str, Any], name: str) -> bool:
         "contains": lower.__contains__,
     }
     return bool(tests[kind](wanted.lower()))
+
+
+def _fits(pattern: str, name: str) -> bool:
+    """Whether a pattern of a file fits: in time that grows as the name does, whatever it is."""
+    import polars as pl
+
+    try:
+        return bool(pl.Series([name]).str.contains(pattern).item())
+    except pl.exceptions.ComputeError as error:
+        raise ValueError(f"the regex {shown(pattern)} is none") from error
 
 
 _READERS = {

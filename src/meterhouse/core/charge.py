@@ -36,7 +36,8 @@ class MeteredUsage:
     """A golden record as rating sees it. ``breakdowns`` by the fields that they group by.
 
     ``events`` are the values of the single events, where they are known: they add up to ``value``.
-    ``meter`` is the id of the meter where that keeps its single records, else empty.
+    ``meter`` is the id of the meter where that keeps its single records, else empty; of usage that
+    is not as it is any more, they are as they were ``before`` that instant.
     """
 
     record_id: str
@@ -50,6 +51,7 @@ class MeteredUsage:
     custom_fields: Mapping[str, str] = field(default_factory=dict)
     events: tuple[Decimal, ...] | None = None
     meter: str = ""
+    before: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from meterhouse.core.quantity import number_from_text
 #: An instant in microseconds since the epoch, UTC.
 Instant = int
 
+MILLISECOND = 1_000
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 DAY = 86_400 * SECOND

@@ -208,7 +208,9 @@ class Price:
     ``per``: the model's prices are for so many units. ``line_by``: each combination of these fields
     is a line, and a quantity of its own for tiers, packages and included units; without them
     all usage of the price is one line. ``show_by``: fields by which documents tell a line's usage
-    apart, and that change nothing else. ``minimum`` and ``maximum`` hold for a line's amount.
+    apart, and that change nothing else. ``minimum`` and ``maximum`` hold for a line's amount;
+    ``prorate_minimum``: it is for a whole period, and a share of it is due where only some days
+    are charged.
     """
 
     sku: str
@@ -226,6 +228,7 @@ class Price:
     maximum: Decimal | None = None
     tax: str | None = None
     show_by: tuple[str, ...] = ()
+    prorate_minimum: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
+from meterhouse.core.counted import plural
 from meterhouse.core.currency import currency_digits
 from meterhouse.core.json_text import canonical_text, parse_json
 from meterhouse.core.money import amount_text
@@ -130,7 +131,7 @@ def _cliffs(book: PriceBook, price: Price, model: Volume | Stairstep) -> Iterato
         before, after = _amount(tier, bound, price.per), _amount(next_, beyond, price.per)
         if after < before:
             figures = [f"{amount_text(amount, digits)}" for amount in (after, before)]
-            unit = f"{price.unit}s" if price.unit else "units"
+            unit = plural(price.unit or "unit")
             message = (
                 f"{beyond:,f} {unit} cost {figures[0]}, less than {bound:,f} {unit}: {figures[1]}"
             )

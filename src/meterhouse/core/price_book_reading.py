@@ -54,7 +54,7 @@ _BOOK_FIELDS = (
 )
 _PRICE_FIELDS = (
     *("sku", "name", "match", "unit", "per", "model", "priority", "line_by", "convert"),
-    *("included", "discounts", "minimum", "maximum", "tax", "show_by"),
+    *("included", "discounts", "minimum", "prorate_minimum", "maximum", "tax", "show_by"),
 )
 #: Categories of tax (EN 16931), and what is said where no tax is due and the book does not say it.
 TAX_CATEGORIES: Mapping[str, str] = {
@@ -245,11 +245,19 @@ def _price(own: BookFields, digits: _Digits) -> Price | None:
         "included": own.number_or("included", ZERO),
         "discounts": _discounts(own, _OF_PRICES, digits.amount),
         "minimum": minimum,
+        "prorate_minimum": _prorated_minimum(own, minimum),
         "maximum": maximum,
         "tax": own.text("tax", chars_max=NAME_CHARS_MAX),
         "show_by": own.names("show_by", items_max=FIELDS_MAX),
     }
     return None if model is None else Price(sku, model, **values)
+
+
+def _prorated_minimum(own: BookFields, minimum: Decimal | None) -> bool:
+    prorated = own.boolean("prorate_minimum", default=False)
+    if prorated and minimum is None and not own.problems:
+        own.fail("prorate_minimum", "is true, without a minimum", "give a minimum, or leave it out")
+    return prorated
 
 
 def _limits(own: BookFields, digits: int) -> tuple[Decimal | None, Decimal | None]:

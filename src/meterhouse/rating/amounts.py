@@ -74,7 +74,7 @@ def summed(
 ) -> Amounts:
     """Add parts up, round the sum once, and reduce it."""
     made = unreduced(book, measure, parts, digits=digits)
-    after = reduced(line.price, made.gross, digits=digits, mode=book.rounding)
+    after = reduced(line.price, made.gross, digits=digits, mode=book.rounding, share=measure.share)
     exact, gross = made.exact, made.gross
     if after.lacking:
         lacking = Ratio(after.lacking)

@@ -68,6 +68,16 @@ def amounts_within(book: PriceBook, line: Line, course: Course, *, digits: int) 
         return unreduced(book, measures.own, parts, digits=digits)
 
 
+def due_share(
+    weight: tuple[int, int], share: tuple[int, int], *, prorated: bool
+) -> tuple[int, int]:
+    """Return what part of an amount for a period is due in a stretch: see ``Course``.
+
+    Nothing is due for days that are not charged, though all weigh where none is.
+    """
+    return share if prorated or not share[0] else weight
+
+
 def due_by_days(price: Price) -> bool:
     """Whether a price asks something of a stretch in which nothing is used of a line."""
     if price.minimum is not None:
@@ -94,7 +104,7 @@ def _measured(line: Line, items: Sequence[UsageItem], course: Course) -> Measure
 def _parts(model: PriceModel, measures: _Measures, course: Course) -> Iterator[Part]:
     for one in single_models(model):
         if isinstance(one, Flat):
-            share = course.share if one.prorate else course.weight
+            share = due_share(course.weight, course.share, prorated=one.prorate)
             yield from flat(replace(one, prorate=True), replace(measures.whole, share=share))
         elif isinstance(one, Volume | Stairstep):
             yield _held(one, measures, course.weight)

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import chain
 
 from meterhouse.core.charge import BillingPeriod, Charge
 from meterhouse.core.credit import Grant
 from meterhouse.core.currency import currency_digits
 from meterhouse.core.instant import Instant
 from meterhouse.core.invoice import CreditUse, InvoiceLine, TaxTotal, Totals
-from meterhouse.core.price_book import DiscountKind, PriceBook
+from meterhouse.core.price_book import PriceBook
 from meterhouse.core.quantity import EXACT, ZERO
 from meterhouse.rating.book_discounts import discounted, sum_of
 from meterhouse.rating.commitments import committed
@@ -62,21 +61,19 @@ def invoiced(
     share: tuple[int, int] = (1, 1),
     grants: Sequence[Grant] = (),
     at: Instant | None = None,
-    adjustments: Sequence[Late] = (),
     corrections: Sequence[Late] = (),
     manual: Sequence[LineByHand] = (),
 ) -> InvoiceSums:
     """Return lines, taxes, totals and credits of a period's charges.
 
     ``share`` is how many of how many days of the period are charged. Lines are numbered in this
-    order: charges, true-ups, adjustments, lines by hand. Discounts and commitments of the book
-    hold for its charges. Adjustments are of earlier periods: the percentages of their own book
-    are taken off them and nothing else, and like lines by hand they do not count towards
-    commitments. ``corrections`` are adjustments too, of which everything is taken off already: see
-    ``line_changes``. ``grants`` in another currency pay nothing, nor do those that do not overlap
-    the time from the period's start to ``at``, its end unless said otherwise.
+    order: charges, true-ups, corrections, lines by hand. Discounts and commitments of the book
+    hold for its charges. Corrections are of earlier periods: everything is taken off them already
+    (see ``line_changes``), they have the tax of their own book, and like lines by hand they do not
+    count towards commitments. ``grants`` in another currency pay nothing, nor do those that do not
+    overlap the time from the period's start to ``at``, its end unless said otherwise.
 
-    Adjustments may be negative, and with them the total. It is kept as it is, and no credit is
+    Corrections may be negative, and with them the total. It is kept as it is, and no credit is
     drawn; see ``InvoiceSums.owed_back``. Nor do credits ever make a total negative: promotional
     ones are kept for a later invoice where the tax of a negative base would.
     """
@@ -95,7 +92,6 @@ def invoiced(
         period=period,
         grants=grants,
         at=at,
-        adjustments=adjustments,
         corrections=corrections,
         manual=manual,
     )
@@ -108,7 +104,6 @@ def completed(
     period: BillingPeriod,
     grants: Sequence[Grant] = (),
     at: Instant | None = None,
-    adjustments: Sequence[Late] = (),
     corrections: Sequence[Late] = (),
     manual: Sequence[LineByHand] = (),
 ) -> InvoiceSums:
@@ -119,7 +114,6 @@ def completed(
     book, lines = books[0], list(charged)
     digits = currency_digits(book.currency)
     assert digits is not None
-    lines += chain.from_iterable(_late(late, digits) for late in adjustments)
     lines += [
         replace(line_of(charge, of), corrects=corrects) for charge, corrects, of in corrections
     ]
@@ -129,16 +123,9 @@ def completed(
     ]
     numbered = tuple(replace(line, id=str(number)) for number, line in enumerate(lines, 1))
     ours = [grant for grant in grants if grant.currency == book.currency]
-    named = (*books, *(late[2] for late in (*adjustments, *corrections)))
+    named = (*books, *(late[2] for late in corrections))
     paid = period if at is None else replace(period, end=at)
     return _summed(numbered, named, ours, period=paid, digits=digits)
-
-
-def _late(late: Late, digits: int) -> list[InvoiceLine]:
-    charge, corrects, book = late
-    percentages = [one for one in book.discounts if one.kind is DiscountKind.PERCENTAGE]
-    line = replace(line_of(charge, book), corrects=corrects)
-    return discounted([line], percentages, digits=digits, rounding=book.rounding)
 
 
 def _summed(

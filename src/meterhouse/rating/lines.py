@@ -32,6 +32,11 @@ class Line:
     items: Sequence[UsageItem] = ()
     floored: bool = False
 
+    @property
+    def used(self) -> bool:
+        """Whether anything was used: not where all that there is of it is meters at 0."""
+        return any(item.quantity or any(item.events or ()) for item in self.items)
+
 
 @dataclass(frozen=True, slots=True)
 class Lines:

@@ -51,7 +51,7 @@ def rate(
         amounts = amounts_of(book, line, digits=digits, share=share)
         return charge_of(book, line, amounts, period=period)
 
-    charges = [refusals.made(line, made) for line in found.lines if line.items or share[0]]
+    charges = [refusals.made(line, made) for line in found.lines if line.used or share[0]]
     return Rating(
         tuple(charge for charge in charges if charge is not None),
         (*apart.unpriced, *found.unpriced, *refusals.unpriced),

@@ -9,6 +9,7 @@ from decimal import Decimal
 from meterhouse.core.charge import Reduction
 from meterhouse.core.money import Rounding, rounded
 from meterhouse.core.price_book import Discount, DiscountKind, Price
+from meterhouse.core.proration import prorated
 from meterhouse.core.quantity import EXACT, ZERO, number_text
 
 _HUNDREDTH = Decimal("0.01")
@@ -23,14 +24,20 @@ class Reduced:
     net: Decimal
 
 
-def reduced(price: Price, gross: Decimal, *, digits: int, mode: Rounding) -> Reduced:
-    """Apply what the price says of the amount of a line."""
+def reduced(
+    price: Price, gross: Decimal, *, digits: int, mode: Rounding, share: tuple[int, int]
+) -> Reduced:
+    """Apply what the price says of the amount of a line.
+
+    ``share`` is how many of how many days are charged; where none is, nothing is due at least.
+    """
     reductions = []
     net = gross
     for reduction in _reductions(price, gross, digits=digits, mode=mode):
         reductions.append(reduction)
         net = EXACT.subtract(net, reduction.amount)
-    minimum = ZERO if price.minimum is None else rounded(price.minimum, digits, mode)
+    of = share if price.prorate_minimum or not share[0] else (1, 1)
+    minimum = prorated(price.minimum or ZERO, of, digits=digits, mode=mode)
     lacking = max(EXACT.subtract(minimum, net), ZERO)
     return Reduced(tuple(reductions), lacking, EXACT.add(net, lacking))
 

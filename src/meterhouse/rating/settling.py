@@ -17,6 +17,7 @@ from meterhouse.core.price_book import Discount, DiscountKind, Price, PriceBook
 from meterhouse.core.quantity import EXACT, ZERO
 from meterhouse.rating.amounts import Amounts
 from meterhouse.rating.book_discounts import sum_of
+from meterhouse.rating.going_on import due_share
 from meterhouse.rating.measure import Part
 from meterhouse.rating.ratio import NOTHING, Ratio, total_of
 from meterhouse.rating.reducing import discount_name, percentages_off
@@ -29,13 +30,21 @@ class Share:
     """The price of a line in one stretch, whether or not anything was used of it then.
 
     ``weight``: of amounts for a period, so many of so many parts are for the stretch, by the days
-    that are charged; ``days`` by all days.
+    that are charged; ``days`` by all days; ``share`` of those that are prorated by the contract.
     """
 
     book: PriceBook
     price: Price
     weight: tuple[int, int]
     days: tuple[int, int]
+    share: tuple[int, int]
+
+    @property
+    def least(self) -> Ratio:
+        """The part of the minimum that is due for the stretch."""
+        price = self.price
+        of = due_share(self.weight, self.share, prorated=price.prorate_minimum)
+        return Ratio(price.minimum or ZERO).times(*of)
 
 
 @dataclass(slots=True)
@@ -182,7 +191,7 @@ def _hold_to_maximum(made: Sequence[_Settling], shares: Sequence[Share], digits:
 
 
 def _hold_to_minimum(made: Sequence[_Settling], shares: Sequence[Share], digits: int) -> None:
-    least = _by_days([share.price.minimum for share in shares], shares)
+    least = total_of(share.least for share in shares)
     net = sum_of([one.left for one in made])
     lacking = EXACT.subtract(least.rounded(digits, made[-1].of.book.rounding), net)
     if lacking > ZERO:

@@ -114,6 +114,9 @@ class _Run:
     ) -> None:
         self._stretches, self._run = stretches, run
         self._weights, self._shares = weights_of(stretches), shares_of(stretches)
+        if not any(one.charged for one in stretches):
+            # Of a period in which nothing is charged for, usage is paid for, and nothing else.
+            lines = [[line for line in some if line.used] for some in lines]
         days = sum(one.days for one in stretches)
         self._days = [(one.days, days) for one in stretches]
         first, whole = self._weights[run.start]
@@ -202,7 +205,8 @@ class _Run:
             book = self._stretches[place].book
             for price in book.prices:
                 if price.sku == key[0] and sorted(price.line_by) == names:
-                    yield place, Share(book, price, self._weights[place], self._days[place])
+                    of = self._weights[place], self._days[place], self._shares[place]
+                    yield place, Share(book, price, *of)
 
     def _charge(self, place: int, line: Line, amounts: Amounts) -> Charge:
         stretch = self._stretches[place]

@@ -119,6 +119,12 @@ class DatasetTable(Recorder):
             row = self._database.row(_SQL["snapshot"], values)
         return None if row is None else _file(row)
 
+    def oldest_snapshot(self, name: str, *, ob: str | None = None) -> DatasetFile | None:
+        """Return the first snapshot that was taken, if any."""
+        with self._database.read():
+            row = self._database.row(_SQL["oldest_snapshot"], {"dataset": name, "ob": ob})
+        return None if row is None else _file(row)
+
     def _versions_of(self, name: str, *, major: int | None = None) -> list[DatasetVersion]:
         rows = self._database.rows(_SQL["versions"], {"name": name, "major": major})
         return [_version(row) for row in rows]

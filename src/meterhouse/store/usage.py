@@ -103,10 +103,13 @@ class UsageTable(Recorder):
         return page_of(rows, _entries, limit=limit)
 
     def usage_of_period(
-        self, meter_id: str, *, start: Instant, limit: int = -1
+        self, meter_id: str, *, start: Instant, before: Instant | None = None, limit: int = -1
     ) -> Sequence[KeptUsage]:
-        """Return what a period of a meter is made of, in order of arrival; ``limit`` at most."""
-        values = {"meter_id": meter_id, "start": start, "limit": limit}
+        """Return what a period of a meter is made of, in order of arrival; ``limit`` at most.
+
+        ``before``: as it was before that instant.
+        """
+        values = {"meter_id": meter_id, "start": start, "before": before, "limit": limit}
         with self._database.read():
             rows = self._database.rows(_SQL["kept"], values)
         return [

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from meterhouse.core.instant import Instant
 from meterhouse.core.secret import Credentials
 from meterhouse.streams.ports import ReadChunk
 
@@ -82,6 +83,14 @@ class DatasetCatalogue(Protocol):
 
     def files(self, wanted: WantedFiles) -> Sequence[DatasetInput]:
         """Return files, by day and then by name."""
+        ...
+
+    def snapshot(self, dataset: str, *, ob: str | None, until: Instant) -> DatasetInput | None:
+        """Return the last snapshot of a dimension that was taken before an instant, or at it.
+
+        With an ``ob``, of that one or of all, without one of all only. Where none is that old, the
+        oldest; where there is none at all, ``None``.
+        """
         ...
 
     def local(self, file: DatasetInput) -> AbstractContextManager[Path]:

@@ -229,6 +229,24 @@ def test_a_file_is_added_with_its_name(house: House, tmp_path: Path):
     assert (asked.body, asked.headers["content-type"]) == (CONTENT, "application/avro")
 
 
+def test_a_file_is_sent_piece_by_piece_and_whole_again_where_it_is_asked_for_again(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A withdrawn token, and a server that is busy: each try begins with the first byte."""
+    path = tmp_path / "x.avro"
+    content = CONTENT * 40
+    path.write_bytes(content)
+    house.client.files("Aura_Audit", major=6)
+    house.kernel.valid.clear()
+    house.kernel.faults = [Reply.of({}, 503)]
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("it is held as a whole"))
+    _, new = house.client.add_file(path, dataset="Aura_Audit", major=6, name="ES_x.avro")
+    calls = house.calls(f"{VERSION}/files")
+    assert (new, len(calls)) == (True, 3)
+    assert all(asked.body == content for asked in calls)
+    assert all(asked.headers["content-length"] == str(len(content)) for asked in calls)
+
+
 def test_days_are_asked_for_as_they_are(house: House):
     house.client.files("Aura_Audit", major=6, since="2026-10-01", until="2026-10-31")
     [asked] = house.calls(f"{VERSION}/partitions")

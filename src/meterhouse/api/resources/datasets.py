@@ -268,10 +268,19 @@ async def add_dataset_file(
         with path.open("wb") as written:
             async for part in body_parts(request, limit=call.context.limits.bulk_bytes):
                 await run_in_threadpool(written.write, part)
-        return await run_in_threadpool(_added, call, path, dataset=name, name=file)
+        return await run_in_threadpool(added, call, path, dataset=name, name=file)
 
 
-def _added(call: Call, path: FilePath, *, dataset: str, name: str) -> Response:
+def added(
+    call: Call,
+    path: FilePath,
+    *,
+    dataset: str,
+    name: str,
+    ob: str | None = None,
+    major: int | None = None,
+) -> Response:
+    """Add a file that was uploaded, of one OB or one major version only, where they are given."""
     context, at = call.context, call.context.clock()
     with context.ledger() as ledger:
         try:
@@ -281,6 +290,8 @@ def _added(call: Call, path: FilePath, *, dataset: str, name: str) -> Response:
                 name=name,
                 at=at,
                 containers=context.containers,
+                ob=ob,
+                major=major,
             )
         except InputError as error:
             # Where the upload lies for the moment is nobody's business.

@@ -44,9 +44,9 @@ from meterhouse.app.billing.explaining import RECORDS_SHOWN, explain_line
 from meterhouse.app.billing.files import finish_files
 from meterhouse.app.billing.issuing import find_invoice, head_shown
 from meterhouse.app.billing.line_rows import rows_of_line
+from meterhouse.app.billing.overriding import read_overrides
 from meterhouse.app.billing.periods import read_days
 from meterhouse.app.billing.ports import InvoiceHead
-from meterhouse.app.billing.telling import read_overrides
 from meterhouse.app.ports import Ledger
 from meterhouse.core.instant import instant_text
 from meterhouse.core.invoice import InvoiceKind, InvoiceStatus

@@ -24,6 +24,7 @@ from starlette.concurrency import run_in_threadpool
 from meterhouse.api.answer import answer
 from meterhouse.api.call import Call, ThisCall, body_parts, call_of, check_media_type
 from meterhouse.api.operation import Body, Given, Resource, of_kernel, one
+from meterhouse.api.resources.datasets import added
 from meterhouse.api.resources.kernel_tokens import CORRELATED, CORRELATOR
 from meterhouse.api.schemas import (
     COUNT,
@@ -36,7 +37,7 @@ from meterhouse.api.schemas import (
     whole,
 )
 from meterhouse.app.datasets.access import KernelPrincipal, check_ob
-from meterhouse.app.datasets.files import add_file, find_file
+from meterhouse.app.datasets.files import find_file
 from meterhouse.app.datasets.ports import DatasetFile
 from meterhouse.app.datasets.publishing import newest
 from meterhouse.app.listing import take
@@ -294,22 +295,9 @@ async def add_kernel_file(
             await run_in_threadpool(content.write, part)
         content.flush()
         return await run_in_threadpool(
-            _added, call, Path(content.name), dataset=name, major=major, name=given
-        )
-
-
-def _added(call: Call, content: Path, *, dataset: str, major: int, name: str) -> Response:
-    context = call.context
-    at = context.clock()
-    with context.ledger() as ledger:
-        files = add_file(
-            *(ledger, context.datasets, content),
-            dataset=dataset,
-            name=name,
-            at=at,
-            containers=context.containers,
+            *(added, call, Path(content.name)),
+            dataset=name,
+            name=given,
             ob=_asking(call).ob,
             major=major,  # Scopes were checked for that of the address.
         )
-    new = any(file.added_at == at for file in files)
-    return answer({"files": [file.to_api() for file in files]}, status=201 if new else 200)

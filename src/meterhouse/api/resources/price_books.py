@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Path, Query, Response
 
 from meterhouse.api.answer import answer, no_content
-from meterhouse.api.call import Call, ThisCall
+from meterhouse.api.call import JSON_TYPES, Call, ThisCall
 from meterhouse.api.operation import Body, Given, Resource, needs, one, one_page
 from meterhouse.api.resources.meters import Cursor, Limit
 from meterhouse.api.schemas import (
@@ -30,7 +30,8 @@ from meterhouse.app.billing.price_books import (
     find_stored,
     shown_book,
 )
-from meterhouse.core.problem import Problem
+from meterhouse.app.billing.price_import import FORMATS, read_price_import
+from meterhouse.core.problem import DefinitionError, Problem
 
 PATH = "/v1/price-books"
 _DOCUMENT: Schema = {
@@ -57,6 +58,16 @@ SCHEMAS: dict[str, Schema] = {
     "PriceBookVersion": whole({**_VERSION, "document": _DOCUMENT}),
     "CreatedPriceBook": whole({**_VERSION, "new": {**BOOLEAN, "description": "False: as before"}}),
     "PriceBookPage": page("priceBooks", whole(_VERSION)),
+    "ImportedPriceBooks": whole(
+        {
+            "priceBooks": {
+                **array(ref("CreatedPriceBook")),
+                "description": "Those that are stored; none of a preview",
+            },
+            "documents": array(ref("PriceBookDocument")),
+            "notices": {**array(TEXT), "description": "What price books cannot say, left out"},
+        }
+    ),
     "PriceBookCheck": whole(
         {
             "id": nullable(TEXT),
@@ -67,6 +78,7 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
 }
+_TABLES = (*JSON_TYPES, "text/csv")
 resource = Resource("Price books", about="What usage costs", schemas=SCHEMAS)
 Version = Annotated[str, Path(description="The version")]
 
@@ -146,6 +158,64 @@ def check_price_book(call: ThisCall) -> Response:
         "warnings": list(map(_finding, checked.lint.warnings)),
     }
     return answer(body)
+
+
+@resource.post(
+    PATH + ":import-llm-prices",
+    guard=needs("write:prices"),
+    body=Body({"description": "The table, as it was published"}, types=_TABLES),
+    answers=one("What came of it", "ImportedPriceBooks"),
+    refusals=(409,),
+)
+def import_llm_prices(
+    call: ThisCall,
+    format: Annotated[
+        str, Query(description="What the table is", json_schema_extra={"enum": list(FORMATS)})
+    ],
+    id: Annotated[str, Query(description="The id of the price book")],
+    customer: Annotated[str | None, Query(description="Whom it is for; anybody")] = None,
+    currency: Annotated[str | None, Query(description="What the prices are in; USD")] = None,
+    models: Annotated[
+        list[str] | None, Query(description="Only these: names or patterns, as `gpt-4o*`")
+    ] = None,
+    provider: Annotated[list[str] | None, Query(description="Only of these providers")] = None,
+    at: Annotated[str | None, Query(description="The prices of this day, one version")] = None,
+    from_: Annotated[
+        str | None, Query(alias="from", description="From when the one version is valid")
+    ] = None,
+    markup: Annotated[str | None, Query(description="Prices times this: 1.2 adds a fifth")] = None,
+    preview: Annotated[bool, Query(description="Store nothing")] = False,
+) -> Response:
+    """Make price books of published prices of language models, by model and type of token.
+
+    A dated table becomes a version for each day on which a price changed; with `at` or `from` it
+    becomes one. A version that is stored with the same contents stays, so that a request may simply
+    be repeated.
+    """
+    said = {"format": format, "id": id, "customer": customer, "currency": currency}
+    said |= {"models": models, "provider": provider, "at": at, "from": from_, "markup": markup}
+    wanted, context = read_price_import(said), call.context
+    made = context.price_importer(_text(call), wanted, what="The table")
+    stored = []
+    if not preview:
+        with context.ledger() as ledger:
+            stored = create_price_books(
+                ledger, made.to_store(), at=context.clock(), by=call.client_id
+            )
+    body = {
+        "priceBooks": [about.to_api() | {"new": is_new} for about, is_new in stored],
+        "documents": list(made.documents),
+        "notices": list(made.notices),
+    }
+    return answer(body)
+
+
+def _text(call: Call) -> str:
+    try:
+        return call.body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"is not UTF-8: {error.reason} at byte {error.start}"
+        raise DefinitionError([Problem("", message, "send UTF-8")], what="The table") from error
 
 
 def _finding(problem: Problem) -> dict[str, str]:

@@ -13,7 +13,6 @@ from meterhouse.app.aura.operation import Month
 from meterhouse.app.datasets.ports import Containers
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import Record
-from meterhouse.datasets.naming import parse_file_name
 from meterhouse.streams.dataset_ports import DatasetCatalogue, DatasetInput, WantedFiles
 
 #: The dataset that is billed.
@@ -27,7 +26,7 @@ class OperationCatalogue:
         self._catalogue = catalogue
         self._containers = containers
         self._months: dict[tuple[str, str], Sequence[DatasetInput]] = {}
-        self._snapshots: dict[str, Sequence[DatasetInput]] = {}
+        self._snapshots: dict[tuple[str, str | None, Instant], DatasetInput | None] = {}
         self._schemas: dict[tuple[str, int], Mapping[str, Any]] = {}
         self._rows: dict[str, list[Record]] = {}
 
@@ -50,14 +49,13 @@ class OperationCatalogue:
     def snapshot(self, dataset: str, *, ob: str | None, until: Instant) -> DatasetInput | None:
         """Return the last snapshot of a dimension that was taken before an instant, or at it.
 
-        With an ``ob``, of that one or of all. Where none is that old, the oldest; where there is
-        none at all, ``None``.
+        With an ``ob``, of that one or of all, without one of all only. Where none is that old, the
+        oldest; where there is none at all, ``None``.
         """
-        files = [file for file in self._listed(dataset) if ob is None or file.ob in (ob, None)]
-        taken = [file for file in files if _order(file)[0] <= until]
-        if taken:
-            return max(taken, key=_order)
-        return min(files, key=_order, default=None)
+        key = (dataset, ob, until)
+        if key not in self._snapshots:
+            self._snapshots[key] = self._catalogue.snapshot(dataset, ob=ob, until=until)
+        return self._snapshots[key]
 
     def snapshot_rows(self, file: DatasetInput) -> list[Record]:
         """Return the rows of a snapshot, as the newest published schema of its major has them."""
@@ -72,23 +70,8 @@ class OperationCatalogue:
         """Let go of connections."""
         self._catalogue.close()
 
-    def _listed(self, dataset: str) -> Sequence[DatasetInput]:
-        if dataset not in self._snapshots:
-            self._snapshots[dataset] = [
-                file
-                for major in self._catalogue.majors(dataset)
-                for file in self._catalogue.files(WantedFiles(dataset, major))
-                if file.day is None
-            ]
-        return self._snapshots[dataset]
-
     def _schema(self, file: DatasetInput) -> Mapping[str, Any]:
         which = (file.dataset, file.major)
         if which not in self._schemas:
             self._schemas[which] = self._catalogue.schema(file.dataset, major=file.major)
         return self._schemas[which]
-
-
-def _order(file: DatasetInput) -> tuple[Instant, int, str]:
-    """Order snapshots by when they were taken, as their names say."""
-    return parse_file_name(file.name).hour, file.major, file.name

@@ -4,6 +4,7 @@ Theory of operation. Rows of the catalogue are counted when files are added; que
 when they are metered. The two are independent. Each row is a query, a duplicate, or set aside, so
 that a difference tells of rows that no invoice would have. Other things are known to be missing
 without counting: files that still wait to be imported, and those of a version that no stream reads.
+What is missing becomes a finding, so that the draft itself says so, and nobody issues it unasked.
 """
 
 from __future__ import annotations
@@ -15,15 +16,21 @@ from decimal import Decimal
 from meterhouse.app.aura.catalogue import AUDIT, OperationCatalogue
 from meterhouse.app.aura.installing import document
 from meterhouse.app.aura.operation import Month, OperatingBusiness, Operation
+from meterhouse.app.aura.rejecting import RejectedFile
+from meterhouse.app.billing.ports import Finding
 from meterhouse.app.billing.usage import gather_all
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod
-from meterhouse.core.instant import DAY
+from meterhouse.core.counted import counted
+from meterhouse.core.instant import DAY, Instant
+from meterhouse.core.invoice import Check, CheckOutcome
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.quantity import EXACT, ZERO, number_text
 from meterhouse.datasets.naming import parse_catalogue_path, parse_common_path
 from meterhouse.streams.dataset_ports import DatasetInput
 
+#: The code of the check that a draft has while not all was metered; by it somebody answers for it.
+COMPLETENESS = "completeness"
 _TYPES = "meter-types.json"
 _QUERY, _DUPLICATES = "query", "Duplicates"
 _READER = "readers/dataset"
@@ -55,13 +62,36 @@ class Completeness:
 
     metering: Metering
     problems: Sequence[Problem] = ()
+    #: files that somebody has rejected: nothing is in the way, and their rows are on no invoice
+    rejected: Sequence[str] = ()
+
+    @property
+    def finding(self) -> Finding:
+        """What the invoice says of it: nothing, unless something is missing."""
+        said = [f"{one.place} {one.message}" for one in self.problems]
+        exceptions = [*((COMPLETENESS, text) for text in said)]
+        exceptions += [("rejected_file", text) for text in self.rejected]
+        checks = [Check(COMPLETENESS, "; ".join(said), CheckOutcome.BLOCKED)] if said else []
+        return Finding(COMPLETENESS, tuple(checks), tuple(exceptions))
+
+
+def keep_finding(
+    ledger: Ledger, customer: str, finding: Finding, *, period: BillingPeriod, at: Instant
+) -> None:
+    """Keep a finding for the invoice of a period, unless it is there, or says nothing anew."""
+    span = {"start": period.start, "end": period.end}
+    found = ledger.findings(customer, **span)
+    before = next((one for one in found if one.origin == finding.origin), Finding(finding.origin))
+    if before != finding:
+        ledger.put_finding(customer, finding, at=at, **span)
 
 
 class Inputs:
     """What an operation reads, and what lies elsewhere; looked at once for all businesses.
 
     ``catalogue`` is where the streams read. Raises ``InputError`` where that does not answer.
-    ``waiting`` are the files of common storage that were not imported.
+    ``waiting`` are the files of common storage that were not imported, ``rejected`` those that
+    never will be.
     """
 
     def __init__(
@@ -71,10 +101,12 @@ class Inputs:
         *,
         catalogue: OperationCatalogue,
         waiting: Iterable[str],
+        rejected: Iterable[RejectedFile],
     ) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
         self._draft_after = operation.draft_after * DAY
+        self._rejected = tuple(rejected)
         self._waiting = [name for name in waiting if name.endswith(".avro")]
         self._majors: dict[str, set[int]] = {}
         self._set_aside: dict[str, int] = {}
@@ -102,7 +134,9 @@ class Inputs:
             *self._not_read(files),
             *self._not_metered(metering, month),
         ]
-        return Completeness(metering, problems)
+        span = month.start, month.end + self._draft_after
+        rejected = [one.text for one in self._rejected if _is_of(one.file, code, *span)]
+        return Completeness(metering, problems, rejected)
 
     def _metered(self, business: OperatingBusiness, month: Month) -> tuple[Decimal, Decimal]:
         period = BillingPeriod(month.start, month.end, "Etc/UTC")
@@ -133,8 +167,11 @@ class Inputs:
         start, end = month.start, month.end + self._draft_after
         found = [name for name in self._waiting if _is_of(name, business.code, start, end)]
         if found:
-            hint = "run `meterhouse aura import` and mend what it reports, or delete them"
-            message = f"has {_counted(len(found), 'file')} not imported: {_listed(found)}"
+            hint = (
+                "run `meterhouse aura import` and mend what it reports, or do without a file: "
+                "`meterhouse aura reject FILE --reason ...`"
+            )
+            message = f"has {counted(len(found), 'file')} not imported: {_listed(found)}"
             yield Problem("common storage", message, hint)
 
     def _not_read(self, files: Mapping[str, Sequence[DatasetInput]]) -> Iterator[Problem]:
@@ -143,7 +180,7 @@ class Inputs:
             others = [file for file in some if file.major not in majors]
             if others:
                 known = ", ".join(map(str, sorted(majors)))
-                message = f"{_counted(len(others), 'file')} of another version: " + _listed(
+                message = f"{counted(len(others), 'file')} of another version: " + _listed(
                     [file.path for file in others]
                 )
                 hint = f"the streams read version {known}: publish it as that, or add a stream"
@@ -151,15 +188,14 @@ class Inputs:
 
     def _not_metered(self, metering: Metering, month: Month) -> Iterator[Problem]:
         if metering.suspended:
-            message = f"{_counted(metering.suspended, 'record')} of {month.text} wait there"
+            message = f"has {counted(metering.suspended, 'record')} of {month.text}"
             hint = "see `meterhouse correction list --summary`; correct and queue them, or delete"
             yield Problem("data correction", message, hint)
         if AUDIT in self._majors and metering.missing:
             message = (
-                f"has {metering.rows} rows of {month.text}, of which "
-                f"{number_text(metering.metered)} were metered and "
-                f"{number_text(metering.duplicates)} are duplicates: "
-                f"{number_text(metering.missing)} missing"
+                f"has {counted(metering.rows, 'row')} of {month.text}: metered "
+                f"{number_text(metering.metered)}, duplicates {number_text(metering.duplicates)}, "
+                f"missing {number_text(metering.missing)}"
             )
             hint = "see that the user of its meters is its code, and that its customer has the user"
             yield Problem(f"dataset {AUDIT}", message, hint)
@@ -174,10 +210,6 @@ def _is_of(path: str, code: str, start: int, end: int) -> bool:
         return start <= parse_common_path(path).file.hour < end
     except DefinitionError:
         return True  # Nobody knows what is in it.
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from meterhouse.app.aura.bill import Bill, bill_month, problems_of, settled_month
 from meterhouse.app.aura.catalogue import OperationCatalogue
-from meterhouse.app.aura.completeness import Completeness, Inputs
+from meterhouse.app.aura.completeness import Inputs
 from meterhouse.app.aura.dimension_tables import SnapshotUsed
 from meterhouse.app.aura.operation import Month, OperatingBusiness, Operation
 from meterhouse.app.aura.operation_report import (
@@ -22,18 +23,13 @@ from meterhouse.app.aura.operation_report import (
     OperationReport,
     StreamReport,
 )
-from meterhouse.app.billing.drafts import draft_all
+from meterhouse.app.aura.rejecting import RejectedFile
 from meterhouse.app.billing.files import FileMeans, finish_files
-from meterhouse.app.billing.issuing import issue_invoice
-from meterhouse.app.billing.ports import InvoiceHead
 from meterhouse.app.ports import Ledger
 from meterhouse.app.running import Means, run_stream
 from meterhouse.app.streams import find_stream
 from meterhouse.core.instant import DAY, Instant
-from meterhouse.core.invoice import Invoice, InvoiceStatus
-from meterhouse.core.invoice_text import read_invoice
-from meterhouse.core.money import amount_text
-from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
+from meterhouse.core.problem import MeterhouseError, Problem
 from meterhouse.streams.ports import InputError
 from meterhouse.streams.record import RunStatus
 
@@ -43,7 +39,7 @@ class OperationMeans:
     """What the operation needs of the world, beside the ledger.
 
     ``catalogue`` is where the streams read, ``waiting`` names the files of common storage that were
-    not imported.
+    not imported, ``rejected`` those that never will be.
     ``prepare`` makes ready what the streams look things up in; ``formats`` are those of the files.
     """
 
@@ -52,6 +48,7 @@ class OperationMeans:
     formats: Sequence[str]
     catalogue: OperationCatalogue
     waiting: Callable[[], Sequence[str]]
+    rejected: Callable[[], Sequence[RejectedFile]]
     prepare: Callable[[Sequence[Month]], Sequence[SnapshotUsed]]
     new_id: Callable[[], str]
     new_seed: Callable[[], int]
@@ -78,7 +75,7 @@ def operate(
     try:
         used = means.prepare(due)
     except MeterhouseError as error:
-        months = _failed(ledger, operation, billed, _problems(error))
+        months = _failed(ledger, operation, billed, problems_of(error))
         return OperationReport(operation.name, at, (), months)
     streams = [
         _run(ledger, name, due=due, operation=operation, at=at, means=means)
@@ -88,18 +85,25 @@ def operate(
         problems = [Problem(f"stream {one.stream}", one.error or "") for one in faults]
         months = _failed(ledger, operation, billed, problems)
         return OperationReport(operation.name, at, streams, months)
-    inputs = Inputs(ledger, operation, catalogue=means.catalogue, waiting=means.waiting())
+    inputs = Inputs(
+        ledger,
+        operation,
+        catalogue=means.catalogue,
+        waiting=means.waiting(),
+        rejected=means.rejected(),
+    )
     months = []
     for one in billed:
         try:
             bills = [
-                _Bill(who, one, _snapshots(used, who, one), inputs.judged(who, one))
+                Bill(who, one, _snapshots(used, who, one), inputs.judged(who, one))
                 for who in operation.businesses
             ]
         except InputError as error:
-            months += _failed(ledger, operation, [one], _problems(error))
+            months += _failed(ledger, operation, [one], problems_of(error))
         else:
-            reports = [_bill(ledger, operation, bill, at, means) for bill in bills]
+            wanted = {"software": means.software, "formats": means.formats}
+            reports = [bill_month(ledger, operation, bill, at=at, **wanted) for bill in bills]
             months.append(MonthReport(one.text, reports))
     return OperationReport(operation.name, at, streams, months, _finish(ledger, means))
 
@@ -112,7 +116,7 @@ def _failed(
         MonthReport(
             month.text,
             [
-                _settled(ledger, who, month, None)
+                settled_month(ledger, who, month, None)
                 or BusinessReport(
                     *(who.code, who.country, who.customer),
                     status=BusinessStatus.FAILED,
@@ -171,179 +175,9 @@ def _last_clock(ledger: Ledger, name: str) -> Instant | None:
     return None if last is None else last.at
 
 
-@dataclass(frozen=True, slots=True)
-class _Bill:
-    """An invoice to be made; ``snapshots`` are the files that its names are from."""
-
-    business: OperatingBusiness
-    month: Month
-    snapshots: str
-    completeness: Completeness
-
-
 def _snapshots(used: Sequence[SnapshotUsed], business: OperatingBusiness, month: Month) -> str:
     files = [one.file for one in used if one.month == month.text]
     return ", ".join(sorted({file.name for file in files if file.ob in (business.code, None)}))
-
-
-def _bill(
-    ledger: Ledger, operation: Operation, bill: _Bill, at: Instant, means: OperationMeans
-) -> BusinessReport:
-    """Draft or issue the invoice of a business for a month, whatever is due of it."""
-    business, month, found = bill.business, bill.month, bill.completeness
-    settled = _settled(ledger, business, month, found)
-    if settled is not None:
-        return settled
-    if not found.metering.rows:
-        problems = [_missing(month), *found.problems]
-        late = _late(ledger, business, month)
-        return _reported(bill, BusinessStatus.MISSING, problems=problems, warnings=late)
-    drafted = draft_all(
-        ledger,
-        [business.customer],
-        days=month.days,
-        at=at,
-        metadata=means.software | {"dimensions": bill.snapshots},
-    )[0]
-    if drafted.invoice is None:
-        return _reported(bill, BusinessStatus.FAILED, problems=_problems(drafted.error))
-    draft = drafted.invoice
-    if found.problems:
-        problems = [_answered(one, draft.id, "") for one in found.problems]
-        return _told(business, BusinessStatus.BLOCKED, found, draft, problems=problems)
-    if not operation.is_to_issue(month, at):
-        return _told(business, BusinessStatus.DRAFTED, found, draft)
-    try:
-        issued = issue_invoice(ledger, draft.id, formats=means.formats, at=at)
-    except MeterhouseError as error:
-        problems = [_with_command(one, draft.id) for one in _problems(error)]
-        return _told(business, BusinessStatus.BLOCKED, found, draft, problems=problems)
-    return _told(business, BusinessStatus.ISSUED, found, issued, number=issued.number)
-
-
-def _settled(
-    ledger: Ledger, business: OperatingBusiness, month: Month, found: Completeness | None
-) -> BusinessReport | None:
-    """Report on a month of which an invoice was issued once; ``None`` where none was.
-
-    What was taken back is a person's to issue anew, never the operation's.
-    """
-    every = [
-        head
-        for head in ledger.invoices_of(business.customer)
-        if month.start <= head.start < month.end
-    ]
-    by_status: dict[InvoiceStatus, InvoiceHead] = {head.status: head for head in every}
-    standing = by_status.get(InvoiceStatus.ISSUED)
-    if standing is not None:
-        invoice = read_invoice(standing.text)
-        return _told(business, BusinessStatus.ISSUED, found, invoice, number=standing.number)
-    taken_back = by_status.get(InvoiceStatus.CORRECTED)
-    if taken_back is None:
-        return None
-    draft = by_status.get(InvoiceStatus.DRAFT)
-    if draft is None:
-        invoice = read_invoice(taken_back.text)
-        text = f"invoice {taken_back.number} was taken back, and no other one was drafted"
-        return _told(business, BusinessStatus.CORRECTED, found, invoice, warnings=[text])
-    text = (
-        f"invoice {taken_back.number} was taken back: review the draft that replaces it, and issue "
-        f"it yourself: `meterhouse invoice issue {draft.id}`"
-    )
-    invoice = read_invoice(draft.text)
-    return _told(business, BusinessStatus.DRAFTED, found, invoice, warnings=[text])
-
-
-def _late(ledger: Ledger, business: OperatingBusiness, month: Month) -> list[str]:
-    """Tell of late usage that no invoice has: without usage of this month there is no draft."""
-    ledger.index_billable()
-    records = ledger.billable_records(
-        business.customer, after=None, until=month.start, unbilled=True
-    )
-    count = sum(1 for record in records if record.adjusts is not None)
-    if not count:
-        return []
-    return [
-        f"late usage of earlier months (metered records: {count}) is on no invoice: draft "
-        f"one: `meterhouse invoice draft --customer {business.customer} --period {month.text}`"
-    ]
-
-
-def _answered(problem: Problem, draft: str, options: str) -> Problem:
-    """Return a problem that says how somebody may issue the draft all the same."""
-    hint = f"{problem.hint}; or answer for it: `meterhouse invoice issue {draft}{options}`"
-    return Problem(problem.place, problem.message, hint)
-
-
-def _with_command(problem: Problem, draft: str) -> Problem:
-    place, _, code = problem.place.partition(" ")
-    if place != "check":
-        return problem
-    hint = (
-        "mend it and run again, or answer for it: "
-        f"`meterhouse invoice issue {draft} --override {code} --reason ...`"
-    )
-    return Problem(problem.place, problem.message, hint)
-
-
-def _missing(month: Month) -> Problem:
-    hint = "see that its uploader runs and that its files were imported (`meterhouse doctor`)"
-    return Problem("dataset", f"has no row of {month.text}", hint)
-
-
-def _problems(error: MeterhouseError | None) -> list[Problem]:
-    if isinstance(error, DefinitionError):
-        return list(error.problems)
-    return [] if error is None else [Problem("", error.args[0], error.hint)]
-
-
-def _told(
-    business: OperatingBusiness,
-    status: BusinessStatus,
-    found: Completeness | None,
-    invoice: Invoice,
-    *,
-    number: str | None = None,
-    problems: Sequence[Problem] = (),
-    warnings: Sequence[str] = (),
-) -> BusinessReport:
-    total = amount_text(invoice.totals.total, invoice.currency_digits)
-    if status is BusinessStatus.ISSUED and found is not None:
-        # The invoice stands; what came since is on the next one, or is missing there.
-        warnings = [*warnings, *(str(one) for one in found.problems)]
-    return BusinessReport(
-        business.code,
-        business.country,
-        business.customer,
-        status,
-        None if found is None else found.metering.rows,
-        invoice=invoice.id,
-        number=number,
-        total=f"{total} {invoice.currency}",
-        problems=problems,
-        warnings=[*warnings, *(text for _, text in invoice.exceptions)],
-        metering=None if found is None else found.metering,
-    )
-
-
-def _reported(
-    bill: _Bill,
-    status: BusinessStatus,
-    *,
-    problems: Sequence[Problem],
-    warnings: Sequence[str] = (),
-) -> BusinessReport:
-    business, metering = bill.business, bill.completeness.metering
-    return BusinessReport(
-        business.code,
-        business.country,
-        business.customer,
-        status,
-        metering.rows,
-        problems=problems,
-        warnings=warnings,
-        metering=metering,
-    )
 
 
 def _finish(ledger: Ledger, means: OperationMeans) -> list[str]:

@@ -217,4 +217,4 @@ def _exceptions(wrong: Sequence[Difference], without: Sequence[date]) -> Iterato
         yield RECONCILIATION, f"{len(worst) - _LISTED_MAX:,} more differ"
     if without:
         few = ", ".join(map(str, without[:5])) + (" ..." if len(without) > 5 else "")
-        yield RECONCILIATION, f"no metrics of {len(without)} days with audited rows: {few}"
+        yield RECONCILIATION, f"days with audited rows and no metrics: {len(without)} ({few})"

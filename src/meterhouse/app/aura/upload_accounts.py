@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from meterhouse.app.aura.gathering import DATASETS
+from meterhouse.app.aura.rejecting import REJECTED
 from meterhouse.app.aura.upload_plans import ACCOUNT, UPLOADS, damaged, read_object
 from meterhouse.app.datasets.ports import DatasetStorage
+from meterhouse.core.counted import counted
 from meterhouse.core.instant import DAY, Instant
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import DefinitionError
@@ -22,8 +24,6 @@ from meterhouse.datasets.schema import BUILT_IN
 
 #: For how many days after its upload a file is looked for.
 LOOK_BACK_DAYS = 62
-#: Where rejected files are kept, in common storage.
-_REJECTED = "rejected/files"
 #: How files that are gone are had again.
 RESTORE = "meterhouse aura restore --logs DIR"
 
@@ -64,8 +64,8 @@ class LostFile:
     @property
     def text(self) -> str:
         """What became of it, in words."""
-        ob, rows = self.file.ob, f"{self.rows:,}"
-        return f"is gone: {ob} has uploaded it (rows: {rows}), and it was not imported"
+        rows = counted(self.rows, "row")
+        return f"is gone: {self.file.ob} has uploaded it with {rows}, and it was not imported"
 
     @property
     def hint(self) -> str:
@@ -113,7 +113,7 @@ def lost_files(
     accounts = list(upload_accounts(storage, since=at - LOOK_BACK_DAYS * DAY))
     stored = {
         file.name.rpartition("/")[2]
-        for root in (AVRO, PROCESSED, _REJECTED)
+        for root in (AVRO, PROCESSED, REJECTED)
         for file in (storage.list(root) if accounts else ())
     }
     found = []

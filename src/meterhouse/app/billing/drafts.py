@@ -170,7 +170,7 @@ def prepare(
         ),
         metadata=_metadata(gathered, share, metadata) | versions.to_metadata(),
     )
-    invoice = told_on(ledger, invoice, gathered=gathered, told=priced.told)
+    invoice = told_on(ledger, invoice, gathered=gathered, told=priced.told, late=late.counted)
     late_of = [(no, one.corrects.id) for one in gathered.late for no in one.records]
     return Draft(
         _with_billed(invoice, issued),

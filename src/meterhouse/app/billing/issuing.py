@@ -19,16 +19,16 @@ from meterhouse.app.billing.books import used_book
 from meterhouse.app.billing.drafts import OWN_METADATA, keep, prepare
 from meterhouse.app.billing.late import BLOCKING, BY_HAND, charged_lines, refuse_stale
 from meterhouse.app.billing.lines_by_hand import LEFT_OUT, REMEDY
-from meterhouse.app.billing.parties import find_customer, find_issuer
-from meterhouse.app.billing.periods import day_of, days_of
-from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
-from meterhouse.app.billing.priced import unpriced_usage
-from meterhouse.app.billing.telling import (
+from meterhouse.app.billing.overriding import (
     Override,
     blocking_checks,
     needless_overrides,
     overridden,
 )
+from meterhouse.app.billing.parties import find_customer, find_issuer
+from meterhouse.app.billing.periods import day_of, days_of
+from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
+from meterhouse.app.billing.priced import unpriced_usage
 from meterhouse.app.billing.usage import open_usage
 from meterhouse.app.billing.versions import PRICE_CHANGES, versions_within
 from meterhouse.app.ports import Ledger
@@ -160,12 +160,14 @@ def issue_invoice(
     before_end: bool = False,
     empty: bool = False,
     overrides: Sequence[Override] = (),
+    one_of_many: bool = False,
 ) -> Invoice:
     """Issue a draft. Without a date, that of ``at`` in the zone of the period.
 
     Refused on a day before the period's end, unless ``before_end``: more usage may come; and
     without any line, unless ``empty``: it would take a number for nothing. Checks that block it are
-    named by ``overrides``, which the invoice and its history say.
+    named by ``overrides``, which the invoice and its history say; it may have other checks only if
+    it is ``one_of_many`` that they are for (see ``refuse_needless``).
     """
     head = find_invoice(ledger, reference)
 
@@ -177,7 +179,8 @@ def issue_invoice(
             message = f"The draft of {invoice.customer!r} has no lines: there is nothing to bill"
             hint = "void it, or say --empty (empty: true): it takes a number all the same"
             raise ConflictError(message, hint=hint, code="invoice_empty")
-        if needless := needless_overrides(invoice, overrides):
+        needless = needless_overrides(invoice, overrides)
+        if needless and not one_of_many:
             raise DefinitionError(needless, what=f"The draft of {present.customer!r}")
         refuse_stale(ledger, invoice)
         _check_versions(ledger, invoice)

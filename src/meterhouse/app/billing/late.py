@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from meterhouse.app.billing.books import used_book
 from meterhouse.app.billing.cut_before import BilledCuts
+from meterhouse.app.billing.late_counts import counted_late
 from meterhouse.app.billing.ports import InvoiceHead
 from meterhouse.app.billing.priced import PricedPeriod, priced_period, starts_of
 from meterhouse.app.billing.usage import LateUsage
@@ -47,12 +48,16 @@ BLOCKING = {
 
 @dataclass(frozen=True, slots=True)
 class LateLines:
-    """What late usage adds to a draft. ``exceptions`` are for whoever reviews it."""
+    """What late usage adds to a draft. ``exceptions`` are for whoever reviews it.
+
+    So is ``counted``: what there is of usage that is not charged.
+    """
 
     lines: tuple[Late, ...] = ()
     books: tuple[PriceBook, ...] = ()
     unpriced: tuple[Unpriced, ...] = ()
     exceptions: tuple[tuple[str, str], ...] = ()
+    counted: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,7 @@ def late_lines(
         tuple(book for one in found for book in one.books),
         tuple(usage for one in found for usage in one.unpriced),
         tuple(exception for one in found for exception in one.exceptions),
+        tuple(told for one in found for told in one.counted),
     )
 
 
@@ -176,6 +182,7 @@ def _rated_anew(
     period = original.period
     billed = issued.billed(period)
     lines = [line for one in billed for line in one.lines]
+    cuts = BilledCuts(lines, starts_of(versions, period))
     priced = priced_period(
         ledger,
         late.usage,
@@ -195,7 +202,12 @@ def _rated_anew(
             (code, f"invoice {original.number}: {text}")
             for code, text in (
                 *priced.exceptions,
-                *_not_cut(late, priced, BilledCuts(lines, starts_of(versions, period))),
+                *_not_cut(late, priced, cuts),
+            )
+        ),
+        tuple(
+            counted_late(
+                ledger, late, versions=versions, cuts=cuts, period=period, customer=customer.id
             )
         ),
     )
@@ -206,14 +218,14 @@ def _not_cut(late: LateUsage, priced: PricedPeriod, cuts: BilledCuts) -> list[tu
     restates, values = late.restates, {one.record_id: one.value for one in late.usage}
     families: dict[str, list[str]] = {}
     for id in {*restates, *restates.values(), *priced.whole}:
-        families.setdefault(restates.get(id, id), []).append(id)
+        families.setdefault(late.root(id), []).append(id)
     # What only some versions count is on no line: less on lines than there is was cut by that.
     counts = [book.counts for book in priced.books]
     uneven = any(one != counts[0] for one in counts)
     lost = [
         id
         for id in priced.whole
-        if cuts.after_change(families[restates.get(id, id)])
+        if cuts.after_change(families[late.root(id)])
         or (uneven and id not in late.fresh and cuts.billed(id) != values[id])
     ]
     if not lost:

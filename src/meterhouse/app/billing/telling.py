@@ -1,14 +1,13 @@
 """What an invoice tells beside its lines: requests, exceptions, checks, and the files it is from.
 
 Counts and limits are those of the price book; findings of others, such as a reconciliation, are
-kept by period and taken over. A check that is over its limit blocks the draft, until somebody
-overrides it by its code and says why.
+kept by period and taken over. A check that is over its limit blocks the draft: see ``overriding``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from meterhouse.app.billing.day_windows import day_windows
@@ -18,16 +17,11 @@ from meterhouse.app.billing.usage import Gathered
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import Counted, MeteredUsage
 from meterhouse.core.invoice import Check, CheckOutcome, Invoice
-from meterhouse.core.json_text import JsonValue, parse_json
+from meterhouse.core.json_text import parse_json
 from meterhouse.core.money import rounded_ratio
-from meterhouse.core.party_reading import TEXT_CHARS_MAX
-from meterhouse.core.price_book import Count, CountedAs, Limit, PriceBook
-from meterhouse.core.price_book_counts import LIMITS_MAX
-from meterhouse.core.problem import DefinitionError, Problem
+from meterhouse.core.price_book import Count, CountedAs, Limit
 from meterhouse.core.quantity import EXACT, ZERO, number_text
-from meterhouse.core.reading import Reading, shown
-from meterhouse.core.timezone import local_time, zone
-from meterhouse.rating.counting import Portion, counted_apart, portion
+from meterhouse.rating.counting import Portion, portion
 
 #: So many parts of one exception are listed, those with most usage first.
 _LISTED_MAX = 200
@@ -35,25 +29,22 @@ _HUNDRED = Decimal(100)
 _PERCENT_DIGITS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
-    """Somebody answers for a check that would block the draft."""
-
-    code: str
-    author: str
-    reason: str
-
-
 def told_on(
-    ledger: Ledger, invoice: Invoice, *, gathered: Gathered, told: Sequence[Told]
+    ledger: Ledger,
+    invoice: Invoice,
+    *,
+    gathered: Gathered,
+    told: Sequence[Told],
+    late: Iterable[tuple[str, str]],
 ) -> Invoice:
-    """Return a draft with what its usage tells beside its lines, by the versions of its book."""
+    """Return a draft with what its usage tells beside its lines, by the versions of its book.
+
+    ``late`` is what has come late of usage that earlier periods count.
+    """
     customer, period = invoice.customer, invoice.period
     limited = [(limit, portion(limit, usage, customer=customer)) for limit, usage in _limited(told)]
     found = ledger.findings(customer, start=period.start, end=period.end)
     checks = [_check(limit, part) for limit, part in limited]
-    # The version at the period's start tells what has come late of earlier ones.
-    late = _counted_late(told[0].book, gathered, customer=customer, timezone=period.timezone)
     exceptions = [
         *_excepted(told),
         *late,
@@ -109,7 +100,7 @@ def _excepted(told: Sequence[Told]) -> Iterator[tuple[str, str]]:
             sums[key] = EXACT.add(sums.get(key, ZERO), counted.quantity)
     for (code, text), quantity in sums.items():
         if quantity:
-            yield code, f"{number_text(quantity)} {text}"
+            yield code, f"{text}: {number_text(quantity)}"
 
 
 def _counted(told: Sequence[Told]) -> Iterator[tuple[Count, Counted]]:
@@ -118,44 +109,17 @@ def _counted(told: Sequence[Told]) -> Iterator[tuple[Count, Counted]]:
             yield one.book.counts[counted.place], counted
 
 
-def _counted_late(
-    book: PriceBook, gathered: Gathered, *, customer: str, timezone: str
-) -> Iterator[tuple[str, str]]:
-    """Tell what has come late of usage that is counted, month by month.
-
-    It is not part of this period's numbers, and the invoice of its own period stands.
-    """
-    for late in gathered.late:
-        month = local_time(late.corrects.start, zone(timezone)).date().isoformat()[:7]
-        now, before = (
-            counted_apart(book, usage, customer=customer).counted
-            for usage in (late.usage, late.before)
-        )
-        changes: dict[int, Decimal] = {}
-        for some, sign in ((now, Decimal(1)), (before, Decimal(-1))):
-            for one in some:
-                quantity = EXACT.multiply(one.quantity, sign)
-                changes[one.place] = EXACT.add(changes.get(one.place, ZERO), quantity)
-        for place, quantity in sorted(changes.items()):
-            if quantity and book.counts[place].to is CountedAs.REQUESTS:
-                text = f"{number_text(quantity)} late requests of {month}, not counted above"
-                yield "late_requests", text
-            elif quantity:
-                count = book.counts[place]
-                yield count.code, f"{number_text(quantity)} {count.text}, late, of {month}"
-
-
 def _over(limit: Limit, found: Portion) -> Iterator[tuple[str, str]]:
     """Tell what a limit has found, whether or not it is over it."""
     ordered = sorted(found.entries, key=lambda entry: (-entry[1], sorted(entry[0].items())))
     for fields, quantity in ordered[:_LISTED_MAX]:
-        yield limit.code, f"{number_text(quantity)} {limit.text}{_named(fields)}"
+        yield limit.code, f"{limit.text}{_named(fields)}: {number_text(quantity)}"
     if len(ordered) > _LISTED_MAX:
         rest = ZERO
         for _, quantity in ordered[_LISTED_MAX:]:
             rest = EXACT.add(rest, quantity)
         more = f"{len(ordered) - _LISTED_MAX} more"
-        yield limit.code, f"{number_text(rest)} {limit.text}, of {more}"
+        yield limit.code, f"{limit.text}, of {more}: {number_text(rest)}"
 
 
 def _check(limit: Limit, found: Portion) -> Check:
@@ -187,60 +151,3 @@ def _named(fields: Mapping[str, str]) -> str:
     said = ((name, parse_json(text)) for name, text in fields.items())
     named = [f"{name} {value}" for name, value in said if value is not None]
     return f" ({', '.join(named)})" if named else ""
-
-
-def read_overrides(body: JsonValue, *, author: str) -> tuple[Override, ...]:
-    """Read ``overrides`` (codes) and ``reason``. Raises ``DefinitionError``."""
-    reading = Reading(body)
-    codes = reading.json_list("overrides", items_max=LIMITS_MAX)
-    reason = reading.text("reason", chars_max=TEXT_CHARS_MAX) or ""
-    for place, code in enumerate(codes):
-        if not isinstance(code, str) or not code:
-            reading.fail(f"overrides[{place}]", f"is {shown(code)}", "use the code of a check")
-    if codes and not reason.strip():
-        reading.fail("reason", "is missing", "say why: the invoice and its history have it")
-    if reading.problems:
-        raise DefinitionError(reading.problems, what="The override")
-    return tuple(Override(str(code), author, reason) for code in codes)
-
-
-def blocking_checks(invoice: Invoice, overrides: Sequence[Override]) -> list[Problem]:
-    """Return the checks that keep a draft from being issued, and that nobody overrides."""
-    codes = {one.code for one in overrides}
-    return [
-        Problem(
-            f"check {check.code}",
-            check.text,
-            f"mend it and draft again, or answer for it: --override {check.code} --reason ...",
-        )
-        for check in invoice.checks
-        if check.outcome is CheckOutcome.BLOCKED and check.code not in codes
-    ]
-
-
-def needless_overrides(invoice: Invoice, overrides: Sequence[Override]) -> list[Problem]:
-    """Return the overrides of what the draft has no check for: a code may be mistyped."""
-    codes = sorted({check.code for check in invoice.checks})
-    hint = f"its checks are {', '.join(codes)}" if codes else "leave it out: it has no checks"
-    return [
-        Problem("overrides", f"{one.code!r} is no check of the draft", hint)
-        for one in overrides
-        if one.code not in codes
-    ]
-
-
-def overridden(invoice: Invoice, overrides: Sequence[Override]) -> Invoice:
-    """Return a draft that says who overrides which of its checks. Others are overridden by nobody.
-
-    Each of them is an exception, so that whoever reads the invoice sees it.
-    """
-    by_code = {one.code: one for one in overrides}
-    checks, exceptions = [], list(invoice.exceptions)
-    for check in invoice.checks:
-        override = by_code.get(check.code)
-        if check.outcome is CheckOutcome.BLOCKED and override is not None:
-            author, reason = override.author, override.reason
-            check = replace(check, outcome=CheckOutcome.OVERRIDDEN, author=author, reason=reason)
-            exceptions.append(("override", f"{check.code} by {author}: {reason}"))
-        checks.append(check)
-    return replace(invoice, checks=tuple(checks), exceptions=tuple(exceptions))

@@ -15,7 +15,8 @@ from typing import Any
 from meterhouse.app.billing.ports import BillableRecord, InvoiceHead
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, MeteredUsage
-from meterhouse.core.instant import Instant
+from meterhouse.core.counted import counted
+from meterhouse.core.instant import MILLISECOND, Instant, parse_instant
 from meterhouse.core.invoice import InvoiceStatus
 from meterhouse.core.json_text import parse_json
 from meterhouse.core.meter_type import MeterType
@@ -47,6 +48,10 @@ class LateUsage:
     fresh: frozenset[str]
     restates: Mapping[str, str]
     before: tuple[MeteredUsage, ...] = ()
+
+    def root(self, record_id: str) -> str:
+        """Return the id of the record that one restates; its own, if it restates none."""
+        return self.restates.get(record_id, record_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,7 @@ def _late(
         tuple(record.no for record in late),
         frozenset(record.record_id for record in late),
         {record.record_id: record.adjusts for record in whole if record.adjusts is not None},
-        restated(before, types),
+        restated(before, types, past=True),
     )
 
 
@@ -147,23 +152,36 @@ def _runs(records: Iterable[BillableRecord]) -> tuple[str, ...]:
     return tuple(sorted({record.run_id for record in records if record.run_id is not None}))
 
 
-def restated(records: Iterable[BillableRecord], types: MeterTypes) -> tuple[MeteredUsage, ...]:
-    """Return the usage that records say, each as the last adjustment of it has it."""
+def restated(
+    records: Iterable[BillableRecord], types: MeterTypes, *, past: bool = False
+) -> tuple[MeteredUsage, ...]:
+    """Return the usage that records say, each as the last adjustment of it has it.
+
+    ``past``: later ones are left out, and what single usage there was then is asked for.
+    """
     last: dict[str, BillableRecord] = {}
     for record in sorted(records, key=lambda record: record.no):
         last[record.adjusts or record.record_id] = record
     ordered = sorted(last.values(), key=lambda record: (record.user, record.no))
-    return tuple(_usage(record, types) for record in ordered)
+    return tuple(_usage(record, types, past=past) for record in ordered)
 
 
-def _usage(record: BillableRecord, types: MeterTypes) -> MeteredUsage:
+def _usage(record: BillableRecord, types: MeterTypes, *, past: bool) -> MeteredUsage:
     """Return the usage of a record. One that cannot be read ends the draft: nothing is skipped."""
     try:
         body = parse_json(record.text, nesting_max=_NESTING_MAX)
-        return usage_of(body, types, category=types.category(body, record.category))
+        usage = usage_of(body, types, category=types.category(body, record.category))
+        return replace(usage, before=_after_last_of(body)) if past else usage
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         message = f"Record {record.record_id} of user {record.user!r} cannot be read: {error}"
         raise RecordUnreadable(message, hint="Put the ledger back from a backup") from error
+
+
+def _after_last_of(record: Mapping[str, Any]) -> Instant:
+    """Return an instant after the last usage of a record was metered."""
+    last = parse_instant(record["updatedAt"])
+    assert last is not None, "records are written with instants"
+    return last + MILLISECOND  # the text leaves out what is less
 
 
 class MeterTypes:
@@ -216,8 +234,8 @@ def _forgotten(records: Sequence[BillableRecord], timezone: str) -> list[tuple[s
     ends = sorted({str(local_time(record.period_end - 1, there).date()) for record in used})
     few = ", ".join(ends[:3]) + (" ..." if len(ends) > 3 else "")
     text = (
-        f"unbilled usage of earlier periods ({_counted(len(used))}, ending {few}) is not on this "
-        "invoice: draft those periods"
+        f"unbilled usage of earlier periods ({counted(len(used), 'record')}, ending {few}) is "
+        "not on this invoice: draft those periods"
     )
     return [("earlier_unbilled", text)]
 
@@ -228,8 +246,9 @@ def _across(usage: Sequence[MeteredUsage], period: BillingPeriod) -> list[tuple[
     if not count:
         return []
     text = (
-        f"usage from before the billing period ({_counted(count)}) is billed as a whole: meters "
-        f"reset by another schedule or time zone than the price book's ({period.timezone})"
+        f"usage from before the billing period ({counted(count, 'record')}) is billed as a "
+        "whole: meters reset by another schedule or time zone than the price book's "
+        f"({period.timezone})"
     )
     return [("period_overlaps", text)]
 
@@ -246,7 +265,3 @@ def open_usage(
         "this invoice, and will be late usage of the next one"
     )
     return [("grace_not_over", text)]
-
-
-def _counted(records: int) -> str:
-    return "1 record" if records == 1 else f"{records} records"

@@ -64,7 +64,9 @@ def kept_usage(ledger: Ledger, usage: MeteredUsage, *, limit: int) -> Sequence[K
     if bucket is None or bucket.meter.aggregation not in _ADDING_UP:
         return None
     counts = bucket.meter.aggregation is Aggregation.INCREMENT
-    found = ledger.usage_of_period(usage.meter, start=usage.period.start, limit=limit + 1)
+    found = ledger.usage_of_period(
+        usage.meter, start=usage.period.start, before=usage.before, limit=limit + 1
+    )
     return [_counted(one) for one in found] if counts else found
 
 

@@ -226,6 +226,10 @@ class Datasets(Protocol):
         """
         ...
 
+    def oldest_snapshot(self, name: str, *, ob: str | None = None) -> DatasetFile | None:
+        """Return the first snapshot that was taken, of the same ones."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from io import FileIO
 from itertools import islice
@@ -19,6 +19,12 @@ from meterhouse.connectors.avro.container import (
     block_groups,
     read_header,
     unpacked,
+)
+from meterhouse.connectors.avro.raw_symbols import (
+    RawSymbols,
+    raw_of_records,
+    raw_symbols,
+    with_raw,
 )
 from meterhouse.connectors.avro.resolving import resolution
 from meterhouse.connectors.avro.schema import (
@@ -42,12 +48,18 @@ _HINT = "fetch it or write it anew; set format of the reader if it is of another
 
 
 def read_avro(
-    handle: FileIO, asked: Asked, *, file: InputFile, schema: Mapping[str, Any] | None = None
+    handle: FileIO,
+    asked: Asked,
+    *,
+    file: InputFile,
+    schema: Mapping[str, Any] | None = None,
+    raw: bool = False,
 ) -> Iterator[ReadChunk]:
     """Yield the records of an Avro file. Offsets are record numbers from 0.
 
     With a reader's ``schema``, they are resolved to it by Avro's rules: fields that it lacks are
-    left out, absent ones get their defaults, types are promoted.
+    left out, absent ones get their defaults, types are promoted. With ``raw``, symbols of enums
+    that it does not know are kept: see ``raw_symbols``.
     """
     stream = io.BufferedReader(handle, 1 << 20)
     try:
@@ -59,6 +71,7 @@ def read_avro(
         if has_endless_lists(header.schema):
             raise AvroFault("a list of its schema has items that take no bytes")
         decode = _Decoder(header, asked, schema)
+        decode.raw = raw_symbols(header.schema, schema) if raw else ()
         yield from ordered_map(decode, block_groups(stream, header))
     except AvroFault as error:
         raise unreadable(file, str(error), hint=_HINT) from error
@@ -68,6 +81,9 @@ def read_avro(
 
 class _Decoder:
     """Decodes block groups of one file."""
+
+    #: fields whose unknown symbols are kept
+    raw: Sequence[RawSymbols] = ()
 
     def __init__(self, header: Header, asked: Asked, schema: Mapping[str, Any] | None) -> None:
         self._header = header
@@ -99,7 +115,9 @@ class _Decoder:
         if frame.height != group.count:
             return None
         if self._resolved is not None:
-            frame = self._resolved(frame)
+            written, frame = frame, self._resolved(frame)
+            if self.raw:
+                frame = with_raw(frame, written, self.raw)
         batch = UsageBatch.from_columns(
             {name: coded(column) for name, column in columns_of(frame).items()},
             length=frame.height,
@@ -115,6 +133,9 @@ class _Decoder:
         try:
             records = fastavro.reader(io.BytesIO(container), self._schema)
             rows = [_record(record) for record in islice(records, group.count + 1)]
+            if self.raw:
+                found = raw_of_records(container, self.raw)
+                rows = [row | symbols for row, symbols in zip(rows, found, strict=True)]
         except fastavro.read.SchemaResolutionError as error:
             detail = " ".join(str(error).split())[:300]
             raise AvroFault(f"its schema does not resolve to readerSchema: {detail}") from error

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from meterhouse.connectors.http.transport import GuardedTransport
 
 REDIRECTS_MAX = 5
+_PIECE_BYTES = 1 << 20
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SEE_OTHER = 303
 _KEEP_METHOD = frozenset({307, 308})
@@ -96,12 +98,19 @@ class HttpClient:
         """
         return self._exchanged(request, keep)
 
-    def _exchanged(self, request: HttpRequest, keep: Keep | None) -> HttpAnswer:
+    def upload(self, request: HttpRequest, content: Path) -> HttpAnswer:
+        """Send one request whose body is a file, piece by piece; anew where it is repeated."""
+        return self._exchanged(request, None, content)
+
+    def _exchanged(
+        self, request: HttpRequest, keep: Keep | None, content: Path | None = None
+    ) -> HttpAnswer:
         with (
             self._connections.borrowed() as transport,
             transport.deadline.within(self._limits.whole_seconds),
         ):
             exchange = _Exchange(transport, self._guard, self._limits, keep)
+            exchange.content = content
             return exchange.authorized(request, self._tokens)
 
     def close(self) -> None:
@@ -167,6 +176,9 @@ class _Connections:
 class _Exchange:
     """One request with all that it takes to get its answer."""
 
+    #: the file that is its body, if it is one
+    content: Path | None = None
+
     def __init__(
         self, transport: GuardedTransport, guard: Guard, limits: Limits, keep: Keep | None
     ) -> None:
@@ -213,7 +225,7 @@ class _Exchange:
     def _followed(
         self, request: HttpRequest, authorization: str | None, secrets: tuple[str, ...]
     ) -> HttpAnswer:
-        method, url, body = request.method, request.url, request.body
+        method, url, body = request.method, request.url, self.content or request.body
         headers = {**_OWN, **{name.lower(): value for name, value in request.headers.items()}}
         headers |= {} if authorization is None else {"authorization": authorization}
         for _ in range(REDIRECTS_MAX + 1):
@@ -248,7 +260,7 @@ class _Exchange:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | Path | None,
         *,
         secrets: tuple[str, ...] = (),
         keep: Keep | None = None,
@@ -283,7 +295,7 @@ class _Exchange:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | Path | None,
         target: Target,
     ) -> httpx.Request:
         import httpx
@@ -298,8 +310,23 @@ class _Exchange:
         whole = self._limits.whole_seconds
         timeout = httpx.Timeout(whole, connect=self._limits.connect_seconds)
         fields = [(name.encode("ascii"), value.encode("utf-8")) for name, value in headers.items()]
+        content: bytes | Iterator[bytes] | None
+        if isinstance(body, Path):
+            # With its length, it is sent as it is, and not in chunks.
+            fields.append((b"content-length", str(body.stat().st_size).encode("ascii")))
+            content = _pieces(body)
+        else:
+            content = body
         extensions = {"timeout": timeout.as_dict()}
-        return httpx.Request(method, address, headers=fields, content=body, extensions=extensions)
+        return httpx.Request(
+            method, address, headers=fields, content=content, extensions=extensions
+        )
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece
 
 
 def _credit(auth: OAuth2Auth, token: Token) -> tuple[str, tuple[str, ...]]:

@@ -127,7 +127,7 @@ class KernelClient:
         answer = self._answer(
             *("POST", f"{_version_path(dataset, major)}/files"),
             headers=headers,
-            body=content.read_bytes(),
+            content=content,
         )
         files = self._list(_object(answer), "files")
         return [KernelFile.read(item) for item in files], answer.status == _CREATED
@@ -159,7 +159,7 @@ class KernelClient:
         path: str,
         *,
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        content: Path | None = None,
         keep: Keep | None = None,
     ) -> HttpAnswer:
         """Ask, again where the next try may do better. Raises ``KernelFault``."""
@@ -168,13 +168,12 @@ class KernelClient:
             method,
             self._url + path,
             {**(headers or {}), _CORRELATOR: correlator},
-            body,
-            self._auth,
+            auth=self._auth,
         )
         patience = Patience(RETRIES, self._means.wait, Event())
         what = f"{method} {shown_url(self._url + path)} (x-correlator {correlator})"
         try:
-            answer = patience.answer(_Sender(self._http, keep), request)
+            answer = patience.answer(_Sender(self._http, keep, content), request)
         except HttpFailed as error:
             hint = error.hint or "check the address, and whether Kernel runs"
             raise KernelFault(f"{what} failed: {error.args[0]}", hint=hint) from error
@@ -195,12 +194,15 @@ class KernelClient:
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """Sends requests, or downloads."""
+    """Sends requests, uploads or downloads."""
 
     http: HttpClient
     keep: Keep | None
+    content: Path | None
 
     def send(self, request: HttpRequest) -> HttpAnswer:
+        if self.content is not None:
+            return self.http.upload(request, self.content)
         if self.keep is None:
             return self.http.send(request)
         return self.http.download(request, self.keep)

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from meterhouse.core.charge import Charge, ChargeKind, Source
+from meterhouse.core.counted import counted
 from meterhouse.core.instant import instant_text
 from meterhouse.core.invoice import Check, Invoice, InvoiceLine, SourceFile
 from meterhouse.core.money import rounded_ratio
@@ -373,7 +374,7 @@ def _check_text(check: Check) -> str:
 
 
 def _file_text(file: SourceFile) -> str:
-    rows = "" if file.rows is None else f"{file.rows:,} rows, "
+    rows = "" if file.rows is None else f"{counted(file.rows, 'row')}, "
     return f"{rows}SHA-256 {file.sha256}"
 
 

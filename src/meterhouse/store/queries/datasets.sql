@@ -46,7 +46,13 @@ SELECT id, dataset, major, minor, patch, ob, day, name, row_count, size, sha256,
 FROM dataset_file
 WHERE dataset = :dataset AND day = '' AND ob IN (coalesce(:ob, ''), '')
     AND (:until IS NULL OR hour <= :until)
-ORDER BY hour DESC, no DESC LIMIT 1
+ORDER BY hour DESC, major DESC, no DESC LIMIT 1
+
+-- name: oldest_snapshot
+SELECT id, dataset, major, minor, patch, ob, day, name, row_count, size, sha256, added_at
+FROM dataset_file
+WHERE dataset = :dataset AND day = '' AND ob IN (coalesce(:ob, ''), '')
+ORDER BY hour, no LIMIT 1
 
 -- name: files_called
 SELECT id, dataset, major, minor, patch, ob, day, name, row_count, size, sha256, added_at

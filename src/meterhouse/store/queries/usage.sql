@@ -49,7 +49,8 @@ WHERE usage.meter_no = ? AND usage.start_at = ? AND usage.voided_at IS NULL
 ORDER BY coalesce(usage.arrival, usage.no), usage.no
 
 -- name: kept
--- A record's text tells the start of its period to the millisecond.
+-- A record's text tells the start of its period to the millisecond. What was void before an
+-- instant, or came later, is not of the usage before it.
 SELECT
     usage.identity, usage.timestamp, usage.value, usage_rule.text, usage.fields,
     usage_source.name, usage.place
@@ -58,7 +59,8 @@ CROSS JOIN metered_usage AS usage ON usage.meter_no = meter.no
 JOIN usage_rule ON usage_rule.no = usage.rule_no
 LEFT JOIN usage_source ON usage_source.no = usage.source_no
 WHERE meter.id = :meter_id AND usage.start_at >= :start AND usage.start_at < :start + 1000
-    AND usage.voided_at IS NULL
+    AND (usage.voided_at IS NULL OR usage.voided_at >= :before)
+    AND (:before IS NULL OR usage.metered_at < :before)
 ORDER BY coalesce(usage.arrival, usage.no), usage.no LIMIT :limit
 
 -- name: page

@@ -1,0 +1,234 @@
+"""The invoice of an operating business for a month: what is due of it, and what is in the way.
+
+Nothing is remembered between runs: what stands is in the ledger, and what is missing of the month
+was found anew. It becomes a check of the draft, so that nobody issues it by hand unasked either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from meterhouse.app.aura.completeness import COMPLETENESS, Completeness, keep_finding
+from meterhouse.app.aura.operation import Month, OperatingBusiness, Operation
+from meterhouse.app.aura.operation_report import BusinessReport, BusinessStatus
+from meterhouse.app.billing.books import book_and_period
+from meterhouse.app.billing.drafts import draft_all
+from meterhouse.app.billing.issuing import issue_invoice
+from meterhouse.app.billing.parties import find_customer
+from meterhouse.app.billing.ports import InvoiceHead
+from meterhouse.app.ports import Ledger
+from meterhouse.core.instant import Instant
+from meterhouse.core.invoice import Invoice, InvoiceStatus
+from meterhouse.core.invoice_text import read_invoice
+from meterhouse.core.money import amount_text
+from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """An invoice to be made; ``snapshots`` are the files that its names are from."""
+
+    business: OperatingBusiness
+    month: Month
+    snapshots: str
+    completeness: Completeness
+
+
+def bill_month(
+    ledger: Ledger,
+    operation: Operation,
+    bill: Bill,
+    *,
+    at: Instant,
+    software: Mapping[str, str],
+    formats: Sequence[str],
+) -> BusinessReport:
+    """Draft or issue the invoice of a business for a month, whatever is due of it."""
+    business, month, found = bill.business, bill.month, bill.completeness
+    unbillable = _find(ledger, bill, at=at) if found.metering.rows else None
+    settled = settled_month(ledger, business, month, found)
+    if settled is not None:
+        return settled
+    if not found.metering.rows:
+        problems = [_missing(month), *found.problems]
+        late = _late(ledger, business, month)
+        return _reported(bill, BusinessStatus.MISSING, problems=problems, warnings=late)
+    if unbillable is not None:
+        return _reported(bill, BusinessStatus.FAILED, problems=problems_of(unbillable))
+    drafted = draft_all(
+        ledger,
+        [business.customer],
+        days=month.days,
+        at=at,
+        metadata={**software, "dimensions": bill.snapshots},
+    )[0]
+    if drafted.invoice is None:
+        return _reported(bill, BusinessStatus.FAILED, problems=problems_of(drafted.error))
+    draft = drafted.invoice
+    if found.problems:
+        problems = [_answered(one, draft.id) for one in found.problems]
+        return _told(business, BusinessStatus.BLOCKED, found, draft, problems=problems)
+    if not operation.is_to_issue(month, at):
+        return _told(business, BusinessStatus.DRAFTED, found, draft)
+    try:
+        issued = issue_invoice(ledger, draft.id, formats=formats, at=at)
+    except MeterhouseError as error:
+        problems = [_with_command(one, draft.id) for one in problems_of(error)]
+        return _told(business, BusinessStatus.BLOCKED, found, draft, problems=problems)
+    return _told(business, BusinessStatus.ISSUED, found, issued, number=issued.number)
+
+
+def _find(ledger: Ledger, bill: Bill, *, at: Instant) -> MeterhouseError | None:
+    """Have the invoice of a month say what is missing of it; returns why there can be none."""
+    month, customer = bill.month, bill.business.customer
+    try:
+        book, period = book_and_period(ledger, find_customer(ledger, customer), month.days)
+        keep_finding(ledger, customer, bill.completeness.finding, period=period, at=at)
+    except MeterhouseError as error:
+        return error
+    if (period.start, period.end) == (month.start, month.end):
+        return None
+    message = f"has the time zone {period.timezone}, and rows are of months of UTC"
+    hint = "give it the time zone Etc/UTC in a new version: it would bill another month's usage"
+    return DefinitionError([Problem(f"price book {book.id}", message, hint)])
+
+
+def settled_month(
+    ledger: Ledger, business: OperatingBusiness, month: Month, found: Completeness | None
+) -> BusinessReport | None:
+    """Report on a month of which an invoice was issued once; ``None`` where none was.
+
+    What was taken back is a person's to issue anew, never the operation's.
+    """
+    every = [
+        head
+        for head in ledger.invoices_of(business.customer)
+        if month.start <= head.start < month.end
+    ]
+    by_status: dict[InvoiceStatus, InvoiceHead] = {head.status: head for head in every}
+    standing = by_status.get(InvoiceStatus.ISSUED)
+    if standing is not None:
+        invoice = read_invoice(standing.text)
+        return _told(business, BusinessStatus.ISSUED, found, invoice, number=standing.number)
+    taken_back = by_status.get(InvoiceStatus.CORRECTED)
+    if taken_back is None:
+        return None
+    draft = by_status.get(InvoiceStatus.DRAFT)
+    if draft is None:
+        invoice = read_invoice(taken_back.text)
+        text = f"invoice {taken_back.number} was taken back, and no other one was drafted"
+        return _told(business, BusinessStatus.CORRECTED, found, invoice, warnings=[text])
+    text = (
+        f"invoice {taken_back.number} was taken back: review the draft that replaces it, and issue "
+        f"it yourself: `meterhouse invoice issue {draft.id}`"
+    )
+    invoice = read_invoice(draft.text)
+    return _told(business, BusinessStatus.DRAFTED, found, invoice, warnings=[text])
+
+
+def _late(ledger: Ledger, business: OperatingBusiness, month: Month) -> list[str]:
+    """Tell of late usage that no invoice has: without usage of this month there is no draft."""
+    ledger.index_billable()
+    records = ledger.billable_records(
+        business.customer, after=None, until=month.start, unbilled=True
+    )
+    count = sum(1 for record in records if record.adjusts is not None)
+    if not count:
+        return []
+    return [
+        f"late usage of earlier months (metered records: {count}) is on no invoice: draft "
+        f"one: `meterhouse invoice draft --customer {business.customer} --period {month.text}`"
+    ]
+
+
+def _answered(problem: Problem, draft: str) -> Problem:
+    """Return a problem that says how somebody may issue the draft all the same."""
+    command = f"meterhouse invoice issue {draft} --override {COMPLETENESS} --reason ..."
+    hint = f"{problem.hint}; or answer for it: `{command}`"
+    return Problem(problem.place, problem.message, hint)
+
+
+def _with_command(problem: Problem, draft: str) -> Problem:
+    place, _, code = problem.place.partition(" ")
+    if place != "check":
+        return problem
+    hint = (
+        "mend it and run again, or answer for it: "
+        f"`meterhouse invoice issue {draft} --override {code} --reason ...`"
+    )
+    return Problem(problem.place, problem.message, hint)
+
+
+def _missing(month: Month) -> Problem:
+    hint = "see that its uploader runs and that its files were imported (`meterhouse doctor`)"
+    return Problem("dataset", f"has no row of {month.text}", hint)
+
+
+def problems_of(error: MeterhouseError | None) -> list[Problem]:
+    """Return what an error says, problem by problem; nothing of none."""
+    if isinstance(error, DefinitionError):
+        return list(error.problems)
+    return [] if error is None else [Problem("", error.args[0], error.hint)]
+
+
+def _told(
+    business: OperatingBusiness,
+    status: BusinessStatus,
+    found: Completeness | None,
+    invoice: Invoice,
+    *,
+    number: str | None = None,
+    problems: Sequence[Problem] = (),
+    warnings: Sequence[str] = (),
+) -> BusinessReport:
+    total = amount_text(invoice.totals.total, invoice.currency_digits)
+    if status is BusinessStatus.ISSUED and found is not None:
+        # The invoice stands; what came since is on the next one, or is missing there.
+        warnings = [*warnings, *(str(one) for one in found.problems)]
+    return BusinessReport(
+        business.code,
+        business.country,
+        business.customer,
+        status,
+        None if found is None else found.metering.rows,
+        invoice=invoice.id,
+        number=number,
+        total=f"{total} {invoice.currency}",
+        problems=problems,
+        warnings=_once([*warnings, *_exceptions(invoice, found)]),
+        metering=None if found is None else found.metering,
+    )
+
+
+def _exceptions(invoice: Invoice, found: Completeness | None) -> Iterator[str]:
+    """Yield what an invoice tells, but what is missing, which is told as a problem."""
+    for code, text in invoice.exceptions:
+        if code != COMPLETENESS or found is None:
+            yield text
+    if found is not None:
+        yield from found.rejected
+
+
+def _once(texts: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(texts))
+
+
+def _reported(
+    bill: Bill,
+    status: BusinessStatus,
+    *,
+    problems: Sequence[Problem],
+    warnings: Sequence[str] = (),
+) -> BusinessReport:
+    business, metering = bill.business, bill.completeness.metering
+    return BusinessReport(
+        business.code,
+        business.country,
+        business.customer,
+        status,
+        metering.rows,
+        problems=problems,
+        warnings=[*warnings, *bill.completeness.rejected],
+        metering=metering,
+    )
