@@ -243,6 +243,7 @@ def operation_means(
     from meterhouse.app.aura.kernel_access import check_readers
     from meterhouse.app.aura.operating import OperationMeans
     from meterhouse.app.aura.rejecting import rejected_files
+    from meterhouse.app.aura.upload_accounts import lost_files
     from meterhouse.datasets.naming import AVRO
 
     def waiting() -> list[str]:
@@ -262,6 +263,11 @@ def operation_means(
             catalogue=tables.catalogue,
             waiting=waiting,
             rejected=lambda: rejected_files(house.common_storage()),
+            lost=lambda: lost_files(
+                house.common_storage(),
+                at=at,
+                catalogued=lambda name: bool(house.ledger.dataset_files_called(name)),
+            ),
             prepare=prepare,
             new_id=house.new_id,
             new_seed=house.new_seed,

@@ -170,6 +170,61 @@ def test_a_file_that_was_not_imported_blocks_its_business(operation: Operation):
     assert told["override"].endswith(": It is of tests")
 
 
+_REQUEST = {
+    "MESSAGE_ID": "m-lost",
+    "MESSAGE_TM": "2026-10-15T10:00:00Z",
+    "AURA_APP_ID": None,
+    "COUNTRY_3_ALPHA_CD": "ESP",
+    "CORR_ID": "c-lost",
+    "AURA_NLP_IND": True,
+    "AURA_PRESET_NAME": None,
+    "AURA_COMPONENT_HOST_ID": "host",
+    "AURA_COMPONENT_ID": "aura-gateway-api",
+}
+
+
+def _further_logs(prepared: Path, folder: Path, ob: str, *requests: dict[str, Any]) -> Path:
+    """Logs of an OB that were not uploaded yet, with its configuration."""
+    logs, before = folder / "further", prepared.parent / "logs"
+    shutil.copytree(before / ob / "configuration", logs / ob / "configuration")
+    path = logs / ob / "gateway" / "further.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in requests), "utf-8")
+    return logs
+
+
+def test_a_file_that_is_gone_between_upload_and_import_blocks_its_business(
+    operation: Operation, prepared: Path, tmp_path: Path
+):
+    """Its rows would be on no invoice, and nothing else would say so."""
+    logs = _further_logs(prepared, tmp_path, "ES", _REQUEST)
+    operation.done("aura", "upload", "--logs", logs, "--at", "2026-11-01T02:30:00Z")
+    [path] = operation.data.glob("common-storage/avro/entity/Aura_Audit/6.0.0/ES*.avro")
+    path.unlink()
+    assert operation("aura", "import", "--at", "2026-11-01T03:00:00Z").code == 1
+    code, report = operation.run(_DRAFTS)
+    assert (code, _statuses(report)) == (1, {"ES": "blocked", "BR": "drafted", "DE": "drafted"})
+    [problem] = _of(report, "ES")["problems"]
+    assert problem["place"].endswith(path.name)
+    assert "ES has uploaded it with 1 row, and it was not imported" in problem["message"]
+    assert "`meterhouse aura restore --logs DIR`" in problem["hint"]
+    # Where the list of uploads is out of reach, other datasets of its upload tell.
+    accounts = operation.data / "common-storage" / "uploads"
+    accounts.rename(tmp_path / "away")
+    code, report = operation.run(_DRAFTS)
+    [problem] = _of(report, "ES")["problems"]
+    assert (code, problem["place"]) == (1, path.name)
+    assert "which has 1 row of Aura_Gateway_Message of its hour and 2026-10" in problem["message"]
+    (tmp_path / "away").rename(accounts)
+    operation.done("aura", "restore", "--logs", logs)
+    operation.done("aura", "import", "--at", "2026-11-02T03:00:00Z")
+    before = _of(report, "ES")["rows"]
+    code, report = operation.run()
+    assert code == 0, _of(report, "ES")["problems"]
+    assert _statuses(report) == dict.fromkeys(_BUSINESSES, "issued")
+    assert _of(report, "ES")["rows"] == before + 1
+
+
 def test_a_file_that_somebody_rejects_blocks_nobody_and_is_on_the_invoice(operation: Operation):
     common = operation.data / "common-storage" / "avro" / "entity" / "Aura_Audit" / "6.0.0"
     common.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,8 @@ from meterhouse.app.aura.catalogue import AUDIT, OperationCatalogue
 from meterhouse.app.aura.installing import document
 from meterhouse.app.aura.operation import Month, OperatingBusiness, Operation
 from meterhouse.app.aura.rejecting import RejectedFile
+from meterhouse.app.aura.unaudited import unaudited
+from meterhouse.app.aura.upload_accounts import LostFile
 from meterhouse.app.billing.ports import Finding
 from meterhouse.app.billing.usage import gather_all
 from meterhouse.app.ports import Ledger
@@ -91,7 +93,7 @@ class Inputs:
 
     ``catalogue`` is where the streams read. Raises ``InputError`` where that does not answer.
     ``waiting`` are the files of common storage that were not imported, ``rejected`` those that
-    never will be.
+    never will be, ``lost`` those that are gone.
     """
 
     def __init__(
@@ -102,11 +104,12 @@ class Inputs:
         catalogue: OperationCatalogue,
         waiting: Iterable[str],
         rejected: Iterable[RejectedFile],
+        lost: Iterable[LostFile],
     ) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
         self._draft_after = operation.draft_after * DAY
-        self._rejected = tuple(rejected)
+        self._rejected, self._lost = tuple(rejected), tuple(lost)
         self._waiting = [name for name in waiting if name.endswith(".avro")]
         self._majors: dict[str, set[int]] = {}
         self._set_aside: dict[str, int] = {}
@@ -131,6 +134,7 @@ class Inputs:
         )
         problems = [
             *self._not_imported(business, month),
+            *self._not_there(business, month),
             *self._not_read(files),
             *self._not_metered(metering, month),
         ]
@@ -173,6 +177,23 @@ class Inputs:
             )
             message = f"has {counted(len(found), 'file')} not imported: {_listed(found)}"
             yield Problem("common storage", message, hint)
+
+    def _not_there(self, business: OperatingBusiness, month: Month) -> Iterator[Problem]:
+        first, last = month.days.first.isoformat(), month.last_day.isoformat()
+        span = {"start": month.start, "end": month.end + self._draft_after}
+        told = {path.rpartition("/")[2] for path in self._waiting}
+        told |= {one.file.rpartition("/")[2] for one in self._rejected}
+        for lost in self._lost:
+            dataset, name = lost.file.dataset, lost.file.name
+            if lost.file.ob != business.code or dataset not in self._majors:
+                continue
+            # The catalogue may be another one than that of this installation.
+            there = self._catalogue.files(dataset, month, ob=business.code)
+            if lost.is_of(first, last, **span) and name not in {file.name for file in there}:
+                told.add(name)
+                yield Problem(lost.path, lost.text, lost.hint)
+        if AUDIT in self._majors:
+            yield from unaudited(self._catalogue, month, ob=business.code, told=told)
 
     def _not_read(self, files: Mapping[str, Sequence[DatasetInput]]) -> Iterator[Problem]:
         for dataset, some in files.items():

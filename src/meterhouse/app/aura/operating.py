@@ -24,6 +24,7 @@ from meterhouse.app.aura.operation_report import (
     StreamReport,
 )
 from meterhouse.app.aura.rejecting import RejectedFile
+from meterhouse.app.aura.upload_accounts import LostFile
 from meterhouse.app.billing.files import FileMeans, finish_files
 from meterhouse.app.ports import Ledger
 from meterhouse.app.running import Means, run_stream
@@ -39,7 +40,7 @@ class OperationMeans:
     """What the operation needs of the world, beside the ledger.
 
     ``catalogue`` is where the streams read, ``waiting`` names the files of common storage that were
-    not imported, ``rejected`` those that never will be.
+    not imported, ``rejected`` those that never will be, ``lost`` those that are gone.
     ``prepare`` makes ready what the streams look things up in; ``formats`` are those of the files.
     """
 
@@ -49,6 +50,7 @@ class OperationMeans:
     catalogue: OperationCatalogue
     waiting: Callable[[], Sequence[str]]
     rejected: Callable[[], Sequence[RejectedFile]]
+    lost: Callable[[], Sequence[LostFile]]
     prepare: Callable[[Sequence[Month]], Sequence[SnapshotUsed]]
     new_id: Callable[[], str]
     new_seed: Callable[[], int]
@@ -91,6 +93,7 @@ def operate(
         catalogue=means.catalogue,
         waiting=means.waiting(),
         rejected=means.rejected(),
+        lost=means.lost(),
     )
     months = []
     for one in billed:

@@ -22,8 +22,8 @@ from meterhouse.core.problem import DefinitionError
 from meterhouse.datasets.naming import AVRO, PROCESSED, EntityFile, parse_file_name
 from meterhouse.datasets.schema import BUILT_IN
 
-#: For how many days after its upload a file is looked for.
-LOOK_BACK_DAYS = 62
+#: For how many days after its upload a file is looked for: until any month is billed that it is of.
+LOOK_BACK_DAYS = 92
 #: How files that are gone are had again.
 RESTORE = "meterhouse aura restore --logs DIR"
 
@@ -72,6 +72,12 @@ class LostFile:
         """How it is had again."""
         return f"make it again of its logs, where they are still there: `{RESTORE}`"
 
+    def is_of(self, first: str, last: str, *, start: Instant, end: Instant) -> bool:
+        """Whether it has rows of some days, both included; else by its hour, if nobody knows."""
+        if self.days is None:
+            return start <= self.file.hour < end
+        return any(first <= day <= last for day in self.days)
+
     def to_api(self) -> dict[str, JsonValue]:
         """Return the error that the report of an import has."""
         said = {"ob": self.file.ob, "rows": self.rows, "account": self.account}
@@ -108,7 +114,7 @@ def lost_files(
 ) -> list[LostFile]:
     """Return the files that are gone, by account; ``catalogued`` says whether a name is imported.
 
-    Those that were uploaded more than 62 days ago are not looked for.
+    Those that were uploaded more than 92 days ago are not looked for.
     """
     accounts = list(upload_accounts(storage, since=at - LOOK_BACK_DAYS * DAY))
     stored = {
