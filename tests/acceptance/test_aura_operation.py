@@ -388,6 +388,55 @@ def test_c34_no_business_is_silently_missing(operation: Operation, tmp_path: Pat
     assert missing["problems"][0]["message"] == "has no row of 2026-10"
 
 
+def test_a_business_with_rows_that_nobody_lists_is_told_until_it_is_listed(
+    operation: Operation, tmp_path: Path
+):
+    """It would be billed by nobody, and nothing would say so."""
+    text = (_EXAMPLE / "aura.yaml").read_text("utf-8")
+    file = tmp_path / "aura.yaml"
+    without = text.replace("  - {code: DE, country: DEU, customer: DE}\n", "")
+    assert without != text
+    file.write_text(without, "utf-8")
+    code, report = operation.run(_DRAFTS, file=file)
+    assert (code, report["complete"]) == (1, False)
+    assert _statuses(report) == {"ES": "drafted", "BR": "drafted", "DE": "unlisted"}
+    germany = _of(report, "DE")
+    [problem] = germany["problems"]
+    rows = germany["rows"]
+    assert problem["message"] == f"is none of the operation, and has {rows:,} rows of 2026-10"
+    ended = operation("aura", "run", file, "--at", _DRAFTS)
+    assert "DE 2026-10 is unlisted" in ended.err
+    assert "is none of the operation" in ended.err
+    [billing] = [
+        one for one in operation("doctor", "--json").objects if one["check"] == "aura billing"
+    ]
+    assert (billing["status"], "DE unlisted in 2026-10" in billing["message"]) == ("fail", True)
+    # Somebody may answer for it; it is in the report all the same.
+    file.write_text(f"{without}\nnotBilled: [DE]\n", "utf-8")
+    code, report = operation.run(_DRAFTS, file=file)
+    assert (code, _of(report, "DE")["status"]) == (0, "not billed")
+    assert "in 2026-10" not in str(operation("doctor", "--json").objects)
+    # What the hint says helps.
+    file.write_text(text, "utf-8")
+    operation.done("aura", "init", file)
+    requeued = ("--all", "--reason", "reference_missing")
+    assert "meterhouse correction requeue " + " ".join(requeued) in problem["hint"]
+    operation.done("correction", "requeue", *requeued)
+    code, report = operation.run(file=file)
+    assert (code, _statuses(report)) == (0, dict.fromkeys(_BUSINESSES, "issued"))
+    assert _of(report, "DE")["metered"] + _of(report, "DE")["duplicates"] == rows
+
+
+def test_whom_nobody_bills_is_named_once(tmp_path: Path):
+    text = (_EXAMPLE / "aura.yaml").read_text("utf-8")
+    file = tmp_path / "aura.yaml"
+    file.write_text(f"{text}\nnotBilled: [PT, ES, Spain]\n", "utf-8")
+    said = Operation(tmp_path / "data").refused("aura", "init", file)
+    assert 'notBilled[1]: is "ES", one of businesses' in said
+    assert 'notBilled[2]: is "Spain"' in said
+    assert "notBilled[0]" not in said
+
+
 def test_a_blocked_invoice_waits_for_somebody_who_answers_for_it(
     operation: Operation, tmp_path: Path
 ):

@@ -24,6 +24,7 @@ from meterhouse.app.aura.operation_report import (
     StreamReport,
 )
 from meterhouse.app.aura.rejecting import RejectedFile
+from meterhouse.app.aura.unlisted import unlisted
 from meterhouse.app.aura.upload_accounts import LostFile
 from meterhouse.app.billing.files import FileMeans, finish_files
 from meterhouse.app.ports import Ledger
@@ -102,12 +103,13 @@ def operate(
                 Bill(who, one, _snapshots(used, who, one), inputs.judged(who, one))
                 for who in operation.businesses
             ]
+            others = list(unlisted(operation, means.catalogue, one))
         except InputError as error:
             months += _failed(ledger, operation, [one], problems_of(error))
         else:
             wanted = {"software": means.software, "formats": means.formats}
             reports = [bill_month(ledger, operation, bill, at=at, **wanted) for bill in bills]
-            months.append(MonthReport(one.text, reports))
+            months.append(MonthReport(one.text, [*reports, *others]))
     return OperationReport(operation.name, at, streams, months, _finish(ledger, means))
 
 
