@@ -165,7 +165,8 @@ def upload(
 
     To be run each hour. Logs are known by their content: none is uploaded twice. 1 if an OB
     or a log failed, or a log is too old to be taken; the others are uploaded. What could not be
-    read at the moment is tried again by the next upload.
+    read at the moment is tried again by the next upload. Folders that are no logs by their names
+    are told; 1 if there are no others.
     """
     from meterhouse import bootstrap_aura
     from meterhouse.app.aura.uploading import upload as upload_all
@@ -180,6 +181,10 @@ def upload(
     ):
         moment = _moment(at, house)
         reports = upload_all(means, at=moment, obs=ob or (), days=days)
+        ignored = means.logs.ignored(ob or ())
+        usable = any(means.logs.kinds(one.ob) for one in reports)
+    for one in ignored:
+        note(f"{one.name} is ignored: {one.why}")
     for report in reports:
         if call.as_json:
             write_json(report.to_api())
@@ -188,6 +193,9 @@ def upload(
     failed = [one.ob for one in reports if not one.is_complete]
     if failed:
         raise MeterhouseError(f"not all is uploaded of {', '.join(failed)}", hint="see above")
+    if not usable:
+        hint = "it has <OB>/groot, <OB>/gateway or <OB>/atria for each OB, such as ES/gateway"
+        raise MeterhouseError(f"There is no folder of logs in {logs}", hint=hint)
 
 
 def _tell_upload(report: ObUpload) -> None:
