@@ -17,6 +17,7 @@ from meterhouse.config import (
     storage_place,
     variable_names,
 )
+from meterhouse.core.instant import DAY
 from meterhouse.core.problem import MeterhouseError
 
 if TYPE_CHECKING:
@@ -61,9 +62,17 @@ class LogsPlace:
 
 @contextmanager
 def upload_means(
-    house: Installation, logs: LogsPlace, *, configuration: ConfigurationPlace, rules: AuditRules
+    house: Installation,
+    logs: LogsPlace,
+    *,
+    configuration: ConfigurationPlace,
+    rules: AuditRules,
+    ahead: int | None = None,
 ) -> Iterator[UploadMeans]:
-    """Lend what uploading needs; files are made in a folder that goes afterwards."""
+    """Lend what uploading needs; files are made in a folder that goes afterwards.
+
+    ``ahead``: so far after its upload a row may be dated; a day if nobody says.
+    """
     from meterhouse.app.aura.ports import UploadMeans
     from meterhouse.connectors.log_folder import LogFiles
 
@@ -75,6 +84,7 @@ def upload_means(
             containers=house.containers(),
             scratch=scratch,
             rules=rules,
+            ahead=DAY if ahead is None else ahead,
         )
 
 

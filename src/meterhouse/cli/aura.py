@@ -14,7 +14,7 @@ from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.options import new_group
 from meterhouse.cli.output import note, write_json, write_text
 from meterhouse.core.counted import counted
-from meterhouse.core.instant import Instant, parse_instant
+from meterhouse.core.instant import MINUTE, Instant, parse_instant
 from meterhouse.core.problem import MeterhouseError
 
 if TYPE_CHECKING:
@@ -82,6 +82,15 @@ LogLimitOption = Annotated[
     int,
     typer.Option(
         "--log-limit", metavar="MIB", min=1, help="Refuse a log that has more MiB, unpacked."
+    ),
+]
+AheadOption = Annotated[
+    int,
+    typer.Option(
+        "--ahead",
+        metavar="HOURS",
+        min=0,
+        help="Reject rows that are dated more hours after --at: clocks may run ahead.",
     ),
 ]
 ActionOption = Annotated[
@@ -160,6 +169,7 @@ def upload(
     action: ActionOption = "receive",
     by_message: ByMessageOption = False,
     log_limit: LogLimitOption = 1024,
+    ahead: AheadOption = 24,
 ) -> None:
     """Turn new logs and the configuration into files of datasets in common storage.
 
@@ -177,7 +187,9 @@ def upload(
     found = bootstrap_aura.LogsPlace(logs, log_limit << 20)
     with (
         call.opened() as house,
-        bootstrap_aura.upload_means(house, found, configuration=place, rules=rules) as means,
+        bootstrap_aura.upload_means(
+            *(house, found), configuration=place, rules=rules, ahead=ahead * 60 * MINUTE
+        ) as means,
     ):
         moment = _moment(at, house)
         reports = upload_all(means, at=moment, obs=ob or (), days=days)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from meterhouse.app.datasets.ports import Containers, DatasetStorage
-from meterhouse.core.instant import Instant, instant_text
+from meterhouse.core.instant import DAY, Instant, instant_text
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.datasets.audit import AuditRules
@@ -119,3 +119,5 @@ class UploadMeans:
     containers: Containers
     scratch: Path
     rules: AuditRules = field(default_factory=AuditRules)
+    #: so far after its upload a row may be dated: clocks run ahead
+    ahead: int = DAY

@@ -65,7 +65,8 @@ def _restore_ob(
         if plan is None:
             done += [Restored(one, "its plan is gone from the list of uploads") for one in some]
             continue
-        gathered = Gathered(names, country=country, rules=plan.rules or means.rules)
+        rules = plan.rules or means.rules
+        gathered = Gathered(names, country=country, rules=rules, latest=plan.latest)
         unread = _read(means, plan, gathered)
         done += [_put(means, one, gathered, unread) for one in some]
     return done

@@ -38,7 +38,7 @@ class Plan:
     """An upload of an OB: its logs by hash, in the order in which they are read.
 
     ``number`` is its place in the list, of which there is one only. A plan that has no rules is
-    made by those of whoever makes it.
+    made by those of whoever makes it. ``latest``: rows that are dated after it are rejected.
     """
 
     ob: str
@@ -46,6 +46,7 @@ class Plan:
     logs: tuple[tuple[LogFile, str], ...]
     number: int = 1
     rules: AuditRules | None = None
+    latest: Instant | None = None
 
     @property
     def name(self) -> str:
@@ -79,6 +80,8 @@ class Plan:
         if self.rules is not None:
             rules = {"action": self.rules.action, "byMessage": self.rules.by_message}
             body["rules"] = rules
+        if self.latest is not None:
+            body["latest"] = instant_text(self.latest)
         return json_text(body) + "\n"
 
 
@@ -133,7 +136,13 @@ class FreshLog:
 
 
 def new_plans(
-    ob: str, logs: Sequence[FreshLog], *, taken: Sequence[Instant], at: Instant, rules: AuditRules
+    ob: str,
+    logs: Sequence[FreshLog],
+    *,
+    taken: Sequence[Instant],
+    at: Instant,
+    rules: AuditRules,
+    latest: Instant | None = None,
 ) -> Iterator[Plan]:
     """Plan logs that no upload has, so many together as fit into memory.
 
@@ -148,7 +157,7 @@ def new_plans(
             hour -= HOUR
         hours.add(hour)
         planned = tuple((one.file, one.sha256) for one in batch)
-        yield Plan(ob, hour, planned, number, rules)
+        yield Plan(ob, hour, planned, number, rules, latest)
 
 
 def _batches(logs: Sequence[FreshLog]) -> Iterator[list[FreshLog]]:
@@ -224,7 +233,8 @@ def _read_plan(storage: DatasetStorage, name: str, number: int) -> Plan:
         )
         said = body.get("rules")
         rules = None if said is None else AuditRules(str(said["action"]), bool(said["byMessage"]))
-        return Plan(body["ob"], _instant(body["hour"]), logs, number, rules)
+        latest = None if body.get("latest") is None else _instant(body["latest"])
+        return Plan(body["ob"], _instant(body["hour"]), logs, number, rules, latest)
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(name) from error
 
