@@ -253,7 +253,7 @@ def operation_means(
     from meterhouse.app.aura.kernel_access import check_readers
     from meterhouse.app.aura.operating import OperationMeans
     from meterhouse.app.aura.rejecting import rejected_files
-    from meterhouse.app.aura.upload_accounts import lost_files
+    from meterhouse.app.aura.upload_accounts import uploads_told
     from meterhouse.datasets.naming import AVRO
 
     def waiting() -> list[str]:
@@ -273,7 +273,7 @@ def operation_means(
             catalogue=tables.catalogue,
             waiting=waiting,
             rejected=lambda: rejected_files(house.common_storage()),
-            lost=lambda: lost_files(
+            uploads=lambda: uploads_told(
                 house.common_storage(),
                 at=at,
                 catalogued=lambda name: bool(house.ledger.dataset_files_called(name)),

@@ -92,6 +92,13 @@ def test_c01_an_invoice_of_each_business_lies_in_the_archive(operation: Operatio
             file = operation.data / "datasets" / source["name"]
             assert hashlib.sha256(file.read_bytes()).hexdigest() == source["sha256"]
         assert "_DIM_APP_" in invoice["metadata"]["dimensions"]
+    # What no dataset has is told with them.
+    for one in report["months"][0]["businesses"]:
+        number = sum(one["rejectedRows"].values())
+        assert number > 0
+        [told] = [text for text in one["warnings"] if "of logs were rejected by uploads" in text]
+        assert told.startswith(f"{number} rows ")
+        assert f"country_other {one['rejectedRows']['country_other']}" in told
     # The golden record of a month has all of it: nothing that was there restates it.
     records = operation.json("record", "list", "--all")
     assert {record.get("adjusts") for record in records} == {None}
@@ -241,7 +248,7 @@ def test_a_file_that_somebody_rejects_blocks_nobody_and_is_on_the_invoice(operat
     assert (code, _statuses(report)) == (0, dict.fromkeys(_BUSINESSES, "issued"))
     text = f"file avro/entity/Aura_Audit/6.0.0/{name} was rejected by {rejected['by']}"
     assert f"{text}: Broken; BR sends it anew" in _of(report, "BR")["warnings"]
-    assert "rejected" not in str(_of(report, "ES"))
+    assert "was rejected by" not in str(_of(report, "ES"))
     [invoice] = operation.json("invoice", "show", _of(report, "BR")["number"])
     told = {one["code"]: one["text"] for one in invoice["exceptions"]}
     assert told["rejected_file"] == f"{text}: Broken; BR sends it anew"

@@ -150,6 +150,7 @@ def test_c28_to_c31_by_the_doctor(meterhouse, logs, monkeypatch, tmp_path):
         "aura common storage": "fail",
         "aura uploads": "ok",
         "aura imports": "warn",
+        "aura rejected rows": "warn",
     }
 
 

@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from meterhouse.app.aura.diagnosis import lost_findings
 from meterhouse.app.aura.restoring import restore
 from meterhouse.app.aura.upload_accounts import LOOK_BACK_DAYS, lost_files
+from meterhouse.app.aura.upload_diagnosis import lost_findings
 from meterhouse.app.diagnosis import Grade
 from meterhouse.connectors.dataset_storage import FolderStorage
 from meterhouse.core.instant import DAY

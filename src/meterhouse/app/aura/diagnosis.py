@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from meterhouse.app.aura.importing import REPORT, REPORTS
 from meterhouse.app.aura.operation_report import BILLING_REPORT, FAULTS
-from meterhouse.app.aura.upload_accounts import RESTORE, lost_files
+from meterhouse.app.aura.upload_diagnosis import UPLOADS, lost_findings, rejected_findings
 from meterhouse.app.aura.upload_plans import read_object, too_old
 from meterhouse.app.aura.uploading import LOOK_BACK_DAYS
 from meterhouse.app.datasets.ports import DatasetStorage
@@ -22,8 +22,7 @@ _HOUR = 60 * MINUTE
 _LATE_MAX = 2 * _HOUR
 #: Imports are daily: a report that is older means that one is missing.
 _REPORT_AGE_MAX = 26 * _HOUR
-_UPLOADS, _IMPORTS, _BILLING, _STORAGE, _LOOK_BACK = (
-    "aura uploads",
+_IMPORTS, _BILLING, _STORAGE, _LOOK_BACK = (
     "aura imports",
     "aura billing",
     "aura common storage",
@@ -61,16 +60,16 @@ def upload_findings(newest: Mapping[str, Instant], *, at: Instant) -> list[Findi
     """
     remedy = 'see that "meterhouse aura upload" runs each hour'
     if not newest:
-        return [Finding(_UPLOADS, Grade.WARN, "there is no file yet", remedy)]
+        return [Finding(UPLOADS, Grade.WARN, "there is no file yet", remedy)]
     findings = []
     for dataset, hour in sorted(newest.items()):
         age = max(at - hour, 0)
         message = f"{dataset}: {_hours(age)} ago, of {instant_text(hour)}"
         late = age > _LATE_MAX
         findings.append(
-            Finding(_UPLOADS, Grade.WARN, message, remedy)
+            Finding(UPLOADS, Grade.WARN, message, remedy)
             if late
-            else Finding(_UPLOADS, Grade.OK, message)
+            else Finding(UPLOADS, Grade.OK, message)
         )
     return findings
 
@@ -80,24 +79,13 @@ def too_old_findings(storage: DatasetStorage) -> list[Finding]:
     remedy = 'upload them by "meterhouse aura upload --days N", or move them away'
     return [
         Finding(
-            _UPLOADS,
+            UPLOADS,
             Grade.WARN,
             f"{ob}: too old to be uploaded: {len(names)}, such as {names[0]}",
             remedy,
         )
         for ob, names in sorted(too_old(storage).items())
         if names
-    ]
-
-
-def lost_findings(
-    storage: DatasetStorage, *, at: Instant, catalogued: Callable[[str], bool]
-) -> list[Finding]:
-    """Tell of files that uploads have written, and that are neither here nor in the catalogue."""
-    remedy = f'make it again by "{RESTORE}", then import it'
-    return [
-        Finding(_UPLOADS, Grade.FAIL, f"{lost.path} {lost.text}", remedy)
-        for lost in lost_files(storage, at=at, catalogued=catalogued)
     ]
 
 
@@ -220,6 +208,7 @@ def storage_findings(
             *upload_findings(newest_files(storage), at=at),
             *too_old_findings(storage),
             *lost_findings(storage, at=at, catalogued=catalogued),
+            *rejected_findings(storage, at=at),
         ]
         imports = import_finding(storage, at=at)
         return [where, *uploads, imports, *billing_findings(storage)]

@@ -25,7 +25,7 @@ from meterhouse.app.aura.operation_report import (
 )
 from meterhouse.app.aura.rejecting import RejectedFile
 from meterhouse.app.aura.unlisted import unlisted
-from meterhouse.app.aura.upload_accounts import LostFile
+from meterhouse.app.aura.upload_accounts import UploadsTold
 from meterhouse.app.billing.files import FileMeans, finish_files
 from meterhouse.app.ports import Ledger
 from meterhouse.app.running import Means, run_stream
@@ -41,7 +41,8 @@ class OperationMeans:
     """What the operation needs of the world, beside the ledger.
 
     ``catalogue`` is where the streams read, ``waiting`` names the files of common storage that were
-    not imported, ``rejected`` those that never will be, ``lost`` those that are gone.
+    not imported, ``rejected`` those that never will be. ``uploads`` is what accounts of uploads
+    tell.
     ``prepare`` makes ready what the streams look things up in; ``formats`` are those of the files.
     """
 
@@ -51,7 +52,7 @@ class OperationMeans:
     catalogue: OperationCatalogue
     waiting: Callable[[], Sequence[str]]
     rejected: Callable[[], Sequence[RejectedFile]]
-    lost: Callable[[], Sequence[LostFile]]
+    uploads: Callable[[], UploadsTold]
     prepare: Callable[[Sequence[Month]], Sequence[SnapshotUsed]]
     new_id: Callable[[], str]
     new_seed: Callable[[], int]
@@ -94,7 +95,7 @@ def operate(
         catalogue=means.catalogue,
         waiting=means.waiting(),
         rejected=means.rejected(),
-        lost=means.lost(),
+        uploads=means.uploads(),
     )
     months = []
     for one in billed:

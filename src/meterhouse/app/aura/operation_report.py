@@ -103,6 +103,7 @@ def _metering(metering: Metering | None) -> dict[str, Any]:
         "metered": None if counts is None else int(counts[0]),
         "duplicates": None if counts is None else int(counts[1]),
         "suspended": None if metering is None else metering.suspended,
+        "rejectedRows": None if metering is None else dict(metering.rejected),
     }
 
 

@@ -8,12 +8,20 @@ found was taken away. Names say most of it; an account is read only where one of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from meterhouse.app.aura.gathering import DATASETS
 from meterhouse.app.aura.rejecting import REJECTED
-from meterhouse.app.aura.upload_plans import ACCOUNT, UPLOADS, damaged, read_object
+from meterhouse.app.aura.upload_plans import (
+    ACCOUNT,
+    REJECTED_ROWS,
+    ROWS,
+    UPLOADS,
+    damaged,
+    read_object,
+)
 from meterhouse.app.datasets.ports import DatasetStorage
 from meterhouse.core.counted import counted
 from meterhouse.core.instant import DAY, Instant
@@ -46,6 +54,31 @@ class UploadAccount:
         found = self.datasets.get(dataset, {}).get("days")
         return None if found is None else {str(day): int(rows) for day, rows in found.items()}
 
+    def rejected(self, dataset: str) -> Counter[str]:
+        """Return how many rows of its logs were rejected, by reason."""
+        return Counter(self.datasets.get(dataset, {}).get("rejected", {}))
+
+    def is_of(self, span: Span) -> bool:
+        """Whether it has written rows of a span of days; else by its hour, if nobody knows."""
+        days = [self.days(dataset) for dataset in self.datasets]
+        return span.has({day for some in days if some for day in some} or None, hour=self.hour)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Days as texts, both included, and the hours in which uploads have rows of them mostly."""
+
+    first: str
+    last: str
+    start: Instant
+    end: Instant
+
+    def has(self, days: Iterable[str] | None, *, hour: Instant) -> bool:
+        """Whether some of the days are among these; where none is known, by the hour."""
+        if days is None:
+            return self.start <= hour < self.end
+        return any(self.first <= day <= self.last for day in days)
+
 
 @dataclass(frozen=True, slots=True)
 class LostFile:
@@ -72,17 +105,57 @@ class LostFile:
         """How it is had again."""
         return f"make it again of its logs, where they are still there: `{RESTORE}`"
 
-    def is_of(self, first: str, last: str, *, start: Instant, end: Instant) -> bool:
-        """Whether it has rows of some days, both included; else by its hour, if nobody knows."""
-        if self.days is None:
-            return start <= self.file.hour < end
-        return any(first <= day <= last for day in self.days)
+    def is_of(self, span: Span) -> bool:
+        """Whether it has rows of a span of days; else by its hour, if nobody knows."""
+        return span.has(self.days, hour=self.file.hour)
 
     def to_api(self) -> dict[str, JsonValue]:
         """Return the error that the report of an import has."""
         said = {"ob": self.file.ob, "rows": self.rows, "account": self.account}
         error = f"{self.text}\n  hint: {self.hint}"
         return {"file": self.path, "code": "dataset_file_lost", "error": error, **said}
+
+
+@dataclass(frozen=True, slots=True)
+class UploadsTold:
+    """What accounts of uploads tell the operation: files that are gone, who has rejected rows."""
+
+    lost: Sequence[LostFile] = ()
+    rejecting: Sequence[UploadAccount] = ()
+
+    def rejected(self, ob: str, span: Span, *, datasets: Iterable[str]) -> dict[str, int]:
+        """Return the rows that uploads with rows of a span have rejected, by reason.
+
+        They are counted by the datasets that they would have been of.
+        """
+        found: Counter[str] = Counter()
+        accounts = [one for one in self.rejecting if one.ob == ob and one.is_of(span)]
+        for dataset in datasets:
+            for account in accounts:
+                found += account.rejected(dataset)
+        return dict(sorted(found.items()))
+
+
+def rejection_notes(ob: str, rejected: Mapping[str, int]) -> list[str]:
+    """Say how many rows of logs were rejected, by reason; nothing where none were.
+
+    >>> rejection_notes("ES", {"missing": 2})
+    ['2 rows of logs were rejected by uploads (missing 2): see rejected/ES in common storage']
+    """
+    if not rejected:
+        return []
+    number = sum(rejected.values())
+    rows = f"{counted(number, 'row')} of logs {'was' if number == 1 else 'were'} rejected"
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in rejected.items())
+    return [f"{rows} by uploads ({reasons}): see rejected/{ob} in common storage"]
+
+
+def uploads_told(
+    storage: DatasetStorage, *, at: Instant, catalogued: Callable[[str], bool]
+) -> UploadsTold:
+    """Read what the accounts of the last 92 days tell."""
+    lost = lost_files(storage, at=at, catalogued=catalogued)
+    return UploadsTold(lost, rejecting_accounts(storage, at=at))
 
 
 def upload_accounts(storage: DatasetStorage, *, since: Instant) -> Iterator[tuple[str, EntityFile]]:
@@ -132,3 +205,13 @@ def lost_files(
                 days = account.days(file.dataset)
                 found.append(LostFile(file, rows, days, path))
     return found
+
+
+def rejecting_accounts(storage: DatasetStorage, *, at: Instant) -> list[UploadAccount]:
+    """Return the accounts of uploads of the last 92 days that have rejected rows."""
+    rejecting = {file.name.rpartition("/")[2] for file in storage.list(REJECTED_ROWS)}
+    return [
+        read_account(storage, path, file)
+        for path, file in upload_accounts(storage, since=at - LOOK_BACK_DAYS * DAY)
+        if path.rpartition("/")[2].removesuffix(ACCOUNT) + ROWS in rejecting
+    ]

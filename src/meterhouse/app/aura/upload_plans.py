@@ -27,6 +27,8 @@ HOUR = 3_600_000_000
 BATCH_BYTES = 48 << 20
 #: Where the list lies in common storage.
 UPLOADS = "uploads"
+#: Where rows are that were rejected, and what the names of their files end with.
+REJECTED_ROWS, ROWS = "rejected", ".ndjson"
 #: What the name of an account ends with.
 ACCOUNT = ".account.json"
 _PLAN, _MISSED = ".plan.json", ".missed.json"
@@ -71,7 +73,7 @@ class Plan:
     @property
     def rejected_path(self) -> str:
         """Where the rows lie that were rejected."""
-        return f"rejected/{self.ob}/{self.name}.ndjson"
+        return f"{REJECTED_ROWS}/{self.ob}/{self.name}{ROWS}"
 
     def to_text(self) -> str:
         """Write the plan."""
