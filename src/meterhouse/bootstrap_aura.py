@@ -288,14 +288,23 @@ def operation_means(
 def reject(house: Installation, file: str, *, reason: str) -> RejectedFile:
     """Reject a file of common storage, as the user of this process."""
     from meterhouse.app.aura.rejecting import reject_file
+    from meterhouse.app.aura.upload_accounts import lost_files
+
+    storage, at = house.common_storage(), house.clock()
+    lost = lost_files(
+        storage,
+        at=at,
+        catalogued=lambda name: bool(house.ledger.dataset_files_called(name)),
+    )
 
     with _scratch(house.directory) as scratch:
         return reject_file(
-            *(house.common_storage(), file),
+            *(storage, file),
             reason=reason,
             by=house.user(),
-            at=house.clock(),
+            at=at,
             scratch=scratch,
+            lost=[one.path for one in lost],
         )
 
 

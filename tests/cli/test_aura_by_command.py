@@ -117,6 +117,20 @@ def test_a_file_that_is_gone_is_told_and_made_again_of_its_logs(meterhouse, logs
     assert "no file of an upload is gone" in meterhouse.done("aura", "restore", "--logs", logs).err
 
 
+def test_a_file_that_is_gone_for_good_is_rejected_by_its_name(meterhouse, logs):
+    meterhouse.done("dataset", "publish", "--all-builtin")
+    meterhouse.done("aura", "upload", "--logs", logs)
+    [path] = meterhouse.data.glob("common-storage/avro/entity/Aura_Audit/6.0.0/ES*.avro")
+    path.unlink()
+    for other in (logs / "ES/groot").rglob("*.*"):
+        other.unlink()
+    ended = meterhouse("aura", "restore", "--logs", logs)
+    assert (ended.code, "its logs have" in ended.err) == (1, True)
+    assert not path.exists()
+    meterhouse.done("aura", "reject", path.name, "--reason", "Its logs are gone, too")
+    meterhouse.done("aura", "import")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

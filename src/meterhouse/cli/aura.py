@@ -299,7 +299,7 @@ def _tell_import(imported: Imported, report: str | None) -> None:
     '--reason "Of another country; ES sends it anew"',
 )
 def reject(call: Call, file: RefusedFile, *, reason: ReasonOption) -> None:
-    """Do without a file that the import refuses; the invoice of its month says so.
+    """Do without a file that the import refuses, or that is gone; the invoice of its month says so.
 
     It goes to rejected/files of common storage, with a note of who said so, when and why. No
     invoice has its rows.

@@ -5,12 +5,14 @@ import shutil
 
 import pytest
 
+from meterhouse.app.aura.rejecting import reject_file, rejected_files
 from meterhouse.app.aura.restoring import restore
 from meterhouse.app.aura.upload_accounts import LOOK_BACK_DAYS, lost_files
 from meterhouse.app.aura.upload_diagnosis import lost_findings
 from meterhouse.app.diagnosis import Grade
 from meterhouse.connectors.dataset_storage import FolderStorage
 from meterhouse.core.instant import DAY
+from meterhouse.core.problem import NotFoundError
 from meterhouse.datasets.sample_month import SampleMonth
 from tests.app.aura.place import AT, Place
 
@@ -100,6 +102,19 @@ def test_a_file_is_not_made_again_with_fewer_rows_than_it_had(place):
     assert _restored(place, obs=("BR",)) == []
     [done] = _restored(place, obs=("ES",))
     assert (done.error, (place.common / LOST).exists()) == (None, True)
+
+
+def test_somebody_may_do_without_a_file_that_is_gone(place):
+    (place.common / LOST).unlink()
+    storage = FolderStorage(place.common)
+    words = {"reason": "Its logs are gone, too", "by": "ana", "at": AT, "scratch": place.scratch}
+    with pytest.raises(NotFoundError):
+        reject_file(storage, LOST, **words)
+    for _ in range(2):
+        rejected = reject_file(storage, LOST, **words, lost=[LOST])
+    assert rejected_files(storage) == [rejected]
+    assert rejected.file == LOST
+    assert (_lost(place), place.imported().errors) == ([], 0)
 
 
 def test_what_keeps_one_ob_from_being_restored_keeps_no_other(place):

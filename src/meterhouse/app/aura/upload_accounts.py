@@ -103,7 +103,10 @@ class LostFile:
     @property
     def hint(self) -> str:
         """How it is had again."""
-        return f"make it again of its logs, where they are still there: `{RESTORE}`"
+        return (
+            f"make it again of its logs, where they are still there: `{RESTORE}`; or do without "
+            "it: `meterhouse aura reject FILE --reason ...`"
+        )
 
     def is_of(self, span: Span) -> bool:
         """Whether it has rows of a span of days; else by its hour, if nobody knows."""
