@@ -224,7 +224,7 @@ def _exceptions(invoice: Invoice, found: Completeness | None) -> Iterator[str]:
         if code != COMPLETENESS or found is None:
             yield text
     if found is not None:
-        yield from found.rejected
+        yield from (*found.rejected, *found.notes)
 
 
 def _once(texts: Sequence[str]) -> list[str]:
@@ -246,6 +246,6 @@ def _reported(
         status,
         metering.rows,
         problems=problems,
-        warnings=[*warnings, *bill.completeness.rejected],
+        warnings=[*warnings, *bill.completeness.rejected, *bill.completeness.notes],
         metering=metering,
     )

@@ -10,13 +10,15 @@ What is missing becomes a finding, so that the draft itself says so, and nobody 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from meterhouse.app.aura.catalogue import AUDIT, OperationCatalogue
 from meterhouse.app.aura.installing import document
 from meterhouse.app.aura.operation import Month, OperatingBusiness, Operation
 from meterhouse.app.aura.rejecting import RejectedFile
+from meterhouse.app.aura.unaudited import unaudited
+from meterhouse.app.aura.upload_accounts import Span, UploadsTold, rejection_notes
 from meterhouse.app.billing.ports import Finding
 from meterhouse.app.billing.usage import gather_all
 from meterhouse.app.ports import Ledger
@@ -49,6 +51,8 @@ class Metering:
     duplicates: Decimal = ZERO
     #: records of all datasets that wait in Data Correction
     suspended: int = 0
+    #: rows of logs that uploads have rejected, by reason: they are among no rows of datasets
+    rejected: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def missing(self) -> Decimal:
@@ -64,6 +68,8 @@ class Completeness:
     problems: Sequence[Problem] = ()
     #: files that somebody has rejected: nothing is in the way, and their rows are on no invoice
     rejected: Sequence[str] = ()
+    #: what whoever runs the operation should know, and no invoice says
+    notes: Sequence[str] = ()
 
     @property
     def finding(self) -> Finding:
@@ -91,7 +97,7 @@ class Inputs:
 
     ``catalogue`` is where the streams read. Raises ``InputError`` where that does not answer.
     ``waiting`` are the files of common storage that were not imported, ``rejected`` those that
-    never will be.
+    never will be. ``uploads`` is what accounts of uploads tell.
     """
 
     def __init__(
@@ -102,11 +108,12 @@ class Inputs:
         catalogue: OperationCatalogue,
         waiting: Iterable[str],
         rejected: Iterable[RejectedFile],
+        uploads: UploadsTold,
     ) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
         self._draft_after = operation.draft_after * DAY
-        self._rejected = tuple(rejected)
+        self._rejected, self._uploads = tuple(rejected), uploads
         self._waiting = [name for name in waiting if name.endswith(".avro")]
         self._majors: dict[str, set[int]] = {}
         self._set_aside: dict[str, int] = {}
@@ -128,15 +135,17 @@ class Inputs:
             catalogue.rows(code, month),
             *self._metered(business, month),
             suspended=self._suspended(business, month),
+            rejected=self._uploads.rejected(code, self._span(month), datasets=self._majors),
         )
         problems = [
             *self._not_imported(business, month),
+            *self._not_there(business, month),
             *self._not_read(files),
             *self._not_metered(metering, month),
         ]
         span = month.start, month.end + self._draft_after
         rejected = [one.text for one in self._rejected if _is_of(one.file, code, *span)]
-        return Completeness(metering, problems, rejected)
+        return Completeness(metering, problems, rejected, rejection_notes(code, metering.rejected))
 
     def _metered(self, business: OperatingBusiness, month: Month) -> tuple[Decimal, Decimal]:
         period = BillingPeriod(month.start, month.end, "Etc/UTC")
@@ -163,6 +172,10 @@ class Inputs:
                 found += count if month.days.first <= day <= month.last_day else 0
         return found
 
+    def _span(self, month: Month) -> Span:
+        first, last = month.days.first.isoformat(), month.last_day.isoformat()
+        return Span(first, last, month.start, month.end + self._draft_after)
+
     def _not_imported(self, business: OperatingBusiness, month: Month) -> Iterator[Problem]:
         start, end = month.start, month.end + self._draft_after
         found = [name for name in self._waiting if _is_of(name, business.code, start, end)]
@@ -173,6 +186,22 @@ class Inputs:
             )
             message = f"has {counted(len(found), 'file')} not imported: {_listed(found)}"
             yield Problem("common storage", message, hint)
+
+    def _not_there(self, business: OperatingBusiness, month: Month) -> Iterator[Problem]:
+        span = self._span(month)
+        told = {path.rpartition("/")[2] for path in self._waiting}
+        told |= {one.file.rpartition("/")[2] for one in self._rejected}
+        for lost in self._uploads.lost:
+            dataset, name = lost.file.dataset, lost.file.name
+            if lost.file.ob != business.code or dataset not in self._majors:
+                continue
+            # The catalogue may be another one than that of this installation.
+            there = self._catalogue.files(dataset, month, ob=business.code)
+            if lost.is_of(span) and name not in {file.name for file in there}:
+                told.add(name)
+                yield Problem(lost.path, lost.text, lost.hint)
+        if AUDIT in self._majors:
+            yield from unaudited(self._catalogue, month, ob=business.code, told=told)
 
     def _not_read(self, files: Mapping[str, Sequence[DatasetInput]]) -> Iterator[Problem]:
         for dataset, some in files.items():

@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from meterhouse.app.aura.countries import check_countries
 from meterhouse.app.aura.dimension_tables import TableMeans, make_tables
 from meterhouse.app.aura.kernel_access import OpenedKernel, with_kernel
 from meterhouse.app.aura.operation import Month, Operation
@@ -74,7 +75,9 @@ def install(
     """Make what is missing. First periods of meters begin with the operation's first month.
 
     Where ``kernel`` has the catalogue, its datasets are published there, and streams read it.
+    ``DefinitionError`` where a business has another country than its rows; nothing is made then.
     """
+    check_countries(operation.businesses, tables.catalogue, at=at)
     done = Installed()
     for schema in BUILT_IN.values() if kernel is None else ():
         if publish(ledger, schema, at=at).new:
