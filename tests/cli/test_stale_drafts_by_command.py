@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.billing import Business, book
 from tests.cli.command import Meterhouse
-from tests.cli.late_usage import PER_UNIT, begin, bill, late
+from tests.cli.late_usage import PER_UNIT, begin, bill, change_customer, late
 
 FEE = {"sku": "base", "match": {}, "model": "flat", "amount": "310"}
 
@@ -47,11 +47,49 @@ def test_a_version_from_the_first_day_of_the_period_makes_drafts_stale(business,
     [draft] = business.draft()
     change(business, "2026-10-01", "2026-10-01.2", FEE | {"amount": "620"}, timezone=timezone)
     told = refused(business, draft)
-    assert "versions of its price book" in told
+    assert "or versions of its price book" in told
     assert "Draft the invoice again" in told
     [anew] = business.draft()
     [issued] = business.issue(anew["id"])
     assert issued["totals"]["net"] == "620.00"
+
+
+def test_another_price_book_of_the_customer_makes_drafts_stale(business):
+    business.sell(prices=[FEE])
+    business.customer()
+    [draft] = business.draft()
+    dearer = book(id="dearer", version="1", prices=[FEE | {"amount": "620"}])
+    business.run.done("price-book", "create", "--file", business.file("dearer.json", dearer))
+    change_customer(business, priceBook="dearer")
+    assert "before its price book" in refused(business, draft)
+    [anew] = business.draft()
+    assert business.issue(anew["id"])[0]["totals"]["net"] == "620.00"
+
+
+def test_a_price_book_of_later_periods_makes_no_draft_stale(business):
+    business.sell(prices=[FEE])
+    business.customer()
+    [draft] = business.draft()
+    later = book(id="later", valid={"from": "2026-11-01", "to": None}, prices=[FEE])
+    business.run.done("price-book", "create", "--file", business.file("later.json", later))
+    change_customer(business, priceBook="later")
+    assert business.issue(draft["id"])[0]["totals"]["net"] == "310.00"
+
+
+@pytest.mark.parametrize("first", ["2026-10-01", "2026-10-17"])
+def test_other_days_of_the_contract_make_drafts_stale(business, first):
+    business.sell(prices=[FEE | {"prorate": True}])
+    business.customer()
+    [draft] = business.draft()
+    change_customer(business, **{"from": first})
+    if first == "2026-10-01":
+        # The contract has all days of the period as it had before.
+        assert business.draft() == [draft]
+        business.issue(draft["id"])
+        return
+    assert "the days of its contract" in refused(business, draft)
+    [anew] = business.draft()
+    assert business.issue(anew["id"])[0]["totals"]["net"] == "150.00"
 
 
 @pytest.mark.parametrize("first", ["2026-11-01", "2026-08-01"])

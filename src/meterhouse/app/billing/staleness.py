@@ -8,10 +8,11 @@ the next invoice. Whether other invoices bill the periods of a draft by now, ``l
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from meterhouse.app.billing.books import used_book, version_and_period
 from meterhouse.app.billing.drafts import after_other_zone, take_grants
-from meterhouse.app.billing.late import BY_HAND, charged_lines
+from meterhouse.app.billing.late import BY_HAND, charged_lines, share_of
 from meterhouse.app.billing.parties import find_customer
 from meterhouse.app.billing.periods import days_billed
 from meterhouse.app.billing.ports import ManualLine
@@ -19,7 +20,7 @@ from meterhouse.app.billing.versions import PRICE_CHANGES, versions_within
 from meterhouse.app.ports import Ledger
 from meterhouse.core.instant import instant_text
 from meterhouse.core.invoice import Invoice
-from meterhouse.core.problem import ConflictError
+from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.rating.invoicing import completed
 
 _AGAIN = "Draft the invoice again"
@@ -52,16 +53,28 @@ def _check_beginning(ledger: Ledger, draft: Invoice) -> None:
 
 
 def _check_versions(ledger: Ledger, draft: Invoice) -> None:
-    """Refuse a draft that was not rated with the versions which hold within its period by now."""
+    """Refuse a draft that was not rated with what holds for its customer and period by now.
+
+    That is the price book, its versions within the period, and the days of the contract.
+    """
     used, customer = draft.books[0], find_customer(ledger, draft.customer)
     days = days_billed(draft)
-    book, _ = version_and_period(ledger, used.id, days)
+    charged, whole = customer.charged_days(days.first, days.end)
+    try:
+        book, _ = version_and_period(ledger, customer.price_book, days)
+    except NotFoundError:
+        # A book for later periods: nothing else can be drafted of this one.
+        book, _ = version_and_period(ledger, used.id, days)
     now = versions_within(ledger, book, draft.period, customer=customer, days=days)
     changes = now.to_metadata().get(PRICE_CHANGES)
-    if book.hash != used.hash or changes != draft.metadata.get(PRICE_CHANGES):
+    if (
+        book.hash != used.hash
+        or changes != draft.metadata.get(PRICE_CHANGES)
+        or Fraction(charged, whole) != Fraction(*share_of(draft))
+    ):
         message = (
-            f"The draft of {draft.customer!r} was made before versions of its price book, or the "
-            "days of its contract, were changed within its period"
+            f"The draft of {draft.customer!r} was made before its price book, or versions of its "
+            "price book, or the days of its contract, were changed for its period"
         )
         raise ConflictError(message, hint=_AGAIN)
 
