@@ -86,6 +86,11 @@ def keep_finding(
         ledger.put_finding(customer, finding, at=at, **span)
 
 
+def query_categories() -> frozenset[str]:
+    """Return the categories of usage that is queries."""
+    return frozenset(body["category"] for body in document(_TYPES) if body["unit"] == _QUERY)
+
+
 class Inputs:
     """What an operation reads, and what lies elsewhere; looked at once for all businesses.
 
@@ -140,7 +145,7 @@ class Inputs:
 
     def _metered(self, business: OperatingBusiness, month: Month) -> tuple[Decimal, Decimal]:
         period = BillingPeriod(month.start, month.end, "Etc/UTC")
-        categories = {body["category"] for body in document(_TYPES) if body["unit"] == _QUERY}
+        categories = query_categories()
         metered, duplicates = ZERO, ZERO
         for usage in gather_all(self._ledger, business.customer, period=period):
             if usage.user != business.code:

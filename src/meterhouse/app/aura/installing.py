@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from meterhouse.app.aura.book_zones import refuse_other_zones
 from meterhouse.app.aura.dimension_tables import TableMeans, make_tables
 from meterhouse.app.aura.kernel_access import OpenedKernel, with_kernel
 from meterhouse.app.aura.operation import Month, Operation
@@ -73,14 +74,16 @@ def install(
 ) -> Installed:
     """Make what is missing. First periods of meters begin with the operation's first month.
 
+    Nothing is made where a price book is not in UTC.
     Where ``kernel`` has the catalogue, its datasets are published there, and streams read it.
     """
+    first = Month(read_days(operation.since))
+    refuse_other_zones(ledger, operation, _month_to_come(first, at))
     done = Installed()
     for schema in BUILT_IN.values() if kernel is None else ():
         if publish(ledger, schema, at=at).new:
             done.datasets.append(schema.name)
     _create_types(ledger, done, new_id=new_id, at=at)
-    first = Month(read_days(operation.since))
     make_tables(operation.businesses, [first], means=tables, at=at)
     for name in operation.streams:
         stream = ledger.stream(name)
@@ -90,6 +93,14 @@ def install(
             done.streams.append(stream.name)
         done.meters += _create_meters(ledger, stream, operation, new_id=new_id, at=first.start)
     return done
+
+
+def _month_to_come(first: Month, at: Instant) -> Month:
+    """Return the month of an instant, or the operation's first one where that is later."""
+    month = first
+    while month.end <= at:
+        month = month.next
+    return month
 
 
 def _create_types(
