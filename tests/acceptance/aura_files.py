@@ -1,7 +1,7 @@
 """Files of datasets as others would write them: by fastavro alone, from the published schemas."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,11 +96,17 @@ def snapshots(folder: Path, *, channels: dict[str, str], apps: dict[str, str]) -
 class SpainsOperation(Meterhouse):
     """The Global Team's house with one operating business, and a book of pay per use."""
 
-    def begin(self, folder: Path, *, book: Path = LICEO / "pay-per-use.yaml") -> None:
+    def begin(
+        self,
+        folder: Path,
+        *,
+        book: Path = LICEO / "pay-per-use.yaml",
+        streams: Sequence[str] = ("aura-audit",),
+    ) -> None:
         """Have who bills whom and for how much, and what the operation needs."""
         self.operation = folder / "aura.yaml"
         self.operation.write_text(
-            "name: liceo\nsince: 2026-10\nstreams: [aura-audit]\n"
+            f"name: liceo\nsince: 2026-10\nstreams: [{', '.join(streams)}]\n"
             "businesses: [{code: ES, country: ESP, customer: ES}]\nformats: [xlsx, json, csv]\n"
         )
         customer = {

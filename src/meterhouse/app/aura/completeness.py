@@ -17,14 +17,25 @@ from meterhouse.app.aura.catalogue import AUDIT, OperationCatalogue
 from meterhouse.app.aura.installing import document
 from meterhouse.app.aura.operation import Month, OperatingBusiness, Operation
 from meterhouse.app.aura.rejecting import RejectedFile
+from meterhouse.app.aura.token_rows import (
+    DUPLICATES,
+    TOKENS,
+    TokenRows,
+    counts_rows,
+    prices_tokens,
+    token_duplicates,
+    token_rows,
+)
+from meterhouse.app.billing.books import book_and_period
+from meterhouse.app.billing.parties import find_customer
 from meterhouse.app.billing.ports import Finding
 from meterhouse.app.billing.usage import gather_all
 from meterhouse.app.ports import Ledger
-from meterhouse.core.charge import BillingPeriod
+from meterhouse.core.charge import BillingPeriod, MeteredUsage
 from meterhouse.core.counted import counted
 from meterhouse.core.instant import DAY, Instant
 from meterhouse.core.invoice import Check, CheckOutcome
-from meterhouse.core.problem import DefinitionError, Problem
+from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
 from meterhouse.core.quantity import EXACT, ZERO, number_text
 from meterhouse.datasets.naming import parse_catalogue_path, parse_common_path
 from meterhouse.streams.dataset_ports import DatasetInput
@@ -32,7 +43,8 @@ from meterhouse.streams.dataset_ports import DatasetInput
 #: The code of the check that a draft has while not all was metered; by it somebody answers for it.
 COMPLETENESS = "completeness"
 _TYPES = "meter-types.json"
-_QUERY, _DUPLICATES = "query", "Duplicates"
+_QUERY = "query"
+_OF_METERS = "see that the user of its meters is its code, and that its customer has the user"
 _READER = "readers/dataset"
 #: So many files are named, and the others counted.
 _NAMED_MAX = 5
@@ -49,6 +61,8 @@ class Metering:
     duplicates: Decimal = ZERO
     #: records of all datasets that wait in Data Correction
     suspended: int = 0
+    #: of tokens; ``None`` where the stream does not count its rows
+    tokens: TokenRows | None = None
 
     @property
     def missing(self) -> Decimal:
@@ -64,6 +78,8 @@ class Completeness:
     problems: Sequence[Problem] = ()
     #: files that somebody has rejected: nothing is in the way, and their rows are on no invoice
     rejected: Sequence[str] = ()
+    #: what the invoice tells, though nothing is missing: codes and texts
+    told: Sequence[tuple[str, str]] = ()
 
     @property
     def finding(self) -> Finding:
@@ -71,6 +87,7 @@ class Completeness:
         said = [f"{one.place} {one.message}" for one in self.problems]
         exceptions = [*((COMPLETENESS, text) for text in said)]
         exceptions += [("rejected_file", text) for text in self.rejected]
+        exceptions += self.told
         checks = [Check(COMPLETENESS, "; ".join(said), CheckOutcome.BLOCKED)] if said else []
         return Finding(COMPLETENESS, tuple(checks), tuple(exceptions))
 
@@ -115,10 +132,12 @@ class Inputs:
         self._waiting = [name for name in waiting if name.endswith(".avro")]
         self._majors: dict[str, set[int]] = {}
         self._set_aside: dict[str, int] = {}
+        self._counts_tokens = False
         for name in operation.streams:
             stream = ledger.stream(name)
             if stream is None:
                 continue
+            self._counts_tokens |= counts_rows(stream.document["nodes"])
             for node in stream.document["nodes"]:
                 if node["type"] == _READER:
                     params = node["params"]
@@ -129,10 +148,12 @@ class Inputs:
         """Compare what there is of a business and a month with what was metered."""
         code, catalogue = business.code, self._catalogue
         files = {name: catalogue.files(name, month, ob=code) for name in sorted(self._majors)}
+        usage = self._usage(business, month)
         metering = Metering(
             catalogue.rows(code, month),
-            *self._metered(business, month),
+            *_metered(usage),
             suspended=self._suspended(business, month),
+            tokens=self._tokens(usage, files.get(TOKENS, ())),
         )
         problems = [
             *self._not_imported(business, month),
@@ -141,20 +162,37 @@ class Inputs:
         ]
         span = month.start, month.end + self._draft_after
         rejected = [one.text for one in self._rejected if _is_of(one.file, code, *span)]
-        return Completeness(metering, problems, rejected)
+        told = list(self._without_tokens(metering, business, month))
+        return Completeness(metering, problems, rejected, told)
 
-    def _metered(self, business: OperatingBusiness, month: Month) -> tuple[Decimal, Decimal]:
+    def _usage(self, business: OperatingBusiness, month: Month) -> list[MeteredUsage]:
         period = BillingPeriod(month.start, month.end, "Etc/UTC")
-        categories = query_categories()
-        metered, duplicates = ZERO, ZERO
-        for usage in gather_all(self._ledger, business.customer, period=period):
-            if usage.user != business.code:
-                continue
-            if usage.category in categories:
-                metered = EXACT.add(metered, usage.value)
-            elif usage.category == _DUPLICATES:
-                duplicates = EXACT.add(duplicates, usage.value)
-        return metered, duplicates
+        usage = gather_all(self._ledger, business.customer, period=period)
+        return [one for one in usage if one.user == business.code]
+
+    def _tokens(
+        self, usage: Sequence[MeteredUsage], files: Sequence[DatasetInput]
+    ) -> TokenRows | None:
+        if TOKENS in self._majors and not self._counts_tokens:
+            return None
+        return token_rows(usage, rows=sum(file.rows for file in files))
+
+    def _without_tokens(
+        self, metering: Metering, business: OperatingBusiness, month: Month
+    ) -> Iterator[tuple[str, str]]:
+        """Tell of requests without tokens, where those have a price."""
+        tokens = metering.tokens
+        if tokens is None or not tokens.without:
+            return
+        try:
+            customer = find_customer(self._ledger, business.customer)
+            book, _ = book_and_period(self._ledger, customer, month.days)
+        except MeterhouseError:
+            return  # There is no draft either, and the report says why.
+        if prices_tokens(book):
+            text = "requests of the service ai without tokens, at least"
+            of = f"of {number_text(tokens.asked)}"
+            yield "without_tokens", f"{text}: {number_text(tokens.without)} {of}"
 
     def _suspended(self, business: OperatingBusiness, month: Month) -> int:
         found = 0
@@ -202,8 +240,29 @@ class Inputs:
                 f"{number_text(metering.metered)}, duplicates {number_text(metering.duplicates)}, "
                 f"missing {number_text(metering.missing)}"
             )
-            hint = "see that the user of its meters is its code, and that its customer has the user"
-            yield Problem(f"dataset {AUDIT}", message, hint)
+            yield Problem(f"dataset {AUDIT}", message, _OF_METERS)
+        tokens = metering.tokens
+        if self._counts_tokens and tokens is not None and tokens.missing:
+            message = (
+                f"has {counted(tokens.rows, 'row')} of {month.text}: metered "
+                f"{number_text(tokens.requests)}, stages {number_text(tokens.stages)}, "
+                f"duplicates {number_text(tokens.duplicates)}, "
+                f"missing {number_text(tokens.missing)}"
+            )
+            yield Problem(f"dataset {TOKENS}", message, _OF_METERS)
+
+
+def _metered(usage: Iterable[MeteredUsage]) -> tuple[Decimal, Decimal]:
+    """Return how many rows of Aura_Audit are queries, and how many duplicates."""
+    categories = query_categories()
+    metered, duplicates = ZERO, ZERO
+    for one in usage:
+        if one.category in categories:
+            metered = EXACT.add(metered, one.value)
+        elif one.category == DUPLICATES:
+            own = EXACT.subtract(one.value, token_duplicates(one))
+            duplicates = EXACT.add(duplicates, own)
+    return metered, duplicates
 
 
 def _is_of(path: str, code: str, start: int, end: int) -> bool:
