@@ -8,7 +8,7 @@ any is a 128-bit digest of its whole text. So keys take 20 bytes, and those of U
 from __future__ import annotations
 
 from binascii import unhexlify
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 import polars as pl
@@ -78,6 +78,13 @@ class RecordKeys:
     def __init__(self, key: Template) -> None:
         self._key = key
         self.families = TextNumbers()
+
+    def foresee(self, columns: Mapping[str, Column]) -> None:
+        """Read the UUIDs that ``of`` will ask for; they go with their column."""
+        for reference in self._key.references:
+            column = columns.get(reference.path)
+            if column is not None and not _halves(column)[0].null_count():
+                return
 
     def of(self, batch: UsageBatch) -> pl.DataFrame:
         """Return the key of each record, as ``KEY_SCHEMA`` says."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from meterhouse.core.instant import Instant
 from meterhouse.core.problem import Problem
 from meterhouse.core.secret import Credentials
+from meterhouse.engine.batch import UsageBatch
 from meterhouse.streams.dataset_ports import DatasetCatalogues
 from meterhouse.streams.ports import (
     Collectors,
@@ -163,7 +164,9 @@ class RunLog:
 class World:
     """All that the nodes of one run share.
 
-    What is in ``readying`` is done while the first part of a large input is read.
+    What is in ``readying`` is done while the first part of a large input is read; what is in
+    ``foresight``, with each chunk that a reader has put together in another thread. It works out
+    what nodes will ask of columns, which take it along.
     """
 
     facts: RunFacts
@@ -174,6 +177,7 @@ class World:
     log: RunLog
     session: ScriptSession | None = None
     readying: list[Callable[[], None]] = field(default_factory=list)
+    foresight: list[Callable[[UsageBatch], None]] = field(default_factory=list)
 
     def make_ready(self) -> None:
         """Do what is worth doing before many records come, once."""

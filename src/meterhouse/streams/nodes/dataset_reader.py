@@ -170,14 +170,6 @@ def _read_kernel(reading: Reading) -> tuple[KernelPlace | None, WalletEntry | No
 TYPE = NodeType("readers/dataset", frozenset({1}), _read)
 
 
-def _gathered(batches: Sequence[UsageBatch]) -> UsageBatch:
-    """Put batches behind one another. Texts that repeat may do so in all of them together only."""
-    whole = concat_batches(batches)
-    if not whole.columnar:
-        return whole
-    return whole.with_columns({name: coded(column) for name, column in whole.columns().items()})
-
-
 class _DatasetReader(NodeRun):
     def __init__(self, params: DatasetReaderParams, site: NodeSite) -> None:
         self._params = params
@@ -194,7 +186,7 @@ class _DatasetReader(NodeRun):
         """
         catalogue = self._catalogue()
         try:
-            yield from side_by_side(_gathered, self._parts(catalogue), threads=1, waiting=1)
+            yield from side_by_side(self._gathered, self._parts(catalogue), threads=1, waiting=1)
         finally:
             catalogue.close()
         self._site.world.suspense.raise_if_stopped()
@@ -210,6 +202,16 @@ class _DatasetReader(NodeRun):
                 parts = []
         if parts:
             yield parts
+
+    def _gathered(self, parts: Sequence[UsageBatch]) -> UsageBatch:
+        """Put parts behind one another. Texts may repeat in all of them together only."""
+        whole = concat_batches(parts)
+        if whole.columnar:
+            columns = whole.columns().items()
+            whole = whole.with_columns({name: coded(column) for name, column in columns})
+        for foresee in self._site.world.foresight:
+            foresee(whole)
+        return whole
 
     def take(self, batch: UsageBatch) -> Outputs:
         """Records from files are typed; those that come back from Data Correction not yet."""

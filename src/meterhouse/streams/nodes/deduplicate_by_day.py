@@ -72,6 +72,7 @@ class DeduplicateByDay(NodeRun):
         self._held: list[tuple[UsageBatch, pl.DataFrame]] = []
         # Days that begin before this are over, and their keys forgotten.
         self._first_day = site.world.facts.at - (1 + params.life_days) * DAY + 1
+        site.world.foresight.append(self._foresee)
 
     # ------------------------------------------------------------ records
 
@@ -100,6 +101,14 @@ class DeduplicateByDay(NodeRun):
         over, self._held = self._held, []
         if over:
             yield self._resolve(over)
+
+    def _foresee(self, batch: UsageBatch) -> None:
+        """Read keys and instants of records that are on their way, from another thread."""
+        if batch.columnar:
+            columns = batch.columns()
+            self._keys.foresee(columns)
+            if self._params.earliest in columns:
+                read_instants(columns[self._params.earliest])
 
     def _with_days(self, batch: UsageBatch) -> tuple[UsageBatch, pl.Series]:
         """Return the records that have a day, and their days; others are suspended.
