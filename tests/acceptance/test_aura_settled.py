@@ -20,6 +20,7 @@ from tests.acceptance.aura_files import (
     snapshots,
     write,
 )
+from tests.cli.command import ROOT
 
 _FEE = "prices:\n  - {sku: fee, model: flat, amount: 100}\n"
 
@@ -166,3 +167,28 @@ def test_queries_that_come_late_are_told_until_they_are_on_an_invoice(
     assert (code, october["status"]) == (0, "issued")
     assert "late queries" not in str(october["warnings"])
     assert _queries(spain) == 1012
+
+
+def test_init_refuses_drafts_of_months_that_are_not_closed(spain: SpainsOperation):
+    """Two days after a month its meters still wait for late rows: nothing of it is metered."""
+    text = spain.operation.read_text("utf-8")
+    spain.operation.write_text(f"{text}draftAfterDays: 1\n", "utf-8")
+    refused = spain("aura", "init", spain.operation)
+    assert refused.code == 1
+    assert "draftAfterDays: is 1, and meters wait P2D for late rows (use 2 or more" in refused.err
+
+
+def test_drafts_may_be_as_early_as_meters_close(tmp_path: Path):
+    house = SpainsOperation(tmp_path / "data")
+    types = (ROOT / "src/meterhouse/app/aura/documents/meter-types.json").read_text("utf-8")
+    given = types.replace('"P2D"', '"P1D"')
+    house.done("meter-type", "create", "--file", "-", given=given)
+    house.begin(tmp_path)
+    text = house.operation.read_text("utf-8")
+    house.operation.write_text(f"{text}draftAfterDays: 1\n", "utf-8")
+    house.done("aura", "init", house.operation)
+    for path in snapshots(tmp_path, channels={"c1": "Web"}, apps={}):
+        house.done("dataset", "add", path)
+    _add(house, tmp_path, "20261020T10", 10, day="2026-10-31")
+    code, october = _run(house, "2026-11-02T03:00:00Z")
+    assert (code, october["status"], october["metered"]) == (0, "drafted", 10)

@@ -26,10 +26,12 @@ from meterhouse.app.aura.token_rows import (
     token_duplicates,
     token_rows,
 )
+from meterhouse.app.aura.upload_plans import HOUR
 from meterhouse.app.billing.books import book_and_period
 from meterhouse.app.billing.parties import find_customer
 from meterhouse.app.billing.ports import Finding
 from meterhouse.app.billing.usage import gather_all
+from meterhouse.app.datasets.ports import StoredFile
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, MeteredUsage
 from meterhouse.core.counted import counted
@@ -122,14 +124,14 @@ class Inputs:
         operation: Operation,
         *,
         catalogue: OperationCatalogue,
-        waiting: Iterable[str],
+        waiting: Iterable[StoredFile],
         rejected: Iterable[RejectedFile],
     ) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
         self._draft_after = operation.draft_after * DAY
         self._rejected = tuple(rejected)
-        self._waiting = [name for name in waiting if name.endswith(".avro")]
+        self._waiting = [file for file in waiting if file.name.endswith(".avro")]
         self._majors: dict[str, set[int]] = {}
         self._set_aside: dict[str, int] = {}
         self._counts_tokens = False
@@ -208,7 +210,11 @@ class Inputs:
 
     def _not_imported(self, business: OperatingBusiness, month: Month) -> Iterator[Problem]:
         start, end = month.start, month.end + self._draft_after
-        found = [name for name in self._waiting if _is_of(name, business.code, start, end)]
+        found = [
+            file.name
+            for file in self._waiting
+            if _is_of(file.name, business.code, start, end, put_at=file.modified_at)
+        ]
         if found:
             hint = (
                 "run `meterhouse aura import` and mend what it reports, or do without a file: "
@@ -265,15 +271,20 @@ def _metered(usage: Iterable[MeteredUsage]) -> tuple[Decimal, Decimal]:
     return metered, duplicates
 
 
-def _is_of(path: str, code: str, start: int, end: int) -> bool:
-    """Whether a file of common storage may have rows of a business that are of a month."""
+def _is_of(path: str, code: str, start: Instant, end: Instant, *, put_at: Instant = 0) -> bool:
+    """Whether a file of common storage may have rows of a business that are of a month.
+
+    Its upload was in the hour that it is named by or, where other uploads had that one, later: at
+    latest when it was put there.
+    """
     name = path.rpartition("/")[2]
     if name.partition("_")[0].upper() != code:
         return False
     try:
-        return start <= parse_common_path(path).file.hour < end
+        hour = parse_common_path(path).file.hour
     except DefinitionError:
         return True  # Nobody knows what is in it.
+    return hour < end and start < max(hour + HOUR, put_at)
 
 
 def _listed(names: Sequence[str]) -> str:
