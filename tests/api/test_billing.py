@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pysqlite3 import dbapi2 as sqlite3
 
 from meterhouse.api import Deliverer
 from meterhouse.app.billing.issuing import issue_invoice
@@ -70,6 +71,28 @@ def test_issuers_are_made_read_changed_and_deleted(house: House):
     assert house.http.post(ISSUERS, json=changed.json()).status_code == 409
     assert house.http.delete(path, headers={"If-Match": "*"}).status_code == 204
     assert house.http.get(path).status_code == 404
+
+
+def test_a_fault_nobody_expected_is_the_problem_of_its_customer_and_in_the_log(
+    selling: House, tmp_path: Path
+):
+    run = Meterhouse(selling.directory)
+    other = Business(run, tmp_path).file("own.json", book(id="own"))
+    run.done("price-book", "create", "--file", other)
+    post(selling, CUSTOMERS, CUSTOMER | {"id": "fr", "users": ["FR"], "priceBook": "own"})
+    ledger = sqlite3.connect(selling.directory / "ledger.sqlite")
+    with ledger:
+        ledger.execute("UPDATE price_book_version SET document = '{' WHERE book_id = 'own'")
+    ledger.close()
+    made = post(selling, RUNS, {"period": OCTOBER}, status=200)["drafts"]
+    assert [(one["customer"], one["document"] is None) for one in made] == [
+        ("es", False),
+        ("fr", True),
+    ]
+    problem = made[1]["problem"]
+    assert (problem["code"], problem["status"]) == ("internal_error", 500)
+    [line] = [line for line in selling.log if "internal error of a draft" in line]
+    assert "JSONDecodeError" in line
 
 
 def test_a_bad_customer_names_every_place(selling: House):

@@ -87,6 +87,26 @@ def test_the_ledger_itself_refuses_to_bill_a_record_twice(spain: Business):
     ledger.close()
 
 
+def test_a_fault_nobody_expected_leaves_other_customers_their_drafts(
+    meterhouse: Meterhouse, tmp_path: Path
+):
+    business = Business(meterhouse, tmp_path)
+    business.set_up(["ES", "PT"])
+    own = book(id="own")
+    business.run.done("price-book", "create", "--file", business.file("own.json", own))
+    business.customer(id="aa", users=["XX"], priceBook="own")
+    ledger = sqlite3.connect(business.run.data / "ledger.sqlite")
+    with ledger:
+        ledger.execute("UPDATE price_book_version SET document = '{' WHERE book_id = 'own'")
+    ledger.close()
+    told = business.run("invoice", "draft", "--all", "--period", OCTOBER, "--json")
+    assert told.code == 1
+    assert [draft["customer"] for draft in told.objects] == ["es", "pt"]
+    assert "no draft for customer aa: internal error: JSONDecodeError" in told.err
+    assert "Traceback (most recent call last)" in told.err
+    assert [draft["customer"] for draft in business.listed()] == ["es", "pt"]
+
+
 def test_an_unreadable_record_ends_the_draft_and_nothing_is_billed_again(spain: Business):
     """An error while usage is read must not pass for no usage (test_swallowed_exception)."""
     spain.draft()

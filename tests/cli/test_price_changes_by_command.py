@@ -79,6 +79,20 @@ def test_each_part_of_the_period_has_the_prices_of_its_version(business: Busines
     assert business.draft() == [draft]
 
 
+def test_a_cell_that_a_version_drops_is_charged_by_the_one_before(business: Business):
+    prices = [
+        {"sku": "q", "match": {}, "unit": "query"}
+        | {"model": "matrix", "dimensions": ["app"], "values": values}
+        for values in ({"app": "1", "old": "2"}, {"app": "3"})
+    ]
+    used = (("2026-10-03", 4, "old"), ("2026-10-18", 1, "app"))
+    begin(business, prices[0], *[record(f"{day}T00:00:00Z", n, app) for day, n, app in used])
+    change(business, prices[1])
+    [draft] = business.draft()
+    assert draft["exceptions"] == []
+    assert [net for *_, net in quantities(draft)] == ["18.00", "3.00"]
+
+
 def test_quantities_go_on_through_the_tiers_or_start_anew(business: Business):
     begin(
         business, GRADUATED, record("2026-10-10T00:00:00Z", 70), record("2026-10-20T00:00:00Z", 80)
@@ -123,23 +137,38 @@ def other_meter(business: Business) -> None:
     change_customer(business, users=["ES", "PT"])
 
 
-def test_late_usage_leaves_what_was_billed_of_a_deleted_meter_as_it_was(business: Business):
+@pytest.mark.parametrize("last", ["2026-12-01", "2030-01-01"])
+def test_late_usage_leaves_what_was_billed_of_a_deleted_meter_as_it_was(
+    business: Business, last: str
+):
+    """Whether its single usage is kept still, or has been forgotten after three years."""
     meter = billed_in_two_parts(business)
     other_meter(business)
     business.run.done("meter", "delete", meter)
     run(business, "2026-11-05")
-    run(business, "2026-12-01")
+    run(business, last)
     november = bill(business, "2026-11")
     assert (november["kind"], november["totals"]["net"]) == ("invoice", "2.00")
     assert billed(business) == 92
 
 
-def test_usage_that_was_billed_in_parts_and_is_restated_without_its_meter_blocks(
+def test_usage_that_was_billed_in_parts_and_is_restated_is_cut_though_its_meter_is_gone(
     business: Business,
 ):
     meter = billed_in_two_parts(business)
     late(business, "2026-11-05", 7)
     business.run.done("meter", "delete", meter)
+    assert bill(business, "2026-11")["totals"]["net"] == "14.00"
+    assert billed(business) == 10 + 2 * (40 + 7)
+
+
+def test_usage_that_was_billed_in_parts_and_is_restated_blocks_when_it_is_forgotten(
+    business: Business,
+):
+    meter = billed_in_two_parts(business)
+    late(business, "2026-11-05", 7)
+    business.run.done("meter", "delete", meter)
+    run(business, "2030-01-01")
     [draft] = business.draft(period="2026-11")
     told = {one["code"]: one["text"] for one in draft["exceptions"]}
     assert "nobody knows the days any more" in told["late_not_cut"]
@@ -203,6 +232,28 @@ def by_day(business: Business, groups: list[list[str]], price: dict[str, Any], *
     business.sell(prices=[price], **more)
     business.customer()
     change(business, price | {"price": "2"}, **more)
+
+
+@pytest.mark.parametrize("users", [["ES", "ES"], ["ES", "PT"]])
+def test_free_events_are_those_of_the_period_whatever_meter_has_them(
+    business: Business, users: list[str]
+):
+    percent = {"sku": "q", "match": {}, "unit": "query", "model": "percentage", "percent": "10"}
+    events = [
+        record(f"2026-10-{day}T10:00:0{second}Z", 10) | {"userId": user}
+        for user, day in zip(users, ("03", "20"), strict=True)
+        for second in range(5)
+    ]
+    business.meter(["ES", "PT"], rows=[], at="2026-10-01T12:00:00Z", **BY_EVENT)
+    business.sell(prices=[percent])
+    business.customer(users=["ES", "PT"])
+    change(business, percent | {"fixed": "1", "free_events": 3})
+    business.file("Usage 1.ndjson", *events)
+    for day in ("2026-11-02", "2026-11-03"):
+        run(business, day)
+    [draft] = business.draft()
+    # All three free events were before the change.
+    assert [net for *_, net in quantities(draft)] == ["5.00", "10.00"]
 
 
 APP = PER_UNIT | {"line_by": ["app"]}

@@ -310,6 +310,23 @@ def test_delete_on_reset_waits_for_the_last_period_with_usage() -> None:
     assert list(history.state.open_periods([1])) == []
 
 
+def test_what_a_meter_takes_in_the_run_at_whose_end_it_goes_is_told_and_kept() -> None:
+    meter = _daily(grace_period=DAY, delete_on_reset=True)
+    both = [_usage(meter, _START), _usage(meter, _START + DAY)]
+    state = _single(meter, (_START + DAY, both)).state
+    metering = Metering(_PLAN, state, at=_START + 2 * DAY)
+    assert [record.body["value"] for record in metering.scan()] == [1]
+    metering.meter(UsageBatch.from_rows([_usage(meter, _START, 5), _usage(meter, _START + DAY, 7)]))
+    golden = [record.body["value"] for record in metering.scan(_START + 3 * DAY)]
+    adjusted = [record.body["value"] for record in metering.adjustments()]
+    assert (golden, adjusted) == ([8], [6])
+    changes = metering.changes()
+    assert changes.deleted == [meter.no]
+    assert changes.usage["value"].to_list() == ["5", "7"]
+    assert [period.closed for period in changes.periods] == [True, True]
+    assert len(state.with_changes(changes)) == 0
+
+
 def test_an_untouched_meter_that_goes_leaves_one_record() -> None:
     history = _single(_daily(delete_on_reset=True), (_START + 9 * DAY, []))
     assert [r["periodEnd"] for _, r in history.told] == ["2026-03-21T00:00:00.000Z"]

@@ -77,12 +77,13 @@ class _Oracle:
         begun = False
         for place, price in enumerate(self.prices):
             cost = Fraction(0)
+            used = any(use.stretch == place for use in self.uses)
             if isinstance(price.model, Graduated) and not begun:
                 # The first tier is entered by what is used first, and without usage if it asks.
-                used = any(use.stretch == place for use in self.uses)
                 flat = price.model.tiers[0].flat
                 begun = used or bool(flat)
                 cost += Fraction(flat) if begun else 0
+            begun = begun or any(use.stretch == place and use.quantity for use in self.uses)
             for use in self.uses:
                 if use.stretch == place:
                     cost += self._cost(price, sofar, use)
@@ -95,6 +96,31 @@ class _Oracle:
             return Fraction(0)
         tier = _holding(price.model.tiers, _charged(self.total, price))
         return Fraction(tier.flat) * Fraction(self.days[place], sum(self.days))
+
+    def _cell(self, use: Use) -> str:
+        """The cell of a use as prices see it: none where the version of its days asks for none."""
+        asks = isinstance(self.prices[use.stretch].model, Matrix)
+        return f'"{use.cell}"' if asks else "null"
+
+    def _by_cell(self, price: Price, uses: Sequence[Use]) -> dict[str, Fraction]:
+        """What of each cell is charged: those without a price have free units before others."""
+        free, charged = Fraction(price.included), {}
+        sums: dict[str, Fraction] = {}
+        for use in uses:
+            cell = self._cell(use)
+            sums[cell] = sums.get(cell, Fraction(0)) + Fraction(use.quantity)
+        for cell in sorted(sums, key=lambda cell: (_price_of(price, cell) is not None, cell)):
+            taken = min(sums[cell], free)
+            free, charged[cell] = free - taken, sums[cell] - taken
+        return charged
+
+    def _cells(self, price: Price, sofar: Sequence[Use], use: Use) -> Iterator[Fraction]:
+        """What one more record costs in each cell; nothing in those that only others price."""
+        before, after = self._by_cell(price, sofar), self._by_cell(price, [*sofar, use])
+        for cell in after:
+            more, unit = after[cell] - before.get(cell, Fraction(0)), _price_of(price, cell)
+            assert unit is not None or not more
+            yield Fraction(0) if unit is None else more * Fraction(unit) / Fraction(price.per)
 
     def _cost(self, price: Price, sofar: Sequence[Use], use: Use) -> Fraction:
         model, per = price.model, Fraction(price.per)
@@ -109,10 +135,7 @@ class _Oracle:
         if isinstance(model, Package):
             return _opened(model, start, end) * Fraction(model.price)
         if isinstance(model, Matrix):
-            return sum(
-                amount * Fraction(model.values[f'"{cell}"',]) / per
-                for cell, amount in _more(price, sofar, use).items()
-            )
+            return sum(self._cells(price, sofar, use), Fraction(0))
         if isinstance(model, Included):
             return Fraction(0)
         assert isinstance(model, Graduated)
@@ -149,25 +172,29 @@ def _opened(model: Package, start: Fraction, end: Fraction) -> int:
     return sum(1 for n in range(ceil(high / size)) if low <= n * size)
 
 
-def _more(price: Price, sofar: Sequence[Use], use: Use) -> dict[str, Fraction]:
-    """What of each cell is charged by one more record: free units go to the first cells."""
-    before, after = _by_cell(price, sofar), _by_cell(price, [*sofar, use])
-    return {cell: after[cell] - before.get(cell, Fraction(0)) for cell in after}
-
-
-def _by_cell(price: Price, uses: Sequence[Use]) -> dict[str, Fraction]:
-    free, charged = Fraction(price.included), {}
-    for cell in sorted({use.cell for use in uses}):
-        whole = sum((Fraction(use.quantity) for use in uses if use.cell == cell), Fraction(0))
-        taken = min(whole, free)
-        free, charged[cell] = free - taken, whole - taken
-    return charged
-
-
 def equal(found: Sequence[Charge], cost: Fraction) -> bool:
     """Whether charges come to a cost, but for the digits of what has no end."""
     exact = sum((Fraction(charge.exact) for charge in found), Fraction(0))
     return abs(exact - cost) < Fraction(1, 10**20)
+
+
+def _price_of(price: Price, cell: str) -> Decimal | None:
+    assert isinstance(price.model, Matrix)
+    return price.model.values.get((cell,), price.model.default)
+
+
+def cells_of(price: Price) -> str:
+    """The cells that a price is for."""
+    if not isinstance(price.model, Matrix):
+        return "abc"
+    return "".join(cell for cell in "abc" if _price_of(price, f'"{cell}"') is not None)
+
+
+def some_cells(chance: Random) -> PriceModel:
+    """A matrix of some of three cells; one in two has a price for the others."""
+    cells = chance.sample("abc", chance.randrange(1, 4))
+    prices = {(f'"{cell}"',): Decimal(chance.randrange(100)) for cell in cells}
+    return Matrix(("cell",), prices, Decimal(7) if chance.random() < 0.5 else None)
 
 
 def matrix(chance: Random) -> PriceModel:

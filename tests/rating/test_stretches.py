@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from meterhouse.core.charge import Charge
+from meterhouse.core.money import Rounding
 from meterhouse.core.price_book import (
     Commitment,
     Discount,
@@ -15,6 +16,7 @@ from meterhouse.core.price_book import (
     Flat,
     Graduated,
     Included,
+    Matrix,
     Package,
     Percentage,
     PerUnit,
@@ -30,8 +32,18 @@ from meterhouse.rating.invoicing import completed, invoiced
 from meterhouse.rating.stretch_lines import stretch_lines
 from meterhouse.rating.stretches import Stretch, rate_stretches
 from tests.rating import cases
-from tests.rating.books import CUSTOMER, PERIOD, dec, price, tier
-from tests.rating.stretched import DAYS, Use, changed, costs, equal, matrix, stretches
+from tests.rating.books import CUSTOMER, PERIOD, dec, price, tier, used
+from tests.rating.stretched import (
+    DAYS,
+    Use,
+    cells_of,
+    changed,
+    costs,
+    equal,
+    matrix,
+    some_cells,
+    stretches,
+)
 
 MAKERS: dict[str, Callable[[Random], PriceModel]] = {
     "per unit": lambda chance: PerUnit(cases.unit_price(chance)),
@@ -60,6 +72,12 @@ def uses(chance: Random, places: int) -> list[Use]:
         for _ in range(chance.randrange(12))
     ]
     return sorted(made, key=lambda use: use.stretch)
+
+
+def taken_back(chance: Random, use: Use) -> Use:
+    """Some of a use, or all, in whatever stretch."""
+    part = chance.choice((Decimal(1), Decimal("0.5"), Decimal("0.01")))
+    return replace(use, stretch=chance.randrange(9), quantity=-use.quantity * part)
 
 
 def firsts(chance: Random) -> list[int]:
@@ -98,17 +116,45 @@ def test_each_stretch_costs_what_rating_record_by_record_does(kind: str):
         ]
 
 
+def test_each_stretch_of_another_model_costs_what_rating_record_by_record_does():
+    makers = [*MAKERS.values(), some_cells, some_cells]
+    for seed in range(1500):
+        chance = Random(seed)
+        days = firsts(chance)
+        prices = [
+            price(chance.choice(makers)(chance), included=dec(chance.choice((0, 0, 50, 1000))))
+            for _ in days
+        ]
+        given = [
+            replace(use, cell=chance.choice(cells_of(prices[use.stretch])))
+            for use in uses(chance, len(days))
+        ]
+        lengths = [end - start for start, end in zip(days, [*days[1:], DAYS], strict=True)]
+        found = charges(stretches(prices, days, given))
+        for some, cost in zip(found, costs(prices, lengths, given), strict=True):
+            assert equal(some, cost), seed
+
+
 def test_stretches_with_equal_versions_come_to_what_one_rating_does():
     chance = Random(1)
     for _ in range(600):
         one = cases.any_price(chance)
-        days, given = firsts(chance), [replace(use, cell="") for use in uses(chance, 9)]
-        given = [replace(use, stretch=use.stretch % len(days)) for use in given]
+        if chance.random() < 0.2:
+            one = replace(one, model=matrix(chance))
+        days, given = firsts(chance), uses(chance, 9)
+        given += [taken_back(chance, use) for use in given if chance.random() < 0.2]
+        asks = isinstance(one.model, Matrix)
+        given = [
+            replace(use, stretch=use.stretch % len(days), cell=use.cell if asks else "")
+            for use in given
+        ]
         sure = one if chance.random() < 0.5 else replace(one, maximum=dec(chance.randrange(100)))
         off = (Discount(DiscountKind.AMOUNT, dec(7)), Discount(DiscountKind.PERCENTAGE, dec(9)))
         more = {
             "discounts": chance.choice(((), off, off[::-1])),
             "commitments": chance.choice(((), (Commitment(dec(300), dec(900)),))),
+            "round_tiers": chance.random() < 0.3,
+            "rounding": chance.choice(list(Rounding)),
         }
         ordered = sorted(given, key=lambda use: use.stretch)
         found = stretches([sure] * len(days), days, ordered, **more)
@@ -304,9 +350,101 @@ def test_usage_below_0_is_judged_by_all_of_the_period():
 
 
 def test_usage_taken_back_at_a_higher_price_gives_back_what_was_charged():
-    [[_], [second]] = charges(halves(price(PerUnit(dec(1))), price(PerUnit(dec(10))), 100, -90))
-    assert second.net == -100
-    assert [part.label for part in second.parts][-1] == "no more is given back than was charged"
+    for at in ({}, {"round_tiers": True}):
+        low, high = price(PerUnit(dec(1))), price(PerUnit(dec(10)))
+        [[_], [second]] = charges(halves(low, high, 100, -90, **at))
+        assert second.net == -100
+        assert [part.label for part in second.parts][-1] == "no more is given back than was charged"
+
+
+def test_usage_taken_back_leaves_the_tiers_that_it_had_entered():
+    assert nets(halves(GRADUATED, GRADUATED, 150, -100)) == [dec("125.00"), dec("-75.00")]
+    flats = price(Graduated((tier(100, 1), tier(None, 2, 7))))
+    found = charges(halves(flats, flats, 150, -100))
+    assert [(charge.net, len(charge.parts)) for [charge] in found] == [(207, 2), (-157, 2)]
+    [_, left] = found[1][0].parts
+    assert (left.label, left.quantity, left.flat, left.amount) == ("over 100", -50, -7, -107)
+
+
+def in_cells(*cells: tuple[tuple[str, ...], int], free: int = 0) -> Price:
+    values = {tuple(f'"{text}"' for text in cell): dec(amount) for cell, amount in cells}
+    names = ("cell", "more")[: len(cells[0][0])]
+    return price(Matrix(names, values), included=dec(free))
+
+
+def test_a_version_prices_no_cell_that_only_an_earlier_one_has():
+    both, one = in_cells((("a",), 1), (("old",), 2)), in_cells((("a",), 3))
+    given = [Use(0, dec(4), "old"), Use(1, dec(1), "a")]
+    assert nets(stretches([both, one], [0, 15], given)) == [dec("8.00"), dec("3.00")]
+    anyway = price(PerUnit(dec(2)))
+    assert nets(stretches([anyway, one], [0, 15], given)) == [dec("8.00"), dec("3.00")]
+
+
+def test_free_units_of_a_cell_that_is_gone_stay_used():
+    both, one = in_cells((("a",), 1), (("old",), 2), free=5), in_cells((("a",), 3), free=5)
+    given = [Use(0, dec(4), "old"), Use(1, dec(3), "a")]
+    assert nets(stretches([both, one], [0, 15], given)) == [dec("0.00"), dec("6.00")]
+
+
+def test_a_cell_that_is_gone_is_not_below_0_in_the_versions_after_it():
+    one = in_cells((("a",), 3))
+    given = [Use(0, dec(5), "a"), Use(0, dec(-4), "old"), Use(1, dec(2), "a")]
+    by_cell = price(PerUnit(dec(2)), show_by=("cell",))
+    assert nets(stretches([by_cell, one], [0, 15], given)) == [dec("2.00"), dec("6.00")]
+
+
+def test_cells_that_are_written_alike_are_two():
+    of_two = in_cells((("a b", "c"), 1), (("a", "b c"), 10))
+    first, second = stretches([of_two, of_two], [0, 15], [])
+    entries = {"cell,more": [(("a b", "c"), 5), (("a", "b c"), 3)]}
+    again = {"cell,more": [(("a b", "c"), 1)]}
+    found = [
+        replace(first, usage=[used(8, breakdowns=entries)]),
+        replace(second, usage=[used(1, breakdowns=again)]),
+    ]
+    assert nets(found) == [dec("35.00"), dec("1.00")]
+
+
+def test_a_first_tier_is_entered_by_usage_and_not_by_records_of_none():
+    flats = price(Graduated((tier(None, 1, 50),)))
+    fee, plain = price(Flat(dec(31))), price(PerUnit(dec(1)))
+    assert nets(stretches([plain, flats], [0, 15], [Use(0, dec(0)), Use(1, dec(2))])) == [
+        dec("0.00"),
+        dec("52.00"),
+    ]
+    assert nets(halves(fee, flats, 0, 2)) == [dec("15.00"), dec("52.00")]
+    assert nets(halves(plain, flats, 3, 2)) == [dec("3.00"), dec("2.00")]
+
+
+def test_events_before_a_change_that_nobody_knows_leave_what_counts_them_unpriced():
+    plain, counted = price(Percentage(dec(10))), price(Percentage(dec(10), dec(1), free_events=3))
+    first, second = halves(plain, counted, 50, 20)
+    known = replace(second, usage=[replace(one, events=(one.value,)) for one in second.usage])
+    [before, after] = rate_stretches([first, known], customer=CUSTOMER)
+    assert [charge.net for charge in before.charges] == [5]
+    assert [(one.reason, one.quantity) for one in after.unpriced] == [("no_events", 20)]
+    assert not after.charges
+    fives = [replace(one, events=(dec(10),) * 5) for one in first.usage]
+    assert nets([replace(first, usage=fives), known]) == [dec("5.00"), dec("3.00")]
+
+
+def test_events_before_a_change_that_cost_the_next_ones_nothing_need_not_be_known():
+    plain, each = price(Percentage(dec(10))), price(Percentage(dec(10), dec(1)))
+    first, second = halves(plain, each, 50, 20)
+    known = replace(second, usage=[replace(one, events=(one.value,)) for one in second.usage])
+    assert nets([first, known]) == [dec("5.00"), dec("3.00")]
+    events = (dec(-10), dec(-5))
+    back = replace(second, usage=[replace(second.usage[0], value=dec(-15), events=events)])
+    [_, after] = rate_stretches([first, back], customer=CUSTOMER)
+    assert [one.reason for one in after.unpriced] == ["no_events"]
+
+
+def test_tiers_are_rounded_as_they_grow():
+    graduated = price(Graduated((tier(20, "0.0005"), tier(None, "0.0003"))))
+    given = [Use(0, dec(10)), Use(1, dec(10)), Use(2, dec(30))]
+    found = stretches([graduated] * 3, [0, 10, 20], given, round_tiers=True)
+    # 20 in the first tier are 0.01, half of them 0.005; the second tier has 30 of the last part.
+    assert nets(found) == [dec("0.01"), dec("0.00"), dec("0.01")]
 
 
 def test_a_commitment_counts_all_stretches_unless_they_start_anew():

@@ -12,16 +12,18 @@ import polars as pl
 import pytest
 
 from meterhouse.app.usage_ports import Amendment
+from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.guiding_rule import Carry, GuidingRule, Operation
 from meterhouse.core.instant import DAY, MINUTE, Instant, instant_text, parse_instant
 from meterhouse.core.json_text import Record, parse_json
+from meterhouse.core.meter import NewMeter
 from meterhouse.core.problem import ConflictError, NotFoundError
 from meterhouse.core.schedule import ResetSchedule
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.metering import Metering
 from meterhouse.engine.plan import MeterPlan
 from meterhouse.store import SqliteLedger
-from meterhouse.streams.record import Emitted, RunResult
+from meterhouse.streams.record import USAGE_LIFETIME, Emitted, RunResult
 from tests.store.factories import (
     AT,
     KEY,
@@ -75,10 +77,10 @@ class Story:
         self.void: set[str] = set()
         self.order: list[str] = []
 
-    def run(self) -> None:
-        """Meter some records, by one executor or the other."""
+    def run(self, *given: Record) -> None:
+        """Meter some records, by one executor or the other; those that are given, if any are."""
         self.at += self.random.choice((_HOUR, 7 * _HOUR, DAY, 3 * DAY))
-        records = [self._record() for _ in range(self.random.randint(0, 8))]
+        records = list(given) or [self._record() for _ in range(self.random.randint(0, 8))]
         with snapshot(self.ledger) as view:
             rows_max = self.random.choice((-1, 10**9))
             metering = Metering(_PLAN, view.meters(KEY), at=self.at, rows_max=rows_max)
@@ -232,7 +234,68 @@ def test_a_change_that_leaves_the_range_changes_nothing(ledger: SqliteLedger) ->
     assert ledger.usage(story.meter).items == before
 
 
-def test_usage_goes_with_its_meter(ledger: SqliteLedger) -> None:
-    story = _one(ledger)
+def _periods(story: Story) -> list[Instant]:
+    """The starts of all periods of which something is kept."""
+    usage = story.ledger.usage(story.meter, limit=1000).items
+    return sorted({entry.period_start for entry in usage})
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_usage_of_periods_that_were_told_outlasts_its_meter(
+    ledger: SqliteLedger, seed: int
+) -> None:
+    story = Story(ledger, Random(seed))
+    for _ in range(6):
+        story.run()
+        story.change()
+    starts, told = _periods(story), story.told()
+    kept = {day: ledger.usage_of_period(story.meter, start=day) for day in starts}
     ledger.delete_meter(story.meter)
     assert ledger.usage(story.meter).items == []
+    for day in starts:
+        closed = instant_text(day) in told
+        after = ledger.usage_of_period(story.meter, start=day)
+        assert after == (kept[day] if closed else [])
+        how = ledger.usage_aggregation(story.meter, start=day)
+        assert how == (Aggregation(story.aggregation) if closed else None)
+
+
+def test_a_meter_made_anew_under_the_same_id_mixes_nothing(ledger: SqliteLedger) -> None:
+    story = _one(ledger)
+    while not story.told():
+        story.run()
+    told = [day for day in _periods(story) if instant_text(day) in story.told()]
+    kept = {day: ledger.usage_of_period(story.meter, start=day) for day in told}
+    meter = ledger.meter(story.meter).meter
+    ledger.delete_meter(story.meter)
+    story.at += 9 * DAY
+    anew = NewMeter(meter.user_id, KEY, meter.meter_type_id)
+    ledger.add_meters([(story.meter, anew)], at=story.at)
+    assert {day: ledger.usage_of_period(story.meter, start=day) for day in told} == kept
+    later = instant_text(story.at)
+    story.run({"id": "new", "userId": meter.user_id, "value": Decimal(1), "timestamp": later})
+    assert [entry.identity for entry in ledger.usage(story.meter).items] == ["new"]
+    assert ledger.usage_aggregation(story.meter, start=told[-1]) is not None
+    early = instant_text(told[-1])
+    story.run({"id": "early", "userId": meter.user_id, "value": Decimal(1), "timestamp": early})
+    # Both have usage of that day by now: nobody knows whose a record of it asks for.
+    assert ledger.usage_aggregation(story.meter, start=told[-1]) is None
+
+
+def test_usage_of_a_meter_that_is_gone_is_forgotten_in_the_end(ledger: SqliteLedger) -> None:
+    story = _one(ledger)
+    story.at += 9 * DAY
+    story.run()
+    starts = _periods(story)
+    type_id = ledger.meter(story.meter).meter.meter_type_id
+    assert not ledger.outlasted(type_id)
+    ledger.delete_meter(story.meter)
+    assert ledger.outlasted(type_id)
+    first, last = starts[0] + 3 * DAY, story.at + 3 * DAY
+    commit(ledger, RunResult(), at=first + USAGE_LIFETIME - 3 * DAY)
+    assert ledger.usage_of_period(story.meter, start=starts[0])
+    commit(ledger, RunResult(), at=last + USAGE_LIFETIME)
+    assert not any(ledger.usage_of_period(story.meter, start=day) for day in starts)
+    assert not ledger.outlasted(type_id)
+    left = ("gone_meter", "gone_period", "gone_usage")
+    assert [ledger._database.value(f"SELECT count(*) FROM {name}") for name in left] == [0, 0, 0]

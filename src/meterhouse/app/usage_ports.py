@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from meterhouse.app.page import Page
+from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.meter_state import Section
@@ -110,8 +111,20 @@ class Usage(Protocol):
     ) -> Sequence[KeptUsage]:
         """Return what a period of a meter is made of, in order of arrival; ``limit`` at most.
 
-        ``before``: as it was before that instant.
+        ``before``: as it was before that instant. The meter may be gone: its usage stays for some
+        time.
         """
+        ...
+
+    def usage_aggregation(self, meter_id: str, *, start: Instant) -> Aggregation | None:
+        """Return how single usage of a period adds up; ``None`` where none of it is kept.
+
+        The meter may be gone.
+        """
+        ...
+
+    def outlasted(self, meter_type_id: str) -> bool:
+        """Whether usage is kept of any meter of a type that is gone."""
         ...
 
     def change_usage(

@@ -148,12 +148,23 @@ def _write_drafted(call: Call, drafted: list[Drafted]) -> None:
     for place, one in enumerate(drafted):
         if one.invoice is None:
             note(f"no draft for customer {one.customer}: {one.error}")
+            _tell_trace(one.error)
         elif call.as_json:
             write_text(invoice_text(one.invoice))
         else:
             if place:
                 write_text()
             write_invoice(one.invoice)
+
+
+def _tell_trace(error: BaseException | None) -> None:
+    """Write where a fault of our own came from, for whoever mends it."""
+    from traceback import format_exception
+
+    from meterhouse.app.billing.drafts import DraftFault
+
+    if isinstance(error, DraftFault) and error.__cause__ is not None:
+        note("".join(format_exception(error.__cause__)).rstrip())
 
 
 def _raise_first(errors: list[Any]) -> None:

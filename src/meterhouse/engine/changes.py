@@ -41,7 +41,7 @@ class Contents:
 class StateChanges:
     """What a run changed, to be stored in this order.
 
-    ``buckets`` are whole (period and contents); ``deleted`` meters are gone; ``contents`` are new
+    ``buckets`` are whole (period and contents); ``deleted`` meters go last; ``contents`` are new
     ones of meters whose period stays as it is or was written with ``buckets``; all were updated
     at ``updated_at``. The buckets of event-time meters are their heads, which hold no contents.
     """
@@ -50,7 +50,7 @@ class StateChanges:
     deleted: list[int] = field(default_factory=list)
     contents: Contents | None = None
     updated_at: Instant = 0
-    #: periods of event-time meters, whole; those of deleted meters are not here
+    #: periods of event-time meters, whole; those of deleted meters say what these had taken
     periods: list[Bucket] = field(default_factory=list)
     #: what is kept of the records that they took: the columns of ``retained.SCHEMA`` (to be stored,
     #: with the name of the source in the place of its number), and the

@@ -150,7 +150,7 @@ class EventPeriods:
 
     def adjustments(self, *, sections: Sequence[Section]) -> Iterator[MeteredRecord]:
         """Yield a record for each closed period that usage has changed since it was told."""
-        late = (b for b in self.buckets.values() if b.late and not self._gone(b))
+        late = (bucket for bucket in self.buckets.values() if bucket.late)
         for bucket in sorted(late, key=flush_order):
             yield adjust(bucket, sections=sections)
 
@@ -158,12 +158,7 @@ class EventPeriods:
         """Return the slots that are to be stored, by meter and period."""
         changed = (b for b in self.buckets.values() if b.changed)
         touched = (b for b in changed if b.state.count or b.slot in self._stored)
-        kept = (bucket for bucket in touched if not self._gone(bucket))
-        return sorted(kept, key=lambda bucket: (bucket.meter.no, bucket.state.period.start))
-
-    def _gone(self, bucket: Bucket) -> bool:
-        head = self.heads.get(bucket.meter.no)
-        return head is not None and head.deleted
+        return sorted(touched, key=lambda bucket: (bucket.meter.no, bucket.state.period.start))
 
 
 def adjust(bucket: Bucket, *, sections: Sequence[Section] = ()) -> MeteredRecord:

@@ -215,7 +215,7 @@ class Metering:
         )
 
     def _kept_usage(self) -> pl.DataFrame | None:
-        """What is kept of usage: that of meters which are gone is not."""
+        """What is kept of usage: that of meters which go now, too."""
         if self._events is None or not self._usage:
             return None
         places = {
@@ -229,8 +229,7 @@ class Metering:
             how="left",
             maintain_order="left",
         )
-        gone = [no for no, head in self._events.heads.items() if head.deleted]
-        return usage.filter(~pl.col("meter").is_in(gone)).drop("slot", "position")
+        return usage.drop("slot", "position")
 
     def _flush(
         self,

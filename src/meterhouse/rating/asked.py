@@ -17,6 +17,7 @@ from meterhouse.core.price_book import (
     Volume,
 )
 from meterhouse.rating.models import single_models
+from meterhouse.rating.models.matrix import cell_price
 
 #: Fields that every metered record has; groups and custom fields cannot take their names.
 RECORD_FIELDS = ("meter_type", "category", "user", "customer")
@@ -38,6 +39,16 @@ def dimensions(price: Price) -> tuple[str, ...]:
     return tuple(names)
 
 
+def has_cells(price: Price, fields: Mapping[str, str]) -> bool:
+    """Whether each matrix of the price has a price for these fields."""
+    for model in single_models(price.model):
+        if isinstance(model, Matrix):
+            cell = [fields.get(name, ABSENT) for name in model.dimensions]
+            if cell_price(model, cell) is None:
+                return False
+    return True
+
+
 def asked_fields(price: Price) -> frozenset[str]:
     """All fields that say where usage of the price goes."""
     return frozenset((*certain_fields(price), *price.line_by, *price.show_by, *dimensions(price)))
@@ -53,6 +64,14 @@ def needs_events(price: Price) -> bool:
     return any(
         isinstance(model, Percentage)
         and bool(model.fixed or model.free_events or model.minimum or model.maximum is not None)
+        for model in single_models(price.model)
+    )
+
+
+def counts_events(price: Price) -> bool:
+    """Whether what an event costs depends on how many there were before it."""
+    return any(
+        isinstance(model, Percentage) and bool(model.free_events)
         for model in single_models(price.model)
     )
 

@@ -25,7 +25,7 @@ def discounted(
 
     A percentage is one of what the lines come to together, rounded once; of negative lines it
     gives back what a discount took before. It is shared out, like an amount, over the lines by what
-    they come to, by largest remainder; an amount is at most what they come to. No line gets
+    they come to, by largest remainder; an amount is at most what all of them come to. No line gets
     below 0. Discounts of usage are of prices, never of books.
     """
     made = list(lines)
@@ -70,23 +70,25 @@ def shares_over(bases: Sequence[Decimal], amount: Decimal, *, digits: int) -> li
 
 
 def _shares_of(lines: Sequence[InvoiceLine], amount: Decimal, digits: int) -> list[Decimal]:
-    return shares_over([line.net for line in lines], amount, digits=digits)
+    bases = [line.net for line in lines]
+    return shares_over(bases, min(amount, sum_of(bases)), digits=digits)
 
 
 def _percent(
     lines: Sequence[InvoiceLine], percent: Decimal, digits: int, rounding: Rounding
 ) -> list[Decimal]:
-    """Share out a percentage of lines above 0, and one of those below, each by itself."""
-    shares = [ZERO] * len(lines)
-    for sign in (1, -1):
-        sides = [EXACT.multiply(line.net, Decimal(sign)) for line in lines]
-        whole = EXACT.scaleb(EXACT.multiply(sum_of([max(s, ZERO) for s in sides]), percent), -2)
-        parts = shares_over(sides, rounded(whole, digits, rounding), digits=digits)
-        shares = [
-            EXACT.add(share, EXACT.multiply(part, Decimal(sign)))
-            for share, part in zip(shares, parts, strict=True)
-        ]
-    return shares
+    """Share out a percentage of all lines: that of those below 0 is given back by the others."""
+
+    def of(amounts: Sequence[Decimal]) -> Decimal:
+        exact = EXACT.scaleb(EXACT.multiply(sum_of(amounts), percent), -2)
+        return rounded(exact, digits, rounding)
+
+    bases = [line.net for line in lines]
+    below = [max(base.copy_negate(), ZERO) for base in bases]
+    back = of(below)
+    taken = shares_over(bases, EXACT.add(of(bases), back), digits=digits)
+    given = shares_over(below, back, digits=digits)
+    return [EXACT.subtract(one, other) for one, other in zip(taken, given, strict=True)]
 
 
 def _name(discount: Discount) -> str:

@@ -10,11 +10,9 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from meterhouse.core.price_book import Matrix, Price
+from meterhouse.core.price_book import Price
 from meterhouse.core.price_book_lint import is_fee
-from meterhouse.rating.asked import ABSENT, certain_fields, dimensions
-from meterhouse.rating.models import single_models
-from meterhouse.rating.models.matrix import cell_price
+from meterhouse.rating.asked import ABSENT, certain_fields, dimensions, has_cells
 
 Rank = tuple[int, int]
 
@@ -79,20 +77,10 @@ class Matcher:
         skus = tuple(self._prices[place].sku for place in winners)
         if len(winners) > 1:
             return Matched(unpriced="ambiguous", skus=skus)
-        if not _has_cells(self._prices[winners[0]], fields):
+        if not has_cells(self._prices[winners[0]], fields):
             return Matched(unpriced="no_value", skus=skus)
         return Matched(winners[0])
 
     def _holds(self, place: int, fields: Mapping[str, str]) -> bool:
         wanted = self._prices[place].match.fields
         return all(not texts or fields.get(name, ABSENT) in texts for name, texts in wanted.items())
-
-
-def _has_cells(price: Price, fields: Mapping[str, str]) -> bool:
-    """Whether each matrix of the price has a price for these fields."""
-    for model in single_models(price.model):
-        if isinstance(model, Matrix):
-            cell = [fields.get(name, ABSENT) for name in model.dimensions]
-            if cell_price(model, cell) is None:
-                return False
-    return True

@@ -55,10 +55,15 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A step of the calculation, exact: see ``ChargePart``."""
+    """A step of the calculation, exact: see ``ChargePart``.
+
+    ``step`` says which one of its model it is, whatever was used: the cell of a matrix, or, in a
+    period whose prices change, the place of a tier.
+    """
 
     label: str
     amount: Ratio
     quantity: Ratio = NOTHING
     unit_price: Decimal | None = None
     flat: Decimal = ZERO
+    step: tuple[object, ...] = ()

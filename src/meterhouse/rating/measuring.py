@@ -14,6 +14,7 @@ from meterhouse.rating.asked import (
     by_event,
     costs_as_little,
     dimensions,
+    has_cells,
     has_free_events,
 )
 from meterhouse.rating.fault import BELOW_ZERO, LineRefused
@@ -44,7 +45,7 @@ def measured(line: Line, *, share: tuple[int, int]) -> Measure:
     free = EXACT.multiply(_free_units(price), divisor)
     used = _total(converted) > ZERO
     if not costs_as_little(price):
-        converted = _not_below_zero(line, converted)
+        converted = _not_below_zero(line, converted, names)
         _check_refunds(line, converted, free=free)
     charged = tuple(_without(converted, free)) if free else tuple(converted)
     return Measure(
@@ -59,7 +60,11 @@ def measured(line: Line, *, share: tuple[int, int]) -> Measure:
 
 
 def _slices(line: Line, names: Sequence[str]) -> Iterator[Slice]:
-    """Each event where events are priced; otherwise the sum of each cell, in order."""
+    """Each event where events are priced; otherwise the sum of each cell, in order.
+
+    Cells without a price come first: earlier versions price them, and free units that they had
+    then they keep.
+    """
     cells: dict[tuple[str, ...], Decimal] = {}
     for item in line.items:
         cell = tuple(item.fields.get(name, ABSENT) for name in names)
@@ -70,7 +75,12 @@ def _slices(line: Line, names: Sequence[str]) -> Iterator[Slice]:
             yield from (Slice(cell, value) for value in values)
         else:
             cells[cell] = EXACT.add(cells.get(cell, ZERO), item.quantity)
-    yield from (Slice(cell, cells[cell]) for cell in sorted(cells))
+    ordered = sorted(cells, key=lambda cell: (_has_price(line.price, names, cell), cell))
+    yield from (Slice(cell, cells[cell]) for cell in ordered)
+
+
+def _has_price(price: Price, names: Sequence[str], cell: Sequence[str]) -> bool:
+    return not names or has_cells(price, dict(zip(names, cell, strict=True)))
 
 
 def _converted(quantity: Decimal, conversion: Conversion) -> Decimal:
@@ -82,18 +92,20 @@ def _converted(quantity: Decimal, conversion: Conversion) -> Decimal:
     return rounded_ratio(multiplied, conversion.divide, digits, mode)
 
 
-def _not_below_zero(line: Line, slices: Sequence[Slice]) -> list[Slice]:
+def _not_below_zero(line: Line, slices: Sequence[Slice], names: Sequence[str]) -> list[Slice]:
     """Return slices of which each cell comes to 0 at least; refused where one does not.
 
-    Of a line that is floored, such a cell is as if nothing had been used.
+    Of a line that is floored, such a cell is as if nothing had been used; and so is one that only
+    other versions price.
     """
     sums: dict[tuple[str, ...], Decimal] = {}
     for one in slices:
         sums[one.cell] = EXACT.add(sums.get(one.cell, ZERO), one.quantity)
     below = {cell: quantity for cell, quantity in sums.items() if quantity < ZERO}
-    if below and not line.floored:
+    wrong = [below[cell] for cell in below if _has_price(line.price, names, cell)]
+    if wrong and not line.floored:
         raise LineRefused(
-            f"the quantity {number_text(min(below.values()))} is less than 0",
+            f"the quantity {number_text(min(wrong))} is less than 0",
             hint="Usage taken back is billed as the difference of two ratings of its period",
             reason=BELOW_ZERO,
         )

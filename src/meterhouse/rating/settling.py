@@ -1,9 +1,10 @@
 """What the lines of a run of stretches come to: rounded, reduced, and held to what is promised.
 
 Theory of operation. A line and those that it goes on as, in the stretches after it, are settled as
-one. Amounts are rounded as they grow, and a percentage is that of all up to a stretch less that of
-all before it. Amounts off, maxima and minima are for a period: each version adds the share of its
-days, and the sums hold for all these lines. So equal versions come to what one rating does.
+one. Amounts are rounded as they grow, those of each tier where the book says so, and a percentage
+is that of all up to a stretch less that of all before it. Amounts off, maxima and minima are for a
+period: each version adds the share of its days, and the sums hold for all these lines. So equal
+versions come to what one rating does.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from meterhouse.core.charge import Reduction
+from meterhouse.core.money import Rounding
 from meterhouse.core.price_book import Discount, DiscountKind, Price, PriceBook
 from meterhouse.core.quantity import EXACT, ZERO
 from meterhouse.rating.amounts import Amounts
@@ -23,6 +25,9 @@ from meterhouse.rating.ratio import NOTHING, Ratio, total_of
 from meterhouse.rating.reducing import discount_name, percentages_off
 
 _NOT_BELOW = "no more is given back than was charged"
+_Step = tuple[object, ...]
+#: All of a line, as a step: those of models begin with a number.
+_LINE: _Step = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +106,30 @@ def settled(
 
 
 def _round(made: Sequence[_Settling], digits: int) -> None:
-    exact, before = NOTHING, ZERO
+    sofar: dict[_Step, Ratio] = {}
+    before = ZERO
     for one in made:
-        book = one.of.book
-        if not book.round_tiers:
-            sofar = exact.rounded(digits, book.rounding)
-            exact = exact.plus(one.exact)
-            one.gross = EXACT.subtract(exact.rounded(digits, book.rounding), sofar)
-        one.left = one.gross
+        tiers = one.of.book.round_tiers
+        steps = [(part.step, part.amount) for part in one.parts] if tiers else [(_LINE, one.exact)]
+        mode = one.of.book.rounding
+        grown = [_grown(sofar, *step, digits=digits, mode=mode) for step in steps]
+        one.left = one.gross = sum_of(grown)
         # Later prices may be higher: what is taken back at them is no more than was charged.
         lacking = EXACT.add(before, one.gross).copy_negate()
         if lacking > ZERO:
             one.add(_NOT_BELOW, lacking)
-            exact = exact.plus(Ratio(lacking))
+            if not tiers:
+                sofar[_LINE] = sofar[_LINE].plus(Ratio(lacking))
         before = EXACT.add(before, one.gross)
+
+
+def _grown(
+    sofar: dict[_Step, Ratio], step: _Step, amount: Ratio, *, digits: int, mode: Rounding
+) -> Decimal:
+    """Return by how much an amount grows, rounded before and after."""
+    before = sofar.get(step, NOTHING)
+    sofar[step] = after = before.plus(amount)
+    return EXACT.subtract(after.rounded(digits, mode), before.rounded(digits, mode))
 
 
 def _percentages(made: Sequence[_Settling], digits: int) -> None:

@@ -17,7 +17,7 @@ from meterhouse.core.price_book import Price, PriceBook
 from meterhouse.core.timezone import local_time, zone
 from meterhouse.rating.amounts import Amounts, amounts_of, digits_of
 from meterhouse.rating.counting import counted_apart
-from meterhouse.rating.going_on import Course, amounts_within, due_by_days
+from meterhouse.rating.going_on import Course, amounts_within, due_by_days, enters
 from meterhouse.rating.lines import Line, lines_of
 from meterhouse.rating.rate import charge_of
 from meterhouse.rating.refusing import Refusals
@@ -100,7 +100,7 @@ def shares_of(stretches: Sequence[Stretch]) -> list[tuple[int, int]]:
 
 @dataclass(slots=True)
 class _Sofar:
-    """What a line had in earlier stretches."""
+    """What a line had in earlier stretches. ``begun``: its first tier was entered in one."""
 
     items: list[UsageItem] = field(default_factory=list)
     begun: bool = False
@@ -158,7 +158,7 @@ class _Run:
             sofar = self._sofar.setdefault(_key(line), _Sofar())
             amounts = refusals[place].made(line, partial(self._amounts, place=place, sofar=sofar))
             sofar.items += line.items
-            sofar.begun = True
+            sofar.begun |= enters(line)
             if amounts is not None:
                 found[place][_key(line)] = line, amounts
         if not self._alone:

@@ -19,10 +19,11 @@ from meterhouse.store.contents import contents_column, contents_text
 from meterhouse.store.periods import write_periods
 from meterhouse.store.positions import put_positions
 from meterhouse.store.sql_text import queries
-from meterhouse.store.usage import write_usage
+from meterhouse.store.usage import forget_usage_of_gone, write_usage
 from meterhouse.streams.ahead import ahead
 from meterhouse.streams.record import (
     SESSION_LIFETIME,
+    USAGE_LIFETIME,
     DuplicateKeys,
     Emitted,
     KeysOfDay,
@@ -47,6 +48,9 @@ _KEYS_AT_ONCE = 1_000_000
 _SWEPT_PER_KEY = 3
 _SWEPT_MIN = 10_000
 _SWEPT_MAX = 1_000_000
+#: A run forgets single usage of so many periods for each meter that goes, and at least of some.
+_FORGOTTEN = 3
+_FORGOTTEN_MIN = 10_000
 _PLACE_MAX = 2**63 - 1
 
 
@@ -75,6 +79,10 @@ def commit(database: Database, run: Run, result: RunResult, *, run_no: int, stre
     _write_script_store(database, result.script_store, stream_no=stream_no)
     _write_sessions(database, result.sessions, stream_no=stream_no, at=run.at)
     _write_story(database, result, run_no=run_no)
+    gone = sum(len(changes.deleted) for _, changes in result.states)
+    forget_usage_of_gone(
+        database, until=run.at - USAGE_LIFETIME, periods=max(_FORGOTTEN_MIN, _FORGOTTEN * gone)
+    )
 
 
 def _storage_value(storage: Storage) -> str | None:
@@ -107,7 +115,6 @@ def _replace_provisional(database: Database, reached: Mapping[str, int], *, stre
 
 def _write_changes(database: Database, changes: StateChanges, *, run_no: int) -> None:
     _write_buckets(database, changes.buckets)
-    database.execute_many(_SQL["delete_meter"], zip(changes.deleted, strict=True))
     write_periods(database, changes.periods)
     write_usage(database, changes, run_no=run_no)
     database.execute_many(_SQL["release_adjustment"], zip(changes.released, strict=True))
@@ -116,6 +123,8 @@ def _write_changes(database: Database, changes: StateChanges, *, run_no: int) ->
         # The next part is made while one is written.
         for part in ahead(iter(changes.contents)):
             _write_contents(database, part, updated_at=changes.updated_at)
+    # Last of all: what its periods had taken, in this run too, outlasts a meter.
+    database.execute_many(_SQL["delete_meter"], zip(changes.deleted, strict=True))
 
 
 def _write_buckets(database: Database, buckets: Sequence[Bucket]) -> None:

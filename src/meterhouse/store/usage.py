@@ -10,6 +10,7 @@ from itertools import repeat
 from meterhouse.app.ports import Lease, Page
 from meterhouse.app.usage import refuse_unkept
 from meterhouse.app.usage_ports import Amendment, KeptUsage, Remetered, UsageEntry
+from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.meter_state import MeterState, Section
@@ -107,11 +108,13 @@ class UsageTable(Recorder):
     ) -> Sequence[KeptUsage]:
         """Return what a period of a meter is made of, in order of arrival; ``limit`` at most.
 
-        ``before``: as it was before that instant.
+        ``before``: as it was before that instant. The meter may be gone.
         """
         values = {"meter_id": meter_id, "start": start, "before": before, "limit": limit}
         with self._database.read():
-            rows = self._database.rows(_SQL["kept"], values)
+            _, gone = _keeper(self._database, meter_id, start=start)
+            query = "kept" if gone is None else "kept_of_gone"
+            rows = self._database.rows(_SQL[query], values | {"meter_no": gone})
         return [
             KeptUsage(
                 identity=identity,
@@ -121,6 +124,17 @@ class UsageTable(Recorder):
             )
             for identity, timestamp, value, rule, fields, source, place in rows
         ]
+
+    def usage_aggregation(self, meter_id: str, *, start: Instant) -> Aggregation | None:
+        """Return how single usage of a period adds up; ``None`` where none of it is kept."""
+        with self._database.read():
+            aggregation, _ = _keeper(self._database, meter_id, start=start)
+        return None if aggregation is None else Aggregation(aggregation)
+
+    def outlasted(self, meter_type_id: str) -> bool:
+        """Whether usage is kept of any meter of a type that is gone."""
+        with self._database.read():
+            return bool(self._database.value(_SQL["has_gone"], (meter_type_id,)))
 
     def change_usage(
         self,
@@ -176,6 +190,26 @@ class UsageTable(Recorder):
             periods.append(bucket)
         write_periods(self._database, periods)
         return Remetered(periods, texts)
+
+
+def _keeper(database: Database, meter_id: str, *, start: Instant) -> tuple[str | None, int | None]:
+    """Return how a meter folds, if usage of a period is kept, and its number if it is gone.
+
+    Where the one that there is was made anew under the same id, and both have usage of the period,
+    nobody knows whose is meant.
+    """
+    place = {"meter_id": meter_id, "start": start}
+    there, gone = (database.row(_SQL[query], place) for query in ("keeper", "gone_keeper"))
+    if there is not None and gone is not None and there[1]:
+        return None, None
+    if gone is not None:
+        return gone[0], gone[1]
+    return (None if there is None else there[0]), None
+
+
+def forget_usage_of_gone(database: Database, *, until: Instant, periods: int) -> None:
+    """Forget single usage of meters that are gone: of so many periods that ended until then."""
+    database.execute(_SQL["forget_gone"], {"until": until, "limit": periods})
 
 
 def _head(database: Database, meter_id: str) -> Bucket:

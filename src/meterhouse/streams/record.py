@@ -244,6 +244,8 @@ class KeysOfDay:
 
 #: Sessions that nothing has updated for so long are forgotten.
 SESSION_LIFETIME = 180 * DAY
+#: Single usage of meters that are gone is kept so long from the end of its period, for billing.
+USAGE_LIFETIME = 3 * 366 * DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from traceback import format_exception
 from typing import Any
 
 from fastapi import Response
 
 from meterhouse.api.answer import answer
 from meterhouse.api.call import ThisCall
+from meterhouse.api.context import Context
 from meterhouse.api.idempotency import Ids, once
 from meterhouse.api.operation import IDEMPOTENCY_KEY, Body, Given, Resource, needs, one
 from meterhouse.api.problems import problem_document
@@ -26,17 +28,18 @@ from meterhouse.api.schemas import (
     ref,
     whole,
 )
-from meterhouse.app.billing.drafts import Drafted, draft_all
+from meterhouse.app.billing.drafts import Drafted, DraftFault, draft_all
 from meterhouse.app.billing.periods import Days, read_days
 from meterhouse.app.billing.price_books import find_version
 from meterhouse.app.billing.usage import not_billed
 from meterhouse.app.billing.what_if import total_of, what_if
 from meterhouse.app.ports import Ledger
+from meterhouse.core.instant import instant_text
 from meterhouse.core.invoice_text import invoice_text
-from meterhouse.core.json_text import JsonValue, parse_json
+from meterhouse.core.json_text import JsonValue, json_text, parse_json
 from meterhouse.core.price_book import PriceBook
 from meterhouse.core.price_book_reading import read_price_book
-from meterhouse.core.problem import DefinitionError
+from meterhouse.core.problem import DefinitionError, MeterhouseError
 from meterhouse.core.reading import Reading, shown
 
 PATH = "/v1/billing-runs"
@@ -128,6 +131,7 @@ def run_billing(call: ThisCall) -> Response:
                 stored=not preview,
             )
             nobody = not_billed(ledger, period=_period(drafted, days))
+        _tell_faults(context, drafted)
         users = [{"user": user, "records": count} for user, count in nobody.users]
         return answer(
             {
@@ -144,12 +148,30 @@ def _period(drafted: Sequence[Drafted], days: Days) -> Any:
     return made[0] if made else days.in_zone("Etc/UTC")
 
 
+def _tell_faults(context: Context, drafted: Sequence[Drafted]) -> None:
+    """Write faults of our own, for operators."""
+    for draft in drafted:
+        if isinstance(draft.error, DraftFault):
+            line = {
+                "time": instant_text(context.clock()),
+                "level": "error",
+                "message": "internal error of a draft",
+                "customer": draft.customer,
+                "trace": "".join(format_exception(draft.error.__cause__)),
+            }
+            context.log(json_text(line))
+
+
+def _status(error: MeterhouseError) -> int | None:
+    return 500 if isinstance(error, DraftFault) else None
+
+
 def _shown(drafted: Drafted) -> dict[str, Any]:
     invoice, error = drafted.invoice, drafted.error
     return {
         "customer": drafted.customer,
         "document": None if invoice is None else parse_json(invoice_text(invoice)),
-        "problem": None if error is None else problem_document(error),
+        "problem": None if error is None else problem_document(error, status=_status(error)),
     }
 
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from pathlib import PurePath
+from traceback import extract_tb
 from uuid import UUID, uuid5
 
 from meterhouse.app.billing.books import book_and_period, book_used
@@ -60,6 +62,24 @@ class Drafted:
     error: MeterhouseError | None = None
 
 
+class DraftFault(MeterhouseError):
+    """What nobody expected ended a draft: a fault of our own, which is the cause of this error."""
+
+    code = "internal_error"
+
+    @classmethod
+    def of(cls, cause: Exception) -> DraftFault:
+        """Return the fault, that says what it is and where."""
+        place = extract_tb(cause.__traceback__)[-1]
+        where = f"{PurePath(place.filename).name}, line {place.lineno}"
+        error = cls(
+            f"internal error: {type(cause).__name__}: {cause} ({where})",
+            hint="Report it: the draft of this customer cannot be made until it is mended",
+        )
+        error.__cause__ = cause
+        return error
+
+
 def draft_all(
     ledger: Ledger,
     customers: Sequence[str] | None,
@@ -72,8 +92,8 @@ def draft_all(
     """Draft the invoices of customers, of all where none are named; each is told of.
 
     Of all, those who have nothing to bill are left out: no lines, nothing unpriced, no exceptions.
-    What is wrong with one customer's books keeps nobody else from theirs. Not ``stored``:
-    a preview, which changes nothing.
+    What is wrong with one customer's books keeps nobody else from theirs, be it a fault of our
+    own, which is told with its cause. Not ``stored``: a preview, which changes nothing.
     """
     chosen = customers
     if chosen is None:
@@ -90,6 +110,8 @@ def draft_all(
                 keep(ledger, draft, at=at)
         except MeterhouseError as error:
             drafted.append(Drafted(id, None, error))
+        except Exception as error:
+            drafted.append(Drafted(id, None, DraftFault.of(error)))
         else:
             drafted.append(Drafted(id, draft.invoice))
     return drafted

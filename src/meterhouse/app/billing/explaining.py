@@ -194,16 +194,15 @@ def _input_records(
     priced: _Priced,
     most: int | None,
 ) -> dict[str, Any] | None:
-    """Return the single records of a metered one; ``None`` where its meter keeps none.
+    """Return the single records of a metered one; ``None`` where none are kept.
 
     Only those of the group that the line is for, that no count takes, and, unless the line is for
     all of these, of its days. ``value`` is what they come to by now. Not ``complete``: the metered
     record has more than are read.
     """
-    bucket = ledger.meter(meter)
-    if bucket is None or not bucket.meter.keeps_usage:
+    aggregation = ledger.usage_aggregation(meter, start=usage.period.start)
+    if aggregation is None:
         return None
-    aggregation = bucket.meter.aggregation
     found = ledger.usage_of_period(meter, start=usage.period.start, limit=RECORDS_MAX + 1)
     mine = [one for one in found[:RECORDS_MAX] if _in_group(one, source.fields)]
     if priced.counts is not None:

@@ -50,8 +50,8 @@ _REMEDIES = {
     "ambiguous": "give one of these prices a higher priority, and draft again",
     "no_value": "add the value to the matrix, or a default, and draft again",
     "no_events": "only the single events say what is due: meter it by a meter type with "
-    "periodAssignment event, or price it without fixed amounts, free events and "
-    "limits of events",
+    "periodAssignment event, or, for what is metered already, give the customer a price book "
+    "without fixed amounts, free events and limits of events",
     "no_breakdown": "have the meter group by these fields, or price it without them",
     "below_zero": "void or amend what takes back more than there was, or count it by a price of "
     "the model included and give the money back by a line by hand, and draft again",

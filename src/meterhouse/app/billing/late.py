@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from meterhouse.app.billing.books import used_book
 from meterhouse.app.billing.cut_before import BilledCuts
 from meterhouse.app.billing.late_counts import counted_late
+from meterhouse.app.billing.lost_events import comparable
 from meterhouse.app.billing.ports import InvoiceHead
 from meterhouse.app.billing.priced import PricedPeriod, priced_period, starts_of
 from meterhouse.app.billing.usage import LateUsage
@@ -43,6 +44,9 @@ BLOCKING = {
     "billed_otherwise": "`invoice credit` that invoice first, and draft again",
     "late_not_cut": "put the meter and its single usage back from a backup; or `invoice correct` "
     "the invoice, which rates such usage by its first version, and even it out by a line by hand",
+    "late_no_events": "put the meter and its single usage back from a backup; or give the customer "
+    "a price book that needs no single events, `invoice correct` the invoice, and even it out by a "
+    "line by hand",
 }
 
 
@@ -192,16 +196,18 @@ def _rated_anew(
         late=True,
         billed=lines,
     )
-    changes = line_changes(lines, priced.lines)
+    known = comparable(lines, priced)
+    changes = line_changes(known.billed, known.priced)
     books = {book.hash: book for book in priced.books} | _books(ledger, billed)
     return LateLines(
         tuple((charge, original.number, books[hash]) for charge, hash in changes),
         (*priced.books, *(books[hash] for _, hash in changes)),
-        priced.unpriced,
+        known.unpriced,
         tuple(
             (code, f"invoice {original.number}: {text}")
             for code, text in (
                 *priced.exceptions,
+                *known.exceptions,
                 *_not_cut(late, priced, cuts),
             )
         ),

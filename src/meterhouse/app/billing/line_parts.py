@@ -80,12 +80,12 @@ def _part(
 
 def _meter(ledger: Ledger, body: Mapping[str, Any], *, where: str) -> Meter:
     bucket = ledger.meter(body["id"])
+    if ledger.usage_aggregation(body["id"], start=_instant(body["periodStart"])) is not None:
+        hint = f"the records are there: meterhouse invoice explain {where} --records all"
+        raise ConflictError("The meter of this line keeps single usage", hint=hint)
     if bucket is None:
         message = f"The meter {body['id']} of user {body['userId']} is deleted"
         raise ConflictError(message, hint="its rows cannot be told from others any more")
-    if bucket.meter.keeps_usage:
-        hint = f"the records are there: meterhouse invoice explain {where} --records all"
-        raise ConflictError("The meter of this line keeps single usage", hint=hint)
     return bucket.meter
 
 

@@ -73,7 +73,7 @@ def priced_period(
     before = BilledCuts(lines, starts_of(versions, period))
     cut = cut_usage(ledger, usage, versions, before=before)
     stretches = [
-        _stretch(ledger, one, some, between)
+        _stretch(one, with_events(ledger, some, books=versions.books), between)
         for one, some, between in zip(versions.dated, cut.by_version, periods, strict=True)
     ]
     # What an invoice does not have without usage, late usage of something else does not add.
@@ -94,12 +94,8 @@ def priced_period(
     )
 
 
-def _stretch(
-    ledger: Ledger, version: Dated, usage: Sequence[MeteredUsage], period: BillingPeriod
-) -> Stretch:
-    book = version.book
-    known = with_events(ledger, usage, book=book)
-    return Stretch(book, period, version.days, version.charged, known)
+def _stretch(version: Dated, usage: Sequence[MeteredUsage], period: BillingPeriod) -> Stretch:
+    return Stretch(version.book, period, version.days, version.charged, usage)
 
 
 def starts_of(versions: Versions, period: BillingPeriod) -> list[Instant]:

@@ -22,10 +22,14 @@ from meterhouse.rating.asked import needs_events
 
 
 def with_events(
-    ledger: Ledger, usage: Sequence[MeteredUsage], *, book: PriceBook
+    ledger: Ledger, usage: Sequence[MeteredUsage], *, books: Iterable[PriceBook]
 ) -> tuple[MeteredUsage, ...]:
-    """Return usage with its single events, if any price of the book needs them."""
-    if not any(map(needs_events, book.prices)):
+    """Return usage with its single events, if any price of the books needs them.
+
+    Of a period whose prices change, these are all its versions: one that takes over counts the
+    events before it, too.
+    """
+    if not any(needs_events(price) for book in books for price in book.prices):
         return tuple(usage)
     return tuple(_with_events(ledger, one) for one in usage)
 

@@ -19,7 +19,6 @@ from meterhouse.core.counted import counted
 from meterhouse.core.instant import MILLISECOND, Instant, parse_instant
 from meterhouse.core.invoice import InvoiceStatus
 from meterhouse.core.json_text import parse_json
-from meterhouse.core.meter_type import MeterType
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.core.timezone import local_time, zone
 from meterhouse.rating.records import metered_usage
@@ -185,18 +184,20 @@ def _after_last_of(record: Mapping[str, Any]) -> Instant:
 
 
 class MeterTypes:
-    """The meter types of records, each looked up once."""
+    """What is known of the meter types of records, each looked up once."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._known: dict[str, MeterType | None] = {}
+        self._keeping: dict[str, bool] = {}
         self._lost: set[str] = set()
 
-    def _of(self, record: Mapping[str, Any]) -> MeterType | None:
-        id = record["meterTypeId"]
-        if id not in self._known:
-            self._known[id] = self._ledger.meter_type(id)
-        return self._known[id]
+    def _keeps(self, id: str) -> bool:
+        if id not in self._keeping:
+            found = self._ledger.meter_type(id)
+            keeps = found is not None and found.grace_period is not None and found.keep_usage
+            # Without meters a type may have been changed since, or deleted.
+            self._keeping[id] = keeps or self._ledger.outlasted(id)
+        return self._keeping[id]
 
     def category(self, record: Mapping[str, Any], kept: str | None) -> str:
         """Return the category that was kept with a record; an empty text where none was."""
@@ -205,10 +206,8 @@ class MeterTypes:
         return kept or ""
 
     def meter(self, record: Mapping[str, Any]) -> str:
-        """Return the id of a record's meter where that keeps single usage, else an empty text."""
-        found = self._of(record)
-        keeps = found is not None and found.grace_period is not None and found.keep_usage
-        return record["id"] if keeps else ""
+        """Return the id of a record's meter where its single usage may be kept, else nothing."""
+        return record["id"] if self._keeps(record["meterTypeId"]) else ""
 
     def exceptions(self) -> list[tuple[str, str]]:
         """Return one exception for each meter type that was deleted before billing knew it."""

@@ -60,13 +60,12 @@ def kept_usage(ledger: Ledger, usage: MeteredUsage, *, limit: int) -> Sequence[K
 
     Not more than ``limit`` and one are read.
     """
-    bucket = ledger.meter(usage.meter) if usage.meter else None
-    if bucket is None or bucket.meter.aggregation not in _ADDING_UP:
+    meter, start = usage.meter, usage.period.start
+    aggregation = ledger.usage_aggregation(meter, start=start) if meter else None
+    if aggregation not in _ADDING_UP:
         return None
-    counts = bucket.meter.aggregation is Aggregation.INCREMENT
-    found = ledger.usage_of_period(
-        usage.meter, start=usage.period.start, before=usage.before, limit=limit + 1
-    )
+    counts = aggregation is Aggregation.INCREMENT
+    found = ledger.usage_of_period(meter, start=start, before=usage.before, limit=limit + 1)
     return [_counted(one) for one in found] if counts else found
 
 

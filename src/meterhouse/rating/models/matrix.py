@@ -34,4 +34,4 @@ def _priced(model: Matrix, cell: tuple[str, ...], *, quantity: Decimal, measure:
     price = cell_price(model, cell)
     assert price is not None, "usage in cells without a price is unpriced before"
     amount = measure.cost(quantity, price)
-    return Part(cell_text(cell), amount, measure.units(quantity), price)
+    return Part(cell_text(cell), amount, measure.units(quantity), price, step=cell)

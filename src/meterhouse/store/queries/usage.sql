@@ -63,6 +63,51 @@ WHERE meter.id = :meter_id AND usage.start_at >= :start AND usage.start_at < :st
     AND (:before IS NULL OR usage.metered_at < :before)
 ORDER BY coalesce(usage.arrival, usage.no), usage.no LIMIT :limit
 
+-- name: kept_of_gone
+-- The same of a meter that is gone.
+SELECT
+    usage.identity, usage.timestamp, usage.value, usage_rule.text, usage.fields,
+    usage_source.name, usage.place
+FROM gone_usage AS usage
+JOIN usage_rule ON usage_rule.no = usage.rule_no
+LEFT JOIN usage_source ON usage_source.no = usage.source_no
+WHERE usage.meter_no = :meter_no AND usage.start_at >= :start AND usage.start_at < :start + 1000
+    AND (usage.voided_at IS NULL OR usage.voided_at >= :before)
+    AND (:before IS NULL OR usage.metered_at < :before)
+ORDER BY usage.arrival, usage.no LIMIT :limit
+
+-- name: keeper
+-- How a meter folds; NULL where it keeps no single usage. And whether it has usage of the period.
+SELECT
+    iif(meter_type.grace IS NOT NULL AND meter_type.keep_usage, version.aggregation, NULL),
+    EXISTS (
+        SELECT 1 FROM event_period AS period
+        WHERE period.meter_no = meter.no
+            AND period.start_at >= :start AND period.start_at < :start + 1000
+    )
+FROM meter
+CROSS JOIN meter_type_version AS version ON version.no = meter.version_no
+CROSS JOIN meter_type ON meter_type.no = meter.type_no
+WHERE meter.id = :meter_id
+
+-- name: gone_keeper
+-- Of a meter that is gone, where it had usage of a period that starts in a millisecond.
+SELECT gone_meter.aggregation, gone_meter.no
+FROM gone_meter
+CROSS JOIN gone_period AS period ON period.meter_no = gone_meter.no
+WHERE gone_meter.id = :meter_id AND period.start_at >= :start AND period.start_at < :start + 1000
+ORDER BY gone_meter.no DESC LIMIT 1
+
+-- name: has_gone
+SELECT EXISTS (SELECT 1 FROM gone_meter WHERE type_id = ?)
+
+-- name: forget_gone
+-- Single usage goes with its period.
+DELETE FROM gone_period WHERE (meter_no, start_at) IN (
+    SELECT meter_no, start_at FROM gone_period
+    WHERE end_at <= :until ORDER BY end_at LIMIT :limit
+)
+
 -- name: page
 SELECT
     usage.identity, usage.timestamp, usage.value, usage.fields, usage.start_at,
