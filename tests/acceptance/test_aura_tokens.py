@@ -153,6 +153,35 @@ def test_requests_with_tokens_are_not_told(tmp_path: Path):
     code, october = _run(house)
     assert (code, october["status"], october["withoutTokens"]) == (0, "issued", 0)
     invoice = house.issued()
-    assert "without_tokens" not in _told(invoice)
+    assert invoice["exceptions"] == []
     tokens = [line for line in invoice["lines"] if line["charge"]["sku"] == "tokens"]
     assert sum(Decimal(line["charge"]["quantity"]) for line in tokens) == 80
+    # What is late of usage that is told nowhere is told nowhere, either.
+    late = _tokens("m9", f"{_DAY}T11:00:00Z", 10, CORR_ID="i0")
+    _add(house, tmp_path, "20261110T10", late, _tokens("m8", "2026-11-05T10:00:00Z", 5))
+    row = query("j1", "2026-11-05T10:00:00Z", AURA_APP_ID="a1", AURA_COMPONENT_ID=GATEWAY)
+    path = tmp_path / audit_name("20261110T10")
+    house.done("dataset", "add", write(path, schema_of("Aura_Audit"), [row]))
+    house.done("aura", "run", house.operation, "--at", "2026-12-06T03:00:00Z")
+    november = house.issued("2026-11")
+    assert november["metadata"]["lateRecords"] != "0"
+    assert set(_told(november)) == set()
+
+
+def test_a_stream_that_counts_no_requests_is_told(tmp_path: Path):
+    """As one that was made before streams of tokens did."""
+    house = _begin(tmp_path)
+    document = json.loads(house.done("stream", "export", "aura-tokens").out)
+    gone = {"stage", "request", "once", "further-requests", "interaction", "requests"}
+    document["nodes"] = [one for one in document["nodes"] if one["id"] not in gone]
+    document["edges"] = [one for one in document["edges"] if not {one["from"], one["to"]} & gone]
+    document.pop("meterKeys", None)
+    update = ("stream", "update", "aura-tokens", "--file", "-", "--allow-node-removal")
+    house.done(*update, given=json.dumps(document))
+    _ask(house, tmp_path, 3)
+    _add(house, tmp_path, "20261020T10", _tokens("i0", f"{_DAY}T10:00:00Z", 1000))
+    code, october = _run(house)
+    assert (code, october["status"], october["withoutTokens"]) == (0, "issued", None)
+    assert _told(house.issued())["without_tokens"].endswith(
+        "the stream of tokens counts no requests"
+    )

@@ -184,17 +184,21 @@ class Inputs:
     ) -> Iterator[tuple[str, str]]:
         """Tell of requests without tokens, where those have a price."""
         tokens = metering.tokens
-        if tokens is None or not tokens.without:
+        if tokens is not None and not tokens.without:
             return
         try:
             customer = find_customer(self._ledger, business.customer)
             book, _ = book_and_period(self._ledger, customer, month.days)
         except MeterhouseError:
             return  # There is no draft either, and the report says why.
-        if prices_tokens(book):
-            text = "requests of the service ai without tokens, at least"
-            of = f"of {number_text(tokens.asked)}"
-            yield "without_tokens", f"{text}: {number_text(tokens.without)} {of}"
+        if not prices_tokens(book):
+            return
+        text = "requests of the service ai without tokens"
+        if tokens is None:
+            yield "without_tokens", f"{text}: not known, the stream of tokens counts no requests"
+        else:
+            of = f"{number_text(tokens.without)} of {number_text(tokens.asked)}"
+            yield "without_tokens", f"{text}, at least: {of}"
 
     def _suspended(self, business: OperatingBusiness, month: Month) -> int:
         found = 0
