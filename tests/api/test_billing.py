@@ -15,6 +15,7 @@ from tests.api.test_scheduler import until
 from tests.api.world import House
 from tests.cli.billing import CUSTOMER, ISSUER, OCTOBER, WORKED, Business, book
 from tests.cli.command import Meterhouse
+from tests.cli.late_usage import PER_UNIT, begin, late
 
 ISSUERS, CUSTOMERS, INVOICES, RUNS = (
     "/v1/issuers",
@@ -190,6 +191,21 @@ def test_credit_is_granted_and_listed(selling: House):
     post(selling, f"{drafted(selling)}/issue", DATED, status=200)
     shown = selling.http.get(f"/v1/credits/{grant['id']}").json()
     assert (shown["remaining"], [entry["amount"] for entry in shown["entries"]]) == ("0", ["-200"])
+
+
+def test_usage_that_came_after_the_draft_is_in_the_note(house: House, tmp_path: Path):
+    business = Business(Meterhouse(house.directory), tmp_path)
+    begin(business, PER_UNIT)
+    path = drafted(house)
+    late(business, "2026-11-05", 7)
+    answer = house.http.post(f"{path}/issue", json={"issueDate": "2026-11-06"})
+    assert answer.status_code == 200, answer.text
+    assert "amended after the draft (1 record)" in answer.headers["meterhouse-note"]
+
+
+def test_an_issue_date_years_ahead_is_refused(selling: House):
+    problem = post(selling, f"{drafted(selling)}/issue", {"issueDate": "2126-11-03"}, status=422)
+    assert problem["errors"][0]["pointer"] == "/issueDate"
 
 
 def test_past_usage_is_rated_by_another_book(selling: House):

@@ -21,6 +21,7 @@ from meterhouse.app.billing.archiving import (
     files_of,
     link,
     open_link,
+    put_back,
     verify_files,
 )
 from meterhouse.app.billing.invoice_history import entries, verify_history
@@ -101,6 +102,23 @@ def test_files_are_found_by_number_and_id(ledger: SqliteLedger, store: FolderArc
         file_of(ledger, WHERE.id, format="pdf")
 
 
+def test_what_is_gone_comes_back_as_it_was_or_not_at_all(
+    ledger: SqliteLedger, store: FolderArchive, tmp_path: Path
+) -> None:
+    [one, _] = file(ledger, store)
+    path, words = tmp_path / "archive" / one.name, {"formats": ("xlsx",)}
+    path.unlink()
+    other = replace(XLSX, content=b"of a newer version")
+    with pytest.raises(
+        ArchiveFault, match=f"another file: its SHA-256 is .*, and was {one.sha256}"
+    ):
+        put_back(ledger, store, WHERE, render=lambda _: other, **words)
+    assert not path.exists()
+    assert put_back(ledger, store, WHERE, render=lambda _: XLSX, **words) == (one.name,)
+    assert verify_files(ledger, store, WHERE.id) == []
+    assert put_back(ledger, store, WHERE, render=lambda _: other, **words) == ()
+
+
 def test_a_download_is_written_down(ledger: SqliteLedger, store: FolderArchive) -> None:
     file(ledger, store)
     found, content = download(ledger, store, WHERE.number, format="xlsx", at=AT + 1, actor="bob")
@@ -117,7 +135,8 @@ def test_a_file_that_was_changed_is_not_given(
     with pytest.raises(ArchiveFault, match="is not what was put there"):
         content_of(store, one)
     (tmp_path / "archive" / one.name).unlink()
-    assert verify_files(ledger, store, WHERE.id) == [f"{one.name} is not there"]
+    [fault] = verify_files(ledger, store, WHERE.id)
+    assert fault.startswith(f"{one.name} is not there (`invoice render {WHERE.id} --format xlsx`")
     with pytest.raises(ArchiveFault):
         download(ledger, store, WHERE.id, format="xlsx", at=AT, actor="bob")
     assert ("downloaded", "bob") not in actions(ledger)

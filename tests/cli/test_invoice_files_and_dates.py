@@ -42,6 +42,60 @@ def test_a_kill_before_files_are_noted_leaves_an_archive_that_goes_on(business, 
     assert "all is well" in business.run.done("invoice", "files", draft["id"], "--verify").out
 
 
+def test_files_that_are_gone_are_put_back_the_same(business):
+    business.sell(prices=[FEE])
+    business.customer()
+    [invoice] = business.issue(business.draft()[0]["id"])
+    render = ("invoice", "render", invoice["number"], "--format")
+    business.run.done(*render, "pdf")
+    folder = business.run.data / "archive"
+    whole = {path: path.read_bytes() for path in folder.rglob("*_v02.*")}
+    gone = [path for path in whole if path.suffix == ".pdf" or "manifest" in path.name]
+    assert len(gone) == 2
+    for path in gone:
+        path.unlink()
+
+    faults = business.run("invoice", "files", invoice["number"], "--verify")
+    assert f"is not there (`{' '.join(render)} pdf` puts" in faults.out
+    told = business.run.done(*render, "pdf").err
+    assert {line.removeprefix("put back: ") for line in told.splitlines()} == {
+        str(path.relative_to(folder)) for path in gone
+    }
+    assert {path: path.read_bytes() for path in folder.rglob("*_v02.*")} == whole
+    assert "put back" not in business.run.done(*render, "pdf").err
+
+
+def test_a_file_that_was_changed_is_left_as_it_is(business):
+    business.sell(prices=[FEE])
+    business.customer()
+    [invoice] = business.issue(business.draft()[0]["id"])
+    [path] = (business.run.data / "archive").rglob("*.xlsx")
+    right = path.read_bytes()
+    path.write_bytes(b"forged")
+    faults = business.run("invoice", "files", invoice["number"], "--verify").out
+    assert "is not what was put there (move it out of the archive" in faults
+    render = ("invoice", "render", invoice["number"], "--format", "xlsx")
+    assert "move it out of the archive" in business.run.refused(*render)
+    assert path.read_bytes() == b"forged"
+    path.unlink()
+    business.run.done(*render)
+    assert path.read_bytes() == right
+
+
+def test_days_without_quotes_are_days_in_yaml(business):
+    business.sell(prices=[FEE])
+    lines = ["id: es", "name: 2026-01-01", "address: {country: ES}", "issuer: liceo"]
+    lines += ["priceBook: liceo-es", "users: [ES]", "from: 2026-09-14", "to: 2027-01-01"]
+    path = business.folder / "customers.yaml"
+    path.write_text("\n".join([*lines, "customFields: {since: 2020-02-29}"]))
+    business.run.done("customer", "create", "--file", path)
+    [customer] = business.run.json("customer", "show", "es")
+    assert (customer["from"], customer["to"]) == ("2026-09-14", "2027-01-01")
+    assert (customer["name"], customer["customFields"]) == ("2026-01-01", {"since": "2020-02-29"})
+    path.write_text("\n".join(["id: fr", *lines[1:6], "from: 2026-02-30"]))
+    assert "2026-02-30" in business.run.refused("customer", "create", "--file", path)
+
+
 def test_a_format_that_an_invoice_cannot_have_keeps_no_other_from_being_made(business):
     business.meter(["ES"], rows=USED)
     business.sell(prices=[PER | {"price": "0.001"}], currency="KWD")

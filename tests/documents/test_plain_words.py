@@ -38,6 +38,26 @@ from tests.rating.charged import book
 _CODES = re.compile(r"by-hand|minimum-commitment/1|\broot\b|4f1c7e1e|per_unit|true_up")
 
 
+def test_a_calculation_has_no_digits_without_end():
+    third = D(1) / D(3)
+    parts = (ChargePart("0 to 10", third, D("0.1"), D(0), third / 10),)
+    [line] = an_invoice([a_line(a_charge("1", "2", parts=parts))]).lines
+    assert parts_text(line, 2) == "0 to 10: 0.333333333 at 0.1 = 0.033333333"
+
+
+def test_late_usage_shows_its_steps():
+    parts = (
+        ChargePart("rated anew: 0 to 100", D(100), D(1), D(0), D(100)),
+        ChargePart("rated anew: flat", D(0), None, D(5), D(5)),
+        ChargePart("billed before", D(-80), None, D(0), D(-80)),
+    )
+    [line] = an_invoice([a_line(a_charge("1", "2", parts=parts))]).lines
+    assert parts_text(line, 2) == (
+        "with late usage, 0 to 100: 100 at 1 = 100.00; with late usage, flat amount 5.00; "
+        "billed before: -80 = -80.00"
+    )
+
+
 def pdf_text(invoice) -> str:
     pytest.importorskip("typst", reason="typst is not installed")
     pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed")

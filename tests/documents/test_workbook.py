@@ -4,13 +4,14 @@ import shutil
 import subprocess
 import zipfile
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import openpyxl
 import pytest
 
-from meterhouse.core.charge import Source, Unpriced
-from meterhouse.core.invoice import InvoiceKind, InvoiceStatus
+from meterhouse.core.charge import ChargeKind, Source, Unpriced
+from meterhouse.core.invoice import InvoiceKind, InvoiceStatus, Window
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.documents.plain_text import xml_text
 from meterhouse.documents.workbook.render import xlsx_bytes
@@ -174,6 +175,54 @@ def test_there_are_charts_of_usage_and_of_amounts():
     assert len(charts) == 2
     assert any("Usage by day" in chart and "aura-groot" in chart for chart in charts)
     assert any("Amount by component" in chart for chart in charts)
+
+
+def test_days_of_different_units_have_a_chart_each():
+    day = date(2026, 10, 1)
+    windows = tuple(
+        Window(day, {"meter_type": f'"{name}"'}, D(value), unit)
+        for name, value, unit in (("Calls", 5, "call"), ("Chats", 7, "call"), ("Cpu", 9, "second"))
+    )
+    made = xlsx_bytes(worked_invoice(windows=windows))
+    daily = opened(made)["Daily"]
+    assert column(daily, "Unit")[:3] == ["call", "call", "second"]
+    titles = [cell.value for cell in daily[1]]
+    assert [title for title in titles if title and title.endswith(")")] == [
+        "Chats (call)",
+        "Calls (call)",
+        "Cpu (second)",
+    ]
+    with zipfile.ZipFile(io.BytesIO(made)) as parts:
+        charts = [parts.read(name).decode() for name in parts.namelist() if "charts/chart" in name]
+    [calls] = [chart for chart in charts if "Usage by day (call)" in chart]
+    [seconds] = [chart for chart in charts if "Usage by day (second)" in chart]
+    assert ("Cpu" in calls, "Calls" in calls, "Calls" in seconds) == (False, True, False)
+    assert len(charts) == 3
+
+
+def test_late_usage_says_on_the_first_page_which_invoice_it_corrects():
+    late = a_charge("5", "2", kind=ChargeKind.ADJUSTMENT, component="c", service="s")
+    usual = a_charge("7", "2", component="c", service="s")
+    front = opened(xlsx_bytes(an_invoice([a_line(usual), a_line(late, corrects="L-1")])))["Invoice"]
+    said = [row[1] for row in front.iter_rows(values_only=True) if row[0] == "c"]
+    assert said == ["s", "s (late usage, corrects L-1)"]
+
+
+def test_rows_of_the_first_page_are_as_high_as_their_names():
+    name = "Base fee of the platform (2026-10-01 to 2026-10-15, prices v1)"
+    long, short = a_charge("1", "2", name=name, sku="a"), a_charge("1", "2", name="B", sku="b")
+    front = opened(xlsx_bytes(an_invoice([a_line(long), a_line(short)])))["Invoice"]
+    heights = {
+        cell.value: front.row_dimensions[cell.row].height for cell in front["B"] if cell.value
+    }
+    assert (heights[name], heights["B"] or 15) == (60, 15)
+
+
+def test_a_quantity_of_many_digits_has_room():
+    line = a_line(a_charge("49381.428571428572", "2"))
+    front = opened(xlsx_bytes(an_invoice([line])))["Invoice"]
+    [cell] = [cell for cell in front["C"] if isinstance(cell.value, float)]
+    assert cell.number_format == "#,##0.000000"
 
 
 def test_a_credit_note_says_so():

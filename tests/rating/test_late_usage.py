@@ -16,7 +16,8 @@ def test_late_usage_goes_on_through_the_tiers():
     assert str(charge.net) == "3.00"  # 21.00 less 18.00
     assert charge.exact == charge.gross == charge.net
     assert [(part.label, part.quantity, part.amount) for part in charge.parts] == [
-        ("rated anew", 1100, 21),
+        ("rated anew: 0 to 1,000", 1000, 20),
+        ("rated anew: over 1,000", 100, 1),
         ("billed before", -900, -18),
     ]
     assert [(source.record_id, source.quantity) for source in charge.sources] == [("b", 200)]

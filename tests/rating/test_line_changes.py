@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from meterhouse.core.charge import ChargeKind
+from meterhouse.core.charge import ChargeKind, ChargePart
 from meterhouse.core.price_book import Commitment, Tax
 from meterhouse.core.quantity import ZERO
 from meterhouse.rating.invoicing import invoiced
@@ -36,6 +36,18 @@ def test_each_line_is_what_it_comes_to_now_less_all_that_was_billed():
     ]
     total = sum((one.net for one, _ in line_changes(before, after)), ZERO)
     assert total == sum(line.net for line in after) - sum(line.net for line in before)
+
+
+def test_what_was_rated_anew_says_its_steps_and_what_they_do_not_come_to():
+    step = ChargePart("over 500", dec(50), dec("0.0087"), ZERO, dec("0.435"))
+    whole = ChargePart("all", dec(50), dec("0.0087"), ZERO, dec("0.435"))
+    [(one, _)] = line_changes((), lines_of(replace(charge("a", "0.44"), parts=(step,))))
+    assert [(part.label, part.unit_price, str(part.amount)) for part in one.parts] == [
+        ("rated anew: over 500", dec("0.0087"), "0.435"),
+        ("rated anew: rounding and discounts", None, "0.005"),
+    ]
+    [(one, _)] = line_changes((), lines_of(replace(charge("a", "0.44"), parts=(whole,))))
+    assert [(part.label, str(part.amount)) for part in one.parts] == [("rated anew", "0.44")]
 
 
 def test_true_ups_are_lines_like_others():

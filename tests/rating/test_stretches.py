@@ -319,6 +319,13 @@ def test_amounts_off_are_not_lost_where_a_stretch_has_too_little():
     assert nets(halves(plain, plain, 3, 100, discounts=off)) == [dec("2.71"), dec("90.29")]
 
 
+def test_an_amount_off_is_given_back_with_the_usage_that_had_it():
+    off = price(PerUnit(dec(1)), discounts=(Discount(DiscountKind.AMOUNT, dec(31)),))
+    given = [Use(0, dec(5)), Use(1, dec(-5)), Use(2, dec(100))]
+    found = stretches([off, off, price(PerUnit(dec(1)))], [0, 10, 20], given)
+    assert nets(found) == [dec("5.00"), dec("-5.00"), dec("100.00")]
+
+
 def test_usage_before_the_contract_is_held_to_the_maximum_of_all_days():
     most = price(PerUnit(dec(1)), maximum=dec(100))
     first, second = halves(most, most, 50, 50, restart_tiers=True)

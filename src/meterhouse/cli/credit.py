@@ -12,7 +12,7 @@ from meterhouse.cli.command import Call, command
 from meterhouse.cli.options import new_group
 from meterhouse.cli.output import Cell, Listing, columns, write_table, write_text
 from meterhouse.core.instant import instant_text
-from meterhouse.core.json_text import json_text
+from meterhouse.core.json_text import JsonValue, json_text
 
 if TYPE_CHECKING:
     from meterhouse.core.credit import Grant
@@ -36,10 +36,20 @@ PriorityOption = Annotated[
 ]
 EffectiveOption = Annotated[
     str | None,
-    typer.Option("--effective", metavar="T", help="From when on it can be drawn. Default: now."),
+    typer.Option(
+        "--effective",
+        metavar="T",
+        help="From when on it can be drawn: a day, in the price book's zone, or an instant. "
+        "Default: now.",
+    ),
 ]
 ExpiresOption = Annotated[
-    str | None, typer.Option("--expires", metavar="T", help="When it ends. Default: never.")
+    str | None,
+    typer.Option(
+        "--expires",
+        metavar="T",
+        help="When it ends: before a day, in the price book's zone, or an instant. Default: never.",
+    ),
 ]
 PromotionalOption = Annotated[
     bool,
@@ -68,7 +78,7 @@ def grant(
     """Give a customer credit. Invoices draw from it until nothing is left."""
     from meterhouse.app.billing.credits import grant_credit, grant_shown
 
-    body = {
+    body: dict[str, JsonValue] = {
         "customer": customer,
         "amount": amount,
         "currency": currency,
@@ -78,8 +88,8 @@ def grant(
     }
     times = {"effective": (effective, "--effective"), "expires": (expires, "--expires")}
     for field, (text, option) in times.items():
-        if (at := read_instant(text, option=option)) is not None:
-            body[field] = instant_text(at)
+        if read_instant(text, option=option) is not None:
+            body[field] = text
     with call.opened() as house:
         made = grant_credit(house.ledger, body, new_id=house.new_id, at=house.clock())
     call.write(grant_shown(made))

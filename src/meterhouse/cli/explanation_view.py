@@ -31,7 +31,7 @@ def write_explanation(line: Mapping[str, Any]) -> None:
         "Price book": f"{price['book']} {price['version']}" if price["book"] else "",
         "Hash": price["hash"],
         "Exact": line["exact"],
-        "Rounded": line["gross"],
+        "Rounded": f"{line['gross']}{_together(line['roundedTogether'])}",
         "Net": f"{line['net']} {line['currency']}",
         "Tax": f"{line['taxCategory']} {line['taxRate']} %",
     }
@@ -47,6 +47,14 @@ def write_explanation(line: Mapping[str, Any]) -> None:
     if len(line["records"]) < line["recordCount"]:
         more = line["recordCount"] - len(line["records"])
         write_text(f"\n... and {more} more records (--records all)")
+
+
+def _together(step: Mapping[str, str] | None) -> str:
+    """Say how a line of a price change is rounded: as all up to it grows."""
+    if step is None:
+        return ""
+    whole = f"{step['rounded']} of all up to then, exact {step['exact']}"
+    return f" ({whole}, less {step['before']} before)"
 
 
 def _metered_unit(line: Mapping[str, Any]) -> str:

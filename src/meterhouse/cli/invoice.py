@@ -11,10 +11,10 @@ from meterhouse.cli import invoice_archive, invoice_rows, invoice_what_if
 from meterhouse.cli.command import Call, command
 from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.invoice_period import CustomersOption, MonthOption, PeriodOptions
+from meterhouse.cli.nothing_to_bill import tell_nothing_to_bill, tell_nothing_to_issue
 from meterhouse.cli.options import new_group
 from meterhouse.cli.output import Cell, Listing, columns, note, write_text
 from meterhouse.core.counted import counted
-from meterhouse.core.instant import instant_text
 from meterhouse.core.json_text import json_text
 
 if TYPE_CHECKING:
@@ -128,6 +128,8 @@ def _draft(
             stored=stored,
         )
         nobody = not_billed(house.ledger, period=_known_period(drafted, days))
+        if not drafted:
+            tell_nothing_to_bill(house, days)
     _write_drafted(call, drafted)
     from meterhouse.cli.invoice_view import tell_not_billed
 
@@ -248,6 +250,8 @@ def issue(
         given = {"overrides": list(override or ()), "reason": reason}
         overrides = read_overrides(given, author=house.user())
         chosen = references or _drafts(house, period)
+        if not chosen and period is not None:
+            tell_nothing_to_issue(house, period)
         if len(chosen) > 1:
             refuse_needless(house.ledger, chosen, overrides)
         errors = []
@@ -333,12 +337,17 @@ def _finish_files(house: Installation) -> list[Any]:
     "meterhouse invoice render LICEO-2026-000001 --format pdf --format ubl",
 )
 def render(call: Call, reference: Reference, *, format_: FormatOption = None) -> None:
-    """Make the files of an issued invoice, also in more formats than it has."""
+    """Make the files of an issued invoice, also in more formats than it has.
+
+    A file that is gone from the archive is put back, the same to the byte.
+    """
     from meterhouse.app.billing.files import render_invoice
 
     with call.opened() as house:
         formats = house.invoice_formats(format_)
         rendered = render_invoice(house.ledger, reference, house.file_means(), formats=formats)
+    for name in rendered.back:
+        note(f"put back: {name}")
     call.show(rendered.files, FILES)
 
 
@@ -544,15 +553,17 @@ def _day(text: str | None) -> date | None:
 
 
 def _row(head: InvoiceHead) -> list[Cell]:
+    from meterhouse.cli.invoice_view import period_text
     from meterhouse.core.invoice_text import read_invoice
     from meterhouse.core.money import amount_text
 
     invoice = read_invoice(head.text)
-    total = amount_text(invoice.totals.total, invoice.currency_digits)
+    digits, totals = invoice.currency_digits, invoice.totals
+    amounts = [amount_text(amount, digits) for amount in (totals.total, totals.payable)]
+    to_pay = amounts[1] if totals.prepaid else None
     kind = "credit note" if head.kind.value == "credit_note" else "invoice"
     row: list[Cell] = [head.number, kind, head.status.value, head.customer]
-    period = f"{instant_text(head.start)[:10]} to {instant_text(head.end)[:10]}"
-    return [*row, period, total, invoice.currency, head.id]
+    return [*row, period_text(invoice.period), amounts[0], to_pay, invoice.currency, head.id]
 
 
 def _to_json(head: InvoiceHead) -> str:
@@ -564,7 +575,8 @@ def _to_json(head: InvoiceHead) -> str:
 LISTING = Listing(
     "invoices",
     columns(
-        *("?Number", "Kind", "Status", "Customer", "?Period (UTC)", "#Total", "Currency", "@Id"),
+        *("?Number", "Kind", "Status", "Customer", "?Period", "#Total", "?#To pay"),
+        *("Currency", "@Id"),
     ),
     _row,
     _to_json,

@@ -70,7 +70,7 @@ def _write_head(invoice: Invoice) -> None:
         "Status": invoice.status.value,
         "Seller": invoice.seller.name,
         "Customer": f"{invoice.buyer.name} ({invoice.customer})",
-        "Period": _period(invoice.period),
+        "Period": f"{period_text(invoice.period)} ({invoice.period.timezone})",
         "Price book": ", ".join(f"{book.id} {book.version}" for book in invoice.books),
         "Invoicing model": invoice.invoicing_model,
     }
@@ -92,7 +92,7 @@ def _write_head(invoice: Invoice) -> None:
     write_pairs({name: value for name, value in pairs.items() if value})
 
 
-def _period(period: BillingPeriod) -> str:
+def period_text(period: BillingPeriod) -> str:
     """Say a period in days of its zone, where it begins and ends at midnight."""
     place = zone(period.timezone)
     sides = [local_time(instant, place) for instant in (period.start, period.end)]
@@ -100,7 +100,7 @@ def _period(period: BillingPeriod) -> str:
         start, end = (side.date().isoformat() for side in sides)
     else:
         start, end = instant_text(period.start), instant_text(period.end)
-    return f"{start} to {end} ({period.timezone})"
+    return f"{start} to {end}"
 
 
 def _line(line: InvoiceLine, invoice: Invoice) -> list[Cell]:

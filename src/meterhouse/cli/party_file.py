@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,4 +34,13 @@ def read_bodies(file: str) -> list[Item]:
     from meterhouse.bootstrap import price_book_documents
 
     found = price_book_documents(text, what=file_name(file))
-    return [Item(document.place, document.body) for document in found]
+    return [Item(document.place, _days_as_text(document.body)) for document in found]
+
+
+def _days_as_text(body: Any) -> Any:
+    """Return what YAML says as JSON would: days without quotes are texts."""
+    if isinstance(body, dict):
+        return {name: _days_as_text(value) for name, value in body.items()}
+    if isinstance(body, list):
+        return [_days_as_text(value) for value in body]
+    return body.isoformat() if isinstance(body, date) else body

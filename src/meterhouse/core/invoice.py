@@ -96,11 +96,15 @@ class BookUsed:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Usage of one part of the period, for the charts and the ``Daily`` sheet."""
+    """Usage of one part of the period, for the charts and the ``Daily`` sheet.
+
+    ``unit`` is the meter's; empty where all usage of the invoice has the same.
+    """
 
     start: date
     fields: Mapping[str, str]
     quantity: Decimal
+    unit: str = ""
 
 
 class CheckOutcome(Enum):

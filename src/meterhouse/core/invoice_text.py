@@ -394,7 +394,11 @@ _INVOICE = _members(
         "books": _several(_members(BookUsed, {"id": _TEXT, "version": _TEXT, "hash": _TEXT})),
         "unpriced": _several(_UNPRICED),
         "windows": _several(
-            _members(Window, {"start": _DATE, "fields": _texts_by_name(), "quantity": _NUMBER})
+            _members(
+                Window,
+                {"start": _DATE, "fields": _texts_by_name(), "quantity": _NUMBER, "unit": _TEXT},
+                later=("unit",),
+            )
         ),
         "exceptions": _several(_pair(_Exception, {"code": _TEXT, "text": _TEXT})),
         "metadata": _texts_by_name(),

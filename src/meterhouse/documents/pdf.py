@@ -185,7 +185,7 @@ def _details(invoice: Invoice) -> list[list[str]]:
 
 
 def _summary(invoice: Invoice, lines: list[ShownLine]) -> list[list[str]]:
-    groups = grouped(lines, "component", "service")
+    groups = grouped(lines, "component", "part")
     rows = [_summed(invoice, group) for group in groups[:_GROUPS_MAX]]
     if left := groups[_GROUPS_MAX:]:
         amount = _amount(invoice, total([group.amount for group in left]))

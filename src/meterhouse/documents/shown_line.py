@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from meterhouse.core.charge import Charge, ChargeKind, ChargePart
 from meterhouse.core.invoice import Invoice, InvoiceLine
 from meterhouse.core.json_text import canonical_text
-from meterhouse.core.money import Rounding, amount_text, rounded_ratio
-from meterhouse.core.quantity import EXACT, ZERO, number_text
+from meterhouse.core.money import Rounding, amount_text, rounded, rounded_ratio
+from meterhouse.core.quantity import EXACT, ZERO, fraction_digits, number_text
 from meterhouse.core.told_fields import told_fields
 
 #: Digits of a unit cost that is worked out: it is shown, never billed.
@@ -30,6 +30,8 @@ _QUERIES = frozenset({"request", "requests", "query", "queries"})
 #: Parts that are an amount and nothing else, and others whose names are not for people.
 _AMOUNTS = {"minimum": "minimum", "flat": "flat amount"}
 _LABELS = {"all": "", "rated anew": "with late usage", "rated before": "billed before"}
+#: Before the labels of steps of late usage.
+_ANEW = "rated anew: "
 #: Fields that say component, service and app.
 _OWN = ("component", "service", "app", "app_id", "app_name")
 #: Ids whose names are in a field of their own.
@@ -82,6 +84,13 @@ class ShownLine:
             if name not in (*_OWN, *shown, *twice)
         )
         return ", ".join(f"{name} {text}" for name, text in said if text)
+
+    @property
+    def part(self) -> str:
+        """The service; of late usage also the invoice that it corrects."""
+        line = self.line
+        late = line.charge.kind is ChargeKind.ADJUSTMENT and line.corrects
+        return f"{self.service} (late usage, corrects {line.corrects})" if late else self.service
 
     @property
     def quantity(self) -> Decimal | None:
@@ -253,7 +262,10 @@ def parts_text(line: InvoiceLine, digits: int) -> str:
 
 
 def _part_text(charge: Charge, part: ChargePart, digits: int) -> str:
-    amount = grouped_digits(amount_text(part.amount, digits))
+    if part.label.startswith(_ANEW):
+        step = replace(part, label=part.label.removeprefix(_ANEW))
+        return f"with late usage, {_part_text(charge, step, digits)}"
+    amount = grouped_digits(amount_text(_brief(part.amount), digits))
     if part.label == "charged already":
         return (
             f"less {grouped_digits(amount_text(part.amount.copy_negate(), digits))} charged already"
@@ -263,7 +275,7 @@ def _part_text(charge: Charge, part: ChargePart, digits: int) -> str:
     label = _LABELS.get(part.label, part.label)
     named = f"{label}: " if label else ""
     flat = f" plus {grouped_digits(amount_text(part.flat, digits))}" if part.flat else ""
-    quantity = grouped_digits(number_text(part.quantity))
+    quantity = grouped_digits(number_text(_brief(part.quantity)))
     if part.unit_price is None:
         added = flat if label.endswith(" %") else ""
         return f"{named}{quantity}{added} = {amount}" if part.quantity else f"{named}{amount}"
@@ -271,6 +283,13 @@ def _part_text(charge: Charge, part: ChargePart, digits: int) -> str:
     if _PACKAGES.match(label):
         return f"{label} at {price} = {amount}"
     return f"{named}{quantity} at {price}{per_text(charge)}{flat} = {amount}"
+
+
+def _brief(number: Decimal) -> Decimal:
+    """Return a number as people read it: a quotient has digits without end."""
+    if fraction_digits(number) <= _UNIT_COST_DIGITS:
+        return number
+    return rounded(number, _UNIT_COST_DIGITS, Rounding.HALF_UP).normalize(EXACT)
 
 
 def per_text(charge: Charge) -> str:

@@ -14,7 +14,7 @@ from meterhouse.core.charge import BillingPeriod, Charge, ChargeKind, ChargePart
 from meterhouse.core.invoice import InvoiceLine
 from meterhouse.core.price_book import ONE, Commitment, PriceBook
 from meterhouse.core.proration import prorated
-from meterhouse.core.quantity import EXACT, ZERO
+from meterhouse.core.quantity import EXACT, ZERO, number_text
 from meterhouse.rating.book_discounts import reduced, sum_of
 from meterhouse.rating.taxing import line_of
 
@@ -34,6 +34,15 @@ class Promise:
     book: PriceBook
     period: BillingPeriod
     books: frozenset[str]
+    #: how the amount that is due was shared out; empty where all of the minimum is due
+    shares: tuple[ChargePart, ...] = ()
+
+
+def share_part(due: Decimal, of: Decimal, days: tuple[int, int], version: str = "") -> ChargePart:
+    """Return a part of an amount that is due: of a minimum by days, of the prices of a version."""
+    prices = f" of prices {version}" if version else ""
+    label = f"minimum{prices}, {days[0]} of {days[1]} days of {number_text(of)}"
+    return ChargePart(label, ZERO, None, due, due)
 
 
 def committed(
@@ -57,6 +66,7 @@ def committed(
             book,
             period,
             frozenset((book.hash,)),
+            _shares(one, book, share, digits),
         )
         for number, one in enumerate(book.commitments, 1)
     ]
@@ -111,11 +121,19 @@ def _due(commitment: Commitment, book: PriceBook, share: tuple[int, int], digits
     return prorated(commitment.minimum or ZERO, of, digits=digits, mode=book.rounding)
 
 
+def _shares(
+    commitment: Commitment, book: PriceBook, share: tuple[int, int], digits: int
+) -> tuple[ChargePart, ...]:
+    if commitment.minimum is None or not (commitment.prorate and 0 < share[0] < share[1]):
+        return ()
+    return (share_part(_due(commitment, book, share, digits), commitment.minimum, share),)
+
+
 def _true_up(promise: Promise, billed: Decimal) -> InvoiceLine:
     commitment, book, due = promise.commitment, promise.book, promise.due
     missing = EXACT.subtract(due, billed)
     parts = (
-        ChargePart("minimum", ONE, None, due, due),
+        *(promise.shares or (ChargePart("minimum", ONE, None, due, due),)),
         ChargePart("charged already", ONE, None, billed.copy_negate(), billed.copy_negate()),
     )
     return line_of(

@@ -6,7 +6,7 @@ So what a period was billed in the end, on however many invoices, is what it cos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -16,6 +16,10 @@ from meterhouse.core.invoice import InvoiceLine
 from meterhouse.core.quantity import EXACT, ZERO
 from meterhouse.rating.book_discounts import sum_of
 
+#: What the parts of late usage are called that are of all usage of the period.
+ANEW = "rated anew"
+#: Steps that are all usage of a line.
+_SAYS_NOTHING = ("all", "included")
 _Fields = tuple[tuple[str, str], ...]
 _Key = tuple[str, _Fields, str, Decimal, Instant, Instant]
 
@@ -51,7 +55,7 @@ def _change(old: Sequence[InvoiceLine], new: Sequence[InvoiceLine]) -> tuple[Cha
         return EXACT.subtract(_sum(new, figure), _sum(old, figure))
 
     net = less(lambda line: line.net)
-    parts = (_part("rated anew", new, sign=1), _part("billed before", old, sign=-1))
+    parts = (*_anew(new), _part("billed before", old, sign=-1))
     return replace(
         shown.charge,
         kind=ChargeKind.ADJUSTMENT,
@@ -64,6 +68,19 @@ def _change(old: Sequence[InvoiceLine], new: Sequence[InvoiceLine]) -> tuple[Cha
         reductions=(),
         sources=_source_changes(old, new),
     ), shown.book
+
+
+def _anew(lines: Sequence[InvoiceLine]) -> Iterator[ChargePart | None]:
+    """Yield what lines come to now, by the steps of their calculation where these say more."""
+    steps = [part for line in lines for part in line.charge.parts]
+    if len(steps) < 2 and all(step.label in _SAYS_NOTHING for step in steps):
+        yield _part(ANEW, lines, sign=1)
+        return
+    for step in steps:
+        yield replace(step, label=f"{ANEW}: {step.label}")
+    left = EXACT.subtract(_sum(lines, lambda line: line.net), sum_of([one.amount for one in steps]))
+    if left:
+        yield ChargePart(f"{ANEW}: rounding and discounts", ZERO, None, ZERO, left)
 
 
 def _sum(lines: Sequence[InvoiceLine], figure: Callable[[InvoiceLine], Decimal]) -> Decimal:

@@ -150,7 +150,8 @@ def _amounts_off(made: Sequence[_Settling], shares: Sequence[Share], digits: int
         return
     sums = [sum_of([one.value for one in _amounts(share.price)]) for share in shares]
     mode = having[-1].of.book.rounding
-    whole = max(sum_of([one.left for one in made]), ZERO)
+    # What others give back is taken off less, too; but they have no part in what is taken off.
+    whole = max(min(sum_of([one.left for one in some]) for some in (made, having)), ZERO)
     total = min(_by_days(sums, shares).rounded(digits, mode), whole)
     taken, by_place = ZERO, dict[int, Decimal]()
     for number, one in enumerate(having):

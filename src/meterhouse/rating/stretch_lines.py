@@ -14,13 +14,13 @@ from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
-from meterhouse.core.charge import Rating
+from meterhouse.core.charge import ChargePart, Rating
 from meterhouse.core.invoice import InvoiceLine
 from meterhouse.core.money import Rounding, rounded_ratio
 from meterhouse.core.price_book import Commitment, Discount, DiscountKind
-from meterhouse.core.quantity import ZERO
+from meterhouse.core.quantity import EXACT, ZERO
 from meterhouse.rating.book_discounts import discounted
-from meterhouse.rating.commitments import Promise, committed, held
+from meterhouse.rating.commitments import Promise, committed, held, share_part
 from meterhouse.rating.stretches import Stretch, runs_of, shares_of, weights_of
 from meterhouse.rating.taxing import line_of
 
@@ -125,9 +125,14 @@ def _promise(
         days = sum(one.days for one in stretches)
         of_days = [(one.days, days) for one in stretches]
     due = most = Fraction(0)
+    parts: list[ChargePart] = []
     for place, _, one in found:
-        share = shares[place] if one.prorate else weights[place]
+        share, before = shares[place] if one.prorate else weights[place], due
         due += Fraction(one.minimum or ZERO) * Fraction(*share)
+        if one.minimum is not None and 0 < share[0] < share[1]:
+            # Rounded as it grows, so that the shares add up to what is due.
+            grown = EXACT.subtract(_rounded(due, digits, mode), _rounded(before, digits, mode))
+            parts.append(share_part(grown, one.minimum, share, stretches[place].book.version))
         most += Fraction(one.maximum or ZERO) * Fraction(*of_days[place])
     period = replace(stretches[last].period, start=stretches[first].period.start)
     return Promise(
@@ -138,6 +143,7 @@ def _promise(
         stretches[last].book,
         period,
         frozenset(stretches[place].book.hash for place, _, _ in found),
+        tuple(parts) if charged else (),
     )
 
 

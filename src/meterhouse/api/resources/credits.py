@@ -34,6 +34,10 @@ _PRIORITY: Schema = {
     "maximum": 1_000_000,
     "description": "A lower number is drawn first",
 }
+_WHEN: Schema = {
+    **INSTANT,
+    "description": "An instant; or a day, which begins in the time zone of the price book",
+}
 _SHOWN: dict[str, Schema] = {
     "id": TEXT,
     "customer": TEXT,
@@ -56,8 +60,8 @@ SCHEMAS: dict[str, Schema] = {
             "amount": AMOUNT,
             "currency": {**NAME, "examples": ["EUR"]},
             "priority": _PRIORITY,
-            "effective": nullable(INSTANT),
-            "expires": nullable(INSTANT),
+            "effective": nullable(_WHEN),
+            "expires": nullable(_WHEN),
             "promotional": BOOLEAN,
         },
         required=("customer", "amount", "currency"),

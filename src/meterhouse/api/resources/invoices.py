@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any
 
@@ -294,7 +295,8 @@ def issue_invoice(call: ThisCall, id: str) -> Response:
                 )
             _finish(call, ledger)
             shown = _shown(ledger, head.id)
-        return answer(shown, headers=_note(shown))
+            missing = [text for _, text in issuing.still_open(ledger, head.id)]
+        return answer(shown, headers=_note(shown, missing))
 
     return once(call, effect)
 
@@ -486,11 +488,12 @@ def _is_issued(head: InvoiceHead, day: date | None) -> bool:
     return head.status is InvoiceStatus.ISSUED and (day is None or dated == day.isoformat())
 
 
-def _note(shown: dict[str, Any]) -> dict[str, str]:
-    """Say that some files cannot be made: ``filesRefused`` says why."""
+def _note(shown: dict[str, Any], more: Sequence[str] = ()) -> dict[str, str]:
+    """Say that some files cannot be made (``filesRefused`` says why), and what else to mind."""
     formats = ", ".join(one["format"] for one in shown["filesRefused"])
-    note = f"there are no files of the formats {formats}: see filesRefused"
-    return {NOTE: note} if formats else {}
+    refused = [f"there are no files of the formats {formats}: see filesRefused"] if formats else []
+    notes = [*refused, *more]
+    return {NOTE: "; ".join(notes)} if notes else {}
 
 
 def _reason(body: JsonValue) -> str:

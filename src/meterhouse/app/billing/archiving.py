@@ -6,13 +6,14 @@ The history says which files an invoice has, and what they must be: that is wher
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from meterhouse.app.billing.archive_names import first_day, invoice_stem
 from meterhouse.app.billing.archive_ports import (
+    ArchiveConflict,
     ArchiveFault,
     ArchiveStore,
     InvoiceHistory,
@@ -175,11 +176,71 @@ def file_of(history: InvoiceHistory, reference: str, *, format: str) -> Archived
 def content_of(store: ArchiveStore, file: ArchivedFile) -> bytes:
     """Return the content of a file; ``ArchiveFault`` where it is not what was put there."""
     content = store.get(file.name)
-    if content is None or _sha256(content) != file.sha256:
-        said = "is not there" if content is None else "is not what was put there"
-        hint = "put the archive back from a backup; the history has the file's SHA-256"
-        raise ArchiveFault(f"{file.name} {said}", hint=hint)
+    if fault := _fault(file, content):
+        hint = (
+            f"`invoice render` with --format {file.format} makes the same file again, where none is"
+        )
+        raise ArchiveFault(fault, hint=hint)
+    assert content is not None, "what is not there is at fault"
     return content
+
+
+def _fault(file: ArchivedFile, content: bytes | None) -> str:
+    """Say what is wrong with a file; an empty text where it is what was put there."""
+    if content is None:
+        return f"{file.name} is not there"
+    right = _sha256(content) == file.sha256
+    return "" if right else f"{file.name} is not what was put there"
+
+
+def put_back(
+    history: InvoiceHistory,
+    store: ArchiveStore,
+    where: Filed,
+    *,
+    formats: Sequence[str],
+    render: Callable[[str], Document],
+) -> tuple[str, ...]:
+    """Put files of an invoice's newest version back that are gone; returns their names.
+
+    They are the same to the byte, as the history says, and so is the manifest: ``ArchiveFault``
+    where they are not. What was changed is left as it is: ``ArchiveConflict``.
+    """
+    newest = max(_archived(history, where.id), key=lambda detail: detail["version"], default=None)
+    if newest is None:
+        return ()
+    files = [ArchivedFile.from_api(body) for body in newest["files"]]
+    back = []
+    for file in files:
+        if file.format in formats:
+            content = store.get(file.name)
+            if content is None:
+                _put_same(store, file.name, render(file.format).content, sha256=file.sha256)
+                back.append(file.name)
+            elif fault := _fault(file, content):
+                raise ArchiveConflict(fault, hint=_remedy(file, where.number, gone=False))
+    if store.get(newest["manifest"]) is None:
+        manifest = _manifest(replace(where, version=newest["version"]), files)
+        _put_same(store, manifest.name, manifest.content, sha256=newest["sha256"])
+        back.append(manifest.name)
+    return tuple(back)
+
+
+def _put_same(store: ArchiveStore, name: str, content: bytes, *, sha256: str) -> None:
+    if _sha256(content) != sha256:
+        message = (
+            f"{name} is not there, and what is made anew is another file: its SHA-256 is "
+            f"{_sha256(content)}, and was {sha256}"
+        )
+        hint = "put it back from a backup, or by the version of meterhouse that made it"
+        raise ArchiveFault(message, hint=hint)
+    store.put(name, content)
+
+
+def _remedy(file: ArchivedFile, reference: str, *, gone: bool) -> str:
+    """Say how a file comes back that is gone, or was changed."""
+    first = "" if gone else "move it out of the archive: then "
+    return f"{first}`invoice render {reference} --format {file.format}` puts the right one back"
 
 
 def download(
@@ -262,10 +323,9 @@ def verify_files(history: InvoiceHistory, store: ArchiveStore, reference: str) -
     """Say which files of an invoice are not what was put in the archive."""
     faults = []
     for file in files_of(history, reference):
-        try:
-            content_of(store, file)
-        except ArchiveFault as error:
-            faults.append(str(error.args[0]))
+        content = store.get(file.name)
+        if fault := _fault(file, content):
+            faults.append(f"{fault} ({_remedy(file, reference, gone=content is None)})")
     return faults
 
 

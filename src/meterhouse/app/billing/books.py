@@ -23,11 +23,20 @@ def book_and_period(
 
     Raises ``NotFoundError`` where none holds, ``ConflictError`` where it is somebody else's.
     """
-    anywhere = days.in_zone("Etc/UTC").start + _EVERYWHERE
-    first = book_for(ledger, customer.price_book, anywhere, day=days.first)
-    period = days.in_zone(first.timezone)
-    book = book_for(ledger, customer.price_book, period.start, day=days.first)
+    book, period = version_and_period(ledger, customer.price_book, days)
     check_customer(book, customer)
+    return book, period
+
+
+def version_and_period(ledger: Ledger, id: str, days: Days) -> tuple[PriceBook, BillingPeriod]:
+    """Return the version of a book that holds when a period begins, and the period in its zone.
+
+    Raises ``NotFoundError`` where none holds.
+    """
+    anywhere = days.in_zone("Etc/UTC").start + _EVERYWHERE
+    first = book_for(ledger, id, anywhere, day=days.first)
+    period = days.in_zone(first.timezone)
+    book = book_for(ledger, id, period.start, day=days.first)
     return book, days.in_zone(book.timezone)
 
 

@@ -1,16 +1,25 @@
-"""Prepaid credit: granting it, and finding what is left."""
+"""Prepaid credit: granting it, and finding what is left.
+
+The time of a grant is said in instants, or in days: those of the customer's price book, as its
+billing periods are.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from meterhouse.app.billing.books import version_and_period
+from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.ports import Credits
 from meterhouse.app.listing import found
+from meterhouse.app.ports import Ledger
 from meterhouse.core.credit import Grant
 from meterhouse.core.currency import currency_digits
-from meterhouse.core.instant import Instant, instant_text
+from meterhouse.core.instant import Instant, instant_text, to_datetime
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.money import rounded
 from meterhouse.core.problem import DefinitionError, NotFoundError
@@ -22,10 +31,12 @@ GRANT_FIELDS = (
     "promotional",
 )
 _PRIORITY_MAX = 1_000_000
+#: Days of the years in which every zone's clock is within the calendar.
+_DAY = re.compile(r"(?!0001|9999)\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def grant_credit(
-    credits: Credits, body: JsonValue, *, new_id: Callable[[], str], at: Instant
+    ledger: Ledger, body: JsonValue, *, new_id: Callable[[], str], at: Instant
 ) -> Grant:
     """Read a grant and store it. Raises ``DefinitionError`` listing every problem."""
     reading = Reading(body, known=GRANT_FIELDS, what="grant")
@@ -35,8 +46,8 @@ def grant_credit(
     if currency and digits is None:
         reading.fail("currency", f"is {shown(currency)}", "use a code of ISO 4217, such as EUR")
     amount = _amount(reading, digits or 0)
-    effective = reading.instant("effective")
-    expires = reading.instant("expires")
+    effective = _bound(reading, "effective", ledger, customer)
+    expires = _bound(reading, "expires", ledger, customer)
     begins = at if effective is None else effective
     if expires is not None and expires <= begins:
         text = instant_text(expires)
@@ -56,8 +67,35 @@ def grant_credit(
     )
     if reading.problems:
         raise DefinitionError(reading.problems, what="The grant")
-    credits.add_grant(grant)
+    ledger.add_grant(grant)
     return grant
+
+
+def _bound(reading: Reading, name: str, ledger: Ledger, customer_id: str) -> Instant | None:
+    """Return an instant; of a day, its first one where the customer's billing periods are."""
+    given = reading.body.get(name)
+    instant = reading.instant(name)
+    if instant is None or not (isinstance(given, str) and _DAY.fullmatch(given)):
+        return instant
+    day, customer = to_datetime(instant).date(), ledger.customer(customer_id)
+    if customer is None:
+        return instant  # storing says that there is no such customer
+    timezone = _timezone(ledger, customer.price_book, day)
+    if timezone is None:
+        hint = f"say the instant with its zone, such as {given}T00:00:00+01:00"
+        message = f"is {given}, a day of price book {customer.price_book!r}, which does not exist"
+        reading.fail(name, message, hint)
+        return None
+    return Days(day, day).in_zone(timezone).start
+
+
+def _timezone(ledger: Ledger, book_id: str, day: date) -> str | None:
+    """Return the time zone of a book on a day; that of its newest version where none holds."""
+    try:
+        return version_and_period(ledger, book_id, Days(day, day))[0].timezone
+    except NotFoundError:
+        newest = ledger.price_book(book_id)
+        return None if newest is None else newest.about.timezone
 
 
 def _amount(reading: Reading, digits: int) -> Decimal:

@@ -6,6 +6,7 @@ Days tell apart what the lines of the invoice may: the fields that its prices as
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -38,6 +39,15 @@ def day_windows(usage: Iterable[MeteredUsage], books: Sequence[PriceBook]) -> tu
             for place, value in _by_day(record, asked):
                 sums[place] = EXACT.add(sums.get(place, ZERO), value)
     return tuple(Window(day, dict(fields), sums[day, fields]) for day, fields in sorted(sums))
+
+
+def with_units(windows: Sequence[Window], usage: Iterable[MeteredUsage]) -> tuple[Window, ...]:
+    """Have usage by day say its unit, where there are several: by the type of its meter."""
+    units = {canonical_text(one.meter_type): one.unit for one in usage}
+    found = [units.get(window.fields.get("meter_type", ""), "") for window in windows]
+    if len(set(found)) < 2:
+        return tuple(windows)
+    return tuple(replace(window, unit=unit) for window, unit in zip(windows, found, strict=True))
 
 
 def day_breakdown(record: MeteredUsage) -> tuple[str, ...] | None:

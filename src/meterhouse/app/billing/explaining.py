@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from meterhouse.app.billing.issuing import find_invoice
+from meterhouse.app.billing.line_rounding import rounded_together
 from meterhouse.app.billing.ports import BillableRecord, RunInput
 from meterhouse.app.billing.windows import RECORDS_MAX, uncounted
 from meterhouse.app.ports import Ledger
@@ -66,6 +67,7 @@ def explain_line(
         "status": head.status.value,
         "line": line.id,
         **_amounts(line, invoice),
+        "roundedTogether": rounded_together(ledger, line, invoice),
         "price": _price(ledger, line, invoice),
         "recordCount": len(sources),
         "records": [_source(ledger, source, priced, most=records) for source in told],

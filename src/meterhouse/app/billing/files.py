@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from meterhouse.app.billing.archive_ports import ArchiveStore
-from meterhouse.app.billing.archiving import Document, archive, filed
+from meterhouse.app.billing.archiving import Document, archive, filed, put_back
 from meterhouse.app.billing.issuing import find_invoice
 from meterhouse.app.billing.ports import FileMade, FilesWanted, InvoiceHead
 from meterhouse.app.ports import Ledger
@@ -46,6 +46,8 @@ class Finished:
     files: tuple[FileMade, ...] = ()
     error: MeterhouseError | None = None
     given_up: tuple[str, ...] = ()
+    #: names of files that were gone from the archive
+    back: tuple[str, ...] = ()
 
 
 def finish_files(ledger: Ledger, means: FileMeans) -> list[Finished]:
@@ -137,7 +139,10 @@ def refuse_unmade(ledger: Ledger, reference: str, *, format: str = "") -> None:
 def render_invoice(
     ledger: Ledger, reference: str, means: FileMeans, *, formats: tuple[str, ...]
 ) -> Finished:
-    """Make files of an issued invoice, also in formats that it has not; raises what went wrong."""
+    """Make files of an issued invoice, also in formats that it has not; raises what went wrong.
+
+    What is gone from the archive is put back as it was.
+    """
     head = find_invoice(ledger, reference)
     if head.status not in (InvoiceStatus.ISSUED, InvoiceStatus.CORRECTED):
         message = f"Invoice {head.id} is {head.status.value}: it has no files"
@@ -151,4 +156,10 @@ def render_invoice(
     for one in mine:
         if one.error is not None:
             raise one.error
-    return Finished(head, tuple(ledger.files_of(head.id)))
+    where = filed(invoice, issuer=head.issuer)
+    back = put_back(
+        *(ledger, means.store, where),
+        formats=formats,
+        render=lambda format: means.render(format, invoice),
+    )
+    return Finished(head, tuple(ledger.files_of(head.id)), back=back)

@@ -17,7 +17,7 @@ from uuid import UUID, uuid5
 from meterhouse.app.billing.archive_names import file_name
 from meterhouse.app.billing.books import used_book
 from meterhouse.app.billing.drafts import OWN_METADATA, keep, prepare
-from meterhouse.app.billing.late import BLOCKING, BY_HAND, charged_lines, refuse_stale
+from meterhouse.app.billing.late import BLOCKING, refuse_stale
 from meterhouse.app.billing.lines_by_hand import LEFT_OUT, REMEDY
 from meterhouse.app.billing.overriding import (
     Override,
@@ -29,8 +29,8 @@ from meterhouse.app.billing.parties import find_customer, find_issuer
 from meterhouse.app.billing.periods import day_of, days_of
 from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
 from meterhouse.app.billing.priced import unpriced_usage
-from meterhouse.app.billing.usage import open_usage
-from meterhouse.app.billing.versions import PRICE_CHANGES, versions_within
+from meterhouse.app.billing.staleness import refuse_outdated
+from meterhouse.app.billing.usage import changed_usage, open_usage
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import Unpriced
 from meterhouse.core.instant import Instant, instant_text
@@ -62,6 +62,8 @@ _REMEDIES = {
     "again",
 }
 _RECORDS_NAMED = 5
+#: Two years, of which one may have a leap day.
+_AHEAD_MAX = timedelta(days=2 * 365 + 1)
 #: Reasons that are about single records, not about kinds of usage.
 _OF_RECORDS = ("below_zero", "refund_of_free")
 
@@ -183,9 +185,7 @@ def issue_invoice(
         if needless and not one_of_many:
             raise DefinitionError(needless, what=f"The draft of {present.customer!r}")
         refuse_stale(ledger, invoice)
-        _check_versions(ledger, invoice)
-        _check_findings(ledger, invoice)
-        _check_lines(ledger.manual_lines(present.id), invoice)
+        refuse_outdated(ledger, invoice)
         if not before_end:
             _refuse_early(invoice, issue_date or day_of(at, invoice.period.timezone))
         answered = overridden(invoice, overrides)
@@ -203,43 +203,11 @@ def _refuse_early(invoice: Invoice, day: date) -> None:
 
 
 def still_open(ledger: Ledger, reference: str) -> list[tuple[str, str]]:
-    """Tell, as an exception does, of usage of a draft's period that no record says yet."""
+    """Tell, as exceptions do, of usage of its period that an issued invoice does not have."""
     head = find_invoice(ledger, reference)
-    return open_usage(ledger, head.customer, start=head.start, end=head.end)
-
-
-def _check_versions(ledger: Ledger, draft: Invoice) -> None:
-    """Refuse a draft that was not rated with the versions which hold within its period by now."""
-    book, customer = used_book(ledger, draft.books[0]), find_customer(ledger, draft.customer)
-    days = days_of(draft.period)
-    now = versions_within(ledger, book, draft.period, customer=customer, days=days)
-    if now.to_metadata().get(PRICE_CHANGES) != draft.metadata.get(PRICE_CHANGES):
-        message = (
-            f"The draft of {draft.customer!r} was made before versions of its price book, or the "
-            "days of its contract, were changed within its period"
-        )
-        raise ConflictError(message, hint="Draft the invoice again")
-
-
-def _check_findings(ledger: Ledger, draft: Invoice) -> None:
-    """Refuse a draft that does not say what was found of its period since it was made."""
-    period = draft.period
-    found = ledger.findings(draft.customer, start=period.start, end=period.end)
-    if any(check not in draft.checks for one in found for check in one.checks):
-        message = f"The draft of {draft.customer!r} was made before its usage was reconciled anew"
-        raise ConflictError(message, hint="Draft the invoice again")
-
-
-def _check_lines(manual: Sequence[ManualLine], draft: Invoice) -> None:
-    """Refuse a draft that does not say the lines which people have added to it."""
-    said = [
-        (line.charge.name, line.net, line.reason, line.author, line.charge.tax)
-        for line in charged_lines(draft)
-        if line.charge.model == BY_HAND
-    ]
-    if said != [(one.name, one.amount, one.reason, one.author, one.tax) for one in manual]:
-        message = f"The draft of {draft.customer!r} was made before its lines by hand were changed"
-        raise ConflictError(message, hint="Draft the invoice again")
+    within = {"start": head.start, "end": head.end}
+    told = open_usage(ledger, head.customer, **within)
+    return told + changed_usage(ledger, head.customer, **within)
 
 
 def credit_invoice(
@@ -387,10 +355,20 @@ def redraft(ledger: Ledger, head: InvoiceHead, *, at: Instant) -> Invoice:
     return draft.invoice
 
 
+def _refuse_far(day: date, *, today: date) -> None:
+    """Refuse a date that can only be a misprint: no later number could have one before it."""
+    if day - today > _AHEAD_MAX:
+        hint = f"today is {today}: give a date within two years, or none for today"
+        fault = Problem("issueDate", f"is {day}, more than two years ahead", hint)
+        raise DefinitionError([fault], what="The issue date")
+
+
 def _numbering(
     ledger: Ledger, head: InvoiceHead, document: Invoice, *, at: Instant, issue_date: date | None
 ) -> tuple[Numbering, Callable[[Numbered], Invoice]]:
     """Return how a document is numbered, and what it is once it has its number."""
+    if issue_date is not None:
+        _refuse_far(issue_date, today=day_of(at, document.period.timezone))
     issuer = find_issuer(ledger, head.issuer)
     credit_note = document.kind is InvoiceKind.CREDIT_NOTE
     issued = issue_date or day_of(at, document.period.timezone)

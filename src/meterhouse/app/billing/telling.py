@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from meterhouse.app.billing.day_windows import day_windows
+from meterhouse.app.billing.day_windows import day_windows, with_units
 from meterhouse.app.billing.priced import Told
 from meterhouse.app.billing.sources import source_files
 from meterhouse.app.billing.usage import Gathered
@@ -56,13 +56,14 @@ def told_on(
     # Parts of records have no meter: which records keep single usage, their wholes say.
     unkept = {one.record_id for one in gathered.usage if not one.meter}
     undated = [one for part in told for one in part.left if one.record_id in unkept]
+    by_day = day_windows(undated, [one.book for one in told])
     return replace(
         invoice,
         requests=_requests(told),
         exceptions=(*invoice.exceptions, *exceptions),
         checks=tuple(checks),
         sources=source_files(ledger, gathered, period=period),
-        windows=(*invoice.windows, *day_windows(undated, [one.book for one in told])),
+        windows=with_units((*invoice.windows, *by_day), gathered.usage),
     )
 
 

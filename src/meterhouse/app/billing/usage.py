@@ -224,9 +224,7 @@ def usage_of(record: Mapping[str, Any], types: MeterTypes, *, category: str) -> 
 
 def _forgotten(records: Sequence[BillableRecord], timezone: str) -> list[tuple[str, str]]:
     """Tell of usage of earlier periods that no invoice was issued for, by their last days."""
-    used = [
-        record for record in records if parse_json(record.text, nesting_max=_NESTING_MAX)["value"]
-    ]
+    used = [record for record in records if _value_of(record)]
     if not used:
         return []
     there = zone(timezone)
@@ -264,3 +262,27 @@ def open_usage(
         "this invoice, and will be late usage of the next one"
     )
     return [("grace_not_over", text)]
+
+
+def changed_usage(
+    ledger: Ledger, customer_id: str, *, start: Instant, end: Instant
+) -> list[tuple[str, str]]:
+    """Tell of usage of a period that its invoice was issued without, though records say it.
+
+    It was added, voided or amended after the draft was made.
+    """
+    ledger.index_billable()
+    left = ledger.billable_records(customer_id, after=start, until=end, unbilled=True)
+    since = sum(1 for record in left if record.adjusts or _value_of(record))
+    if not since:
+        return []
+    text = (
+        "usage of the period was added, voided or amended after the draft "
+        f"({counted(since, 'record')}): it is not on this invoice, and will be late usage of the "
+        "next one"
+    )
+    return [("changed_since_draft", text)]
+
+
+def _value_of(record: BillableRecord) -> Any:
+    return parse_json(record.text, nesting_max=_NESTING_MAX)["value"]

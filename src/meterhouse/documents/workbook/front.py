@@ -19,7 +19,7 @@ from meterhouse.documents.shown_line import (
     shown_lines,
 )
 from meterhouse.documents.summary import Sums, grouped, sums_of, title_of
-from meterhouse.documents.workbook.page import Formula, Page, Table
+from meterhouse.documents.workbook.page import Formula, Page, Table, height_of
 
 _WIDTHS = (26, 26, 15, 12, 15, 15, 20)
 #: Columns of labels and values at the right of the header.
@@ -110,9 +110,9 @@ def _write_summary(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -> 
         height=22,
     )
     first = page.next + 1
-    for group in grouped(lines, "component", "service"):
+    for group in grouped(lines, "component", "part"):
         cells: list[tuple[int, Any, Any]] = [
-            (0, group.names[0], styles.style("cell")),
+            (0, group.names[0], styles.style("wrapped")),
             (1, group.names[1], styles.style("wrapped")),
             (3, group.unit, styles.style("cell")),
             (_LABELS, " · ".join(dict.fromkeys(group.names)), styles.style("text")),
@@ -127,7 +127,7 @@ def _write_summary(page: Page, invoice: Invoice, lines: Sequence[ShownLine]) -> 
             cells += [(4, said, styles.style("right"))]
         elif group.price is not None:
             cells += [(4, group.price, styles.price(group.price))]
-        page.row(cells)
+        page.row(cells, height=height_of(*zip(group.names, _WIDTHS, strict=False)))
     return first, page.next
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import partial
-from math import ceil
+from textwrap import wrap
 from typing import Any
 
 from meterhouse.core.quantity import EXACT, fraction_digits, number_text
@@ -20,6 +20,8 @@ from meterhouse.documents.plain_text import xml_text
 #: A sheet has 2**20 rows; beyond them a table goes on in the next.
 ROWS_MAX = 1_048_576 - 2
 _DIGITS_MAX = 15
+#: A quantity is shown with so many digits behind its first one; the cell has all that it keeps.
+_SHOWN_DIGITS = 10
 _TEXT_CHARS_MAX = 32_000
 _LINE_POINTS = 15
 #: No row of a sheet is higher.
@@ -150,8 +152,9 @@ class Styles:
         return self.style(name, self._money)
 
     def quantity(self, value: Decimal, name: str = "text") -> Any:
-        """Quantities: as many digits as the number has."""
-        return self._with_digits(fraction_digits(value), name)
+        """Quantities: as many digits as the number has, and as there is room for."""
+        room = max(_SHOWN_DIGITS - max(value.adjusted(), 0), 2)
+        return self._with_digits(min(fraction_digits(value), room), name)
 
     def price(self, value: Decimal, name: str = "text") -> Any:
         """Prices: at least the digits of the currency."""
@@ -331,8 +334,15 @@ def _with_exact(columns: Sequence[Column], items: Sequence[Any]) -> list[Column]
 
 
 def _height(wrapped: Sequence[Column], item: Any) -> int:
-    """How high a row is whose texts are wrapped: not every program works that out."""
-    lines = [ceil(len(column.value(item) or "") / (column.width - 4)) for column in wrapped]
+    return height_of(*((column.value(item) or "", column.width) for column in wrapped))
+
+
+def height_of(*texts: tuple[str, int]) -> int:
+    """How high a row is whose texts are wrapped: not every program works that out.
+
+    Each text is in a column of a width; words stay whole where they can.
+    """
+    lines = [max(len(wrap(text, width - 4)), 1) for text, width in texts]
     return min(_LINE_POINTS * max(lines, default=1), _HEIGHT_MAX)
 
 

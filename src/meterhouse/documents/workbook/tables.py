@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from itertools import islice
@@ -14,7 +14,7 @@ from meterhouse.core.counted import counted
 from meterhouse.core.instant import instant_text
 from meterhouse.core.invoice import Check, Invoice, InvoiceLine, SourceFile
 from meterhouse.core.money import rounded_ratio
-from meterhouse.core.quantity import EXACT, number_text
+from meterhouse.core.quantity import EXACT, ZERO, number_text
 from meterhouse.documents.shown_line import (
     ShownLine,
     field_text,
@@ -29,6 +29,11 @@ from meterhouse.documents.summary import by_day, discount_of, maximum_of
 from meterhouse.documents.workbook.page import ROWS_MAX, Column, Page, Table, column_letter
 
 _SERIES_MAX = 6
+_GRID = {"visible": True, "line": {"color": "#D8DEE8"}}
+#: A chart of usage by day is as high as so many rows.
+_CHART_ROWS = 20
+#: A unit, and a component that is counted in it.
+_Series = tuple[str, str]
 _CHART_COLORS = ("#1F3A5F", "#4F81BD", "#9BBB59", "#F0A030", "#8064A2", "#A0A8B4")
 
 
@@ -111,7 +116,7 @@ def _kind(line: InvoiceLine) -> str:
 
 
 def write_daily(page: Page, invoice: Invoice, lines: Sequence[ShownLine], *, book: Any) -> None:
-    """Write usage by day, once per component and service, once as the chart shows it."""
+    """Write usage by day, once per component and service, once as the charts show it."""
     called, title = _names_of(lines), quantity_title(lines)
     windows = sorted(invoice.windows, key=lambda it: (it.start, sorted(it.fields.items())))
     columns = [
@@ -119,6 +124,7 @@ def write_daily(page: Page, invoice: Invoice, lines: Sequence[ShownLine], *, boo
         Column("Component", 24, "text", lambda it: _component(it.fields)),
         Column("Service/app", 24, "text", lambda it: _user(it.fields, called)),
         Column(title, 16, "quantity", lambda it: it.quantity),
+        *_where_said(windows, Column("Unit", 10, "text", lambda it: it.unit)),
         *_where_said(
             windows, Column("Service", 12, "text", lambda it: field_text(it.fields, "service"))
         ),
@@ -126,31 +132,70 @@ def write_daily(page: Page, invoice: Invoice, lines: Sequence[ShownLine], *, boo
             windows, Column("Preset", 24, "text", lambda it: field_text(it.fields, "preset"))
         ),
     ]
-    names, days = by_day(invoice, _SERIES_MAX)
+    series, days = _series_of(invoice)
     place = len(columns) + 1
-    _write_both(page, columns, windows, days=days, names=names)
+    _write_both(page, columns, windows, days=days, names=[_series_name(one) for one in series])
+    chart_row = 1
+    for unit in dict.fromkeys(unit for unit, _ in series):
+        mine = [(at, one) for at, one in enumerate(series) if one[0] == unit]
+        # Columns are as long as they are high, unless some are below 0.
+        axis = {"min": 0} if all(value >= 0 for row in days.values() for value in row) else {}
+        chart = _day_chart(book, mine, place=place, last=len(days) + 1, unit=unit, axis=axis)
+        page.sheet.insert_chart(chart_row, place + len(series) + 2, chart)
+        chart_row += _CHART_ROWS
+
+
+def _series_of(invoice: Invoice) -> tuple[list[_Series], dict[date, list[Decimal]]]:
+    """Return what charts show: units with components, and a row of their sums for each day.
+
+    What is counted in different units is never added up, nor is it in one chart.
+    """
+    series: list[_Series] = []
+    sums: list[dict[date, Decimal]] = []
+    for unit in sorted({window.unit for window in invoice.windows}):
+        windows = tuple(window for window in invoice.windows if window.unit == unit)
+        names, days = by_day(replace(invoice, windows=windows), _SERIES_MAX)
+        series += [(unit, name) for name in names]
+        sums += [{day: row[at] for day, row in days.items()} for at in range(len(names))]
+    every = sorted({window.start for window in invoice.windows})
+    return series, {day: [one.get(day, ZERO) for one in sums] for day in every}
+
+
+def _series_name(series: _Series) -> str:
+    unit, name = series
+    return " ".join(filter(None, (name or "usage", unit and f"({unit})")))
+
+
+def _day_chart(
+    book: Any,
+    series: Sequence[tuple[int, _Series]],
+    *,
+    place: int,
+    last: int,
+    unit: str,
+    axis: Mapping[str, Any],
+) -> Any:
+    """Return a chart of usage by day: columns of days, its components on top of each other."""
     chart = book.add_chart({"type": "column", "subtype": "stacked"})
-    last = len(days) + 1
-    for at, name in enumerate(names):
+    for color, (at, one) in enumerate(series):
         letter = column_letter(place + 1 + at)
         day = column_letter(place)
         chart.add_series(
             {
-                "name": name[:200] or "usage",
+                "name": _series_name(one)[:200],
                 "categories": f"=Daily!${day}$2:${day}${last}",
                 "values": f"=Daily!${letter}$2:${letter}${last}",
-                "fill": {"color": _CHART_COLORS[at]},
+                "fill": {"color": _CHART_COLORS[color]},
                 "gap": 40,
             }
         )
-    chart.set_title({"name": "Usage by day", "name_font": {"size": 12, "color": "#1F3A5F"}})
+    title = f"Usage by day ({unit})" if unit else "Usage by day"
+    chart.set_title({"name": title, "name_font": {"size": 12, "color": "#1F3A5F"}})
     chart.set_x_axis({"date_axis": True, "num_format": "d mmm", "num_font": {"size": 8}})
-    chart.set_y_axis(
-        {"num_format": "#,##0", "major_gridlines": {"visible": True, "line": {"color": "#D8DEE8"}}}
-    )
+    chart.set_y_axis({"num_format": "#,##0", "major_gridlines": _GRID, **axis})
     chart.set_legend({"position": "bottom"})
     chart.set_size({"width": 760, "height": 360})
-    page.sheet.insert_chart(1, place + len(names) + 2, chart)
+    return chart
 
 
 def _component(fields: Any) -> str:
