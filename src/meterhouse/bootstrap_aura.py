@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from meterhouse.config import (
     storage_place,
     variable_names,
 )
+from meterhouse.core.instant import DAY
 from meterhouse.core.problem import MeterhouseError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from meterhouse.app.aura.operation_report import OperationReport
     from meterhouse.app.aura.ports import ConfigurationSource, UploadMeans
     from meterhouse.app.aura.rejecting import RejectedFile
-    from meterhouse.app.datasets.ports import DatasetStorage, StoredFile
+    from meterhouse.app.datasets.ports import Datasets, DatasetStorage, StoredFile
     from meterhouse.app.diagnosis import Finding
     from meterhouse.bootstrap import Installation
     from meterhouse.core.instant import Instant
@@ -61,9 +62,17 @@ class LogsPlace:
 
 @contextmanager
 def upload_means(
-    house: Installation, logs: LogsPlace, *, configuration: ConfigurationPlace, rules: AuditRules
+    house: Installation,
+    logs: LogsPlace,
+    *,
+    configuration: ConfigurationPlace,
+    rules: AuditRules,
+    ahead: int | None = None,
 ) -> Iterator[UploadMeans]:
-    """Lend what uploading needs; files are made in a folder that goes afterwards."""
+    """Lend what uploading needs; files are made in a folder that goes afterwards.
+
+    ``ahead``: so far after its upload a row may be dated; a day if nobody says.
+    """
     from meterhouse.app.aura.ports import UploadMeans
     from meterhouse.connectors.log_folder import LogFiles
 
@@ -75,6 +84,7 @@ def upload_means(
             containers=house.containers(),
             scratch=scratch,
             rules=rules,
+            ahead=DAY if ahead is None else ahead,
         )
 
 
@@ -157,8 +167,16 @@ def _aura_findings(directory: Path, given: Path | None) -> Iterator[Finding]:
     if not used:
         return
     shown, at = place or str(own), time.time_ns() // 1000
-    with _common_storage(directory, given) as storage:
-        yield from storage_findings(storage, place=shown, at=at)
+    with _common_storage(directory, given) as storage, ExitStack() as stack:
+        ledgers: list[Datasets] = []
+
+        def is_catalogued(name: str) -> bool:
+            # Most files are in common storage: the ledger is opened for what is not.
+            if not ledgers:
+                ledgers.append(stack.enter_context(bootstrap.open_installation(given)).ledger)
+            return bool(ledgers[0].dataset_files_called(name))
+
+        yield from storage_findings(storage, place=shown, at=at, catalogued=is_catalogued)
 
 
 def _is_folder(path: Path) -> bool:
@@ -230,10 +248,12 @@ def operation_means(
     house: Installation, operation: Operation, *, at: Instant
 ) -> Iterator[OperationMeans]:
     """Lend what the billing operation needs."""
+    from meterhouse.app.aura.countries import check_countries
     from meterhouse.app.aura.dimension_tables import make_tables
     from meterhouse.app.aura.kernel_access import check_readers
     from meterhouse.app.aura.operating import OperationMeans
     from meterhouse.app.aura.rejecting import rejected_files
+    from meterhouse.app.aura.upload_accounts import uploads_told
     from meterhouse.datasets.naming import AVRO
 
     def waiting() -> list[StoredFile]:
@@ -243,6 +263,7 @@ def operation_means(
 
         def prepare(months: Sequence[Month]) -> list[SnapshotUsed]:
             check_readers(house.ledger, operation)
+            check_countries(operation.businesses, tables.catalogue, at=at)
             return make_tables(operation.businesses, months, means=tables, at=at)
 
         yield OperationMeans(
@@ -252,6 +273,11 @@ def operation_means(
             catalogue=tables.catalogue,
             waiting=waiting,
             rejected=lambda: rejected_files(house.common_storage()),
+            uploads=lambda: uploads_told(
+                house.common_storage(),
+                at=at,
+                catalogued=lambda name: bool(house.ledger.dataset_files_called(name)),
+            ),
             prepare=prepare,
             new_id=house.new_id,
             new_seed=house.new_seed,
@@ -262,14 +288,23 @@ def operation_means(
 def reject(house: Installation, file: str, *, reason: str) -> RejectedFile:
     """Reject a file of common storage, as the user of this process."""
     from meterhouse.app.aura.rejecting import reject_file
+    from meterhouse.app.aura.upload_accounts import lost_files
+
+    storage, at = house.common_storage(), house.clock()
+    lost = lost_files(
+        storage,
+        at=at,
+        catalogued=lambda name: bool(house.ledger.dataset_files_called(name)),
+    )
 
     with _scratch(house.directory) as scratch:
         return reject_file(
-            *(house.common_storage(), file),
+            *(storage, file),
             reason=reason,
             by=house.user(),
-            at=house.clock(),
+            at=at,
             scratch=scratch,
+            lost=[one.path for one in lost],
         )
 
 

@@ -1,7 +1,7 @@
 """Files of datasets as others would write them: by fastavro alone, from the published schemas."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -101,12 +101,12 @@ class SpainsOperation(Meterhouse):
         folder: Path,
         *,
         book: Path = LICEO / "pay-per-use.yaml",
-        streams: Sequence[str] = ("aura-audit",),
+        streams: str = "aura-audit",
     ) -> None:
         """Have who bills whom and for how much, and what the operation needs."""
         self.operation = folder / "aura.yaml"
         self.operation.write_text(
-            f"name: liceo\nsince: 2026-10\nstreams: [{', '.join(streams)}]\n"
+            f"name: liceo\nsince: 2026-10\nstreams: [{streams}]\n"
             "businesses: [{code: ES, country: ESP, customer: ES}]\nformats: [xlsx, json, csv]\n"
         )
         customer = {

@@ -92,6 +92,13 @@ def test_c01_an_invoice_of_each_business_lies_in_the_archive(operation: Operatio
             file = operation.data / "datasets" / source["name"]
             assert hashlib.sha256(file.read_bytes()).hexdigest() == source["sha256"]
         assert "_DIM_APP_" in invoice["metadata"]["dimensions"]
+    # What no dataset has is told with them.
+    for one in report["months"][0]["businesses"]:
+        number = sum(one["rejectedRows"].values())
+        assert number > 0
+        [told] = [text for text in one["warnings"] if "of logs were rejected by uploads" in text]
+        assert told.startswith(f"{number} rows ")
+        assert f"country_other {one['rejectedRows']['country_other']}" in told
     # The golden record of a month has all of it: nothing that was there restates it.
     records = operation.json("record", "list", "--all")
     assert {record.get("adjusts") for record in records} == {None}
@@ -172,6 +179,61 @@ def test_a_file_that_was_not_imported_blocks_its_business(operation: Operation):
     assert told["override"].endswith(": It is of tests")
 
 
+_REQUEST = {
+    "MESSAGE_ID": "m-lost",
+    "MESSAGE_TM": "2026-10-15T10:00:00Z",
+    "AURA_APP_ID": None,
+    "COUNTRY_3_ALPHA_CD": "ESP",
+    "CORR_ID": "c-lost",
+    "AURA_NLP_IND": True,
+    "AURA_PRESET_NAME": None,
+    "AURA_COMPONENT_HOST_ID": "host",
+    "AURA_COMPONENT_ID": "aura-gateway-api",
+}
+
+
+def _further_logs(prepared: Path, folder: Path, ob: str, *requests: dict[str, Any]) -> Path:
+    """Logs of an OB that were not uploaded yet, with its configuration."""
+    logs, before = folder / "further", prepared.parent / "logs"
+    shutil.copytree(before / ob / "configuration", logs / ob / "configuration")
+    path = logs / ob / "gateway" / "further.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in requests), "utf-8")
+    return logs
+
+
+def test_a_file_that_is_gone_between_upload_and_import_blocks_its_business(
+    operation: Operation, prepared: Path, tmp_path: Path
+):
+    """Its rows would be on no invoice, and nothing else would say so."""
+    logs = _further_logs(prepared, tmp_path, "ES", _REQUEST)
+    operation.done("aura", "upload", "--logs", logs, "--at", "2026-11-01T02:30:00Z")
+    [path] = operation.data.glob("common-storage/avro/entity/Aura_Audit/6.0.0/ES*.avro")
+    path.unlink()
+    assert operation("aura", "import", "--at", "2026-11-01T03:00:00Z").code == 1
+    code, report = operation.run(_DRAFTS)
+    assert (code, _statuses(report)) == (1, {"ES": "blocked", "BR": "drafted", "DE": "drafted"})
+    [problem] = _of(report, "ES")["problems"]
+    assert problem["place"].endswith(path.name)
+    assert "ES has uploaded it with 1 row, and it was not imported" in problem["message"]
+    assert "`meterhouse aura restore --logs DIR`" in problem["hint"]
+    # Where the list of uploads is out of reach, other datasets of its upload tell.
+    accounts = operation.data / "common-storage" / "uploads"
+    accounts.rename(tmp_path / "away")
+    code, report = operation.run(_DRAFTS)
+    [problem] = _of(report, "ES")["problems"]
+    assert (code, problem["place"]) == (1, path.name)
+    assert "which has 1 row of Aura_Gateway_Message of its hour and 2026-10" in problem["message"]
+    (tmp_path / "away").rename(accounts)
+    operation.done("aura", "restore", "--logs", logs)
+    operation.done("aura", "import", "--at", "2026-11-02T03:00:00Z")
+    before = _of(report, "ES")["rows"]
+    code, report = operation.run()
+    assert code == 0, _of(report, "ES")["problems"]
+    assert _statuses(report) == dict.fromkeys(_BUSINESSES, "issued")
+    assert _of(report, "ES")["rows"] == before + 1
+
+
 def test_a_file_that_somebody_rejects_blocks_nobody_and_is_on_the_invoice(operation: Operation):
     common = operation.data / "common-storage" / "avro" / "entity" / "Aura_Audit" / "6.0.0"
     common.mkdir(parents=True, exist_ok=True)
@@ -188,7 +250,7 @@ def test_a_file_that_somebody_rejects_blocks_nobody_and_is_on_the_invoice(operat
     assert (code, _statuses(report)) == (0, dict.fromkeys(_BUSINESSES, "issued"))
     text = f"file avro/entity/Aura_Audit/6.0.0/{name} was rejected by {rejected['by']}"
     assert f"{text}: Broken; BR sends it anew" in _of(report, "BR")["warnings"]
-    assert "rejected" not in str(_of(report, "ES"))
+    assert "was rejected by" not in str(_of(report, "ES"))
     [invoice] = operation.json("invoice", "show", _of(report, "BR")["number"])
     told = {one["code"]: one["text"] for one in invoice["exceptions"]}
     assert told["rejected_file"] == f"{text}: Broken; BR sends it anew"
@@ -335,6 +397,55 @@ def test_c34_no_business_is_silently_missing(operation: Operation, tmp_path: Pat
     assert missing["problems"][0]["message"] == "has no row of 2026-10"
 
 
+def test_a_business_with_rows_that_nobody_lists_is_told_until_it_is_listed(
+    operation: Operation, tmp_path: Path
+):
+    """It would be billed by nobody, and nothing would say so."""
+    text = (_EXAMPLE / "aura.yaml").read_text("utf-8")
+    file = tmp_path / "aura.yaml"
+    without = text.replace("  - {code: DE, country: DEU, customer: DE}\n", "")
+    assert without != text
+    file.write_text(without, "utf-8")
+    code, report = operation.run(_DRAFTS, file=file)
+    assert (code, report["complete"]) == (1, False)
+    assert _statuses(report) == {"ES": "drafted", "BR": "drafted", "DE": "unlisted"}
+    germany = _of(report, "DE")
+    [problem] = germany["problems"]
+    rows = germany["rows"]
+    assert problem["message"] == f"is none of the operation, and has {rows:,} rows of 2026-10"
+    ended = operation("aura", "run", file, "--at", _DRAFTS)
+    assert "DE 2026-10 is unlisted" in ended.err
+    assert "is none of the operation" in ended.err
+    [billing] = [
+        one for one in operation("doctor", "--json").objects if one["check"] == "aura billing"
+    ]
+    assert (billing["status"], "DE unlisted in 2026-10" in billing["message"]) == ("fail", True)
+    # Somebody may answer for it; it is in the report all the same.
+    file.write_text(f"{without}\nnotBilled: [DE]\n", "utf-8")
+    code, report = operation.run(_DRAFTS, file=file)
+    assert (code, _of(report, "DE")["status"]) == (0, "not billed")
+    assert "in 2026-10" not in str(operation("doctor", "--json").objects)
+    # What the hint says helps.
+    file.write_text(text, "utf-8")
+    operation.done("aura", "init", file)
+    requeued = ("--all", "--reason", "reference_missing")
+    assert "meterhouse correction requeue " + " ".join(requeued) in problem["hint"]
+    operation.done("correction", "requeue", *requeued)
+    code, report = operation.run(file=file)
+    assert (code, _statuses(report)) == (0, dict.fromkeys(_BUSINESSES, "issued"))
+    assert _of(report, "DE")["metered"] + _of(report, "DE")["duplicates"] == rows
+
+
+def test_whom_nobody_bills_is_named_once(tmp_path: Path):
+    text = (_EXAMPLE / "aura.yaml").read_text("utf-8")
+    file = tmp_path / "aura.yaml"
+    file.write_text(f"{text}\nnotBilled: [PT, ES, Spain]\n", "utf-8")
+    said = Operation(tmp_path / "data").refused("aura", "init", file)
+    assert 'notBilled[1]: is "ES", one of businesses' in said
+    assert 'notBilled[2]: is "Spain"' in said
+    assert "notBilled[0]" not in said
+
+
 def test_a_blocked_invoice_waits_for_somebody_who_answers_for_it(
     operation: Operation, tmp_path: Path
 ):
@@ -382,6 +493,31 @@ def test_what_is_wrong_with_an_operation_is_listed_at_once(tmp_path: Path):
         "mode: is not a known field",
     ):
         assert place in ended.err
+
+
+def test_a_country_that_rows_of_a_business_do_not_have_is_refused_by_its_place(
+    operation: Operation, tmp_path: Path
+):
+    """Its rows would be nobody's, and the month would be blocked for reasons hard to see."""
+    text = (_EXAMPLE / "aura.yaml").read_text("utf-8")
+    file = tmp_path / "aura.yaml"
+    file.write_text(text.replace("country: ESP", "country: ESX"), "utf-8")
+    said = operation.refused("aura", "init", file)
+    place = 'businesses[0].country: is "ESX" (rows of ES have the country ESP: write ESP)'
+    assert place in " ".join(said.split())
+    code, report = operation.run(file=file)
+    assert (code, _statuses(report)) == (1, dict.fromkeys(_BUSINESSES, "failed"))
+    [problem] = _of(report, "BR")["problems"]
+    assert problem["place"] == "businesses[0].country"
+    assert operation.json("invoice", "list", "--all") == []
+    file.write_text(text.replace("code: ES, country: ESP", "code: XX, country: ESP"), "utf-8")
+    assert 'businesses[0].code: is "XX", which is no country' in operation.refused(
+        "aura", "init", file
+    )
+    file.write_text(text.replace("country: BRA", "country: ESP"), "utf-8")
+    said = operation.refused("aura", "init", file)
+    assert 'businesses[1].country: is "ESP", as that of another one' in said
+    assert "gbl_country" not in said
 
 
 @pytest.fixture(scope="module")

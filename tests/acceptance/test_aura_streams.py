@@ -221,6 +221,7 @@ def counted(runs: list[list[Path]]) -> dict[str, dict[str, Counter]]:
                 same = known[key] == tuple(row[name] for name in COMPARED)
                 kind = "identical" if same else "conflicting"
                 mine["Duplicates"][(("kind", kind),)] += 1
+                mine["Duplicates by day"][(("day", row["DAY_DT"]), ("kind", kind))] += 1
     return found
 
 
@@ -249,6 +250,7 @@ def test_golden_records_say_what_a_loop_over_the_files_counts(house, tmp_path: P
             assert groups(records[ob, service], 1) == expected[ob][f"{service} by day"]
         for name in ("Interactions", "Duplicates"):
             assert groups(records[ob, name], 0) == expected[ob][name]
+        assert groups(records[ob, "Duplicates"], 1) == expected[ob]["Duplicates by day"]
     assert sum(sum(one["Duplicates"].values()) for one in expected.values()) > 20
 
 
@@ -303,7 +305,17 @@ def test_tokens_of_full_requests_are_counted_by_model_and_kind(house, tmp_path: 
         tuple(sorted((nobody | {"token_type": "input"}).items())): 100,
         tuple(sorted((nobody | {"token_type": "output"}).items())): 5,
     }
-    assert groups(record, 1) == {(("day", "2026-09-03"),): 315}
+    dated = {"day": "2026-09-03", "app": "app-1", "preset": "p1", "model": "gpt"}
+    whose = {"day": "2026-09-03", "app": "(unattributed)", "preset": "p2"}
+    assert groups(record, 1) == {
+        tuple(sorted((fields | {"token_type": kind}).items())): value
+        for fields, kind, value in (
+            (dated, "input", 200),
+            (dated, "output", 10),
+            (whose, "input", 100),
+            (whose, "output", 5),
+        )
+    }
     for ob in OBS:
         assert golden(house)[ob, "Tokens"]["value"] == 315
         # Each row is a request, a stage or a duplicate; interactions count once.

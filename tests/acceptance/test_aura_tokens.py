@@ -31,7 +31,7 @@ def _begin(folder: Path, *, book: str = "br") -> SpainsOperation:
     path = folder / "book.yaml"
     path.write_text(text.replace(f"id: aura-{book}", "id: liceo-pay-per-use"), "utf-8")
     house = SpainsOperation(folder / "data")
-    house.begin(folder, book=path, streams=("aura-audit", "aura-tokens"))
+    house.begin(folder, book=path, streams="aura-audit, aura-tokens")
     of = {"COUNTRY_3_ALPHA_CD": "ESP", "EXTRACTION_TM": TAKEN}
     for name in snapshots(folder, channels={}, apps={"a1": "One"}):
         house.done("dataset", "add", name)

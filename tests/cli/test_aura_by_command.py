@@ -52,12 +52,83 @@ def test_an_ob_that_fails_is_named_and_the_others_are_uploaded(meterhouse, logs)
     assert "ES: ES_" in ended.out
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("es/groot/x.jsonl", "es is ignored: OBs have capital letters: call it ES"),
+        ("Spain/groot/x.jsonl", "Spain is ignored: is no OB: these are called by the two letters"),
+        ("XX/groot/x.jsonl", "XX is ignored: is no OB"),
+        ("groot/x.jsonl", "groot is ignored: lies in no folder of an OB: move it, such as to ES/"),
+        ("x.jsonl", "x.jsonl is ignored: lies in no folder of an OB, such as ES/groot"),
+        ("", ""),
+    ],
+)
+def test_a_folder_without_a_folder_of_logs_is_refused_and_says_why(meterhouse, tmp_path, name, why):
+    path = tmp_path / "logs" / (name or ".hidden")
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    said = meterhouse.refused("aura", "upload", "--logs", tmp_path / "logs")
+    assert why in said
+    assert f"There is no folder of logs in {tmp_path / 'logs'}" in said
+
+
+def test_misspelt_folders_are_told_and_the_others_are_uploaded(meterhouse, logs):
+    (logs / "ES/gateway").rename(logs / "ES/gatway")
+    (logs / "BR/readme.txt").write_text("x")
+    ended = meterhouse.done("aura", "upload", "--logs", logs)
+    assert "ES/gatway is ignored: is none of groot, gateway, atria" in ended.err
+    assert "BR/readme.txt is ignored: lies in none of the folders groot" in ended.err
+    assert "shared" not in ended.err
+    # What is uploaded already is no reason to fail.
+    again = meterhouse.done("aura", "upload", "--logs", logs, "--ob", "BR")
+    assert ("BR: no new logs" in again.out, "gatway" in again.err) == (True, False)
+    for kind in ("groot", "atria"):
+        (logs / "ES" / kind).rename(logs / "ES" / f"{kind}s")
+    ended = meterhouse("aura", "upload", "--logs", logs, "--ob", "ES")
+    assert (ended.code, "ES/groots is ignored" in ended.err) == (1, True)
+    ended = meterhouse("aura", "upload", "--logs", logs, "--ob", "PT")
+    assert (ended.code, "PT is ignored: there is no such folder" in ended.err) == (1, True)
+
+
 def test_a_file_that_is_refused_makes_the_import_fail_and_says_why(meterhouse, logs):
     meterhouse.done("aura", "upload", "--logs", logs, "--ob", "ES")
     ended = meterhouse("aura", "import")
     assert ended.code == 1
     assert "There is no dataset 'Aura_Audit'" in ended.err
     assert "dataset publish" in ended.err
+
+
+def test_a_file_that_is_gone_is_told_and_made_again_of_its_logs(meterhouse, logs):
+    meterhouse.done("dataset", "publish", "--all-builtin")
+    meterhouse.done("aura", "upload", "--logs", logs)
+    [path] = meterhouse.data.glob("common-storage/avro/entity/Aura_Audit/6.0.0/ES*.avro")
+    body = path.read_bytes()
+    path.unlink()
+    ended = meterhouse("aura", "import")
+    assert ended.code == 1
+    told = ended.err
+    assert f"{path.name}: is gone: ES has uploaded it with " in told
+    assert "`meterhouse aura restore --logs DIR`" in told
+    checks = [one for one in meterhouse("doctor", "--json").objects if one["status"] == "fail"]
+    assert {one["check"] for one in checks} >= {"aura uploads", "aura imports"}
+    assert "made again" in meterhouse.done("aura", "restore", "--logs", logs).out
+    assert path.read_bytes() == body
+    meterhouse.done("aura", "import")
+    assert "no file of an upload is gone" in meterhouse.done("aura", "restore", "--logs", logs).err
+
+
+def test_a_file_that_is_gone_for_good_is_rejected_by_its_name(meterhouse, logs):
+    meterhouse.done("dataset", "publish", "--all-builtin")
+    meterhouse.done("aura", "upload", "--logs", logs)
+    [path] = meterhouse.data.glob("common-storage/avro/entity/Aura_Audit/6.0.0/ES*.avro")
+    path.unlink()
+    for other in (logs / "ES/groot").rglob("*.*"):
+        other.unlink()
+    ended = meterhouse("aura", "restore", "--logs", logs)
+    assert (ended.code, "its logs have" in ended.err) == (1, True)
+    assert not path.exists()
+    meterhouse.done("aura", "reject", path.name, "--reason", "Its logs are gone, too")
+    meterhouse.done("aura", "import")
 
 
 @pytest.mark.parametrize(
@@ -93,6 +164,7 @@ def test_c28_to_c31_by_the_doctor(meterhouse, logs, monkeypatch, tmp_path):
         "aura common storage": "fail",
         "aura uploads": "ok",
         "aura imports": "warn",
+        "aura rejected rows": "warn",
     }
 
 

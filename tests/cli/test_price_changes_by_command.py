@@ -213,7 +213,14 @@ def test_a_line_is_explained_by_the_usage_of_its_days(business: Business):
     assert [(one["count"], one["value"]) for one in inputs] == [(1, "10"), (1, "40")]
 
 
-def by_day(business: Business, groups: list[list[str]], price: dict[str, Any], **more: Any) -> None:
+def by_day(
+    business: Business,
+    groups: list[list[str]],
+    price: dict[str, Any],
+    *,
+    of_type: dict[str, Any] | None = None,
+    **more: Any,
+) -> None:
     """Meter by processing time, with the day as a field of groups."""
     rows = [("2026-10-15", "x", 30), ("2026-10-16", "x", 40), ("2026-10-16", "y", 5)]
     usage = [{"userId": "ES", "day": day, "app": app, "value": n} for day, app, n in rows]
@@ -221,7 +228,7 @@ def by_day(business: Business, groups: list[list[str]], price: dict[str, Any], *
     rule = small.RULE | {"groupBy": [{"fields": one} for one in groups], "matchCategory": "Usage"}
     reader = small.reader(business.folder / "Usage*.ndjson")
     document = small.document(reader, small.meter(rule)) | {"name": "Usage"}
-    kind = small.TYPE | {"name": "Usage", "category": "Usage"}
+    kind = small.TYPE | {"name": "Usage", "category": "Usage"} | (of_type or {})
     business.run.done("meter-type", "create", "--file", "-", given=json.dumps(kind))
     key = business.run.import_stream("-", given=json.dumps(document))["Meter"]
     meters = json.dumps([{"userId": "ES", "meterKey": key, "meterTypeId": "Usage"}])
@@ -259,7 +266,15 @@ def test_free_events_are_those_of_the_period_whatever_meter_has_them(
 APP = PER_UNIT | {"line_by": ["app"]}
 
 
-@pytest.mark.parametrize("groups", [[["day", "app"]], [["day", "app"], ["app"]]])
+@pytest.mark.parametrize(
+    "groups",
+    [
+        [["day", "app"]],
+        [["day", "app"], ["app"]],
+        # An application is of one user: the days of the one are those of the other.
+        [["day", "app"], ["app", "userId"]],
+    ],
+)
 def test_a_day_among_the_group_fields_is_enough(business: Business, groups: list[list[str]]):
     by_day(business, groups, APP)
     [draft] = business.draft()
@@ -391,3 +406,54 @@ def test_what_the_draft_has_no_check_for_is_not_overridden(business: Business):
     refused = business.run("invoice", "issue", draft["id"], *words)
     assert refused.code != 0
     assert "'nonsense' is no check of the draft" in refused.err
+
+
+DAILY = {"minute": "0", "hour": "0", "day": "*", "month": "*", "weekday": "*"}
+
+
+def daily(business: Business, day: str) -> dict[str, Any]:
+    """Meter 5 on 2 November, 7 between the 4th and the 19th, 100 on the 20th, by resets of days."""
+    business.meter(["ES"], rows=[("a", "s", "app", None, 10)], resetSchedule=DAILY)
+    usage = {"userId": "ES"} | dict.fromkeys(FIELDS, "b")
+    for on, value in (("02", 5), ("03", 0), ("19", 7), ("20", 100), ("21", 0)):
+        business.file(f"Usage {on}.ndjson", *([usage | {"value": value}] if value else []))
+        run(business, f"2026-11-{on}")
+    business.sell(prices=[PER_UNIT])
+    business.customer()
+    change(business, PER_UNIT | {"price": "2"}, day)
+    [draft] = business.draft(period="2026-11")
+    return draft
+
+
+@pytest.mark.parametrize(
+    ("day", "first", "second"),
+    [("2026-11-04", 5, 107), ("2026-11-20", 12, 100), ("2026-11-21", 112, 0)],
+)
+def test_usage_whose_own_period_is_of_one_version_has_its_prices(
+    business: Business, day: str, first: int, second: int
+):
+    draft = daily(business, day)
+    assert "price_change_in_period" not in [one["code"] for one in draft["exceptions"]]
+    expected = [("2026-11-01", first, first), (day, second, 2 * second)]
+    assert [(at[:10], int(n), Decimal(net)) for at, n, net in quantities(draft)] == [
+        one for one in expected if one[1]
+    ]
+
+
+def test_usage_whose_own_period_has_the_change_in_it_is_left_whole(business: Business):
+    draft = daily(business, "2026-11-10")
+    [told] = [one for one in draft["exceptions"] if one["code"] == "price_change_in_period"]
+    assert "(records: 1)" in told["text"]
+    assert [(n, net) for _, n, net in quantities(draft)] == [("12", "12.00"), ("100", "200.00")]
+
+
+def test_the_day_of_usage_goes_before_when_it_was_metered(business: Business):
+    """The file of a day is read on the next one, when other prices hold."""
+    by_day(business, [["day", "app"]], APP, of_type={"resetSchedule": DAILY})
+    usage = {"userId": "ES", "day": "2026-11-02", "app": "x", "value": 7}
+    business.file("Usage later.ndjson", usage)
+    for day in ("2026-11-03", "2026-11-04"):
+        run(business, day)
+    change(business, APP | {"price": "3"}, "2026-11-03")
+    [draft] = business.draft(period="2026-11")
+    assert quantities(draft) == [("2026-11-01T00:00", "7", "14.00")]

@@ -1,6 +1,7 @@
 """Audited rows against what the components counted: warnings, refusals, overrides."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,21 @@ from tests.liceo.world import GATEWAY, Liceo, queries, spain
 
 PERIOD = ("--customer", "ES", "--period", "2026-10")
 DAY = "2026-10-15"
+
+
+GUIDE = Path(__file__).parents[2] / "docs" / "aura.md"
+
+
+def test_the_csv_of_the_guide_is_one():
+    [text] = re.findall(r"```csv\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    found = csv_counts(text.splitlines(), name="counts.csv", skipped=["5xx"])
+    app = "4f33908c-74e1-4b58-8f17-12a702e304f4"
+    assert {(str(day), app): int(count) for (day, app, _), count in found.cells.items()} == {
+        ("2026-10-15", app): 9,
+        ("2026-10-15", "(unattributed)"): 4,
+        ("2026-10-16", "(unattributed)"): 0,
+    }
+    assert len(found.days) == 2
 
 
 def counts(folder: Path, *rows: tuple[str, str, int]) -> Path:

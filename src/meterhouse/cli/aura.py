@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from meterhouse.cli import aura_operation, aura_reconcile
+from meterhouse.cli import aura_operation, aura_reconcile, aura_restore
 from meterhouse.cli.command import Call, command
 from meterhouse.cli.exits import WrongUsage
 from meterhouse.cli.options import new_group
 from meterhouse.cli.output import note, write_json, write_text
 from meterhouse.core.counted import counted
-from meterhouse.core.instant import Instant, parse_instant
+from meterhouse.core.instant import MINUTE, Instant, parse_instant
 from meterhouse.core.problem import MeterhouseError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 app = new_group("Aura: logs of components become datasets, and datasets become invoices.")
 aura_operation.register(app)
 aura_reconcile.register(app)
+aura_restore.register(app)
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go.")]
 ObsOption = Annotated[
@@ -81,6 +82,15 @@ LogLimitOption = Annotated[
     int,
     typer.Option(
         "--log-limit", metavar="MIB", min=1, help="Refuse a log that has more MiB, unpacked."
+    ),
+]
+AheadOption = Annotated[
+    int,
+    typer.Option(
+        "--ahead",
+        metavar="HOURS",
+        min=0,
+        help="Reject rows that are dated more hours after --at: clocks may run ahead.",
     ),
 ]
 ActionOption = Annotated[
@@ -159,12 +169,14 @@ def upload(
     action: ActionOption = "receive",
     by_message: ByMessageOption = False,
     log_limit: LogLimitOption = 1024,
+    ahead: AheadOption = 24,
 ) -> None:
     """Turn new logs and the configuration into files of datasets in common storage.
 
     To be run each hour. Logs are known by their content: none is uploaded twice. 1 if an OB
     or a log failed, or a log is too old to be taken; the others are uploaded. What could not be
-    read at the moment is tried again by the next upload.
+    read at the moment is tried again by the next upload. Folders that are no logs by their names
+    are told; 1 if there are no others.
     """
     from meterhouse import bootstrap_aura
     from meterhouse.app.aura.uploading import upload as upload_all
@@ -175,10 +187,16 @@ def upload(
     found = bootstrap_aura.LogsPlace(logs, log_limit << 20)
     with (
         call.opened() as house,
-        bootstrap_aura.upload_means(house, found, configuration=place, rules=rules) as means,
+        bootstrap_aura.upload_means(
+            *(house, found), configuration=place, rules=rules, ahead=ahead * 60 * MINUTE
+        ) as means,
     ):
         moment = _moment(at, house)
         reports = upload_all(means, at=moment, obs=ob or (), days=days)
+        ignored = means.logs.ignored(ob or ())
+        usable = any(means.logs.kinds(one.ob) for one in reports)
+    for one in ignored:
+        note(f"{one.name} is ignored: {one.why}")
     for report in reports:
         if call.as_json:
             write_json(report.to_api())
@@ -187,6 +205,9 @@ def upload(
     failed = [one.ob for one in reports if not one.is_complete]
     if failed:
         raise MeterhouseError(f"not all is uploaded of {', '.join(failed)}", hint="see above")
+    if not usable:
+        hint = "it has <OB>/groot, <OB>/gateway or <OB>/atria for each OB, such as ES/gateway"
+        raise MeterhouseError(f"There is no folder of logs in {logs}", hint=hint)
 
 
 def _tell_upload(report: ObUpload) -> None:
@@ -234,7 +255,8 @@ def _account(account: dict[str, Any]) -> str:
 def import_(call: Call, *, reports: ReportsOption = "all", at: AtOption = None) -> None:
     """Add the files of common storage to the catalogue, and move them to its processed folder.
 
-    To be run each day. 1 if a file was refused: it stays, and the report says why.
+    To be run each day. 1 if a file was refused: it stays, and the report says why. 1 too if a file
+    is gone that an upload has written: `aura restore` makes it again.
     """
     from meterhouse import bootstrap_aura
     from meterhouse.app.aura.importing import ReportMode, import_files, put_report
@@ -277,7 +299,7 @@ def _tell_import(imported: Imported, report: str | None) -> None:
     '--reason "Of another country; ES sends it anew"',
 )
 def reject(call: Call, file: RefusedFile, *, reason: ReasonOption) -> None:
-    """Do without a file that the import refuses; the invoice of its month says so.
+    """Do without a file that the import refuses, or that is gone; the invoice of its month says so.
 
     It goes to rejected/files of common storage, with a note of who said so, when and why. No
     invoice has its rows.

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from meterhouse.app.aura.ports import LOG_KINDS, LogFault, LogFile, LogPutOff
+from meterhouse.app.aura.ports import LOG_KINDS, IgnoredPlace, LogFault, LogFile, LogPutOff
+from meterhouse.connectors.ignored_logs import ignored_places
 from meterhouse.core.country import is_country
 from meterhouse.datasets.log_rows import LINE_MAX
 
@@ -58,6 +59,14 @@ class LogFiles:
             for path in _walk(self._folder / ob / kind)
         )
         return sorted((file for file in found if file is not None), key=lambda file: file.name)
+
+    def kinds(self, ob: str) -> Sequence[str]:
+        """Return the kinds of logs that an OB has a folder for."""
+        return [kind for kind in LOG_KINDS if (self._folder / ob / kind).is_dir()]
+
+    def ignored(self, obs: Sequence[str] = ()) -> Sequence[IgnoredPlace]:
+        """Return what lies there and is no log, of some OBs or of all."""
+        return list(ignored_places(self._folder, obs))
 
     def _log_file(self, ob: str, kind: str, path: Path) -> LogFile | None:
         try:

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     MISSING = "missing"
     NOT_TEXT = "not_text"
     TIME_INVALID = "time_invalid"
+    TIME_AHEAD = "time_ahead"
     COUNTRY_INVALID = "country_invalid"
     COUNTRY_OTHER = "country_other"
     BOOLEAN_INVALID = "boolean_invalid"

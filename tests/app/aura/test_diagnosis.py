@@ -1,6 +1,7 @@
 """What the doctor says of the Aura side."""
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -35,7 +36,14 @@ def place(tmp_path):
 
 
 def findings(place, *, at):
-    return storage_findings(FolderStorage(place.common), place=str(place.common), at=at)
+    with place.importing() as means:
+
+        def is_catalogued(name):
+            return bool(means.ledger.dataset_files_called(name))
+
+        return storage_findings(
+            FolderStorage(place.common), place=str(place.common), at=at, catalogued=is_catalogued
+        )
 
 
 def test_c28_the_newest_file_of_each_dataset_is_told_with_its_age(place):
@@ -60,6 +68,21 @@ def test_c28_more_than_two_hours_is_a_warning_also_once_the_file_is_imported(pla
     assert grades == {2: {Grade.OK}, 3: {Grade.WARN}}
 
 
+def test_rows_that_were_rejected_are_told_after_their_upload_too(place):
+    [path] = place.common.glob("uploads/ES/*.account.json")
+    datasets = json.loads(path.read_text("utf-8"))["datasets"]
+    wanted = Counter(datasets["Aura_Audit"]["rejected"])
+    wanted += Counter(datasets["Aura_Atria_Message"]["rejected"])
+    [path] = place.common.glob("rejected/ES/*.ndjson")
+    assert len(path.read_text("utf-8").splitlines()) == wanted.total() > 0
+    [found] = [one for one in findings(place, at=AT) if one.name == "aura rejected rows"]
+    assert found.grade is Grade.WARN
+    assert found.message.startswith(f"ES: {wanted.total()} rows of logs of the last 92 days: ")
+    assert all(f"{reason} {count}" in found.message for reason, count in wanted.items())
+    late = findings(place, at=AT + 93 * 24 * HOUR)
+    assert not [one for one in late if one.name == "aura rejected rows"]
+
+
 def test_c28_no_file_at_all_is_a_warning():
     assert [one.grade for one in upload_findings({}, at=AT)] == [Grade.WARN]
 
@@ -80,7 +103,7 @@ def test_c29_the_newest_report_of_an_import_is_read_with_its_errors(place):
     bad.write_bytes(path.read_bytes()[:-200])
     found = report_of(place)
     assert found.grade is Grade.FAIL
-    assert found.message.endswith("1 file was refused")
+    assert found.message.endswith("1 file has an error")
 
 
 def operation(place, *, hour, statuses, undone=()):

@@ -108,6 +108,38 @@ def test_c17_of_rows_that_contradict_each_other_the_earliest_stays_and_they_are_
     assert len(channels) > 2
 
 
+def test_a_row_of_a_day_to_come_is_rejected_by_whoever_makes_its_upload(place):
+    place.fill("ES", month=SampleMonth(2026, 10, 40))
+    request = {
+        "CORR_ID": "c",
+        "COUNTRY_3_ALPHA_CD": "ES",
+        "AURA_NLP_IND": True,
+        "AURA_COMPONENT_ID": "aura-gateway-api",
+    }
+    times = ("2027-11-01T10:00:00Z", "2026-11-02T10:20:00.001Z", "2026-11-02T10:20:00Z")
+    (place.logs / "ES/gateway/ahead.jsonl").write_text(
+        "".join(
+            json.dumps(request | {"MESSAGE_TM": time, "MESSAGE_ID": time}) + "\n" for time in times
+        )
+    )
+    with pytest.raises(KeyboardInterrupt):
+        place.upload(storage=KilledStorage(place.common, 7))
+    # What is late depends on when the upload was planned, not on who makes it, and when.
+    [report] = place.upload(at=AT + 500 * DAY)
+    account = report.uploads[0].account["datasets"]
+    for dataset in ("Aura_Audit", "Aura_Gateway_Message"):
+        assert account[dataset]["rejected"]["time_ahead"] == 2
+    [path] = place.common.glob("rejected/ES/*.ndjson")
+    told = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    said = [one for one in told if one["reason"] == "time_ahead"]
+    assert [(one["place"], one["value"][:10]) for one in said] == [
+        ("line 1", "2027-11-01"),
+        ("line 2", "2026-11-02"),
+    ]
+    ids = {row["MESSAGE_ID"] for row in place.rows("Aura_Gateway_Message")}
+    assert ids & set(times) == {times[2]}
+
+
 def test_c18_six_dimensions_have_the_paths_and_names_of_the_uploader(place):
     place.fill("ES")
     place.upload()

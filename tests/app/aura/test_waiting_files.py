@@ -4,6 +4,7 @@ import pytest
 
 from meterhouse.app.aura.completeness import Inputs
 from meterhouse.app.aura.operation import Month, read_operation
+from meterhouse.app.aura.upload_accounts import UploadsTold
 from meterhouse.app.billing.periods import read_days
 from meterhouse.app.datasets.ports import StoredFile
 from meterhouse.core.instant import parse_instant
@@ -45,6 +46,7 @@ def test_a_file_blocks_the_months_that_it_may_have_rows_of(
             catalogue=tables.catalogue,
             waiting=[StoredFile(name, 1, _instant(put_at))],
             rejected=[],
+            uploads=UploadsTold(),
         )
         blocked = [
             text

@@ -1,5 +1,6 @@
 """Usage by day from breakdowns by day: as far apart as the prices of the book ask for."""
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import product
 from random import Random
@@ -60,3 +61,11 @@ def test_prices_of_all_versions_are_asked():
     books = [book(price(PerUnit(Decimal(1)), line_by=(name,))) for name in ("app", "channel")]
     windows = day_windows([record], books)
     assert len(windows) == len(_expected(values, 0, 2))
+
+
+def test_tokens_are_left_out_where_anything_else_has_days():
+    queries, _ = _record(Random(3))
+    tokens = replace(_record(Random(4))[0], record_id="r2", meter_type="Tokens", unit="token")
+    books = [book(price(PerUnit(Decimal(1)), line_by=("app",)))]
+    assert day_windows([queries, tokens], books) == day_windows([queries], books)
+    assert {one.fields["meter_type"] for one in day_windows([tokens], books)} == {'"Tokens"'}

@@ -22,12 +22,14 @@ from meterhouse.app.aura.standing import (
     unbilled_problems,
 )
 from meterhouse.app.billing.books import book_and_period
-from meterhouse.app.billing.drafts import draft_all
+from meterhouse.app.billing.drafts import Drafted, draft_all
 from meterhouse.app.billing.issuing import issue_invoice
 from meterhouse.app.billing.parties import find_customer
+from meterhouse.app.billing.ports import Finding
+from meterhouse.app.billing.priced import PRICE_CHANGE
 from meterhouse.app.ports import Ledger
 from meterhouse.core.instant import Instant
-from meterhouse.core.invoice import Invoice
+from meterhouse.core.invoice import Check, CheckOutcome, Invoice
 from meterhouse.core.money import amount_text
 from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
 
@@ -63,13 +65,7 @@ def bill_month(
         return _reported(bill, BusinessStatus.MISSING, problems=problems, warnings=late)
     if unbillable is not None:
         return _reported(bill, BusinessStatus.FAILED, problems=problems_of(unbillable))
-    drafted = draft_all(
-        ledger,
-        [business.customer],
-        days=month.days,
-        at=at,
-        metadata={**software, "dimensions": bill.snapshots},
-    )[0]
+    drafted = _drafted(ledger, bill, at=at, software=software)
     if drafted.invoice is None:
         return _reported(bill, BusinessStatus.FAILED, problems=problems_of(drafted.error))
     draft = drafted.invoice
@@ -99,6 +95,28 @@ def _find(ledger: Ledger, bill: Bill, *, at: Instant) -> MeterhouseError | None:
     if has_months_of_utc(book, [month]):
         return None
     return DefinitionError([zone_problem(book)])
+
+
+def _drafted(ledger: Ledger, bill: Bill, *, at: Instant, software: Mapping[str, str]) -> Drafted:
+    """Draft a month. That some of it has other prices than those of its day becomes a check."""
+
+    def draft() -> Drafted:
+        metadata = {**software, "dimensions": bill.snapshots}
+        who, days = bill.business.customer, bill.month.days
+        return draft_all(ledger, [who], days=days, at=at, metadata=metadata)[0]
+
+    drafted = draft()
+    invoice = drafted.invoice
+    if invoice is None:
+        return drafted
+    said = [text for code, text in invoice.exceptions if code == PRICE_CHANGE]
+    checks = [Check(PRICE_CHANGE, "; ".join(said), CheckOutcome.BLOCKED)] if said else []
+    if checks == [one for one in invoice.checks if one.code == PRICE_CHANGE]:
+        return drafted
+    finding = Finding(PRICE_CHANGE, tuple(checks))
+    period = bill.month.days.in_zone(invoice.period.timezone)
+    keep_finding(ledger, invoice.customer, finding, period=period, at=at)
+    return draft()
 
 
 def settled_month(
@@ -243,7 +261,7 @@ def _exceptions(invoice: Invoice, found: Completeness | None) -> Iterator[str]:
         if code != COMPLETENESS or found is None:
             yield text
     if found is not None:
-        yield from found.rejected
+        yield from (*found.rejected, *found.notes)
 
 
 def _once(texts: Sequence[str]) -> list[str]:
@@ -265,6 +283,6 @@ def _reported(
         status,
         metering.rows,
         problems=problems,
-        warnings=[*warnings, *bill.completeness.rejected],
+        warnings=[*warnings, *bill.completeness.rejected, *bill.completeness.notes],
         metering=metering,
     )

@@ -6,7 +6,7 @@ an operation sees the catalogue as it was when it asked first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from meterhouse.app.aura.operation import Month
@@ -36,6 +36,17 @@ class OperationCatalogue:
 
     def files(self, dataset: str, month: Month, *, ob: str) -> list[DatasetInput]:
         """Return the files of an OB and the days of a month, of every major version."""
+        return [file for file in self._of_month(dataset, month) if file.ob == ob]
+
+    def others(self, listed: Collection[str], month: Month) -> dict[str, int]:
+        """Return the OBs that are not listed, with how many rows there are of each in a month."""
+        found: dict[str, int] = {}
+        for file in self._of_month(AUDIT, month):
+            if file.ob is not None and file.ob not in listed:
+                found[file.ob] = found.get(file.ob, 0) + file.rows
+        return dict(sorted(found.items()))
+
+    def _of_month(self, dataset: str, month: Month) -> Sequence[DatasetInput]:
         key = (dataset, month.text)
         if key not in self._months:
             since, until = month.days.first.isoformat(), month.last_day.isoformat()
@@ -44,7 +55,7 @@ class OperationCatalogue:
                 for major in self._catalogue.majors(dataset)
                 for file in self._catalogue.files(WantedFiles(dataset, major, since, until))
             ]
-        return [file for file in self._months[key] if file.ob == ob]
+        return self._months[key]
 
     def snapshot(self, dataset: str, *, ob: str | None, until: Instant) -> DatasetInput | None:
         """Return the last snapshot of a dimension that was taken before an instant, or at it.

@@ -10,7 +10,7 @@ What is missing becomes a finding, so that the draft itself says so, and nobody 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from meterhouse.app.aura.catalogue import AUDIT, OperationCatalogue
@@ -26,6 +26,8 @@ from meterhouse.app.aura.token_rows import (
     token_duplicates,
     token_rows,
 )
+from meterhouse.app.aura.unaudited import unaudited
+from meterhouse.app.aura.upload_accounts import Span, UploadsTold, rejection_notes
 from meterhouse.app.aura.upload_plans import HOUR
 from meterhouse.app.billing.books import book_and_period
 from meterhouse.app.billing.parties import find_customer
@@ -65,6 +67,8 @@ class Metering:
     suspended: int = 0
     #: of tokens; ``None`` where the stream does not count its rows
     tokens: TokenRows | None = None
+    #: rows of logs that uploads have rejected, by reason: they are among no rows of datasets
+    rejected: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def missing(self) -> Decimal:
@@ -82,6 +86,8 @@ class Completeness:
     rejected: Sequence[str] = ()
     #: what the invoice tells, though nothing is missing: codes and texts
     told: Sequence[tuple[str, str]] = ()
+    #: what whoever runs the operation should know, and no invoice says
+    notes: Sequence[str] = ()
 
     @property
     def finding(self) -> Finding:
@@ -115,7 +121,7 @@ class Inputs:
 
     ``catalogue`` is where the streams read. Raises ``InputError`` where that does not answer.
     ``waiting`` are the files of common storage that were not imported, ``rejected`` those that
-    never will be.
+    never will be. ``uploads`` is what accounts of uploads tell.
     """
 
     def __init__(
@@ -126,11 +132,12 @@ class Inputs:
         catalogue: OperationCatalogue,
         waiting: Iterable[StoredFile],
         rejected: Iterable[RejectedFile],
+        uploads: UploadsTold,
     ) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
         self._draft_after = operation.draft_after * DAY
-        self._rejected = tuple(rejected)
+        self._rejected, self._uploads = tuple(rejected), uploads
         self._waiting = [file for file in waiting if file.name.endswith(".avro")]
         self._majors: dict[str, set[int]] = {}
         self._set_aside: dict[str, int] = {}
@@ -156,16 +163,19 @@ class Inputs:
             *_metered(usage),
             suspended=self._suspended(business, month),
             tokens=self._tokens(usage, files.get(TOKENS, ())),
+            rejected=self._uploads.rejected(code, self._span(month), datasets=self._majors),
         )
         problems = [
             *self._not_imported(business, month),
+            *self._not_there(business, month),
             *self._not_read(files),
             *self._not_metered(metering, month),
         ]
         span = month.start, month.end + self._draft_after
         rejected = [one.text for one in self._rejected if _is_of(one.file, code, *span)]
         told = list(self._without_tokens(metering, business, month))
-        return Completeness(metering, problems, rejected, told)
+        notes = rejection_notes(code, metering.rejected)
+        return Completeness(metering, problems, rejected, told, notes)
 
     def _usage(self, business: OperatingBusiness, month: Month) -> list[MeteredUsage]:
         period = BillingPeriod(month.start, month.end, "Etc/UTC")
@@ -212,6 +222,10 @@ class Inputs:
                 found += count if month.days.first <= day <= month.last_day else 0
         return found
 
+    def _span(self, month: Month) -> Span:
+        first, last = month.days.first.isoformat(), month.last_day.isoformat()
+        return Span(first, last, month.start, month.end + self._draft_after)
+
     def _not_imported(self, business: OperatingBusiness, month: Month) -> Iterator[Problem]:
         start, end = month.start, month.end + self._draft_after
         found = [
@@ -226,6 +240,22 @@ class Inputs:
             )
             message = f"has {counted(len(found), 'file')} not imported: {_listed(found)}"
             yield Problem("common storage", message, hint)
+
+    def _not_there(self, business: OperatingBusiness, month: Month) -> Iterator[Problem]:
+        span = self._span(month)
+        told = {file.name.rpartition("/")[2] for file in self._waiting}
+        told |= {one.file.rpartition("/")[2] for one in self._rejected}
+        for lost in self._uploads.lost:
+            dataset, name = lost.file.dataset, lost.file.name
+            if lost.file.ob != business.code or dataset not in self._majors:
+                continue
+            # The catalogue may be another one than that of this installation.
+            there = self._catalogue.files(dataset, month, ob=business.code)
+            if lost.is_of(span) and name not in {file.name for file in there}:
+                told.add(name)
+                yield Problem(lost.path, lost.text, lost.hint)
+        if AUDIT in self._majors:
+            yield from unaudited(self._catalogue, month, ob=business.code, told=told)
 
     def _not_read(self, files: Mapping[str, Sequence[DatasetInput]]) -> Iterator[Problem]:
         for dataset, some in files.items():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from meterhouse.app.aura.importing import REPORT, REPORTS
 from meterhouse.app.aura.operation_report import BILLING_REPORT, FAULTS
+from meterhouse.app.aura.upload_diagnosis import UPLOADS, lost_findings, rejected_findings
 from meterhouse.app.aura.upload_plans import read_object, too_old
 from meterhouse.app.aura.uploading import LOOK_BACK_DAYS
 from meterhouse.app.datasets.ports import DatasetStorage
@@ -21,8 +22,7 @@ _HOUR = 60 * MINUTE
 _LATE_MAX = 2 * _HOUR
 #: Imports are daily: a report that is older means that one is missing.
 _REPORT_AGE_MAX = 26 * _HOUR
-_UPLOADS, _IMPORTS, _BILLING, _STORAGE, _LOOK_BACK = (
-    "aura uploads",
+_IMPORTS, _BILLING, _STORAGE, _LOOK_BACK = (
     "aura imports",
     "aura billing",
     "aura common storage",
@@ -60,16 +60,16 @@ def upload_findings(newest: Mapping[str, Instant], *, at: Instant) -> list[Findi
     """
     remedy = 'see that "meterhouse aura upload" runs each hour'
     if not newest:
-        return [Finding(_UPLOADS, Grade.WARN, "there is no file yet", remedy)]
+        return [Finding(UPLOADS, Grade.WARN, "there is no file yet", remedy)]
     findings = []
     for dataset, hour in sorted(newest.items()):
         age = max(at - hour, 0)
         message = f"{dataset}: {_hours(age)} ago, of {instant_text(hour)}"
         late = age > _LATE_MAX
         findings.append(
-            Finding(_UPLOADS, Grade.WARN, message, remedy)
+            Finding(UPLOADS, Grade.WARN, message, remedy)
             if late
-            else Finding(_UPLOADS, Grade.OK, message)
+            else Finding(UPLOADS, Grade.OK, message)
         )
     return findings
 
@@ -79,7 +79,7 @@ def too_old_findings(storage: DatasetStorage) -> list[Finding]:
     remedy = 'upload them by "meterhouse aura upload --days N", or move them away'
     return [
         Finding(
-            _UPLOADS,
+            UPLOADS,
             Grade.WARN,
             f"{ob}: too old to be uploaded: {len(names)}, such as {names[0]}",
             remedy,
@@ -106,7 +106,7 @@ def import_finding(storage: DatasetStorage, *, at: Instant) -> Finding:
         remedy = "import once more: that leaves another report"
         return Finding(_IMPORTS, Grade.FAIL, f"{newest.name} is no report", remedy)
     if errors:
-        what = "1 file was refused" if errors == 1 else f"{errors} files were refused"
+        what = "1 file has an error" if errors == 1 else f"{errors} files have errors"
         remedy = f"its errors say why: {newest.name} in common storage"
         return Finding(_IMPORTS, Grade.FAIL, f"{newest.name}: {what}", remedy)
     age = max(at - newest.modified_at, 0)
@@ -195,11 +195,21 @@ def _names_removed(text: str) -> bool:
     return any(re.search(r"\bdays[._-]?to[._-]?find\b", line, re.IGNORECASE) for line in lines)
 
 
-def storage_findings(storage: DatasetStorage, *, place: str, at: Instant) -> list[Finding]:
-    """Return all findings about common storage, or that it cannot be read."""
+def storage_findings(
+    storage: DatasetStorage, *, place: str, at: Instant, catalogued: Callable[[str], bool]
+) -> list[Finding]:
+    """Return all findings about common storage, or that it cannot be read.
+
+    ``catalogued`` says whether a file of that name was imported.
+    """
     where = place_finding(place)
     try:
-        uploads = [*upload_findings(newest_files(storage), at=at), *too_old_findings(storage)]
+        uploads = [
+            *upload_findings(newest_files(storage), at=at),
+            *too_old_findings(storage),
+            *lost_findings(storage, at=at, catalogued=catalogued),
+            *rejected_findings(storage, at=at),
+        ]
         imports = import_finding(storage, at=at)
         return [where, *uploads, imports, *billing_findings(storage)]
     except MeterhouseError as error:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from meterhouse.app.aura.ports import LogFault, LogFile, LogFolder
+from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.datasets import atria_log, audit, gateway_log
@@ -28,7 +29,7 @@ from meterhouse.datasets.audit import (
     audit_rows,
     message_rows,
 )
-from meterhouse.datasets.cleaning import Rejected
+from meterhouse.datasets.cleaning import Reason, Rejected, time_text
 from meterhouse.datasets.gateway_log import GatewayRow, read_gateway_log
 from meterhouse.datasets.groot_log import GrootRow, read_groot_log
 
@@ -54,6 +55,8 @@ class Account:
     written: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
+    #: the rows that are written, by day
+    days: Counter[str] = field(default_factory=Counter)
 
     @property
     def is_balanced(self) -> bool:
@@ -64,14 +67,18 @@ class Account:
         """Return the account as JSON."""
         head = {"rows": self.rows, "written": self.written}
         out = {"rejected": dict(self.rejected), "leftOut": dict(self.left_out)}
+        out["days"] = dict(self.days)
         return head | {name: dict(sorted(counts.items())) for name, counts in out.items()}
 
 
 class Gathered:
     """The rows of one upload of one OB, taken log by log."""
 
-    def __init__(self, names: Names, *, country: str, rules: AuditRules) -> None:
+    def __init__(
+        self, names: Names, *, country: str, rules: AuditRules, latest: Instant | None = None
+    ) -> None:
         self._names, self._country, self._rules = names, country, rules
+        self._latest = latest
         self._kept: dict[str, Earliest] = {
             audit.DATASET: audit_rows(),
             gateway_log.DATASET: message_rows(_GATEWAY_COMPARED),
@@ -100,17 +107,25 @@ class Gathered:
         return rows
 
     def _take(self, file: LogFile, row: _Row | Rejected) -> None:
-        match row:
-            case Rejected():
-                self._reject(file, row)
-            case GrootRow():
-                self._take_groot(row)
-            case GatewayRow():
-                self._take_gateway(row)
-            case AtriaRow():
-                self._take_atria(row)
-            case _:
-                assert_never(row)
+        match self._in_time(file, row):
+            case Rejected() as rejected:
+                self._reject(file, rejected)
+            case GrootRow() as groot:
+                self._take_groot(groot)
+            case GatewayRow() as gateway:
+                self._take_gateway(gateway)
+            case AtriaRow() as atria:
+                self._take_atria(atria)
+            case other:
+                assert_never(other)
+
+    def _in_time(self, file: LogFile, row: _Row | Rejected) -> _Row | Rejected:
+        """Reject a row that is dated so late that it would be billed in a month to come."""
+        if isinstance(row, Rejected) or self._latest is None or row.at <= self._latest:
+            return row
+        name, said = _TIMES[file.kind], time_text(row.at)
+        message = f"{name} is after {time_text(self._latest)}, the latest that the upload takes"
+        return Rejected(row.place, Reason.TIME_AHEAD, name, message, said)
 
     def _reject(self, file: LogFile, row: Rejected) -> None:
         self.rejected.append({"log": file.name} | row.to_api())
@@ -149,6 +164,7 @@ class Gathered:
             kept = self._closed[dataset] = self._kept[dataset].kept()
             account = self.accounts[dataset]
             account.written = len(kept.rows)
+            account.days = Counter(str(row["DAY_DT"]) for row in kept.rows)
             account.left_out += Counter(identical=kept.identical, conflicting=kept.conflicting)
             assert account.is_balanced, "no row is lost"
         return self._closed[dataset].rows
@@ -166,6 +182,7 @@ class Gathered:
         return dict(self.unknown_channels.most_common(_SHOWN_MAX))
 
 
+_TIMES = {"groot": "MSG_DT", "gateway": "MESSAGE_TM", "atria": "MESSAGE_TM"}
 _MADE_OF = {
     "groot": (audit.DATASET,),
     "gateway": (audit.DATASET, gateway_log.DATASET),

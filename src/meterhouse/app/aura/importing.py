@@ -2,7 +2,7 @@
 
 A file is added first and moved then, and adding it again changes nothing: killed anywhere, the
 next import comes to the same. A file that the catalogue refuses stays where it is, and the report
-says why.
+says why. It also says which files are gone that an upload has written: nothing else misses them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from meterhouse.app.aura.upload_accounts import lost_files
 from meterhouse.app.aura.upload_plans import put_text
 from meterhouse.app.datasets.files import add_file
 from meterhouse.app.datasets.ports import Containers, DatasetFile, Datasets, DatasetStorage
@@ -133,7 +134,21 @@ def import_files(means: ImportMeans, *, at: Instant) -> Imported:
             _count_skipped(counts, name)
         if name.endswith(_SUFFIX):
             _import_one(means, report, entry, name, at=at)
+    _tell_lost(means, report, at=at)
     return report
+
+
+def _tell_lost(means: ImportMeans, report: Imported, *, at: Instant) -> None:
+    """Report files that were uploaded, and that are neither here nor in the catalogue."""
+
+    def is_catalogued(name: str) -> bool:
+        return bool(means.ledger.dataset_files_called(name))
+
+    for lost in lost_files(means.common, at=at, catalogued=is_catalogued):
+        entry = report.of(lost.path)
+        entry.errors.append(lost.to_api())
+        for counts in (report.counts, entry.counts):
+            counts.errors += 1
 
 
 def _count_skipped(counts: _Counts, name: str) -> None:

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from meterhouse.app.aura.book_zones import refuse_other_zones
+from meterhouse.app.aura.countries import check_countries
 from meterhouse.app.aura.dimension_tables import TableMeans, make_tables
 from meterhouse.app.aura.kernel_access import OpenedKernel, with_kernel
 from meterhouse.app.aura.operation import Month, Operation
@@ -78,7 +79,9 @@ def install(
 
     Nothing is made where a price book is not in UTC, or where months are drafted before they close.
     Where ``kernel`` has the catalogue, its datasets are published there, and streams read it.
+    ``DefinitionError`` where a business has another country than its rows; nothing is made then.
     """
+    check_countries(operation.businesses, tables.catalogue, at=at)
     first = Month(read_days(operation.since))
     refuse_other_zones(ledger, operation, _month_to_come(first, at))
     _refuse_early_drafts(ledger, operation)

@@ -24,6 +24,8 @@ from meterhouse.app.aura.operation_report import (
     StreamReport,
 )
 from meterhouse.app.aura.rejecting import RejectedFile
+from meterhouse.app.aura.unlisted import unlisted
+from meterhouse.app.aura.upload_accounts import UploadsTold
 from meterhouse.app.billing.files import FileMeans, finish_files
 from meterhouse.app.datasets.ports import StoredFile
 from meterhouse.app.ports import Ledger
@@ -40,7 +42,8 @@ class OperationMeans:
     """What the operation needs of the world, beside the ledger.
 
     ``catalogue`` is where the streams read, ``waiting`` are the files of common storage that were
-    not imported, ``rejected`` those that never will be.
+    not imported, ``rejected`` those that never will be. ``uploads`` is what accounts of uploads
+    tell.
     ``prepare`` makes ready what the streams look things up in; ``formats`` are those of the files.
     """
 
@@ -50,6 +53,7 @@ class OperationMeans:
     catalogue: OperationCatalogue
     waiting: Callable[[], Sequence[StoredFile]]
     rejected: Callable[[], Sequence[RejectedFile]]
+    uploads: Callable[[], UploadsTold]
     prepare: Callable[[Sequence[Month]], Sequence[SnapshotUsed]]
     new_id: Callable[[], str]
     new_seed: Callable[[], int]
@@ -92,6 +96,7 @@ def operate(
         catalogue=means.catalogue,
         waiting=means.waiting(),
         rejected=means.rejected(),
+        uploads=means.uploads(),
     )
     months = []
     for one in billed:
@@ -100,12 +105,13 @@ def operate(
                 Bill(who, one, _snapshots(used, who, one), inputs.judged(who, one))
                 for who in operation.businesses
             ]
+            others = list(unlisted(operation, means.catalogue, one))
         except InputError as error:
             months += _failed(ledger, operation, [one], problems_of(error))
         else:
             wanted = {"software": means.software, "formats": means.formats}
             reports = [bill_month(ledger, operation, bill, at=at, **wanted) for bill in bills]
-            months.append(MonthReport(one.text, reports))
+            months.append(MonthReport(one.text, [*reports, *others]))
     return OperationReport(operation.name, at, streams, months, _finish(ledger, means))
 
 

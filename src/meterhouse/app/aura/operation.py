@@ -6,6 +6,7 @@ Months are those of UTC: the days of the datasets are UTC days.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -19,7 +20,7 @@ from meterhouse.streams.kernel_place import read_kernel_place
 
 FIELDS = (
     *("name", "since", "businesses", "streams", "draftAfterDays", "issueAfterDays", "formats"),
-    "kernel",
+    *("notBilled", "kernel"),
 )
 KERNEL_FIELDS = ("url", "tokenUrl", "secret")
 BUSINESS_FIELDS = ("code", "country", "customer")
@@ -68,6 +69,8 @@ class Operation:
     formats: tuple[str, ...] | None = None
     #: where the catalogue is; ``None``: in this installation
     kernel: KernelAccess | None = None
+    #: codes of OBs that have rows, and that nobody is billed for
+    not_billed: tuple[str, ...] = ()
 
     def months(self, at: Instant) -> list[Month]:
         """Return the months that are to be drafted by now, in order."""
@@ -148,9 +151,11 @@ def read_operation(body: JsonValue) -> Operation:
         reading.fail("issueAfterDays", f"is {issue}, before draftAfterDays ({draft})", hint)
     given = _texts(reading, "formats", items_max=FORMATS_MAX, needed=False)
     kernel = _kernel(reading)
+    not_billed = _not_billed(reading, {business.code for business in businesses})
     if reading.problems:
         raise DefinitionError(reading.problems, what="The operation")
-    return Operation(name, since, businesses, streams, draft, issue, given or None, kernel)
+    terms = (draft, issue, given or None, kernel, not_billed)
+    return Operation(name, since, businesses, streams, *terms)
 
 
 def _kernel(reading: Reading) -> KernelAccess | None:
@@ -183,11 +188,25 @@ def _businesses(reading: Reading) -> tuple[OperatingBusiness, ...]:
         customer = one.text("customer", required=True, chars_max=60) or ""
         if code in {business.code for business in found}:
             one.fail("code", f"is {shown(code)}, as that of another one", "list each once")
+        if country in {business.country for business in found}:
+            one.fail("country", f"is {shown(country)}, as that of another one", "one country each")
         if customer in {business.customer for business in found}:
             one.fail("customer", f"is {shown(customer)}, as of another one", "one customer each")
         reading.problems += [fault.at(f"businesses[{place}]") for fault in one.problems]
         found.append(OperatingBusiness(code, country, customer))
     return tuple(found)
+
+
+def _not_billed(reading: Reading, billed: Collection[str]) -> tuple[str, ...]:
+    codes = _texts(reading, "notBilled", items_max=BUSINESSES_MAX, needed=False)
+    for place, code in enumerate(codes):
+        if not _CODE.fullmatch(code):
+            hint = "write two capital letters, such as ES"
+            reading.fail(f"notBilled[{place}]", f"is {shown(code)}", hint)
+        elif code in billed:
+            hint = "take it out of one of the two"
+            reading.fail(f"notBilled[{place}]", f"is {shown(code)}, one of businesses", hint)
+    return codes
 
 
 def _matching(reading: Reading, name: str, pattern: re.Pattern[str], meant: str) -> str:

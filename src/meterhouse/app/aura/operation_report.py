@@ -1,6 +1,7 @@
 """What the billing operation says it did: each stream, and each operating business of each month.
 
-No business is left out: whoever is on the list of the operation is in the report, with a status.
+No business is left out: whoever is on the list of the operation is in the report, with a status,
+and so is whoever has rows in the catalogue.
 """
 
 from __future__ import annotations
@@ -36,10 +37,21 @@ class BusinessStatus(Enum):
     MISSING = "missing"
     #: no draft could be made, of it or of anybody
     FAILED = "failed"
+    #: the catalogue has rows of it, and the operation does not list it
+    UNLISTED = "unlisted"
+    #: the same, and the operation says that nobody is billed for it
+    NOT_BILLED = "not billed"
 
 
 #: What leaves an operation incomplete.
-FAULTS = frozenset({BusinessStatus.BLOCKED, BusinessStatus.MISSING, BusinessStatus.FAILED})
+FAULTS = frozenset(
+    {
+        BusinessStatus.BLOCKED,
+        BusinessStatus.MISSING,
+        BusinessStatus.FAILED,
+        BusinessStatus.UNLISTED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,7 @@ def _metering(metering: Metering | None) -> dict[str, Any]:
         "metered": None if counts is None else int(counts[0]),
         "duplicates": None if counts is None else int(counts[1]),
         "suspended": None if metering is None else metering.suspended,
+        "rejectedRows": None if metering is None else dict(metering.rejected),
         "withoutTokens": None if tokens is None else int(tokens.without),
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from meterhouse.app.datasets.ports import Containers, DatasetStorage
-from meterhouse.core.instant import Instant, instant_text
+from meterhouse.core.instant import DAY, Instant, instant_text
 from meterhouse.core.json_text import JsonValue
 from meterhouse.core.problem import MeterhouseError
 from meterhouse.datasets.audit import AuditRules
@@ -52,6 +52,14 @@ class LogFile:
         return {"name": self.name} | said | {"modifiedAt": instant_text(self.modified_at)}
 
 
+@dataclass(frozen=True, slots=True)
+class IgnoredPlace:
+    """A folder or file beside the logs that nobody reads, and why."""
+
+    name: str
+    why: str
+
+
 class LogFolder(Protocol):
     """The logs of all OBs: ``<OB>/<groot|gateway|atria>/...``.
 
@@ -64,6 +72,14 @@ class LogFolder(Protocol):
 
     def files(self, ob: str) -> Sequence[LogFile]:
         """Return the files of an OB by name, whatever their age."""
+        ...
+
+    def kinds(self, ob: str) -> Sequence[str]:
+        """Return the kinds of logs that an OB has a folder for."""
+        ...
+
+    def ignored(self, obs: Sequence[str] = ()) -> Sequence[IgnoredPlace]:
+        """Return what lies where logs do and is none: of some OBs, or of the whole folder."""
         ...
 
     def sha256(self, name: str) -> str | None:
@@ -103,3 +119,5 @@ class UploadMeans:
     containers: Containers
     scratch: Path
     rules: AuditRules = field(default_factory=AuditRules)
+    #: so far after its upload a row may be dated: clocks run ahead
+    ahead: int = DAY

@@ -9,7 +9,7 @@ month tell it. Storage alone knows all of this, whichever one it is.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,20 +62,28 @@ class RejectedFile:
 
 
 def reject_file(
-    storage: DatasetStorage, name: str, *, reason: str, by: str, at: Instant, scratch: Path
+    storage: DatasetStorage,
+    name: str,
+    *,
+    reason: str,
+    by: str,
+    at: Instant,
+    scratch: Path,
+    lost: Collection[str] = (),
 ) -> RejectedFile:
     """Reject a file that was not imported; ``name`` is its path, or what it is called alone.
 
-    Killed in between, the file is still where it was: reject it again.
+    ``lost`` are paths of files that are gone: an empty one is kept instead. Killed in between, the
+    file is still where it was: reject it again.
     """
     said = " ".join(reason.split())
     if not said or len(said) > TEXT_CHARS_MAX:
         message = "is missing" if not said else f"has {len(said):,} characters"
         hint = f"say why in at most {TEXT_CHARS_MAX:,} characters: the invoice has it"
         raise DefinitionError([Problem("reason", message, hint)], what="The rejection")
-    path = _found(name, [file.name for file in storage.list(AVRO)])
+    path = _found(name, [*(file.name for file in storage.list(AVRO)), *lost])
     content = hashlib.sha256()
-    for block in storage.read(path):
+    for block in () if path in lost else storage.read(path):
         content.update(block)
     rejected = RejectedFile(path, content.hexdigest(), said, by, at)
     note = rejected.path + _NOTE
@@ -83,7 +91,10 @@ def reject_file(
         put_text(storage, note, json_text(rejected.to_api()) + "\n", scratch=scratch)
     else:  # Somebody was killed here, or the same file came again: what was said first counts.
         rejected = _noted(storage, note)
-    storage.move(path, rejected.path)
+    if path in lost:
+        put_text(storage, rejected.path, "", scratch=scratch)
+    else:
+        storage.move(path, rejected.path)
     return rejected
 
 

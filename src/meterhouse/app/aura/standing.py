@@ -8,7 +8,7 @@ invoice, and comes to none. What came since an invoice was issued is late usage 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -19,7 +19,7 @@ from meterhouse.app.billing.ports import BillableRecord, InvoiceHead
 from meterhouse.app.billing.usage import MeterTypes, restated
 from meterhouse.app.ports import Ledger
 from meterhouse.core.charge import BillingPeriod, MeteredUsage
-from meterhouse.core.instant import Instant
+from meterhouse.core.instant import DAY, Instant
 from meterhouse.core.invoice import Invoice, InvoiceStatus
 from meterhouse.core.invoice_text import read_invoice
 from meterhouse.core.problem import Problem
@@ -64,11 +64,16 @@ def standing_of(ledger: Ledger, business: OperatingBusiness, month: Month) -> St
         if head.start >= last:
             continue
         invoice = read_invoice(head.text)
-        days = days_of(invoice.period)
+        days = _days_of(invoice.period)
         if days.first < month.days.end and month.days.first < days.end:
             found.setdefault(head.status, []).append(Made(head, invoice, days))
     statuses = (InvoiceStatus.ISSUED, InvoiceStatus.CORRECTED, InvoiceStatus.DRAFT)
     return Standing(month, *(tuple(found.get(status, ())) for status in statuses))
+
+
+def _days_of(period: BillingPeriod) -> Days:
+    """Return the days of a period, whose first one another zone may have moved by some hours."""
+    return days_of(replace(period, start=period.start + DAY // 2))
 
 
 def _without(days: Days, made: Iterable[Made]) -> tuple[Days, ...]:

@@ -27,7 +27,11 @@ HOUR = 3_600_000_000
 BATCH_BYTES = 48 << 20
 #: Where the list lies in common storage.
 UPLOADS = "uploads"
-_PLAN, _ACCOUNT, _MISSED = ".plan.json", ".account.json", ".missed.json"
+#: Where rows are that were rejected, and what the names of their files end with.
+REJECTED_ROWS, ROWS = "rejected", ".ndjson"
+#: What the name of an account ends with.
+ACCOUNT = ".account.json"
+_PLAN, _MISSED = ".plan.json", ".missed.json"
 _TOO_OLD = "too-old.json"
 
 
@@ -36,7 +40,7 @@ class Plan:
     """An upload of an OB: its logs by hash, in the order in which they are read.
 
     ``number`` is its place in the list, of which there is one only. A plan that has no rules is
-    made by those of whoever makes it.
+    made by those of whoever makes it. ``latest``: rows that are dated after it are rejected.
     """
 
     ob: str
@@ -44,6 +48,7 @@ class Plan:
     logs: tuple[tuple[LogFile, str], ...]
     number: int = 1
     rules: AuditRules | None = None
+    latest: Instant | None = None
 
     @property
     def name(self) -> str:
@@ -58,7 +63,7 @@ class Plan:
     @property
     def account_path(self) -> str:
         """Where the account of what came of it lies."""
-        return f"{UPLOADS}/{self.ob}/{self.name}{_ACCOUNT}"
+        return f"{UPLOADS}/{self.ob}/{self.name}{ACCOUNT}"
 
     @property
     def missed_path(self) -> str:
@@ -68,7 +73,7 @@ class Plan:
     @property
     def rejected_path(self) -> str:
         """Where the rows lie that were rejected."""
-        return f"rejected/{self.ob}/{self.name}.ndjson"
+        return f"{REJECTED_ROWS}/{self.ob}/{self.name}{ROWS}"
 
     def to_text(self) -> str:
         """Write the plan."""
@@ -77,6 +82,8 @@ class Plan:
         if self.rules is not None:
             rules = {"action": self.rules.action, "byMessage": self.rules.by_message}
             body["rules"] = rules
+        if self.latest is not None:
+            body["latest"] = instant_text(self.latest)
         return json_text(body) + "\n"
 
 
@@ -131,7 +138,13 @@ class FreshLog:
 
 
 def new_plans(
-    ob: str, logs: Sequence[FreshLog], *, taken: Sequence[Instant], at: Instant, rules: AuditRules
+    ob: str,
+    logs: Sequence[FreshLog],
+    *,
+    taken: Sequence[Instant],
+    at: Instant,
+    rules: AuditRules,
+    latest: Instant | None = None,
 ) -> Iterator[Plan]:
     """Plan logs that no upload has, so many together as fit into memory.
 
@@ -146,7 +159,7 @@ def new_plans(
             hour -= HOUR
         hours.add(hour)
         planned = tuple((one.file, one.sha256) for one in batch)
-        yield Plan(ob, hour, planned, number, rules)
+        yield Plan(ob, hour, planned, number, rules, latest)
 
 
 def _batches(logs: Sequence[FreshLog]) -> Iterator[list[FreshLog]]:
@@ -198,9 +211,9 @@ def read_object(storage: DatasetStorage, name: str) -> Mapping[str, JsonValue]:
     try:
         body = parse_json(text.decode())
     except ValueError as error:
-        raise _damaged(name) from error
+        raise damaged(name) from error
     if not isinstance(body, Mapping):
-        raise _damaged(name)
+        raise damaged(name)
     return body
 
 
@@ -222,9 +235,10 @@ def _read_plan(storage: DatasetStorage, name: str, number: int) -> Plan:
         )
         said = body.get("rules")
         rules = None if said is None else AuditRules(str(said["action"]), bool(said["byMessage"]))
-        return Plan(body["ob"], _instant(body["hour"]), logs, number, rules)
+        latest = None if body.get("latest") is None else _instant(body["latest"])
+        return Plan(body["ob"], _instant(body["hour"]), logs, number, rules, latest)
     except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(name) from error
+        raise damaged(name) from error
 
 
 def _instant(text: str) -> Instant:
@@ -234,6 +248,7 @@ def _instant(text: str) -> Instant:
     return instant
 
 
-def _damaged(name: str) -> MeterhouseError:
+def damaged(name: str) -> MeterhouseError:
+    """Return the error of a file of the list of uploads that is not as it was put."""
     hint = "put it back as it was; without it, logs would be uploaded twice"
     return MeterhouseError(f"{name} in common storage is damaged", hint=hint, code="upload_damaged")

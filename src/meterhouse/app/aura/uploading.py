@@ -122,7 +122,8 @@ def _planned(means: UploadMeans, report: ObUpload, *, at: Instant, days: int) ->
         fresh = _fresh(means, report, uploads, since=at - days * DAY)
         taken = [plan.hour for plan in uploads.plans]
         try:
-            for plan in new_plans(report.ob, fresh, taken=taken, at=at, rules=means.rules):
+            terms = {"at": at, "rules": means.rules, "latest": at + means.ahead}
+            for plan in new_plans(report.ob, fresh, taken=taken, **terms):
                 put_text(means.storage, plan.path, plan.to_text(), scratch=means.scratch)
                 planned.append(plan)
         except DatasetStorageConflict:
@@ -159,7 +160,8 @@ def _fresh(
 def _make(means: UploadMeans, plan: Plan, snapshots: Snapshots, *, at: Instant) -> Uploaded:
     """Make the files of a plan, those that are not there, and then its account."""
     country = country_of_ob(plan.ob)
-    gathered = Gathered(snapshots.names, country=country, rules=plan.rules or means.rules)
+    rules = plan.rules or means.rules
+    gathered = Gathered(snapshots.names, country=country, rules=rules, latest=plan.latest)
     logs, unreadable = _read_logs(means, plan, gathered)
     files = [_put_dataset(means, plan, dataset, gathered) for dataset in DATASETS]
     account: dict[str, JsonValue] = {

@@ -11,9 +11,9 @@ import hashlib
 import re
 from datetime import date
 
+from meterhouse.app.billing.periods import days_billed
 from meterhouse.core.country import alpha_3
 from meterhouse.core.invoice import Invoice
-from meterhouse.core.timezone import local_time, zone
 
 _PLAIN = re.compile(r"[A-Za-z0-9-]|(?<=.)\.(?=.)")
 _PLACE = re.compile(r"\{([^{}]*)\}")
@@ -55,8 +55,8 @@ def file_name(format: str, invoice: Invoice, *, issuer: str, number: str) -> str
 
 
 def first_day(invoice: Invoice) -> date:
-    """Return the first day of an invoice's period, in its own zone."""
-    return local_time(invoice.period.start, zone(invoice.period.timezone)).date()
+    """Return the first day that an invoice was drafted for, in its own zone."""
+    return days_billed(invoice).first
 
 
 def invoice_stem(

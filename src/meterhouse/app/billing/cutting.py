@@ -1,9 +1,10 @@
 """Usage of a period whose prices change within it, cut at the changes.
 
-When usage was is known by instant where an event-time meter keeps its single records, and by day
-where a breakdown has the group field ``day`` (an ISO date, in the zone of the price book). The
-parts of a record add up to it, as do those of each group; a record of which nobody knows that is
-left whole, to the version that is in force when the period begins.
+When usage was is known by instant where an event-time meter keeps its single records, by day
+where a breakdown has the group field ``day`` (an ISO date, in the zone of the price book), and of
+any record whose own period is of one version. The parts of a record add up to it, as do those of
+each group; a record of which nobody knows that is left whole, to the version that is in force when
+the period begins.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from meterhouse.app.billing.cut_before import BilledCuts
-from meterhouse.app.billing.day_windows import DAY, day_of
+from meterhouse.app.billing.day_cuts import cut_at_days, knows_days
 from meterhouse.app.billing.periods import Days
 from meterhouse.app.billing.versions import Versions
 from meterhouse.app.billing.windows import RECORDS_MAX, kept_usage, total_of
@@ -23,9 +24,9 @@ from meterhouse.app.usage_ports import KeptUsage
 from meterhouse.core.charge import GroupedValue, MeteredUsage
 from meterhouse.core.instant import Instant
 from meterhouse.core.json_text import canonical_text
-from meterhouse.core.price_book import PriceBook
+from meterhouse.core.price_book import Included, Price, PriceBook
 from meterhouse.core.quantity import EXACT, ZERO
-from meterhouse.rating.asked import asked_fields, needs_events
+from meterhouse.rating.asked import RECORD_FIELDS, asked_fields, needs_events
 
 _Names = tuple[str, ...]
 _Entries = tuple[GroupedValue, ...]
@@ -78,15 +79,41 @@ class _Cutter:
             for one in versions.dated[1:]
         ]
         prices = [price for book in versions.books for price in book.prices]
-        self._asked = frozenset[str]().union(*map(asked_fields, prices), *_told(versions.books))
+        self._asking = [*prices, *_told(versions.books)]
+        self._asked: dict[_Names, frozenset[str]] = {}
         self._events = any(map(needs_events, prices))
 
     def parts(self, usage: MeteredUsage) -> _Parts | None:
-        """Return the part of each version; ``None`` where nobody knows when something was used."""
+        """Return the part of each version; ``None`` where nobody knows when something was used.
+
+        What meters count as it comes may be of days before: the field that says them goes first.
+        """
+        whole = self._within_one(usage)
+        if whole is not None and (usage.meter or not knows_days(usage)):
+            return whole
         kept = kept_usage(self._ledger, usage, limit=RECORDS_MAX)
         if kept is not None and len(kept) <= RECORDS_MAX and total_of(kept) == usage.value:
             return self._by_instant(usage, kept)
-        return self._by_day(usage)
+        return cut_at_days(usage, self._days, asked=self._asked_of(usage)) or whole
+
+    def _within_one(self, usage: MeteredUsage) -> _Parts | None:
+        """Return a record whose own period is of one version; ``None`` where it is of several."""
+        first, last = (
+            bisect_right(self._instants, at) for at in (usage.period.start, usage.period.end - 1)
+        )
+        if first != last:
+            return None
+        return [usage if place == first else None for place in range(len(self._instants) + 1)]
+
+    def _asked_of(self, usage: MeteredUsage) -> frozenset[str]:
+        """Return the fields by which versions may tell a record's usage apart."""
+        own = tuple(map(canonical_text, (usage.meter_type, usage.category, usage.user)))
+        if own not in self._asked:
+            fields = dict(zip(RECORD_FIELDS, own, strict=False))
+            self._asked[own] = frozenset[str]().union(
+                *(asked_fields(price) for price in self._asking if _may_ask(price, fields))
+            )
+        return self._asked[own]
 
     def _by_instant(self, usage: MeteredUsage, kept: Sequence[KeptUsage]) -> _Parts | None:
         some: list[list[KeptUsage]] = [[] for _ in (None, *self._instants)]
@@ -132,55 +159,23 @@ class _Cutter:
             meter="",
         )
 
-    def _by_day(self, usage: MeteredUsage) -> _Parts | None:
-        """Cut a record by a breakdown that has the day; each other one is made of such a one."""
-        dated = [names for names in usage.breakdowns if DAY in names]
-        cuts: dict[_Names, list[_Entries]] = {}
-        for names in usage.breakdowns:
-            having = [one for one in dated if set(names) <= set(one)]
-            if having:
-                source = min(having, key=lambda one: (len(one), one))
-                found = self._days_of(usage, source)
-                if found is None:
-                    return None
-                cuts[names] = [_summed_up(names, entries) for entries in found]
-            elif not self._asked.isdisjoint(names):
-                return None
-        if not dated:
-            return None
-        values = [_sum(entry.value for entry in entries) for entries in cuts[dated[0]]]
-        return [
-            replace(
-                usage,
-                value=value,
-                breakdowns={names: some[place] for names, some in cuts.items()},
-                meter="",
-            )
-            if cuts[dated[0]][place]
-            else None
-            for place, value in enumerate(values)
-        ]
 
-    def _days_of(self, usage: MeteredUsage, names: _Names) -> list[_Entries] | None:
-        """Return the entries of each version; ``None`` where days are missing or do not add up."""
-        some: list[list[GroupedValue]] = [[] for _ in (None, *self._days)]
-        for entry in usage.breakdowns[names]:
-            day = day_of(entry.fields[DAY])
-            if day is None:
-                return None
-            some[bisect_right(self._days, day)].append(entry)
-        if _sum(entry.value for entries in some for entry in entries) != usage.value:
-            return None
-        return [tuple(entries) for entries in some]
-
-
-def _told(books: Iterable[PriceBook]) -> Iterator[Iterable[str]]:
-    """Yield the fields that counts and limits ask for."""
+def _told(books: Iterable[PriceBook]) -> Iterator[Price]:
+    """Yield what counts and limits ask for, as prices ask for it."""
     for book in books:
         for count in book.counts:
-            yield (*count.match.fields, *count.by)
+            yield Price("count", Included(), count.match, line_by=count.by)
         for limit in book.limits:
-            yield (*limit.match.fields, *limit.of.fields, *limit.unless.fields, *limit.by)
+            named = (*limit.match.fields, *limit.unless.fields, *limit.by)
+            yield Price("limit", Included(), limit.of, line_by=named)
+
+
+def _may_ask(price: Price, fields: Mapping[str, str]) -> bool:
+    """Whether a price may be for usage of a record with these fields."""
+    wanted = price.match.fields
+    return all(
+        not wanted[name] or text in wanted[name] for name, text in fields.items() if name in wanted
+    )
 
 
 def _grouped(names: _Names, kept: Iterable[KeptUsage]) -> dict[_Names, list[Decimal]]:
@@ -203,17 +198,6 @@ def _whole(
     return {texts: value for texts, value in sums.items() if value} == {
         texts: value for texts, value in said.items() if value
     }
-
-
-def _summed_up(names: _Names, entries: Sequence[GroupedValue]) -> _Entries:
-    """Return entries by some of their fields."""
-    sums: dict[_Names, Decimal] = {}
-    for entry in entries:
-        texts = tuple(entry.fields[name] for name in names)
-        sums[texts] = EXACT.add(sums.get(texts, ZERO), entry.value)
-    return tuple(
-        GroupedValue(dict(zip(names, texts, strict=True)), value) for texts, value in sums.items()
-    )
 
 
 def _sum(values: Iterable[Decimal]) -> Decimal:

@@ -22,6 +22,7 @@ DAY = "day"
 #: Other forms of a date, such as 20261003, are texts like any other.
 _DATE_CHARS = 10
 _METER_TYPE = frozenset(("meter_type",))
+_TOKENS = ("token", "tokens")
 _Place = tuple[date, tuple[tuple[str, str], ...]]
 
 
@@ -30,14 +31,16 @@ def day_windows(usage: Iterable[MeteredUsage], books: Sequence[PriceBook]) -> tu
 
     Of several, the one with most fields. A breakdown by day alone tells no part of usage from
     another, and is left out, as is one whose days cannot be read. Where prices ask for the name
-    of something (``app_name``), its id (``app``) tells it apart.
+    of something (``app_name``), its id (``app``) tells it apart. Tokens are so many that days of
+    anything else could not be seen beside them: they are left out where there are such.
     """
     asked = _METER_TYPE.union(*(asked_fields(price) for book in books for price in book.prices))
+    told = [one for one in usage if not one.meter and day_breakdown(one) is not None]
+    others = [one for one in told if one.unit not in _TOKENS]
     sums: dict[_Place, Decimal] = {}
-    for record in usage:
-        if not record.meter:
-            for place, value in _by_day(record, asked):
-                sums[place] = EXACT.add(sums.get(place, ZERO), value)
+    for record in others or told:
+        for place, value in _by_day(record, asked):
+            sums[place] = EXACT.add(sums.get(place, ZERO), value)
     return tuple(Window(day, dict(fields), sums[day, fields]) for day, fields in sorted(sums))
 
 

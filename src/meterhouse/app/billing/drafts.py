@@ -18,13 +18,13 @@ from meterhouse.app.billing.books import book_and_period, book_used
 from meterhouse.app.billing.late import BILLED_BEFORE, BY_HAND, Issued, billed_before, late_lines
 from meterhouse.app.billing.lines_by_hand import on_draft
 from meterhouse.app.billing.parties import find_customer, find_issuer
-from meterhouse.app.billing.periods import Days
+from meterhouse.app.billing.periods import FIRST_DAY, Days, days_of, first_day_said
 from meterhouse.app.billing.ports import Draft, InvoiceHead, ManualLine
 from meterhouse.app.billing.price_books import mark_used
 from meterhouse.app.billing.priced import PricedPeriod, priced_period, starts_of
 from meterhouse.app.billing.telling import told_on
 from meterhouse.app.billing.usage import Gathered, gather
-from meterhouse.app.billing.versions import PRICE_CHANGES, versions_within
+from meterhouse.app.billing.versions import PRICE_CHANGES, Versions, versions_within
 from meterhouse.app.billing.windows import UsageByDay, usage_by_day
 from meterhouse.app.listing import take
 from meterhouse.app.ports import Ledger
@@ -50,6 +50,7 @@ OWN_METADATA = (
     "runs",
     BILLED_BEFORE,
     PRICE_CHANGES,
+    FIRST_DAY,
 )
 
 
@@ -190,7 +191,7 @@ def prepare(
             *left_out,
             *_owed(sums, corrects),
         ),
-        metadata=_metadata(gathered, share, metadata) | versions.to_metadata(),
+        metadata=_metadata(gathered, share, metadata) | _of_days(versions, period),
     )
     invoice = told_on(ledger, invoice, gathered=gathered, told=priced.told, late=late.counted)
     late_of = [(no, one.corrects.id) for one in gathered.late for no in one.records]
@@ -233,28 +234,36 @@ def _book_and_period(
     ledger: Ledger, customer: Customer, days: Days
 ) -> tuple[PriceBook, BillingPeriod, list[tuple[str, str]]]:
     book, whole = book_and_period(ledger, customer, days)
-    return book, *_after_other_zone(ledger, customer, whole)
+    return book, *after_other_zone(ledger, customer, whole)
 
 
-def _after_other_zone(
+def after_other_zone(
     ledger: Ledger, customer: Customer, period: BillingPeriod
 ) -> tuple[BillingPeriod, list[tuple[str, str]]]:
-    """Return a period without the hours that an invoice of another time zone has billed before it.
+    """Return a period that begins where an invoice of another time zone has ended before it.
 
-    A price book of another zone begins its month some hours before or after the last one ended.
+    A price book of another zone begins its month some hours before or after the last one ended:
+    these are billed once. Days that nobody has billed between the two are no such hours.
     """
-    for head in ledger.invoices_of(customer.id, after=period.start):
-        hours = head.end - period.start
-        if head.status is not InvoiceStatus.ISSUED or not 0 < hours < DAY:
-            continue
-        billed = read_invoice(head.text).period
-        if head.start < period.start and billed.timezone != period.timezone:
-            text = (
-                f"the period begins at {instant_text(head.end)}, where that of invoice "
-                f"{head.number} ends: its price book was in the time zone {billed.timezone}"
-            )
-            return replace(period, start=head.end), [("time_zone_changed", text)]
-    return period, []
+    standing = [
+        head
+        for head in ledger.invoices_of(customer.id, after=period.start - 2 * DAY)
+        if head.status is InvoiceStatus.ISSUED
+        and head.start < period.start
+        and head.end < period.start + DAY
+    ]
+    last = max(standing, key=lambda head: head.end, default=None)
+    if last is None or last.end == period.start:
+        return period, []
+    billed = read_invoice(last.text).period
+    next_day = days_of(billed).end == days_of(period).first
+    if billed.timezone == period.timezone or (last.end < period.start and not next_day):
+        return period, []
+    text = (
+        f"the period begins at {instant_text(last.end)}, where that of invoice {last.number} "
+        f"ends: its price book was in the time zone {billed.timezone}"
+    )
+    return replace(period, start=last.end), [("time_zone_changed", text)]
 
 
 def _refuse_billed(ledger: Ledger, customer: Customer, period: BillingPeriod) -> None:
@@ -376,3 +385,7 @@ def _metadata(
     charged, whole = share
     days = {} if charged == whole else {"chargedDays": str(charged), "periodDays": str(whole)}
     return {**(more or {}), **counts, **days, "runs": " ".join(gathered.runs)}
+
+
+def _of_days(versions: Versions, period: BillingPeriod) -> dict[str, str]:
+    return versions.to_metadata() | first_day_said(period, versions.dated[0].first)

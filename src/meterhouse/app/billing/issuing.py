@@ -26,7 +26,7 @@ from meterhouse.app.billing.overriding import (
     overridden,
 )
 from meterhouse.app.billing.parties import find_customer, find_issuer
-from meterhouse.app.billing.periods import day_of, days_of
+from meterhouse.app.billing.periods import day_of, days_billed, days_of
 from meterhouse.app.billing.ports import InvoiceHead, Invoices, ManualLine, Numbering
 from meterhouse.app.billing.priced import unpriced_usage
 from meterhouse.app.billing.staleness import refuse_outdated
@@ -285,7 +285,7 @@ def correct_invoice(
         repeatable=repeatable,
     )
     draft = prepare(
-        ledger, find_customer(ledger, head.customer), days=days_of(note.period), metadata=metadata
+        ledger, find_customer(ledger, head.customer), days=days_billed(note), metadata=metadata
     )
     keep(ledger, draft, at=at)
     return note, draft.invoice
@@ -349,7 +349,7 @@ def redraft(ledger: Ledger, head: InvoiceHead, *, at: Instant) -> Invoice:
     present = read_invoice(head.text)
     kept = {name: text for name, text in present.metadata.items() if name not in OWN_METADATA}
     draft = prepare(
-        ledger, find_customer(ledger, head.customer), days=days_of(present.period), metadata=kept
+        ledger, find_customer(ledger, head.customer), days=days_billed(present), metadata=kept
     )
     keep(ledger, draft, at=at)
     return draft.invoice

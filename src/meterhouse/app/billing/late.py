@@ -211,11 +211,7 @@ def _rated_anew(
                 *_not_cut(late, priced, cuts),
             )
         ),
-        tuple(
-            counted_late(
-                ledger, late, versions=versions, cuts=cuts, period=period, customer=customer.id
-            )
-        ),
+        tuple(counted_late(ledger, late, versions=versions, cuts=cuts, customer=customer.id)),
     )
 
 

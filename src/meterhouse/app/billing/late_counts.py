@@ -15,10 +15,9 @@ from meterhouse.app.billing.cutting import CutUsage, cut_usage
 from meterhouse.app.billing.usage import LateUsage
 from meterhouse.app.billing.versions import Versions
 from meterhouse.app.ports import Ledger
-from meterhouse.core.charge import BillingPeriod, MeteredUsage
+from meterhouse.core.charge import MeteredUsage
 from meterhouse.core.price_book import Count, CountedAs, PriceBook
 from meterhouse.core.quantity import EXACT, ZERO, number_text
-from meterhouse.core.timezone import local_time, zone
 from meterhouse.rating.counting import counted_apart
 
 _Parts = Sequence[Sequence[MeteredUsage]]
@@ -30,12 +29,11 @@ def counted_late(
     *,
     versions: Versions,
     cuts: BilledCuts,
-    period: BillingPeriod,
     customer: str,
 ) -> Iterator[tuple[str, str]]:
     """Tell, as exceptions do, how much more a late period counts than when it was billed.
 
-    ``cuts`` is how its records were cut then; ``period`` is that of its invoice.
+    ``cuts`` is how its records were cut then.
     """
     books = versions.books
     if not any(book.counts for book in books):
@@ -45,7 +43,7 @@ def counted_late(
     else:
         parts = _cut(ledger, late, versions, cuts)
     changes: dict[tuple[str, str], Decimal] = {}
-    month = local_time(period.start, zone(period.timezone)).date().isoformat()[:7]
+    month = versions.dated[0].first.isoformat()[:7]
     for by_version, sign in zip(parts, (Decimal(1), Decimal(-1)), strict=True):
         for count, quantity in _counted(books, by_version, customer=customer):
             told = _told(count, month)

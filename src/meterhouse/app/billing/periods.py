@@ -8,9 +8,12 @@ from datetime import date, datetime, timedelta
 
 from meterhouse.core.charge import BillingPeriod
 from meterhouse.core.instant import MINUTE, Instant
+from meterhouse.core.invoice import Invoice
 from meterhouse.core.problem import DefinitionError, Problem
 from meterhouse.core.timezone import first_instant, local_time, zone
 
+#: The metadata that names the first day of a period which begins some hours before it.
+FIRST_DAY = "firstDay"
 #: No clock on earth is further from UTC.
 _ZONES = 14 * 60 * MINUTE
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
@@ -85,3 +88,14 @@ def day_of(instant: Instant, timezone: str) -> date:
 def days_of(period: BillingPeriod) -> Days:
     """Return the days of a period in its zone."""
     return Days(day_of(period.start, period.timezone), day_of(period.end, period.timezone))
+
+
+def first_day_said(period: BillingPeriod, first: date) -> dict[str, str]:
+    """Return what an invoice says of its first day: nothing where its period does."""
+    return {} if days_of(period).first == first else {FIRST_DAY: str(first)}
+
+
+def days_billed(invoice: Invoice) -> Days:
+    """Return the days of an invoice, as they were drafted."""
+    days, said = days_of(invoice.period), invoice.metadata.get(FIRST_DAY)
+    return days if said is None else Days(date.fromisoformat(said), days.end)

@@ -24,6 +24,8 @@ from meterhouse.core.quantity import number_text
 from meterhouse.rating.stretch_lines import stretch_lines
 from meterhouse.rating.stretches import Stretch, rate_stretches
 
+#: The exception of usage that is rated at other prices than those of its day.
+PRICE_CHANGE = "price_change_in_period"
 _RECORDS_NAMED = 5
 
 
@@ -134,12 +136,12 @@ def _exceptions(versions: Versions, whole: int) -> list[tuple[str, str]]:
             f"prices change within the period ({versions.refused}): all of it is rated by version "
             f"{first}, which is in force when it begins; {hint}"
         )
-        return [("price_change_in_period", text)]
+        return [(PRICE_CHANGE, text)]
     if whole:
         text = (
             f"prices change within the period ({versions.changes}), and of some usage (records: "
             f"{whole}) nobody knows the day: it is rated by version {first}, which is in force "
             f"when the period begins; have meters keep single usage or group by `day`, or {hint}"
         )
-        return [("price_change_in_period", text)]
+        return [(PRICE_CHANGE, text)]
     return []

@@ -11,6 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from meterhouse.app.billing.day_windows import day_windows, with_units
+from meterhouse.app.billing.periods import days_billed
 from meterhouse.app.billing.priced import Told
 from meterhouse.app.billing.sources import source_files
 from meterhouse.app.billing.usage import Gathered
@@ -43,7 +44,8 @@ def told_on(
     """
     customer, period = invoice.customer, invoice.period
     limited = [(limit, portion(limit, usage, customer=customer)) for limit, usage in _limited(told)]
-    found = ledger.findings(customer, start=period.start, end=period.end)
+    whole = days_billed(invoice).in_zone(period.timezone)
+    found = ledger.findings(customer, start=whole.start, end=whole.end)
     checks = [_check(limit, part) for limit, part in limited]
     exceptions = [
         *_excepted(told),

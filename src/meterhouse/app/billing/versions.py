@@ -13,7 +13,7 @@ from datetime import date
 from functools import partial
 
 from meterhouse.app.billing.books import used_book
-from meterhouse.app.billing.periods import Days, days_of
+from meterhouse.app.billing.periods import Days, days_billed, days_of
 from meterhouse.app.billing.price_book_ports import StoredBook
 from meterhouse.app.billing.price_books import find_version
 from meterhouse.app.listing import take
@@ -95,7 +95,7 @@ def versions_used(ledger: Ledger, invoice: Invoice, share: tuple[int, int]) -> V
     """Return the versions that an invoice was rated with. ``share``: its days charged, of all."""
     said = invoice.metadata.get(PRICE_CHANGES)
     if said is None:
-        return one_version(used_book(ledger, invoice.books[0]), days_of(invoice.period), share)
+        return one_version(used_book(ledger, invoice.books[0]), days_billed(invoice), share)
     by_hash = {book.hash: book for book in invoice.books}
     dated = []
     for text in said.split("; "):
