@@ -5,6 +5,7 @@ invoice and the next one there are hours of both, or of neither.
 """
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,10 @@ from typing import Any
 
 import pytest
 
+from meterhouse.app.billing.periods import read_days
+from meterhouse.app.billing.ports import Finding
+from meterhouse.core.invoice import Check, CheckOutcome
+from meterhouse.store import open_ledger
 from tests.cli.billing import FIELDS, Business, book
 from tests.cli.command import Meterhouse
 from tests.cli.late_usage import BY_EVENT, PER_UNIT, bill, billed, correct, issue
@@ -171,3 +176,17 @@ def test_days_that_nobody_billed_are_not_taken_over(business: Business):
     [november] = business.draft(period="2026-11")
     assert november["period"]["start"] == "2026-11-01T00:00:00.000Z"
     assert "time_zone_changed" not in [one["code"] for one in november["exceptions"]]
+
+
+def test_what_was_found_of_a_month_is_on_its_invoice_wherever_that_begins(business: Business):
+    westward(business)
+    bill(business, "2026-10")
+    month = read_days("2026-11").in_zone("Etc/UTC")
+    check = Check("reconciliation", "too far apart", CheckOutcome.BLOCKED)
+    with closing(open_ledger(business.run.data)) as ledger:
+        finding = Finding("reconciliation", (check,))
+        ledger.put_finding("es", finding, start=month.start, end=month.end, at=month.end)
+    [november] = business.draft(period="2026-11")
+    assert november["period"]["start"] == "2026-10-31T23:00:00.000Z"
+    assert [one["code"] for one in november["checks"]] == ["reconciliation"]
+    assert business.run("invoice", "issue", november["id"]).code != 0
