@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from meterhouse.app.aura.operation_report import OperationReport
     from meterhouse.app.aura.ports import ConfigurationSource, UploadMeans
     from meterhouse.app.aura.rejecting import RejectedFile
-    from meterhouse.app.datasets.ports import Datasets, DatasetStorage
+    from meterhouse.app.datasets.ports import Datasets, DatasetStorage, StoredFile
     from meterhouse.app.diagnosis import Finding
     from meterhouse.bootstrap import Installation
     from meterhouse.core.instant import Instant
@@ -256,8 +256,8 @@ def operation_means(
     from meterhouse.app.aura.upload_accounts import uploads_told
     from meterhouse.datasets.naming import AVRO
 
-    def waiting() -> list[str]:
-        return [file.name for file in house.common_storage().list(AVRO)]
+    def waiting() -> list[StoredFile]:
+        return list(house.common_storage().list(AVRO))
 
     with table_means(house, operation) as tables:
 

@@ -139,10 +139,12 @@ def test_rows_are_compared_with_what_was_metered(operation: Operation):
         one = _of(report, business)
         metered = 0 if business == "DE" else one["rows"] - one["duplicates"]
         assert (one["metered"], one["suspended"], one["rows"] > 0) == (metered, 0, True)
-    [problem] = _of(report, "DE")["problems"]
+    problem, tokens = _of(report, "DE")["problems"]
     rows = _of(report, "DE")["rows"]
     expected = f"has {rows:,} rows of 2026-10: metered 0, duplicates 0, missing {rows}"
     assert problem["message"] == expected
+    assert tokens["place"] == "dataset Aura_Atria_Message"
+    assert "metered 0, stages 0, duplicates 0, missing " in tokens["message"]
     assert f"meterhouse invoice issue {_of(report, 'DE')['invoice']}" in problem["hint"]
 
 

@@ -258,7 +258,7 @@ ATRIA = {
     "type": "record",
     "name": "Aura_Atria_Message",
     "fields": [
-        *({"name": n, "type": "string"} for n in ("MESSAGE_ID", "MESSAGE_TM")),
+        *({"name": n, "type": "string"} for n in ("MESSAGE_ID", "MESSAGE_TM", "CORR_ID")),
         *({"name": n, "type": ["null", "string"]} for n in ("AURA_APP_ID", "AURA_PRESET_NAME")),
         {"name": "COUNTRY_3_ALPHA_CD", "type": "string"},
         {"name": "STAGE_NAME", "type": ["null", "string"]},
@@ -271,8 +271,10 @@ ATRIA = {
 
 def test_tokens_of_full_requests_are_counted_by_model_and_kind(house, tmp_path: Path):
     files = tmp_path / "Aura_Atria_Message"
-    imported(house, "aura-tokens", files, {"Tokens": ["Tokens"]})
+    types = {"Tokens": ["Tokens"], "Duplicates": ["Duplicates"], "Requests": ["Token requests"]}
+    imported(house, "aura-tokens", files, types)
     row = {
+        "CORR_ID": "c1",
         "MESSAGE_TM": "2026-09-03T10:00:00.000Z",
         "AURA_APP_ID": "app-1",
         "AURA_PRESET_NAME": "p1",
@@ -283,8 +285,10 @@ def test_tokens_of_full_requests_are_counted_by_model_and_kind(house, tmp_path: 
         "DAY_DT": "2026-09-03",
     }
     rows = [{**row, "MESSAGE_ID": m} for m in ("m1", "m2", "m1")]
+    rows.append({**row, "MESSAGE_ID": "m1", "COMPLETION_TOKENS_NUM": 9_000})
     rows.append({**row, "MESSAGE_ID": "m3", "STAGE_NAME": "retrieve"})
     rows.append({**row, "MESSAGE_ID": "m4", "AURA_APP_ID": None, "AURA_PRESET_NAME": "p2"})
+    rows[-1]["CORR_ID"] = "c2"
     write(files / "DAY_DT=2026-09-03" / "ES.avro", rows, ATRIA)
     # Another business has the same ids: each has its own tokens.
     other = [row | {"COUNTRY_3_ALPHA_CD": "BRA"} for row in rows]
@@ -312,4 +316,15 @@ def test_tokens_of_full_requests_are_counted_by_model_and_kind(house, tmp_path: 
             (whose, "output", 5),
         )
     }
-    assert golden(house)["BR", "Tokens"]["value"] == 315
+    for ob in OBS:
+        assert golden(house)[ob, "Tokens"]["value"] == 315
+        # Each row is a request, a stage or a duplicate; interactions count once.
+        kinds = {"request": 3, "stage": 1, "interaction": 2}
+        assert groups(golden(house)[ob, "Token requests"], 0) == {
+            (("kind", kind),): number for kind, number in kinds.items()
+        }
+        of = ("dataset", "Aura_Atria_Message")
+        assert groups(golden(house)[ob, "Duplicates"], 0) == {
+            (of, ("kind", "identical")): 1,
+            (of, ("kind", "conflicting")): 1,
+        }

@@ -35,7 +35,7 @@ def test_the_aura_demo_goes_from_logs_to_invoices(shown: tuple[Path, Demo]):
     chapters = [line for line in said.splitlines() if line[:1].isdigit() and line[1:3] == ". "]
     assert len(chapters) == 6
     for text in (
-        "liceo: 12 datasets, 7 meter types, 2 streams and 21 meters made",
+        "liceo: 12 datasets, 8 meter types, 2 streams and 27 meters made",
         "ES: 6 snapshots of dimensions",
         "AURA_APP_ID in D_Aura_App              13 ids, 1 unknown",
         "aura-billing-demo  14 ",

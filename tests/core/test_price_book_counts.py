@@ -44,6 +44,7 @@ def test_counts_and_limits_are_read():
     [
         ({"match": {"a": 1}, "code": "c", "text": "t"}, "counts[0].to: is missing"),
         (REQUESTS | {"text": "t"}, "counts[0].text: is of exceptions"),
+        (REQUESTS | {"to": "nothing", "code": "c"}, "counts[0].code: is of exceptions"),
         (REQUESTS | {"match": {}}, "counts[0].match: names no usage"),
         (REQUESTS | {"match": {"a": "*"}}, "counts[0].match: names no usage"),
         (DUPLICATES | {"code": "Not So"}, 'counts[0].code: is "Not So"'),

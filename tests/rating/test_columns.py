@@ -211,6 +211,22 @@ def test_frames_of_no_rows():
     assert rate_frame(BOOK, FRAME.clear()).height == 0
 
 
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (["minor"], "the frame has a column 'minor'"),
+        ([], "the frame has a column 'minor'"),
+        (["sku"], "the column 'sku' is named twice"),
+        (["quantity"], "the column 'quantity' is named twice"),
+        (["customer", "customer"], "the column 'customer' is named twice"),
+    ],
+)
+def test_columns_that_would_be_overwritten_are_refused(keys: list[str], said: str):
+    frame = FRAME.with_columns(minor=pl.lit(9)) if "minor" in said else FRAME
+    with pytest.raises(RatingError, match=said):
+        rate_frame(BOOK, frame, keys=keys)
+
+
 def test_decimals_by_customer():
     frame = FRAME.with_columns(pl.col("quantity").cast(pl.Decimal(38, 18)))
     lines = rate_frame(BOOK, frame, keys=["customer"])

@@ -264,6 +264,7 @@ class CountedAs(Enum):
 
     REQUESTS = "requests"  # the total number of requests
     EXCEPTIONS = "exceptions"  # what a reviewer should know
+    NOTHING = "nothing"  # it is metered for other ends than an invoice
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,11 @@ def read_counts(fields: BookFields) -> tuple[Count, ...]:
 def _count(own: BookFields) -> Count:
     to = own.choice("to", CountedAs, default=CountedAs.EXCEPTIONS)
     if own.body.get("to") is None:
-        own.fail("to", "is missing", "write requests or exceptions")
-    if to is CountedAs.REQUESTS:
+        own.fail("to", "is missing", "write requests, exceptions or nothing")
+    if to is not CountedAs.EXCEPTIONS:
         for name in ("code", "text", "by"):
             if own.body.get(name) is not None:
-                own.fail(name, "is of exceptions", "leave it out: requests are one number")
+                own.fail(name, "is of exceptions", f"leave it out: {to.value} are not told apart")
         return Count(_certain(own), to)
     return Count(_certain(own), to, _code(own), _text(own), _by(own))
 

@@ -33,6 +33,8 @@ from meterhouse.rating.ratio import Ratio, ratio
 
 _ANY_PERIOD = BillingPeriod(0, 0, "UTC")
 _ROW = "row"
+#: The column that amounts are in.
+MINOR = "minor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,9 @@ def rate_frame(
 
     With ``keys`` (a customer, say), the rows of each combination of them and a sku are one line,
     whose quantity is their sum; lines are in the order in which they first occur. Adds ``minor``:
-    net amounts in the currency's smallest units.
+    net amounts in the currency's smallest units; so no other column is called that.
     """
+    _check_names(frame, keys=keys, sku=sku, quantity=quantity)
     # Columns are known by their places: names of users never reach an expression.
     names = {f"k{place}": name for place, name in enumerate([*keys, sku])}
     columns = [frame[name].alias(place) for place, name in names.items()]
@@ -115,6 +118,18 @@ def rate_frame(
     if not keys:
         return frame.with_columns(minor)
     return lines.rename({**names, "quantity": quantity}).with_columns(minor)
+
+
+def _check_names(frame: pl.DataFrame, *, keys: Sequence[str], sku: str, quantity: str) -> None:
+    """Refuse columns that the frame which is returned would have twice."""
+    named = [*keys, sku, quantity]
+    if keys and len({*named}) < len(named):
+        again = next(name for name in named if named.count(name) > 1)
+        hint = "Keys are other columns than those of prices and quantities, each once"
+        raise RatingError(f"the column {again!r} is named twice", hint=hint)
+    if MINOR in (named if keys else frame.columns):
+        hint = "Rename it: the amounts are called that"
+        raise RatingError(f"the frame has a column {MINOR!r}", hint=hint)
 
 
 def _summed(lines: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
@@ -133,7 +148,7 @@ def _summed(lines: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
 def _minor_amounts(book: PriceBook, lines: pl.DataFrame, *, sku: str) -> pl.Series:
     prices = {price.sku: price for price in book.prices}
     rows = [pl.Series(_ROW, [], dtype=pl.UInt32)]
-    minor = [pl.Series("minor", [], dtype=pl.Int128)]
+    minor = [pl.Series(MINOR, [], dtype=pl.Int128)]
     for (name,), part in lines.with_row_index(_ROW).group_by(sku, maintain_order=True):
         if name not in prices:
             raise RatingError(
@@ -142,8 +157,8 @@ def _minor_amounts(book: PriceBook, lines: pl.DataFrame, *, sku: str) -> pl.Seri
             )
         rated = rate_column(book, prices[name], part["quantity"])
         rows.append(part[_ROW])
-        minor.append(rated.minor.cast(pl.Int128).alias("minor"))
-    return pl.DataFrame([pl.concat(rows), pl.concat(minor)]).sort(_ROW)["minor"]
+        minor.append(rated.minor.cast(pl.Int128).alias(MINOR))
+    return pl.DataFrame([pl.concat(rows), pl.concat(minor)]).sort(_ROW)[MINOR]
 
 
 def _singles(

@@ -9,19 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from meterhouse.app.aura.book_zones import has_months_of_utc, zone_problem
 from meterhouse.app.aura.completeness import COMPLETENESS, Completeness, keep_finding
 from meterhouse.app.aura.operation import Month, OperatingBusiness, Operation
 from meterhouse.app.aura.operation_report import BusinessReport, BusinessStatus
+from meterhouse.app.aura.standing import (
+    Standing,
+    gap_problems,
+    late_warning,
+    standing_of,
+    unbilled_of,
+    unbilled_problems,
+)
 from meterhouse.app.billing.books import book_and_period
 from meterhouse.app.billing.drafts import Drafted, draft_all
 from meterhouse.app.billing.issuing import issue_invoice
 from meterhouse.app.billing.parties import find_customer
-from meterhouse.app.billing.ports import Finding, InvoiceHead
+from meterhouse.app.billing.ports import Finding
 from meterhouse.app.billing.priced import PRICE_CHANGE
 from meterhouse.app.ports import Ledger
 from meterhouse.core.instant import Instant
-from meterhouse.core.invoice import Check, CheckOutcome, Invoice, InvoiceStatus
-from meterhouse.core.invoice_text import read_invoice
+from meterhouse.core.invoice import Check, CheckOutcome, Invoice
 from meterhouse.core.money import amount_text
 from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
 
@@ -61,8 +69,10 @@ def bill_month(
     if drafted.invoice is None:
         return _reported(bill, BusinessStatus.FAILED, problems=problems_of(drafted.error))
     draft = drafted.invoice
-    if found.problems:
-        problems = [_answered(one, draft.id) for one in found.problems]
+    unbilled = unbilled_of(ledger, business, month, draft=draft.period)
+    lost = list(unbilled_problems(unbilled, business, month, invoices=()))
+    if lost or found.problems:
+        problems = [*lost, *(_answered(one, draft.id) for one in found.problems)]
         return _told(business, BusinessStatus.BLOCKED, found, draft, problems=problems)
     if not operation.is_to_issue(month, at):
         return _told(business, BusinessStatus.DRAFTED, found, draft)
@@ -82,11 +92,9 @@ def _find(ledger: Ledger, bill: Bill, *, at: Instant) -> MeterhouseError | None:
         keep_finding(ledger, customer, bill.completeness.finding, period=period, at=at)
     except MeterhouseError as error:
         return error
-    if (period.start, period.end) == (month.start, month.end):
+    if has_months_of_utc(book, [month]):
         return None
-    message = f"has the time zone {period.timezone}, and rows are of months of UTC"
-    hint = "give it the time zone Etc/UTC in a new version: it would bill another month's usage"
-    return DefinitionError([Problem(f"price book {book.id}", message, hint)])
+    return DefinitionError([zone_problem(book)])
 
 
 def _drafted(ledger: Ledger, bill: Bill, *, at: Instant, software: Mapping[str, str]) -> Drafted:
@@ -114,34 +122,63 @@ def _drafted(ledger: Ledger, bill: Bill, *, at: Instant, software: Mapping[str, 
 def settled_month(
     ledger: Ledger, business: OperatingBusiness, month: Month, found: Completeness | None
 ) -> BusinessReport | None:
-    """Report on a month of which an invoice was issued once; ``None`` where none was.
+    """Report on a month whose days are on invoices; ``None`` where it is still to be billed.
 
-    What was taken back is a person's to issue anew, never the operation's.
+    Where only some of its days are, the others are a person's: the operation bills whole months.
+    What was taken back is a person's to issue anew, too, unless it was of a part of the month.
     """
-    every = [
-        head
-        for head in ledger.invoices_of(business.customer)
-        if month.start < head.end <= month.end
-    ]
-    by_status: dict[InvoiceStatus, InvoiceHead] = {head.status: head for head in every}
-    standing = by_status.get(InvoiceStatus.ISSUED)
-    if standing is not None:
-        invoice = read_invoice(standing.text)
-        return _told(business, BusinessStatus.ISSUED, found, invoice, number=standing.number)
-    taken_back = by_status.get(InvoiceStatus.CORRECTED)
-    if taken_back is None:
-        return None
-    draft = by_status.get(InvoiceStatus.DRAFT)
-    if draft is None:
-        invoice = read_invoice(taken_back.text)
-        text = f"invoice {taken_back.number} was taken back, and no other one was drafted"
-        return _told(business, BusinessStatus.CORRECTED, found, invoice, warnings=[text])
-    text = (
-        f"invoice {taken_back.number} was taken back: review the draft that replaces it, and issue "
-        f"it yourself: `meterhouse invoice issue {draft.id}`"
+    standing = standing_of(ledger, business, month)
+    if standing.issued and not standing.gaps:
+        return _stands(ledger, business, standing, found)
+    if standing.is_taken_back:
+        return _taken_back(business, standing, found)
+    if standing.issued:
+        last = standing.issued[-1]
+        problems = [*gap_problems(standing, business), *(found.problems if found else ())]
+        return _told(
+            *(business, BusinessStatus.BLOCKED, found, last.invoice),
+            number=last.head.number,
+            problems=problems,
+        )
+    return None
+
+
+def _stands(
+    ledger: Ledger, business: OperatingBusiness, standing: Standing, found: Completeness | None
+) -> BusinessReport:
+    """Report on a month all of whose days were issued, by one invoice or by several."""
+    last, month = standing.issued[-1], standing.month
+    numbers = [str(one.head.number) for one in standing.issued]
+    unbilled = unbilled_of(ledger, business, month)
+    problems = list(unbilled_problems(unbilled, business, month, invoices=numbers))
+    others = [f"other days of the month are on invoice {number}" for number in numbers[:-1]]
+    return _told(
+        business,
+        BusinessStatus.BLOCKED if problems else BusinessStatus.ISSUED,
+        found,
+        last.invoice,
+        number=last.head.number,
+        problems=problems,
+        warnings=[*others, *late_warning(unbilled)],
     )
-    invoice = read_invoice(draft.text)
-    return _told(business, BusinessStatus.DRAFTED, found, invoice, warnings=[text])
+
+
+def _taken_back(
+    business: OperatingBusiness, standing: Standing, found: Completeness | None
+) -> BusinessReport:
+    """Report on a month of which an invoice was taken back: the next one is a person's."""
+    taken_back = standing.taken_back[-1]
+    number = taken_back.head.number
+    if not standing.drafts:
+        text = f"invoice {number} was taken back, and no other one was drafted"
+        invoice = taken_back.invoice
+        return _told(business, BusinessStatus.CORRECTED, found, invoice, warnings=[text])
+    draft = standing.drafts[-1]
+    text = (
+        f"invoice {number} was taken back: review the draft that replaces it, and issue "
+        f"it yourself: `meterhouse invoice issue {draft.head.id}`"
+    )
+    return _told(business, BusinessStatus.DRAFTED, found, draft.invoice, warnings=[text])
 
 
 def _late(ledger: Ledger, business: OperatingBusiness, month: Month) -> list[str]:

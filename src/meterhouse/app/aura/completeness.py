@@ -17,16 +17,29 @@ from meterhouse.app.aura.catalogue import AUDIT, OperationCatalogue
 from meterhouse.app.aura.installing import document
 from meterhouse.app.aura.operation import Month, OperatingBusiness, Operation
 from meterhouse.app.aura.rejecting import RejectedFile
+from meterhouse.app.aura.token_rows import (
+    DUPLICATES,
+    TOKENS,
+    TokenRows,
+    counts_rows,
+    prices_tokens,
+    token_duplicates,
+    token_rows,
+)
 from meterhouse.app.aura.unaudited import unaudited
 from meterhouse.app.aura.upload_accounts import Span, UploadsTold, rejection_notes
+from meterhouse.app.aura.upload_plans import HOUR
+from meterhouse.app.billing.books import book_and_period
+from meterhouse.app.billing.parties import find_customer
 from meterhouse.app.billing.ports import Finding
 from meterhouse.app.billing.usage import gather_all
+from meterhouse.app.datasets.ports import StoredFile
 from meterhouse.app.ports import Ledger
-from meterhouse.core.charge import BillingPeriod
+from meterhouse.core.charge import BillingPeriod, MeteredUsage
 from meterhouse.core.counted import counted
 from meterhouse.core.instant import DAY, Instant
 from meterhouse.core.invoice import Check, CheckOutcome
-from meterhouse.core.problem import DefinitionError, Problem
+from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
 from meterhouse.core.quantity import EXACT, ZERO, number_text
 from meterhouse.datasets.naming import parse_catalogue_path, parse_common_path
 from meterhouse.streams.dataset_ports import DatasetInput
@@ -34,7 +47,8 @@ from meterhouse.streams.dataset_ports import DatasetInput
 #: The code of the check that a draft has while not all was metered; by it somebody answers for it.
 COMPLETENESS = "completeness"
 _TYPES = "meter-types.json"
-_QUERY, _DUPLICATES = "query", "Duplicates"
+_QUERY = "query"
+_OF_METERS = "see that the user of its meters is its code, and that its customer has the user"
 _READER = "readers/dataset"
 #: So many files are named, and the others counted.
 _NAMED_MAX = 5
@@ -51,6 +65,8 @@ class Metering:
     duplicates: Decimal = ZERO
     #: records of all datasets that wait in Data Correction
     suspended: int = 0
+    #: of tokens; ``None`` where the stream does not count its rows
+    tokens: TokenRows | None = None
     #: rows of logs that uploads have rejected, by reason: they are among no rows of datasets
     rejected: Mapping[str, int] = field(default_factory=dict)
 
@@ -68,6 +84,8 @@ class Completeness:
     problems: Sequence[Problem] = ()
     #: files that somebody has rejected: nothing is in the way, and their rows are on no invoice
     rejected: Sequence[str] = ()
+    #: what the invoice tells, though nothing is missing: codes and texts
+    told: Sequence[tuple[str, str]] = ()
     #: what whoever runs the operation should know, and no invoice says
     notes: Sequence[str] = ()
 
@@ -77,6 +95,7 @@ class Completeness:
         said = [f"{one.place} {one.message}" for one in self.problems]
         exceptions = [*((COMPLETENESS, text) for text in said)]
         exceptions += [("rejected_file", text) for text in self.rejected]
+        exceptions += self.told
         checks = [Check(COMPLETENESS, "; ".join(said), CheckOutcome.BLOCKED)] if said else []
         return Finding(COMPLETENESS, tuple(checks), tuple(exceptions))
 
@@ -90,6 +109,11 @@ def keep_finding(
     before = next((one for one in found if one.origin == finding.origin), Finding(finding.origin))
     if before != finding:
         ledger.put_finding(customer, finding, at=at, **span)
+
+
+def query_categories() -> frozenset[str]:
+    """Return the categories of usage that is queries."""
+    return frozenset(body["category"] for body in document(_TYPES) if body["unit"] == _QUERY)
 
 
 class Inputs:
@@ -106,7 +130,7 @@ class Inputs:
         operation: Operation,
         *,
         catalogue: OperationCatalogue,
-        waiting: Iterable[str],
+        waiting: Iterable[StoredFile],
         rejected: Iterable[RejectedFile],
         uploads: UploadsTold,
     ) -> None:
@@ -114,13 +138,15 @@ class Inputs:
         self._catalogue = catalogue
         self._draft_after = operation.draft_after * DAY
         self._rejected, self._uploads = tuple(rejected), uploads
-        self._waiting = [name for name in waiting if name.endswith(".avro")]
+        self._waiting = [file for file in waiting if file.name.endswith(".avro")]
         self._majors: dict[str, set[int]] = {}
         self._set_aside: dict[str, int] = {}
+        self._counts_tokens = False
         for name in operation.streams:
             stream = ledger.stream(name)
             if stream is None:
                 continue
+            self._counts_tokens |= counts_rows(stream.document["nodes"])
             for node in stream.document["nodes"]:
                 if node["type"] == _READER:
                     params = node["params"]
@@ -131,10 +157,12 @@ class Inputs:
         """Compare what there is of a business and a month with what was metered."""
         code, catalogue = business.code, self._catalogue
         files = {name: catalogue.files(name, month, ob=code) for name in sorted(self._majors)}
+        usage = self._usage(business, month)
         metering = Metering(
             catalogue.rows(code, month),
-            *self._metered(business, month),
+            *_metered(usage),
             suspended=self._suspended(business, month),
+            tokens=self._tokens(usage, files.get(TOKENS, ())),
             rejected=self._uploads.rejected(code, self._span(month), datasets=self._majors),
         )
         problems = [
@@ -145,20 +173,42 @@ class Inputs:
         ]
         span = month.start, month.end + self._draft_after
         rejected = [one.text for one in self._rejected if _is_of(one.file, code, *span)]
-        return Completeness(metering, problems, rejected, rejection_notes(code, metering.rejected))
+        told = list(self._without_tokens(metering, business, month))
+        notes = rejection_notes(code, metering.rejected)
+        return Completeness(metering, problems, rejected, told, notes)
 
-    def _metered(self, business: OperatingBusiness, month: Month) -> tuple[Decimal, Decimal]:
+    def _usage(self, business: OperatingBusiness, month: Month) -> list[MeteredUsage]:
         period = BillingPeriod(month.start, month.end, "Etc/UTC")
-        categories = {body["category"] for body in document(_TYPES) if body["unit"] == _QUERY}
-        metered, duplicates = ZERO, ZERO
-        for usage in gather_all(self._ledger, business.customer, period=period):
-            if usage.user != business.code:
-                continue
-            if usage.category in categories:
-                metered = EXACT.add(metered, usage.value)
-            elif usage.category == _DUPLICATES:
-                duplicates = EXACT.add(duplicates, usage.value)
-        return metered, duplicates
+        usage = gather_all(self._ledger, business.customer, period=period)
+        return [one for one in usage if one.user == business.code]
+
+    def _tokens(
+        self, usage: Sequence[MeteredUsage], files: Sequence[DatasetInput]
+    ) -> TokenRows | None:
+        if TOKENS in self._majors and not self._counts_tokens:
+            return None
+        return token_rows(usage, rows=sum(file.rows for file in files))
+
+    def _without_tokens(
+        self, metering: Metering, business: OperatingBusiness, month: Month
+    ) -> Iterator[tuple[str, str]]:
+        """Tell of requests without tokens, where those have a price."""
+        tokens = metering.tokens
+        if tokens is not None and not tokens.without:
+            return
+        try:
+            customer = find_customer(self._ledger, business.customer)
+            book, _ = book_and_period(self._ledger, customer, month.days)
+        except MeterhouseError:
+            return  # There is no draft either, and the report says why.
+        if not prices_tokens(book):
+            return
+        text = "requests of the service ai without tokens"
+        if tokens is None:
+            yield "without_tokens", f"{text}: not known, the stream of tokens counts no requests"
+        else:
+            of = f"{number_text(tokens.without)} of {number_text(tokens.asked)}"
+            yield "without_tokens", f"{text}, at least: {of}"
 
     def _suspended(self, business: OperatingBusiness, month: Month) -> int:
         found = 0
@@ -178,7 +228,11 @@ class Inputs:
 
     def _not_imported(self, business: OperatingBusiness, month: Month) -> Iterator[Problem]:
         start, end = month.start, month.end + self._draft_after
-        found = [name for name in self._waiting if _is_of(name, business.code, start, end)]
+        found = [
+            file.name
+            for file in self._waiting
+            if _is_of(file.name, business.code, start, end, put_at=file.modified_at)
+        ]
         if found:
             hint = (
                 "run `meterhouse aura import` and mend what it reports, or do without a file: "
@@ -189,7 +243,7 @@ class Inputs:
 
     def _not_there(self, business: OperatingBusiness, month: Month) -> Iterator[Problem]:
         span = self._span(month)
-        told = {path.rpartition("/")[2] for path in self._waiting}
+        told = {file.name.rpartition("/")[2] for file in self._waiting}
         told |= {one.file.rpartition("/")[2] for one in self._rejected}
         for lost in self._uploads.lost:
             dataset, name = lost.file.dataset, lost.file.name
@@ -226,19 +280,45 @@ class Inputs:
                 f"{number_text(metering.metered)}, duplicates {number_text(metering.duplicates)}, "
                 f"missing {number_text(metering.missing)}"
             )
-            hint = "see that the user of its meters is its code, and that its customer has the user"
-            yield Problem(f"dataset {AUDIT}", message, hint)
+            yield Problem(f"dataset {AUDIT}", message, _OF_METERS)
+        tokens = metering.tokens
+        if self._counts_tokens and tokens is not None and tokens.missing:
+            message = (
+                f"has {counted(tokens.rows, 'row')} of {month.text}: metered "
+                f"{number_text(tokens.requests)}, stages {number_text(tokens.stages)}, "
+                f"duplicates {number_text(tokens.duplicates)}, "
+                f"missing {number_text(tokens.missing)}"
+            )
+            yield Problem(f"dataset {TOKENS}", message, _OF_METERS)
 
 
-def _is_of(path: str, code: str, start: int, end: int) -> bool:
-    """Whether a file of common storage may have rows of a business that are of a month."""
+def _metered(usage: Iterable[MeteredUsage]) -> tuple[Decimal, Decimal]:
+    """Return how many rows of Aura_Audit are queries, and how many duplicates."""
+    categories = query_categories()
+    metered, duplicates = ZERO, ZERO
+    for one in usage:
+        if one.category in categories:
+            metered = EXACT.add(metered, one.value)
+        elif one.category == DUPLICATES:
+            own = EXACT.subtract(one.value, token_duplicates(one))
+            duplicates = EXACT.add(duplicates, own)
+    return metered, duplicates
+
+
+def _is_of(path: str, code: str, start: Instant, end: Instant, *, put_at: Instant = 0) -> bool:
+    """Whether a file of common storage may have rows of a business that are of a month.
+
+    Its upload was in the hour that it is named by or, where other uploads had that one, later: at
+    latest when it was put there.
+    """
     name = path.rpartition("/")[2]
     if name.partition("_")[0].upper() != code:
         return False
     try:
-        return start <= parse_common_path(path).file.hour < end
+        hour = parse_common_path(path).file.hour
     except DefinitionError:
         return True  # Nobody knows what is in it.
+    return hour < end and start < max(hour + HOUR, put_at)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from meterhouse.app.aura.book_zones import refuse_other_zones
 from meterhouse.app.aura.countries import check_countries
 from meterhouse.app.aura.dimension_tables import TableMeans, make_tables
 from meterhouse.app.aura.kernel_access import OpenedKernel, with_kernel
@@ -26,9 +27,11 @@ from meterhouse.app.provisioning import (
     find_meter_type,
 )
 from meterhouse.app.streams import import_stream
-from meterhouse.core.instant import Instant
+from meterhouse.core.duration import duration_text
+from meterhouse.core.instant import DAY, Instant
 from meterhouse.core.json_text import parse_json
-from meterhouse.core.problem import MeterhouseError
+from meterhouse.core.meter_type import MeterType
+from meterhouse.core.problem import DefinitionError, MeterhouseError, Problem
 from meterhouse.datasets.schema import BUILT_IN
 from meterhouse.streams.record import StreamDefinition
 
@@ -74,16 +77,19 @@ def install(
 ) -> Installed:
     """Make what is missing. First periods of meters begin with the operation's first month.
 
+    Nothing is made where a price book is not in UTC, or where months are drafted before they close.
     Where ``kernel`` has the catalogue, its datasets are published there, and streams read it.
     ``DefinitionError`` where a business has another country than its rows; nothing is made then.
     """
     check_countries(operation.businesses, tables.catalogue, at=at)
+    first = Month(read_days(operation.since))
+    refuse_other_zones(ledger, operation, _month_to_come(first, at))
+    _refuse_early_drafts(ledger, operation)
     done = Installed()
     for schema in BUILT_IN.values() if kernel is None else ():
         if publish(ledger, schema, at=at).new:
             done.datasets.append(schema.name)
     _create_types(ledger, done, new_id=new_id, at=at)
-    first = Month(read_days(operation.since))
     make_tables(operation.businesses, [first], means=tables, at=at)
     for name in operation.streams:
         stream = ledger.stream(name)
@@ -93,6 +99,27 @@ def install(
             done.streams.append(stream.name)
         done.meters += _create_meters(ledger, stream, operation, new_id=new_id, at=first.start)
     return done
+
+
+def _refuse_early_drafts(ledger: Ledger, operation: Operation) -> None:
+    """Refuse drafts of months that meters have not closed: nothing of them would be metered."""
+    own = {body["name"]: MeterType.from_api(body, id="", at=0) for body in document(_TYPES)}
+    types = [ledger.meter_type(name) or type_ for name, type_ in own.items()]
+    grace = max(type_.grace_period or 0 for type_ in types)
+    if operation.draft_after * DAY < grace:
+        message = (
+            f"is {operation.draft_after}, and meters wait {duration_text(grace)} for late rows"
+        )
+        hint = f"use {-(-grace // DAY)} or more: a month is metered when its gracePeriod is over"
+        raise DefinitionError([Problem("draftAfterDays", message, hint)], what="The operation")
+
+
+def _month_to_come(first: Month, at: Instant) -> Month:
+    """Return the month of an instant, or the operation's first one where that is later."""
+    month = first
+    while month.end <= at:
+        month = month.next
+    return month
 
 
 def _create_types(

@@ -27,6 +27,7 @@ from meterhouse.app.aura.rejecting import RejectedFile
 from meterhouse.app.aura.unlisted import unlisted
 from meterhouse.app.aura.upload_accounts import UploadsTold
 from meterhouse.app.billing.files import FileMeans, finish_files
+from meterhouse.app.datasets.ports import StoredFile
 from meterhouse.app.ports import Ledger
 from meterhouse.app.running import Means, run_stream
 from meterhouse.app.streams import find_stream
@@ -40,7 +41,7 @@ from meterhouse.streams.record import RunStatus
 class OperationMeans:
     """What the operation needs of the world, beside the ledger.
 
-    ``catalogue`` is where the streams read, ``waiting`` names the files of common storage that were
+    ``catalogue`` is where the streams read, ``waiting`` are the files of common storage that were
     not imported, ``rejected`` those that never will be. ``uploads`` is what accounts of uploads
     tell.
     ``prepare`` makes ready what the streams look things up in; ``formats`` are those of the files.
@@ -50,7 +51,7 @@ class OperationMeans:
     files: FileMeans
     formats: Sequence[str]
     catalogue: OperationCatalogue
-    waiting: Callable[[], Sequence[str]]
+    waiting: Callable[[], Sequence[StoredFile]]
     rejected: Callable[[], Sequence[RejectedFile]]
     uploads: Callable[[], UploadsTold]
     prepare: Callable[[Sequence[Month]], Sequence[SnapshotUsed]]

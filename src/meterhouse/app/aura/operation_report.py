@@ -99,11 +99,13 @@ class BusinessReport:
 
 def _metering(metering: Metering | None) -> dict[str, Any]:
     counts = None if metering is None else (metering.metered, metering.duplicates)
+    tokens = None if metering is None else metering.tokens
     return {
         "metered": None if counts is None else int(counts[0]),
         "duplicates": None if counts is None else int(counts[1]),
         "suspended": None if metering is None else metering.suspended,
         "rejectedRows": None if metering is None else dict(metering.rejected),
+        "withoutTokens": None if tokens is None else int(tokens.without),
     }
 
 

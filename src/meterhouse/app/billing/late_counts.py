@@ -65,7 +65,8 @@ def _counted(
 ) -> Iterator[tuple[Count, Decimal]]:
     for book, usage in zip(books, parts, strict=True):
         for one in counted_apart(book, usage, customer=customer).counted:
-            yield book.counts[one.place], one.quantity
+            if book.counts[one.place].to is not CountedAs.NOTHING:
+                yield book.counts[one.place], one.quantity
 
 
 def _cut(
