@@ -45,7 +45,7 @@ from meterhouse.streams.world import Progress, Services
 MAJOR_MAX = 999_999
 AFTER_MONTH_MAX = 60
 #: Rows of datasets have ids of their own, so chunks hold so many times fewer of them than others.
-_ID_SHARE = 2
+_ID_SHARE = 4
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _FIELDS = (
