@@ -274,3 +274,28 @@ def test_deleting_meters_after_their_period_changes_no_amount(tmp_path: Path, se
         business = Business(Meterhouse(folder / "data"), folder)
         outcomes.append(_history(business, seed, deletes=deletes))
     assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_meter_that_is_gone_takes_no_days_from_others_of_its_type(business: Business, gone: bool):
+    rule = small.RULE | {"groupBy": [{"fields": ["day", "app"]}], "matchCategory": "Usage"}
+    kind = small.TYPE | {"name": "Usage", "category": "Usage"} | BY_EVENT
+    stream = small.document(small.reader(business.folder / "Usage*.ndjson"), small.meter(rule))
+    business.run.done("meter-type", "create", "--file", "-", given=json.dumps(kind))
+    key = business.run.import_stream("-", given=json.dumps(stream | {"name": "Usage"}))["Meter"]
+    of = {"meterKey": key, "meterTypeId": "Usage"}
+    if gone:
+        create(business, [of | {"userId": "PT"}], "2026-09-01")
+        use(business, "a", record("2026-09-05", 1, user="PT") | {"day": "2026-09-05"})
+        run(business, "2026-10-01")
+        delete(business, "PT")
+    changed = json.dumps({"periodAssignment": "processing", "gracePeriod": None})
+    business.run.done("meter-type", "update", "Usage", "--file", "-", given=changed)
+    create(business, [of | {"userId": "ES"}], "2026-10-01")
+    use(business, "b", record("2026-10-05", 10) | {"day": "2026-10-05"})
+    run(business, "2026-10-20")
+    run(business, "2026-11-01")
+    business.sell(prices=[PER_UNIT | {"line_by": ["app"]}])
+    business.customer()
+    [draft] = business.draft()
+    assert [(one["start"], one["quantity"]) for one in draft["windows"]] == [("2026-10-05", "10")]

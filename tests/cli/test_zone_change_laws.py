@@ -190,3 +190,21 @@ def test_what_was_found_of_a_month_is_on_its_invoice_wherever_that_begins(busine
     assert november["period"]["start"] == "2026-10-31T23:00:00.000Z"
     assert [one["code"] for one in november["checks"]] == ["reconciliation"]
     assert business.run("invoice", "issue", november["id"]).code != 0
+
+
+def test_lines_by_hand_stay_with_the_days_of_their_draft(business: Business):
+    westward(business)
+    [draft] = business.draft(period="2026-11")
+    words = ("invoice", "add-line", draft["id"], "--amount", "-50.00", "--reason", "goodwill")
+    business.run.done(*words)
+    bill(business, "2026-10")
+    answer = business.run("invoice", "issue", draft["id"], "--issue-date", "2027-12-01")
+    assert answer.code == 1
+    assert "Draft the invoice again" in answer.err
+    [anew] = business.draft(period="2026-11")
+    assert anew["period"]["start"] != draft["period"]["start"]
+    assert Decimal("-50") in [Decimal(line["net"]) for line in anew["lines"]]
+    assert [head["id"] for head in business.listed("--status", "draft")] == [anew["id"]]
+    issue(business, anew)
+    starts = {head["id"]: head["periodStart"] for head in business.listed()}
+    assert starts[anew["id"]] == anew["period"]["start"]

@@ -1,5 +1,6 @@
 """Published prices become price books: exact, dated, and nothing left out in silence."""
 
+import csv
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -202,6 +203,15 @@ def test_a_day_before_all_prices_is_refused_with_the_first_one(wanted: dict[str,
 def test_what_no_such_file_has_is_refused(format_: str, text: str, told: str):
     with pytest.raises(DefinitionError, match=f"cannot be read: .*{told}"):
         imported(text, format=format_, models=("*",))
+
+
+def test_the_limit_of_fields_is_that_of_no_other_reader():
+    before = csv.field_size_limit(10_000_000)
+    try:
+        with pytest.raises(DefinitionError, match="field limit"):
+            imported(DATED + "g" * 200_000 + ",o,2026-01-01,1", format="litellm-history")
+    finally:
+        csv.field_size_limit(before)
 
 
 def test_a_markup_with_too_many_digits_is_refused():

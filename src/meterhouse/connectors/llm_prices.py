@@ -48,6 +48,8 @@ _GENAI = {
 }
 #: What a file of another kind can lead to.
 _FAULTS = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, csv.Error)
+#: What the csv module reads by itself.
+_FIELD_CHARS_MAX = 131_072
 #: Prices of a model by token type, for a million tokens.
 _Prices = dict[str, Decimal]
 
@@ -222,6 +224,10 @@ def _of_litellm_history(text: str, wanted: PriceImport) -> _Sheet:
     """Read rows in the order of their days: each holds all prices of a model from then on."""
     sheet = _Sheet()
     rows = [row for row in csv.DictReader(io.StringIO(text)) if row["effective_from"]]
+    longest = max((len(field or "") for row in rows for field in row.values()), default=0)
+    if longest > _FIELD_CHARS_MAX:
+        # The limit of the csv module is the whole process's: others may have raised it.
+        raise ValueError(f"a field has {longest} characters: the field limit is {_FIELD_CHARS_MAX}")
     for row in sorted(rows, key=lambda row: _moment(row["effective_from"])):
         model = row["model"]
         if _is_wanted(model, row["provider"], wanted):

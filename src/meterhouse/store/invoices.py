@@ -48,8 +48,8 @@ class InvoiceTable(Recorder):
             issuer_no, _ = issuer_at(self._database, draft.issuer)
             no = self._database.value(_SQL["find"], (invoice.id,))
             records = _records(draft)
+            period = (invoice.period.start, invoice.period.end)
             if no is None:
-                period = (invoice.period.start, invoice.period.end)
                 made = (invoice.id, invoice.kind.value, "draft", customer_no, issuer_no, *period)
                 nothing = (None, None, None, None)
                 values = (*made, *nothing, invoice_text(invoice), at, None)
@@ -62,7 +62,7 @@ class InvoiceTable(Recorder):
                 text = invoice_text(invoice)
                 note.void = same and stored.head.text == text
                 self._database.execute(
-                    _SQL["update_draft"], (issuer_no, invoice.kind.value, text, no)
+                    _SQL["update_draft"], (issuer_no, invoice.kind.value, *period, text, no)
                 )
                 self._database.execute(_SQL["clear_records"], (no,))
             rows = ((no, record, corrects) for record, corrects in records)

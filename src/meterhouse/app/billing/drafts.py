@@ -18,7 +18,13 @@ from meterhouse.app.billing.books import book_and_period, book_used
 from meterhouse.app.billing.late import BILLED_BEFORE, BY_HAND, Issued, billed_before, late_lines
 from meterhouse.app.billing.lines_by_hand import on_draft
 from meterhouse.app.billing.parties import find_customer, find_issuer
-from meterhouse.app.billing.periods import FIRST_DAY, Days, days_of, first_day_said
+from meterhouse.app.billing.periods import (
+    FIRST_DAY,
+    Days,
+    days_billed,
+    days_of,
+    first_day_said,
+)
 from meterhouse.app.billing.ports import Draft, InvoiceHead, ManualLine
 from meterhouse.app.billing.price_books import mark_used
 from meterhouse.app.billing.priced import PricedPeriod, priced_period, starts_of
@@ -138,7 +144,7 @@ def prepare(
     book, period, moved = _book_and_period(ledger, customer, days)
     _refuse_billed(ledger, customer, period)
     gathered = gather(ledger, customer.id, period=period)
-    id, kept, copied = _lines_by_hand(ledger, customer, period)
+    id, kept, copied = _lines_by_hand(ledger, customer, period, days=days)
     manual, left_out = on_draft(kept, book)
     share = customer.charged_days(days.first, days.end)
     versions = versions_within(ledger, book, period, customer=customer, days=days)
@@ -282,22 +288,37 @@ def _draft_id(customer: Customer, period: BillingPeriod, before: int) -> str:
 
 
 def _lines_by_hand(
-    ledger: Ledger, customer: Customer, period: BillingPeriod
+    ledger: Ledger, customer: Customer, period: BillingPeriod, *, days: Days
 ) -> tuple[str, Sequence[ManualLine], bool]:
     """Return the id of a draft and its lines by hand, and whether it takes them over.
 
+    A draft of the same days stays the same one, though its hours were those of another time zone.
     A new draft begins with the lines of the one before for its period, which was voided or
     corrected.
     """
     before = ledger.count_settled(customer.id, start=period.start, end=period.end)
     id = _draft_id(customer, period, before)
-    if not before or ledger.invoice(id) is not None:
+    if ledger.invoice(id) is not None:
         return id, ledger.manual_lines(id), False
+    if (other := _draft_of_other_hours(ledger, customer, period, days=days)) is not None:
+        return other, ledger.manual_lines(other), False
+    if not before:
+        return id, (), False
     taken_over = [
         replace(line, id=str(uuid5(_NAMESPACE, f"{id}/{line.id}")))
         for line in ledger.manual_lines(_draft_id(customer, period, before - 1))
     ]
     return id, taken_over, True
+
+
+def _draft_of_other_hours(
+    ledger: Ledger, customer: Customer, period: BillingPeriod, *, days: Days
+) -> str | None:
+    """Return the id of the draft of the same days, if any, that begins or ends at other hours."""
+    heads = ledger.invoices_of(customer.id, after=period.start)
+    drafts = (head for head in heads if head.status is InvoiceStatus.DRAFT)
+    same = (head.id for head in drafts if days_billed(read_invoice(head.text)) == days)
+    return next(same, None)
 
 
 def _by_hand(line: ManualLine, period: BillingPeriod) -> LineByHand:

@@ -189,15 +189,25 @@ class MeterTypes:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._keeping: dict[str, bool] = {}
+        self._outlasting: dict[str, bool] = {}
         self._lost: set[str] = set()
 
     def _keeps(self, id: str) -> bool:
+        """Whether meters of a type keep single usage."""
         if id not in self._keeping:
             found = self._ledger.meter_type(id)
             keeps = found is not None and found.grace_period is not None and found.keep_usage
-            # Without meters a type may have been changed since, or deleted.
-            self._keeping[id] = keeps or self._ledger.outlasted(id)
+            self._keeping[id] = keeps
         return self._keeping[id]
+
+    def _outlasted(self, record: Mapping[str, Any]) -> bool:
+        """Whether single usage is kept of a meter that is gone, whose type was changed since."""
+        id, start = record["meterTypeId"], parse_instant(record["periodStart"])
+        if id not in self._outlasting:
+            self._outlasting[id] = self._ledger.outlasted(id)
+        if start is None or not self._outlasting[id]:
+            return False
+        return self._ledger.usage_aggregation(record["id"], start=start) is not None
 
     def category(self, record: Mapping[str, Any], kept: str | None) -> str:
         """Return the category that was kept with a record; an empty text where none was."""
@@ -207,7 +217,8 @@ class MeterTypes:
 
     def meter(self, record: Mapping[str, Any]) -> str:
         """Return the id of a record's meter where its single usage may be kept, else nothing."""
-        return record["id"] if self._keeps(record["meterTypeId"]) else ""
+        kept = self._keeps(record["meterTypeId"]) or self._outlasted(record)
+        return record["id"] if kept else ""
 
     def exceptions(self) -> list[tuple[str, str]]:
         """Return one exception for each meter type that was deleted before billing knew it."""

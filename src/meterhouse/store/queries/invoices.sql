@@ -63,7 +63,8 @@ INSERT INTO invoice (
 RETURNING no
 
 -- name: update_draft
-UPDATE invoice SET issuer_no = ?, kind = ?, body = ? WHERE no = ? AND status = 'draft'
+UPDATE invoice SET issuer_no = ?, kind = ?, period_start = ?, period_end = ?, body = ?
+WHERE no = ? AND status = 'draft'
 
 -- name: set_status
 UPDATE invoice SET status = ? WHERE no = ?
