@@ -14,6 +14,7 @@ from meterhouse.app.billing.archive_ports import (
     LinkInvalid,
 )
 from meterhouse.app.billing.archiving import (
+    Document,
     archive,
     content_of,
     download,
@@ -117,6 +118,24 @@ def test_what_is_gone_comes_back_as_it_was_or_not_at_all(
     assert put_back(ledger, store, WHERE, render=lambda _: XLSX, **words) == (one.name,)
     assert verify_files(ledger, store, WHERE.id) == []
     assert put_back(ledger, store, WHERE, render=lambda _: other, **words) == ()
+
+
+def test_a_manifest_of_an_older_version_comes_back_as_it_was(
+    ledger: SqliteLedger, store: FolderArchive, tmp_path: Path
+) -> None:
+    # Older versions called the format of a file as its suffix is.
+    focus = Document("focus.csv", "text/csv", b"BilledCost\n1.00\n", format="focus.csv")
+    file(ledger, store, XLSX, focus)
+    manifest, table = (f"{STEM}.{suffix}" for suffix in ("manifest.json", "focus.csv"))
+    content = store.get(manifest) or b""
+    assert json.loads(content)["files"][1]["format"] == "focus.csv"
+    for name in (manifest, table):
+        (tmp_path / "archive" / name).unlink()
+    now = replace(focus, format="focus")
+    words = {"formats": ("xlsx", "focus"), "render": {"xlsx": XLSX, "focus": now}.__getitem__}
+    assert put_back(ledger, store, WHERE, **words) == (table, manifest)
+    assert (store.get(manifest), store.get(table)) == (content, focus.content)
+    assert put_back(ledger, store, WHERE, **words) == ()
 
 
 def test_a_download_is_written_down(ledger: SqliteLedger, store: FolderArchive) -> None:

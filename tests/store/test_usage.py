@@ -282,6 +282,36 @@ def test_a_meter_made_anew_under_the_same_id_mixes_nothing(ledger: SqliteLedger)
     assert ledger.usage_aggregation(story.meter, start=told[-1]) is None
 
 
+def test_of_two_meters_of_one_id_that_are_gone_nobody_knows_whose_usage_is_meant(
+    ledger: SqliteLedger,
+) -> None:
+    story = _one(ledger)
+    meter = ledger.meter(story.meter).meter
+    while not story.told():
+        story.run()
+    day = max(start for start in _periods(story) if instant_text(start) in story.told())
+    ledger.delete_meter(story.meter)
+    kept = ledger.usage_of_period(story.meter, start=day)
+    assert kept
+    anew = NewMeter(meter.user_id, KEY, meter.meter_type_id)
+    ledger.add_meters([(story.meter, anew)], at=story.at)
+    again = {"userId": meter.user_id, "value": Decimal(1), "timestamp": instant_text(day)}
+    story.run({"id": "again", **again})
+    story.at += 9 * DAY
+    later = instant_text(story.at)
+    story.run({"id": "later", **again, "timestamp": later})
+    [last] = [start for start in _periods(story) if start != day]
+    story.at += 9 * DAY
+    story.run({"id": "end", **again, "timestamp": instant_text(story.at)})
+    ledger.delete_meter(story.meter)
+    assert ledger.usage_aggregation(story.meter, start=day) is None
+    assert ledger.usage_of_period(story.meter, start=day) == []
+    # What one of them alone has is still its own.
+    assert ledger.usage_aggregation(story.meter, start=last) is not None
+    [one] = ledger.usage_of_period(story.meter, start=last)
+    assert one.identity == "later"
+
+
 def test_usage_of_a_meter_that_is_gone_is_forgotten_in_the_end(ledger: SqliteLedger) -> None:
     story = _one(ledger)
     story.at += 9 * DAY

@@ -195,15 +195,16 @@ class UsageTable(Recorder):
 def _keeper(database: Database, meter_id: str, *, start: Instant) -> tuple[str | None, int | None]:
     """Return how a meter folds, if usage of a period is kept, and its number if it is gone.
 
-    Where the one that there is was made anew under the same id, and both have usage of the period,
-    nobody knows whose is meant.
+    Where a meter was made anew under the same id, and more than one of them have usage of the
+    period, nobody knows whose is meant.
     """
     place = {"meter_id": meter_id, "start": start}
-    there, gone = (database.row(_SQL[query], place) for query in ("keeper", "gone_keeper"))
-    if there is not None and gone is not None and there[1]:
+    there = database.row(_SQL["keeper"], place)
+    gone = database.rows(_SQL["gone_keeper"], place)
+    if len(gone) > 1 or (gone and there is not None and there[1]):
         return None, None
-    if gone is not None:
-        return gone[0], gone[1]
+    if gone:
+        return gone[0][0], gone[0][1]
     return (None if there is None else there[0]), None
 
 

@@ -77,6 +77,77 @@ def test_a_file_that_is_gone_before_its_import_is_an_error_until_it_is_made_agai
     assert (_lost(place), _restored(place)) == ([], [])
 
 
+class CountingStorage(FolderStorage):
+    """A folder that counts how often it is read, and which of its folders are listed."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.reads, self.lists = [], []
+
+    def read(self, name):
+        self.reads.append(name)
+        return super().read(name)
+
+    def list(self, prefix):
+        self.lists.append(prefix)
+        return super().list(prefix)
+
+
+def _looked(place):
+    """Return what is gone, which files a look has read, and which folders it has listed."""
+    with place.importing() as means:
+        storage, ledger = CountingStorage(place.common), means.ledger
+        found = lost_files(storage, at=AT, catalogued=lambda name: _is_catalogued(ledger, name))
+    return [one.path for one in found], storage.reads, storage.lists
+
+
+@pytest.fixture
+def fewer(tmp_path):
+    """Uploads of two OBs, of which one has no logs of tokens."""
+    made = Place(tmp_path / "fewer")
+    made.fill("ES", "BR", month=SampleMonth(2026, 10, 60))
+    shutil.rmtree(made.logs / "BR/atria")
+    made.upload()
+    assert not list(made.common.glob("avro/entity/Aura_Atria_Message/6.0.0/BR_*"))
+    return made
+
+
+def test_a_look_reads_no_account_where_nothing_is_gone(fewer):
+    assert _looked(fewer) == ([], [], ["uploads", "avro"])
+    fewer.imported()
+    assert _looked(fewer) == ([], [], ["uploads"])
+    shutil.rmtree(fewer.common / "processed")
+    assert _looked(fewer) == ([], [], ["uploads"])
+
+
+def test_a_file_that_is_gone_costs_one_account(fewer):
+    (fewer.common / LOST).unlink()
+    lost, reads, lists = _looked(fewer)
+    assert (lost, reads) == ([LOST], ["uploads/ES/ES_20261101T100000Z.account.json"])
+    assert lists == ["uploads", "avro", "processed", "rejected/files"]
+
+
+def test_an_account_that_an_older_version_put_is_read_where_a_name_is_nowhere(fewer):
+    for path in fewer.common.glob("uploads/*/*.written.json"):
+        path.unlink()
+    lost, reads, _ = _looked(fewer)
+    assert (lost, reads) == ([], ["uploads/BR/BR_20261101T100000Z.account.json"])
+    (fewer.common / LOST).unlink()
+    lost, reads, _ = _looked(fewer)
+    accounts = [f"uploads/{ob}/{ob}_20261101T100000Z.account.json" for ob in ("BR", "ES")]
+    assert (lost, sorted(reads)) == ([LOST], accounts)
+
+
+def test_names_of_uploads_say_of_which_datasets_they_have_rows(fewer):
+    said = {}
+    for path in fewer.common.glob("uploads/*/*.account.json"):
+        account = json.loads(path.read_text("utf-8"))["datasets"]
+        said[path.name.partition(".")[0]] = [name for name in account if account[name]["written"]]
+    assert {len(datasets) for datasets in said.values()} == {2, 3}
+    names = {path.name for path in fewer.common.glob("uploads/*/*.written.json")}
+    assert names == {f"{name}.{'-'.join(some)}.written.json" for name, some in said.items()}
+
+
 def test_nothing_is_gone_where_all_is_imported_and_processed_was_cleared_or_it_is_rejected(place):
     shutil.move(place.common / LOST, place.common / "away")
     other = place.common / "rejected/files/0123/entity/Aura_Audit/6.0.0" / LOST.rpartition("/")[2]

@@ -309,10 +309,10 @@ def test_killed_and_imported_in_between_nothing_is_uploaded_twice(place):
     place.fill("ES")
     with pytest.raises(KeyboardInterrupt):
         place.upload(storage=KilledStorage(place.common, 8))
-    assert [name for name in place.files() if "Aura_Audit" in name]
+    assert [name for name in place.files() if "/Aura_Audit/" in name]
     place.imported()
     place.upload()
-    assert [name for name in place.files() if "Aura_Audit" in name] == [
+    assert [name for name in place.files() if "/Aura_Audit/" in name] == [
         AUDIT.format(hour="20261101T100000Z").replace("avro/", "processed/", 1)
     ]
 

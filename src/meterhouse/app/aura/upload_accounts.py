@@ -2,8 +2,10 @@
 
 Theory of operation. An account is put after its files, which go from ``avro`` to ``processed``, or
 to the rejected ones, and to the catalogue. So whoever lists accounts first, and then these places
-in their order, finds each file of each account, whatever else runs meanwhile: one that is not
-found was taken away. Names say most of it; an account is read only where one of them is missing.
+in their order, and asks the catalogue last, finds each file of each account, whatever else runs
+meanwhile: one that is not found was taken away. Most are in the catalogue already, which is asked
+first, too, as that costs least. Which files an upload has is in the list of uploads, by names; an
+account is read only where one of them is missing, or where an older version has put it without.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from meterhouse.app.aura.gathering import DATASETS
 from meterhouse.app.aura.rejecting import REJECTED
@@ -19,6 +23,7 @@ from meterhouse.app.aura.upload_plans import (
     REJECTED_ROWS,
     ROWS,
     UPLOADS,
+    WRITTEN,
     damaged,
     read_object,
 )
@@ -161,10 +166,13 @@ def uploads_told(
     return UploadsTold(lost, rejecting_accounts(storage, at=at))
 
 
-def upload_accounts(storage: DatasetStorage, *, since: Instant) -> Iterator[tuple[str, EntityFile]]:
-    """Yield the accounts of uploads since an hour: the path, and the file of the first dataset."""
-    for stored in storage.list(UPLOADS):
-        name = stored.name.rpartition("/")[2]
+def upload_accounts(names: Iterable[str], *, since: Instant) -> Iterator[tuple[str, EntityFile]]:
+    """Yield the accounts of uploads since an hour: the path, and the file of the first dataset.
+
+    ``names`` are those of the list of uploads.
+    """
+    for path in names:
+        name = path.rpartition("/")[2]
         if not name.endswith(ACCOUNT):
             continue
         ob, _, hour = name.removesuffix(ACCOUNT).partition("_")
@@ -173,7 +181,7 @@ def upload_accounts(storage: DatasetStorage, *, since: Instant) -> Iterator[tupl
         except DefinitionError:
             continue  # Somebody else's file.
         if isinstance(file, EntityFile) and file.hour >= since:
-            yield stored.name, file
+            yield path, file
 
 
 def read_account(storage: DatasetStorage, path: str, file: EntityFile) -> UploadAccount:
@@ -192,29 +200,59 @@ def lost_files(
 
     Those that were uploaded more than 92 days ago are not looked for.
     """
-    accounts = list(upload_accounts(storage, since=at - LOOK_BACK_DAYS * DAY))
-    stored = {
-        file.name.rpartition("/")[2]
-        for root in (AVRO, PROCESSED, REJECTED)
-        for file in (storage.list(root) if accounts else ())
-    }
     found = []
-    for path, first in accounts:
-        every = (EntityFile(first.ob, dataset, first.hour) for dataset in DATASETS)
-        unseen = [one for one in every if one.name not in stored and not catalogued(one.name)]
-        account = read_account(storage, path, first) if unseen else None
-        for file in unseen:
-            if account is not None and (rows := account.written(file.dataset)):
-                days = account.days(file.dataset)
-                found.append(LostFile(file, rows, days, path))
+    unseen = _unseen(storage, since=at - LOOK_BACK_DAYS * DAY, catalogued=catalogued)
+    for path, files in groupby(unseen, key=itemgetter(0)):
+        some = [file for _, file in files]
+        account = read_account(storage, path, some[0])
+        for file in some:
+            # It may have been imported, and cleared away, since the catalogue was asked.
+            if (rows := account.written(file.dataset)) and not catalogued(file.name):
+                found.append(LostFile(file, rows, account.days(file.dataset), path))
     return found
+
+
+def _unseen(
+    storage: DatasetStorage, *, since: Instant, catalogued: Callable[[str], bool]
+) -> list[tuple[str, EntityFile]]:
+    """Return the files that are nowhere, as far as names tell, each after its account's path."""
+    names = _names(storage, UPLOADS)
+    said = _datasets_said(names)
+    unseen = []
+    for path, first in upload_accounts(names, since=since):
+        datasets = said.get(path.removesuffix(ACCOUNT), DATASETS)
+        files = (EntityFile(first.ob, name, first.hour) for name in DATASETS if name in datasets)
+        unseen += [(path, file) for file in files if not catalogued(file.name)]
+    for root in (AVRO, PROCESSED, REJECTED):
+        if unseen:
+            stored = {name.rpartition("/")[2] for name in _names(storage, root)}
+            unseen = [one for one in unseen if one[1].name not in stored]
+    return unseen
+
+
+def _datasets_said(names: Iterable[str]) -> dict[str, set[str]]:
+    """Return of which datasets uploads have rows, by the path of the upload, as names say.
+
+    Of two uploaders that make one plan, each may say it: the account is one of the two.
+    """
+    said: dict[str, set[str]] = {}
+    for name in names:
+        if name.endswith(WRITTEN):
+            upload, _, datasets = name.removesuffix(WRITTEN).rpartition(".")
+            said.setdefault(upload, set()).update(datasets.split("-"))
+    return said
+
+
+def _names(storage: DatasetStorage, root: str) -> list[str]:
+    return [file.name for file in storage.list(root)]
 
 
 def rejecting_accounts(storage: DatasetStorage, *, at: Instant) -> list[UploadAccount]:
     """Return the accounts of uploads of the last 92 days that have rejected rows."""
-    rejecting = {file.name.rpartition("/")[2] for file in storage.list(REJECTED_ROWS)}
+    rejecting = {name.rpartition("/")[2] for name in _names(storage, REJECTED_ROWS)}
+    since = at - LOOK_BACK_DAYS * DAY
     return [
         read_account(storage, path, file)
-        for path, file in upload_accounts(storage, since=at - LOOK_BACK_DAYS * DAY)
+        for path, file in upload_accounts(_names(storage, UPLOADS), since=since)
         if path.rpartition("/")[2].removesuffix(ACCOUNT) + ROWS in rejecting
     ]

@@ -11,7 +11,7 @@ where the old one was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,8 @@ UPLOADS = "uploads"
 REJECTED_ROWS, ROWS = "rejected", ".ndjson"
 #: What the name of an account ends with.
 ACCOUNT = ".account.json"
+#: What names of files end with that say of which datasets an upload has written rows.
+WRITTEN = ".written.json"
 _PLAN, _MISSED = ".plan.json", ".missed.json"
 _TOO_OLD = "too-old.json"
 
@@ -64,6 +66,10 @@ class Plan:
     def account_path(self) -> str:
         """Where the account of what came of it lies."""
         return f"{UPLOADS}/{self.ob}/{self.name}{ACCOUNT}"
+
+    def written_path(self, datasets: Iterable[str]) -> str:
+        """Return where it says that it has rows of some datasets: a list of files tells it."""
+        return f"{UPLOADS}/{self.ob}/{self.name}.{'-'.join(datasets) or 'none'}{WRITTEN}"
 
     @property
     def missed_path(self) -> str:

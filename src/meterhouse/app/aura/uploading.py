@@ -177,6 +177,8 @@ def _make(means: UploadMeans, plan: Plan, snapshots: Snapshots, *, at: Instant) 
         text = "".join(f"{json_text(one)}\n" for one in gathered.rejected)
         _put_once(means, plan.rejected_path, text)
         account["rejectedRows"] = plan.rejected_path
+    written = [dataset for dataset in DATASETS if gathered.accounts[dataset].written]
+    _put_once(means, plan.written_path(written), json_text(written) + "\n")
     _put_once(means, plan.account_path, json_text(account) + "\n")
     return Uploaded(plan, tuple(file for file in files if file is not None), account)
 

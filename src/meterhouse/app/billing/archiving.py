@@ -140,14 +140,15 @@ def archive(
     where it stopped. ``ArchiveConflict`` where another content has one of the names.
     """
     files = [_put(store, where, document) for document in documents]
-    manifest = _manifest(where, files)
+    bodies = [file.to_api() for file in files]
+    manifest = _manifest(where, bodies)
     store.put(manifest.name, manifest.content)
     detail = {
         "number": where.number,
         "version": where.version,
         "manifest": manifest.name,
         "sha256": _sha256(manifest.content),
-        "files": [file.to_api() for file in files],
+        "files": bodies,
     }
     if not any(known == detail for known in _archived(history, where.id)):
         history.add_history(HistoryEvent(at, actor, ARCHIVED, where.id, detail))
@@ -209,9 +210,8 @@ def put_back(
     newest = max(_archived(history, where.id), key=lambda detail: detail["version"], default=None)
     if newest is None:
         return ()
-    files = [ArchivedFile.from_api(body) for body in newest["files"]]
     back = []
-    for file in files:
+    for file in map(ArchivedFile.from_api, newest["files"]):
         if file.format in formats:
             content = store.get(file.name)
             if content is None:
@@ -220,7 +220,8 @@ def put_back(
             elif fault := _fault(file, content):
                 raise ArchiveConflict(fault, hint=_remedy(file, where.number, gone=False))
     if store.get(newest["manifest"]) is None:
-        manifest = _manifest(replace(where, version=newest["version"]), files)
+        # Of the entry as it is: one of an older version calls formats as its manifest does.
+        manifest = _manifest(replace(where, version=newest["version"]), newest["files"])
         _put_same(store, manifest.name, manifest.content, sha256=newest["sha256"])
         back.append(manifest.name)
     return tuple(back)
@@ -343,14 +344,14 @@ def _put(store: ArchiveStore, where: Filed, document: Document) -> ArchivedFile:
     return ArchivedFile(name, format, document.media_type, len(document.content), sha256)
 
 
-def _manifest(where: Filed, files: Sequence[ArchivedFile]) -> _Manifest:
+def _manifest(where: Filed, files: Sequence[Mapping[str, Any]]) -> _Manifest:
     body = {
         "schema": MANIFEST_SCHEMA,
         "invoice": where.id,
         "number": where.number,
         "version": where.version,
         "invoiceSha256": where.hash,
-        "files": [file.to_api() for file in files],
+        "files": list(files),
     }
     return _Manifest(f"{where.stem}.manifest.json", (json_text(body) + "\n").encode())
 

@@ -91,12 +91,13 @@ CROSS JOIN meter_type ON meter_type.no = meter.type_no
 WHERE meter.id = :meter_id
 
 -- name: gone_keeper
--- Of a meter that is gone, where it had usage of a period that starts in a millisecond.
-SELECT gone_meter.aggregation, gone_meter.no
+-- Of a meter that is gone, where it had usage of a period that starts in a millisecond. Two, where
+-- there were more of that id.
+SELECT DISTINCT gone_meter.aggregation, gone_meter.no
 FROM gone_meter
 CROSS JOIN gone_period AS period ON period.meter_no = gone_meter.no
 WHERE gone_meter.id = :meter_id AND period.start_at >= :start AND period.start_at < :start + 1000
-ORDER BY gone_meter.no DESC LIMIT 1
+LIMIT 2
 
 -- name: has_gone
 SELECT EXISTS (SELECT 1 FROM gone_meter WHERE type_id = ?)
