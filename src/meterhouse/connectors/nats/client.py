@@ -13,6 +13,8 @@ from meterhouse.connectors.collectors import ExtraMissing
 from meterhouse.connectors.http.guard import Guard
 
 PATIENCE_SECONDS = 10
+#: So often a server is asked that hangs up without an answer.
+_TRIES = 5
 Value = TypeVar("Value")
 
 
@@ -66,33 +68,41 @@ async def connect(access: BrokerAccess, guard: Guard) -> Any:
     tls = access.tls_context()
     error: Exception | None = None
     told: list[Exception] = []
+    answered: list[Any] = []
 
     async def note(trouble: Exception) -> None:
         told.append(trouble)
 
-    for server in access.judged(guard):
-        for address in server.addresses:
-            host = f"[{address}]" if ":" in address else address
-            client = nats.NATS()
-            try:
-                await client.connect(
-                    f"{'tls' if tls else 'nats'}://{host}:{server.port}",
-                    name="meterhouse",
-                    allow_reconnect=False,
-                    max_reconnect_attempts=1,
-                    reconnect_time_wait=0,
-                    connect_timeout=PATIENCE_SECONDS,
-                    error_cb=note,
-                    tls=tls,
-                    tls_hostname=server.host if tls else None,
-                    user=access.username,
-                    password=access.password,
-                    token=access.token,
-                )
-            except (OSError, TimeoutError, nats.errors.Error) as failed:
+    addresses = [(server, one) for server in access.judged(guard) for one in server.addresses]
+    for server, address in (one for one in addresses for _ in range(_TRIES)):
+        if (server, address) in answered:
+            continue
+        host = f"[{address}]" if ":" in address else address
+        client = nats.NATS()
+        try:
+            await client.connect(
+                f"{'tls' if tls else 'nats'}://{host}:{server.port}",
+                name="meterhouse",
+                allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
+                connect_timeout=PATIENCE_SECONDS,
+                error_cb=note,
+                tls=tls,
+                tls_hostname=server.host if tls else None,
+                user=access.username,
+                password=access.password,
+                token=access.token,
+            )
+        except (OSError, TimeoutError, nats.errors.Error) as failed:
+            # A server that lets nobody in may hang up before its reason is read: ask once more.
+            if not isinstance(failed, ConnectionResetError):
+                answered.append((server, address))
+            if error is None or not isinstance(failed, ConnectionResetError):
                 error = failed
-                # It leaves a connection open on which it was not let in.
-                await client.close()
-            else:
-                return client
-    raise access.failed("NATS", told[-1] if told else error) from error
+            # It leaves a connection open on which it was not let in.
+            await client.close()
+        else:
+            return client
+    reasons = [one for one in told if not isinstance(one, ConnectionResetError)]
+    raise access.failed("NATS", reasons[-1] if reasons else error) from error
