@@ -15,8 +15,10 @@ from meterhouse.core.meter import Meter
 from meterhouse.core.schedule import ResetSchedule
 from meterhouse.engine.bucket import Bucket, decode_state, encode_state, new_state
 from meterhouse.engine.changes import StateChanges, with_contents
+from meterhouse.engine.columns.breakdowns import PackSource, no_packs
 
-#: The columns of ``MeterColumns.frame``. ``no`` ascends. Contents are as in ``EncodedState``.
+#: The columns of ``MeterColumns.frame``. ``no`` ascends. Contents are as in ``EncodedState``; where
+#: ``pack`` is not null, that pack has the breakdowns in the place of ``groups``.
 METER_SCHEMA: dict[str, pl.DataType] = {
     "no": pl.Int64(),
     "user_id": pl.String(),
@@ -28,6 +30,7 @@ METER_SCHEMA: dict[str, pl.DataType] = {
     "carry_last": pl.String(),
     "reached": pl.String(),
     "groups": pl.String(),
+    "pack": pl.Int64(),
 }
 
 
@@ -59,6 +62,7 @@ class MeterColumns:
 
     frame: pl.DataFrame
     profiles: Sequence[Profile]
+    packs: PackSource = no_packs
 
 
 class MeterSource(Protocol):
@@ -142,8 +146,7 @@ class State:
         for no in changes.deleted:
             del buckets[no]
         if changes.contents is not None:
-            for part in changes.contents:
-                with_contents(buckets, part, updated_at=changes.updated_at)
+            with_contents(buckets, changes.contents, updated_at=changes.updated_at)
         periods = self._periods | {
             (bucket.meter.no, bucket.state.period.start): bucket for bucket in changes.periods
         }
@@ -210,7 +213,7 @@ def columns_of(buckets: Iterable[Bucket]) -> MeterColumns:
         encoded = encode_state(bucket.state)
         contents = (encoded.value, encoded.count, encoded.volume, encoded.carry_first)
         rest = (encoded.carry_last, encoded.reached, encoded.groups)
-        rows.append((bucket.no, bucket.meter.user_id, profile, *contents, *rest))
+        rows.append((bucket.no, bucket.meter.user_id, profile, *contents, *rest, None))
     frame = pl.DataFrame(rows, schema=METER_SCHEMA, orient="row")
     return MeterColumns(frame, list(profiles))
 

@@ -17,6 +17,7 @@ from meterhouse.core.instant import Instant, day_text
 from meterhouse.core.json_text import JsonValue, json_text, parse_json
 from meterhouse.core.problem import NotFoundError
 from meterhouse.engine.bucket import Bucket
+from meterhouse.engine.columns.breakdowns import Breakdowns
 from meterhouse.engine.source import METER_SCHEMA, MeterColumns, Profile
 from meterhouse.store.catalogue import Catalogue
 from meterhouse.store.connection import Database, TooBigError, path_from_value
@@ -223,7 +224,11 @@ class SnapshotMeters:
             own = self._own_profiles()
             contents = self._contents()
             identities, profiles = _with_profiles(identities, own, self._catalogue)
-        return MeterColumns(_joined(identities, contents, profiles), profiles)
+        return MeterColumns(_joined(identities, contents, profiles), profiles, self._pack)
+
+    def _pack(self, number: int) -> Breakdowns:
+        with self._database.errors():
+            return self._catalogue.pack(number)
 
     def _order(self, query: str, at: Instant) -> list[int]:
         with self._database.errors():

@@ -90,9 +90,10 @@ FROM (
 SELECT no, version_no, own FROM meter WHERE key_no = ? AND own IS NOT NULL
 
 -- name: contents_lines
-SELECT CAST(group_concat(no || char(28) || contents, char(10)) AS BLOB), max(no)
+SELECT
+    CAST(group_concat(no || char(28) || contents || char(28) || pack, char(10)) AS BLOB), max(no)
 FROM (
-    SELECT meter.no, meter_contents.contents
+    SELECT meter.no, meter_contents.contents, coalesce(meter_contents.pack_no, '') AS pack
     FROM meter
     JOIN meter_contents ON meter_contents.meter_no = meter.no
     WHERE meter.key_no = ? AND meter.no > ? ORDER BY meter.no LIMIT ?
