@@ -77,7 +77,7 @@ class MeterSource(Protocol):
         ...
 
     def expired(self, at: Instant) -> Iterator[Bucket]:
-        """Yield the buckets whose period has ended at ``at``, by end and then meter id.
+        """Yield the buckets whose period has ended at ``at``, by number.
 
         Meters that a flush would leave as they are (no longer active at ``at``, untouched, not
         to be deleted) may be left out.
@@ -85,7 +85,7 @@ class MeterSource(Protocol):
         ...
 
     def all(self) -> Iterator[Bucket]:
-        """Yield every bucket, by end of period and then meter id."""
+        """Yield every bucket, by number."""
         ...
 
     def columns(self) -> MeterColumns:
@@ -189,8 +189,8 @@ class State:
         return []
 
     def all(self) -> Iterator[Bucket]:
-        """Yield copies of all buckets, by end of period and meter id."""
-        for bucket in sorted(self._buckets.values(), key=flush_order):
+        """Yield copies of all buckets, by number."""
+        for bucket in sorted(self._buckets.values(), key=lambda bucket: bucket.meter.no):
             if not bucket.meter.by_event_time:
                 yield _copy(bucket)
 

@@ -178,11 +178,11 @@ class SnapshotMeters:
             yield from (by_no[no] for no in part)
 
     def expired(self, at: Instant) -> Iterator[Bucket]:
-        """Yield the buckets whose period has ended at ``at``, by end and then meter id."""
+        """Yield the buckets whose period has ended at ``at``, by number: neighbours share a pack."""
         return self.by_numbers(self._order("expired", at))
 
     def all(self) -> Iterator[Bucket]:
-        """Yield every bucket, by end of period and then meter id."""
+        """Yield every bucket, by number."""
         return self.by_numbers(self._order("all", 0))
 
     def has_event_meters(self) -> bool:
