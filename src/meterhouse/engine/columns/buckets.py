@@ -30,7 +30,7 @@ from meterhouse.engine.together import for_each
 #: Whole-number sums of one fold stay below this, so that thousands of folds fit 64 bits.
 _WHOLE_MAX = 2**50
 #: Carried values may take this much memory before those that are not needed are let go.
-_CARRIED_BYTES_MAX = 600_000_000
+_CARRIED_BYTES_MAX = 300_000_000
 _SUM = KINDS.index(Aggregation.SUM)
 
 

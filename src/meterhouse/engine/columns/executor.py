@@ -40,6 +40,8 @@ from meterhouse.engine.together import together
 #: So many records are folded at a time, or fewer whose carried texts take so much memory.
 WINDOW_RECORDS_MAX = 12_000_000
 WINDOW_BYTES_MAX = 400_000_000
+#: Later windows are a third of the first one: what was folded before takes memory, too.
+_LATER_WINDOWS = 3
 #: What ``finish`` returns of each touched meter.
 CONTENTS = [name for name in METER_SCHEMA if name not in ("user_id", "profile")]
 
@@ -102,6 +104,7 @@ class ColumnExecutor:
         self._handed: dict[str, list[Bucket]] = {}
         self._window = Window()
         self._window_records_max = window_records_max
+        self._later_records_max = max(1, window_records_max // _LATER_WINDOWS)
         self._pushed: list[tuple[int, MeteredRecord]] = []
         #: records that came in before the batch at hand
         self._seen = 0
@@ -125,6 +128,7 @@ class ColumnExecutor:
             window.add(assigned, values, first=self._seen, length=len(batch), volume_max=most)
             if window.length >= self._window_records_max or window.bytes >= WINDOW_BYTES_MAX:
                 self._settle()
+                self._window_records_max = self._later_records_max
         self._seen += len(batch)
         return outcome
 
