@@ -25,6 +25,8 @@ from meterhouse.engine.source import Profile
 
 #: Up to so many places of one text in a dictionary are compared one by one.
 _PLACES_MAX = 8
+#: Whole numbers of 32 bits end here.
+_NARROW_END = 2**32
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ class _Choice:
 
     def row(self, user: pl.Expr, rule: pl.Expr) -> pl.Expr:
         """The meter of a user that a rule guides to."""
-        return pl.lit(self.rows).gather(rule.cast(pl.Int64) * len(self.held) + user)
+        # Half as wide numbers are gathered by in less than half the time.
+        width = pl.UInt32 if len(self.rows) < _NARROW_END else pl.Int64
+        return pl.lit(self.rows).gather(rule.cast(width) * len(self.held) + user.cast(width))
 
     @classmethod
     def of(
