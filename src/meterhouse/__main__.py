@@ -1,8 +1,6 @@
 """``python -m meterhouse``: the command line."""
 
-import sys
-
-from meterhouse.cli import main
+from meterhouse.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

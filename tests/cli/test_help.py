@@ -107,3 +107,24 @@ def test_completion_knows_the_nouns_and_verbs():
 
 def test_the_reference_is_what_the_commands_say():
     assert PAGE.read_text("utf-8") == page(), "write it anew: python -m tests.cli.reference"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"), [(["--version"], 0, "meterhouse "), (["meter", "lst"], 2, "")]
+)
+def test_the_program_ends_with_its_code_when_all_is_said_and_done(words, code: int, said: str):
+    # What is registered while it runs is done before it leaves; its output is in a buffer.
+    program = (
+        "import atexit, sys; from meterhouse.cli import program; first = [print]; "
+        "at_import = lambda event, _: event == 'import' and first and "
+        "atexit.register(first.pop(), 'at the end'); sys.addaudithook(at_import); program()"
+    )
+    plain = subprocess.run(
+        [sys.executable, "-m", "meterhouse", *words], capture_output=True, text=True, check=False
+    )
+    hooked = subprocess.run(
+        [sys.executable, "-c", program, *words], capture_output=True, text=True, check=False
+    )
+    assert plain.returncode == hooked.returncode == code
+    assert plain.stdout.startswith(said)
+    assert hooked.stdout == f"{plain.stdout}at the end\n"

@@ -1,5 +1,5 @@
 """The command line: ``meterhouse <noun> <verb>``."""
 
-from meterhouse.cli.main import main
+from meterhouse.cli.main import main, program
 
-__all__ = ["main"]
+__all__ = ["main", "program"]

@@ -22,7 +22,7 @@ from meterhouse.connectors.parquet_layout import ParquetFault, check_layout
 from meterhouse.core.json_text import Record, json_text
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Coded, Column, concat_columns
-from meterhouse.engine.frame import columns_of
+from meterhouse.engine.frame import columns_of, series_of
 from meterhouse.engine.together import together
 from meterhouse.streams.ports import InputFile, ReadChunk
 
@@ -153,13 +153,7 @@ def _coded_columns(layout: _Layout, groups: Sequence[int]) -> dict[str, Column] 
 def _coded(chunk: Any) -> Column:
     # What is no UTF-8 must never get into a column of texts.
     chunk.dictionary.validate(full=True)
-    return Column.of_codes(Coded(_series(chunk.indices), _series(chunk.dictionary)))
-
-
-def _series(array: Any) -> pl.Series:
-    series = pl.from_arrow(array)
-    assert isinstance(series, pl.Series)
-    return series
+    return Column.of_codes(Coded(series_of(chunk.indices), series_of(chunk.dictionary)))
 
 
 def _slices(layout: _Layout | None, count: int, size_max: int) -> Iterator[tuple[int, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -55,6 +56,24 @@ def frame_of(table: Any) -> pl.DataFrame:
         hint = "give the table that it belongs to"
         raise MeterhouseError("One column alone is not an Arrow table", hint=hint)
     return frame
+
+
+@dataclass(frozen=True, slots=True)
+class _Handed:
+    """An array without what else Arrow's have: any library may take it from here."""
+
+    array: Any
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
+        return self.array.__arrow_c_array__(requested_schema)
+
+
+def series_of(array: Any) -> pl.Series:
+    """Return an Arrow array as a series; nothing is copied but short texts.
+
+    ``polars.from_arrow`` loads all of Arrow's functions before it looks at an array: 35 ms.
+    """
+    return pl.Series(_Handed(array))
 
 
 def columns_of(frame: pl.DataFrame) -> dict[str, Column]:

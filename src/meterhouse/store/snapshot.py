@@ -245,11 +245,20 @@ class SnapshotMeters:
         while True:
             values = (self._key_no, last, _IDENTITIES_AT_ONCE)
             row = self._database.only_row(_SQL["identity_columns"], values)
-            nos, user_ids, versions, last = row
-            if last is None:
+            count, first, last, users, versions = row
+            if not count:
                 return pl.concat(parts)
-            columns = {"no": _numbers(nos), "user_id": _texts(user_ids)}
-            parts.append(pl.DataFrame(columns | {"version": _numbers(versions)}))
+            # The usual case: numbers that leave none out, and user ids of one line each.
+            numbers = pl.int_range(first, last + 1, eager=True)
+            if len(numbers) != count:
+                text = self._database.value(_SQL["identity_numbers"], values)
+                numbers = pl.Series(_numbers(text), dtype=pl.Int64)
+            user_ids = pl.Series([users]).str.split("\n").explode()
+            if len(user_ids) != count:
+                text = self._database.value(_SQL["identity_users"], values)
+                user_ids = pl.Series(_texts(text), dtype=pl.String)
+            columns = {"no": numbers, "user_id": user_ids, "version": _numbers(versions)}
+            parts.append(pl.DataFrame(columns))
 
     def _own_profiles(self) -> dict[int, Profile]:
         """Return the profiles of the meters that differ from their type."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from meterhouse.app.page import Page
 from meterhouse.core.instant import Instant, instant_text
 from meterhouse.core.json_text import parse_json
-from meterhouse.core.price_book import PriceBook
-from meterhouse.core.price_book_reading import read_price_book
+
+if TYPE_CHECKING:
+    from meterhouse.core.price_book import PriceBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,9 @@ class StoredBook:
 
     def book(self) -> PriceBook:
         """Return what it says."""
+        # All that a price book may say is much to load, and most commands read none.
+        from meterhouse.core.price_book_reading import read_price_book
+
         return read_price_book(parse_json(self.document))
 
 

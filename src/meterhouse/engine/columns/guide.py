@@ -25,6 +25,8 @@ from meterhouse.engine.source import Profile
 
 #: Up to so many places of one text in a dictionary are compared one by one.
 _PLACES_MAX = 8
+#: Whole numbers of 32 bits end here.
+_NARROW_END = 2**32
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,17 @@ class _Choice:
     """The wide table where no user has two meters in one category and none has an active window.
 
     ``held`` has a bit for each rule whose category the user has a meter of; ``rows`` has the
-    meter of every user and rule.
+    meter of every user, rule by rule.
     """
 
     held: pl.Series
     rows: pl.Series
+
+    def row(self, user: pl.Expr, rule: pl.Expr) -> pl.Expr:
+        """The meter of a user that a rule guides to."""
+        # Half as wide numbers are gathered by in less than half the time.
+        width = pl.UInt32 if len(self.rows) < _NARROW_END else pl.Int64
+        return pl.lit(self.rows).gather(rule.cast(width) * len(self.held) + user.cast(width))
 
     @classmethod
     def of(
@@ -80,8 +88,8 @@ class _Choice:
         for number, column in enumerate(columns):
             held = held + pl.col(column.name).is_not_null().cast(pl.UInt16) * 2**number
         frame = pl.DataFrame(columns).with_columns(held.cast(pl.UInt16).alias("held"))
-        rows = frame.select(pl.concat_list(pl.exclude("held")).alias("rows"))["rows"].explode()
-        return cls(frame["held"], rows)
+        # One part after another: as lists and then as one column it took a hundred times as long.
+        return cls(frame["held"], pl.concat([nobody.clear(), *columns], rechunk=True))
 
 
 class Guide:
@@ -183,8 +191,8 @@ class Guide:
         decided = frame.select("user", "fault", able.alias("able"))
         rule = pl.when(pl.col("able") > 0).then(pl.col("able").bitwise_trailing_zeros())
         decided = decided.with_columns(rule.cast(pl.UInt8).alias("rule"))
-        place = pl.col("user").cast(pl.Int64) * len(self._plan.rules) + pl.col("rule")
-        meters = decided.select(pl.lit(self._choice.rows).gather(place).alias("slot0"))["slot0"]
+        row = self._choice.row(pl.col("user"), pl.col("rule"))
+        meters = decided.select(row.alias("slot0"))["slot0"]
         fault = decided["fault"]
         lost = (decided["able"] == 0).fill_null(value=False)
         if lost.any():

@@ -2,79 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+
 from meterhouse.core.problem import NotFoundError
 from meterhouse.core.reading import shown
-from meterhouse.streams.nodes import (
-    counter,
-    data_aggregate,
-    dataset_reader,
-    date,
-    deduplicate,
-    email_writer,
-    file_reader,
-    file_writer,
-    filter,
-    http,
-    http_reader,
-    http_writer,
-    kafka_reader,
-    kafka_writer,
-    log,
-    lookup,
-    map,
-    meter,
-    nats_reader,
-    nats_writer,
-    noop,
-    rabbitmq_reader,
-    rabbitmq_writer,
-    script,
-    script_aggregate,
-    split,
-    sql_reader,
-    sql_writer,
-    validate,
-    xmap,
-)
 from meterhouse.streams.nodes.description import NodeDescription, own_description, type_id
 from meterhouse.streams.nodes.node import NodeType
 from meterhouse.streams.nodes.packages import packaged_type, packaged_types
 
-_TYPES = (
-    counter.TYPE,
-    file_reader.TYPE,
-    kafka_reader.TYPE,
-    nats_reader.TYPE,
-    rabbitmq_reader.TYPE,
-    sql_reader.TYPE,
-    http_reader.TYPE,
-    dataset_reader.TYPE,
-    script.TYPE,
-    validate.TYPE,
-    deduplicate.TYPE,
-    map.TYPE,
-    xmap.TYPE,
-    filter.TYPE,
-    lookup.TYPE,
-    date.TYPE,
-    data_aggregate.TYPE,
-    script_aggregate.TYPE,
-    http.TYPE,
-    split.TYPE,
-    meter.TYPE,
-    log.TYPE,
-    noop.TYPE,
-    file_writer.TYPE,
-    http_writer.TYPE,
-    email_writer.TYPE,
-    kafka_writer.TYPE,
-    nats_writer.TYPE,
-    rabbitmq_writer.TYPE,
-    sql_writer.TYPE,
-)
+#: name -> its module, which has it as ``TYPE``.
+_MODULES = {
+    "readers/counter": "counter",
+    "readers/file": "file_reader",
+    "readers/kafka": "kafka_reader",
+    "readers/nats": "nats_reader",
+    "readers/rabbitmq": "rabbitmq_reader",
+    "readers/sql": "sql_reader",
+    "readers/http": "http_reader",
+    "readers/dataset": "dataset_reader",
+    "transforms/script": "script",
+    "transforms/validate": "validate",
+    "transforms/deduplicate": "deduplicate",
+    "transforms/map": "map",
+    "transforms/xmap": "xmap",
+    "transforms/filter": "filter",
+    "transforms/lookup": "lookup",
+    "transforms/date": "date",
+    "transforms/data_aggregate": "data_aggregate",
+    "transforms/script_aggregate": "script_aggregate",
+    "transforms/http": "http",
+    "transforms/split": "split",
+    "transforms/meter": "meter",
+    "writers/log": "log",
+    "writers/noop": "noop",
+    "writers/file": "file_writer",
+    "writers/http": "http_writer",
+    "writers/email": "email_writer",
+    "writers/kafka": "kafka_writer",
+    "writers/nats": "nats_writer",
+    "writers/rabbitmq": "rabbitmq_writer",
+    "writers/sql": "sql_writer",
+}
+
+
+class _OwnTypes(Mapping[str, NodeType]):
+    """Our node types by name; what a stream does not use is never imported."""
+
+    def __getitem__(self, name: str) -> NodeType:
+        module = _MODULES[name]
+        return import_module(f"meterhouse.streams.nodes.{module}").TYPE
+
+    def __contains__(self, name: object) -> bool:
+        return name in _MODULES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
+
 
 #: Every node type of ours, by name.
-NODE_TYPES: dict[str, NodeType] = {type_.name: type_ for type_ in _TYPES}
+NODE_TYPES: Mapping[str, NodeType] = _OwnTypes()
 
 
 def node_type(name: str) -> NodeType | None:
