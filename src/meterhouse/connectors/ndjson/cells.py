@@ -83,13 +83,23 @@ def _marks(template: Template, span: Span) -> pl.Series | None:
     if (
         not width
         or (series == _BACKSLASH).any()
-        or (series < _SPACE).sum() != span.count * template.controls
         or (series == _QUOTE).sum() != span.count * template.quotes
-        or not is_utf8(span.data)
+        or not _plain(span, controls=span.count * template.controls)
     ):
         return None
     marks = places((series == _COMMA) | (series == _NEWLINE))
     return marks if len(marks) == span.count * width else None
+
+
+def _plain(span: Span, *, controls: int) -> bool:
+    """Whether the lines are UTF-8 and have so many control characters."""
+    if controls == span.count:
+        # There is a newline a line, and signed bytes beyond ASCII are less than any character.
+        data = pa.py_buffer(span.data)
+        signed = _series(pa.Array.from_buffers(pa.int8(), len(span.data), [None, data]))
+        if (signed < _SPACE).sum() == controls:
+            return True
+    return (span.series < _SPACE).sum() == controls and is_utf8(span.data)
 
 
 def _runs(template: Template, span: Span, marks: pl.Series) -> Iterator[Sequence[Cell]]:
