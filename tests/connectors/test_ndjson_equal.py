@@ -264,6 +264,7 @@ def few_cells(monkeypatch, request):
     repeat = request.param == "cells that repeat"
     monkeypatch.setattr("meterhouse.connectors.ndjson.cells._SAMPLE", 1 if repeat else 1_000)
     monkeypatch.setattr("meterhouse.connectors.ndjson.cells._RUNS_SHARE", 1)
+    monkeypatch.setattr("meterhouse.connectors.ndjson.cells._NUMBERS_SHARE", 1)
     monkeypatch.setattr("meterhouse.connectors.ndjson.alike._LINES_MIN", 1)
 
 

@@ -8,7 +8,7 @@ they are not cut apart on each line: each text of them that occurs is, once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +28,10 @@ else:
     import pyarrow.compute as pc
 
 _QUOTE, _BACKSLASH, _NEWLINE, _SPACE, _COMMA = (ord(character) for character in '"\\\n ,')
-#: A field repeats if so many lines have so few different cells; a run of fields, so few.
-_SAMPLE, _SAMPLE_CELLS_MAX, _SAMPLE_RUNS_MAX = 500, 100, 400
-#: How many different cells there may be, and one in how many texts of a run may be a new one.
-_CELLS_MAX, _RUNS_SHARE = 500, 8
+#: A field repeats if so many lines have so few different cells; numbers, or a run of fields.
+_SAMPLE, _SAMPLE_TEXTS_MAX, _SAMPLE_NUMBERS_MAX, _SAMPLE_RUNS_MAX = 256, 50, 230, 200
+#: How many different texts there may be; one in how many numbers, or texts of a run, may be new.
+_TEXTS_MAX, _NUMBERS_SHARE, _RUNS_SHARE = 500, 2, 8
 _STEPS = 1 << 14
 _KINDS = {
     FieldType.TEXT: ColumnKind.TEXT,
@@ -109,7 +109,7 @@ def _runs(template: Template, span: Span, marks: pl.Series) -> Iterator[Sequence
     sample = _between(span, marks.head(lines * width)).to_pylist()
     cells = [sample[place::width] for place in range(width)]
     repeats = [
-        lines == _SAMPLE and len(set(each)) <= _SAMPLE_CELLS_MAX and place + 1 < width
+        lines == _SAMPLE and len(set(each)) <= _SAMPLE_TEXTS_MAX and place + 1 < width
         for place, each in enumerate(cells)
     ]
     first = 0
@@ -162,7 +162,7 @@ def _steps(width: int, times: int, place: int) -> pa.Array:
 
 def _add_field(cut: CutLines, texts: pa.StringArray, cell: Cell, *, wanted: bool) -> None:
     """Judge the cells of one field, and read them if they are wanted."""
-    found = _encoded(texts)
+    found = _encoded(texts, cell)
     if found is not None and _fit(found[0], cell):
         _add_coded(cut, found[0], found[1], cell=cell)
         return
@@ -177,13 +177,16 @@ def _add_field(cut: CutLines, texts: pa.StringArray, cell: Cell, *, wanted: bool
         cut.columns[cell.name] = Column(_KINDS[cell.kind], values)
 
 
-def _encoded(texts: pa.StringArray) -> tuple[pa.StringArray, pl.Series] | None:
+def _encoded(texts: pa.StringArray, cell: Cell) -> tuple[pa.StringArray, pl.Series] | None:
     """Return texts that repeat, and which of them each cell is; ``None`` if they do not."""
+    few, most = _SAMPLE_TEXTS_MAX, _TEXTS_MAX
+    if cell.kind is not FieldType.TEXT:
+        few, most = _SAMPLE_NUMBERS_MAX, len(texts) // _NUMBERS_SHARE
     sample = pc.dictionary_encode(texts.slice(0, _SAMPLE))
-    if len(sample) < _SAMPLE or len(sample.dictionary) > _SAMPLE_CELLS_MAX:
+    if len(sample) < _SAMPLE or len(sample.dictionary) > few:
         return None
     whole = pc.dictionary_encode(texts)
-    if len(whole.dictionary) > _CELLS_MAX:
+    if len(whole.dictionary) > most:
         return None
     return whole.dictionary, _series(whole.indices)
 
@@ -195,13 +198,15 @@ def _add_run(
     whole = pc.dictionary_encode(texts)
     if len(whole.dictionary) * _RUNS_SHARE > len(whole):
         return False
-    parts = "".join(whole.dictionary.to_pylist()).split(",")[:-1]
-    if len(parts) != len(whole.dictionary) * len(run):
+    parts = pc.split_pattern(whole.dictionary, ",").flatten()
+    width = len(run) + 1  # Nothing is behind the last comma.
+    if len(parts) != len(whole.dictionary) * width:
         return False
     codes = _series(whole.indices)
-    for place, cell in enumerate(run):
-        written = pa.array([part + "," for part in parts[place :: len(run)]], pa.string())
-        found = pc.dictionary_encode(written)
+    for place, whole_cell in enumerate(run):
+        cell = replace(whole_cell, behind=whole_cell.behind.removesuffix(","))
+        every = _every(width, len(whole.dictionary), place=place)
+        found = pc.dictionary_encode(pc.take(parts, every))
         if not _fit(found.dictionary, cell):
             return False
         if cell.kind is not FieldType.TEXT or keeps(cell.name):
