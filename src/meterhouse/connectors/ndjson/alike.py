@@ -1,10 +1,10 @@
 """The quickest reading of NDJSON: lines that differ only in their values.
 
 What one program writes has the same fields in the same order on most lines. Then the text
-between two values is the same on those lines too, and they are cut into values and pieces by
-the places of their quotes, all lines at once. As every byte of a line is part of a piece that
-equals the template's, or of a value that is checked, the result is exact; lines that are not
-like that are left for another reading.
+between two values is the same on those lines too, and they are cut into values and pieces, all
+lines at once: at their commas where no text has one (``cells``), else by the places of their
+quotes. As every byte of a line is part of a piece that equals the template's, or of a value that
+is checked, the result is exact; lines that are not like that are left for another reading.
 """
 
 from __future__ import annotations
