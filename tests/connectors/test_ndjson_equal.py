@@ -258,9 +258,29 @@ def lines_of_one_form(draw: st.DrawFn) -> tuple[bytes, int]:
     return b"".join(line + b"\n" for line in lines), odd >= count
 
 
-@settings(max_examples=250, deadline=None)
+@pytest.fixture(params=["cells that differ", "cells that repeat"])
+def few_cells(monkeypatch, request):
+    """Let a few lines be enough to see that their cells repeat, or never see it."""
+    repeat = request.param == "cells that repeat"
+    monkeypatch.setattr("meterhouse.connectors.ndjson.cells._SAMPLE", 1 if repeat else 1_000)
+    monkeypatch.setattr("meterhouse.connectors.ndjson.cells._RUNS_SHARE", 1)
+    monkeypatch.setattr("meterhouse.connectors.ndjson.cells._NUMBERS_SHARE", 1)
+    monkeypatch.setattr("meterhouse.connectors.ndjson.alike._LINES_MIN", 1)
+
+
+@pytest.mark.usefixtures("few_cells")
+@settings(
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(lines_of_one_form())
 @example((b'{"n":1,"n":2}\n', False))
+# What one line has too little, another has too much.
+@example((b'{"t":"x","n":1}\n{"t":null,"n":1}\n{"t":"a"b"c","n":1}\n', False))
+@example((b'{"t":"x","n":1}\n{"t":","n":1}\n{"t":"a"b","n":1}\n', False))
+@example((b'{"t":"x","n":1}\r\n{"t":"x","n":1}\n{"t":"\r","n":1}\r\n', False))
+@example((b'{"t":"x","n":1}\n{"t":"x"}\n{"t":"x","n":1,"n":1}\n', False))
+@example((b'{"t":"x","b":true,"n":1}\n{"t":"x","n":1}\n{"t":"x","b":true,"n":1,"b":true}\n', False))
+@example((b'{"t":"x","n":1}\n{"u":"\xc3\xa9","n":1}\n{"\xc3\xa9":"","n":1}\n', False))
 @example((b'{"t":"x","b":true}\n{"t":"x","b":true,"c":"x","b":true}\n', False))
 def test_lines_of_one_form_are_cut_where_the_exact_reading_would(given_lines):
     data, clean = given_lines

@@ -25,7 +25,7 @@ LINE_BYTES_MAX = 16 << 20
 RAW_BYTES_MAX = 64 << 10
 
 _FIRST_BYTES = 1 << 20
-_BLOCK_BYTES = 4 << 20
+_BLOCK_BYTES = 8 << 20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 

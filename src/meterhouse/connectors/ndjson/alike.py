@@ -1,32 +1,31 @@
 """The quickest reading of NDJSON: lines that differ only in their values.
 
 What one program writes has the same fields in the same order on most lines. Then the text
-between two values is the same on those lines too, and they are cut into values and pieces by
-the places of their quotes, all lines at once. As every byte of a line is part of a piece that
-equals the template's, or of a value that is checked, the result is exact; lines that are not
-like that are left for another reading.
+between two values is the same on those lines too, and they are cut into values and pieces, all
+lines at once: at their commas where no text has one (``cells``), else by the places of their
+quotes. As every byte of a line is part of a piece that equals the template's, or of a value that
+is checked, the result is exact; lines that are not like that are left for another reading.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import polars as pl
 import pyarrow as pa
 
 from meterhouse.connectors.lines import is_utf8, places
+from meterhouse.connectors.ndjson.cells import CutLines, cut_at_commas
 from meterhouse.connectors.ndjson.shape import FieldType
-from meterhouse.connectors.ndjson.span import Span
+from meterhouse.connectors.ndjson.span import Span, tiled
 from meterhouse.connectors.ndjson.template import Piece, Template, template_of
-from meterhouse.engine.column import QUANTITY, Column, ColumnKind
+from meterhouse.connectors.ndjson.typed import typed
+from meterhouse.engine.column import Column, ColumnKind
 
-_DECIMAL = r"^-?(?:0|[1-9][0-9]{0,19})(?:\.[0-9]{1,18})?$"
 _QUOTE, _BACKSLASH, _NEWLINE, _SPACE = (ord(character) for character in '"\\\n ')
 #: A template that fits fewer lines, of a thousand, is not worth its while.
 _LINES_MIN = 250
-_TILES = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def lines_alike(
     Fields that ``keeps`` does not want are checked like all others, and left out.
     """
     for place in (0, span.count // 2):
-        template = template_of(bytes(span.part(place, 1).data), fields)
+        template = template_of(span.line(place), fields)
         if template is not None:
             return _lines_like(template, span, keeps)
     return None
@@ -57,13 +56,29 @@ def lines_alike(
 
 def _lines_like(template: Template, span: Span, keeps: Callable[[str], bool]) -> Alike | None:
     counted = None
-    marks = _marks_of_all(template, span)
-    if marks is None:
-        counted = _counts_fit(template, span)
-        if _too_few(counted):
+    cut = cut_at_commas(template, span, keeps=keeps)
+    if cut is None:
+        marks = _marks_of_all(template, span)
+        if marks is None:
+            counted = _counts_fit(template, span)
+            if _too_few(counted):
+                return None
+            span = span.pick(counted)
+            marks = _marks(span)
+        cut = _cut_at_quotes(template, span, marks, keeps)
+    columns = cut.columns
+    fitting = _all_of(cut.checks)
+    if fitting is not None:
+        if _too_few(fitting):
             return None
-        span = span.pick(counted)
-        marks = _marks(span)
+        columns = {name: column.filter(fitting) for name, column in columns.items()}
+    present = [name for name in template.names if name in columns and _has_values(columns[name])]
+    return Alike({name: columns[name] for name in present}, _within(counted, fitting))
+
+
+def _cut_at_quotes(
+    template: Template, span: Span, marks: pl.Series, keeps: Callable[[str], bool]
+) -> CutLines:
     texts = {2 * place + 1: name for place, name in enumerate(template.texts) if keeps(name)}
     pieces = {2 * place: piece for place, piece in enumerate(template.pieces)}
     elements = _elements(template, span, marks, turns=sorted([*texts, *pieces]))
@@ -73,13 +88,7 @@ def _lines_like(template: Template, span: Span, keeps: Callable[[str], bool]) ->
         for name, column in _slots(elements[turn], piece, template.types, checks):
             if keeps(name):
                 columns[name] = column
-    fitting = _all_of(checks)
-    if fitting is not None:
-        if _too_few(fitting):
-            return None
-        columns = {name: Column(c.kind, c.values.filter(fitting)) for name, c in columns.items()}
-    present = [name for name in template.names if name in columns and _has_values(columns[name])]
-    return Alike({name: columns[name] for name in present}, _within(counted, fitting))
+    return CutLines(columns, checks)
 
 
 def _too_few(mask: pl.Series) -> bool:
@@ -125,7 +134,7 @@ def _marks_of_all(template: Template, span: Span) -> pl.Series | None:
     if (
         (series == _BACKSLASH).any()
         or controls.sum() != span.count * template.controls
-        or (template.controls > 1 and not (_per_line(span, controls) == template.controls).all())
+        or (template.controls > 1 and not (span.per_line(controls) == template.controls).all())
         or not is_utf8(span.data)
     ):
         return None
@@ -139,18 +148,12 @@ def _marks_of_all(template: Template, span: Span) -> pl.Series | None:
 def _counts_fit(template: Template, span: Span) -> pl.Series:
     """Say of which lines the same holds."""
     series, quotes = span.series, len(template.kept_marks()) - 1
-    fits = _per_line(span, series == _QUOTE) == quotes
-    fits &= _per_line(span, series < _SPACE) == template.controls
-    fits &= _per_line(span, series == _BACKSLASH) == 0
+    fits = span.per_line(series == _QUOTE) == quotes
+    fits &= span.per_line(series < _SPACE) == template.controls
+    fits &= span.per_line(series == _BACKSLASH) == 0
     if not is_utf8(span.data):
         fits &= pl.Series([_decodes(line) for line in span.lines()])
     return fits
-
-
-def _per_line(span: Span, mask: pl.Series) -> pl.Series:
-    """Count the bytes of each line for which the mask is true."""
-    before = places(mask).cast(pl.Int64).search_sorted(span.bounds).cast(pl.Int64)
-    return before.slice(1) - before.slice(0, span.count)
 
 
 def _decodes(line: bytes) -> bool:
@@ -166,8 +169,8 @@ def _elements(
 ) -> dict[int, pl.Series]:
     """Cut the lines into pieces and texts, by turns; return the columns of some turns."""
     behind = template.ends_behind()
-    ends = marks.filter(_tiled(template.kept_marks(), span.count)).cast(pl.Int64)
-    ends += _tiled(behind, span.count)
+    ends = marks.filter(tiled(template.kept_marks(), span.count)).cast(pl.Int64)
+    ends += tiled(behind, span.count)
     offsets = pl.Series([0]).append(ends).rechunk().to_arrow()
     array = pa.Array.from_buffers(
         pa.large_string(), len(ends), [None, offsets.buffers()[1], pa.py_buffer(span.data)]
@@ -177,16 +180,6 @@ def _elements(
         pl.col("all").gather_every(len(behind), offset=turn).alias(str(turn)) for turn in turns
     )
     return dict(zip(turns, chosen.get_columns(), strict=True))
-
-
-def _tiled(pattern: tuple[int, ...], times: int) -> pl.Series:
-    """Return a pattern so many times in a row."""
-    return _tiles(pattern, -(-times // _TILES) * _TILES).slice(0, times * len(pattern))
-
-
-@lru_cache(maxsize=16)
-def _tiles(pattern: tuple[int, ...], times: int) -> pl.Series:
-    return pl.Series(list(pattern) * times)
 
 
 def _slots(
@@ -205,25 +198,7 @@ def _slots(
         cells = rest
         if literal is not None:
             cells, rest = rest.str.split_exact(literal, 1).struct.unnest().get_columns()
-        values, right = _typed(cells, types[name])
+        values, right = typed(cells, types[name])
         checks.append(right)
         kind = types[name] is FieldType.BOOLEAN
         yield name, Column(ColumnKind.BOOLEAN if kind else ColumnKind.NUMBER, values)
-
-
-def _typed(cells: pl.Series, kind: FieldType) -> tuple[pl.Series, pl.Series]:
-    """Read the cells of a field; say which are values of its type or ``null``."""
-    if kind is FieldType.BOOLEAN:
-        values = cells == "true"
-        right = values | (cells == "false")
-    elif kind is FieldType.INTEGER:
-        values = cells.cast(pl.Int64, strict=False)
-        right = values.cast(pl.String) == cells  # no plus, no leading zero, no negative zero
-    else:
-        values = cells.cast(QUANTITY, strict=False)
-        right = cells.str.contains(_DECIMAL)
-    if right.null_count() or not right.all():
-        right = right.fill_null(value=False)
-        values = values.set(~right, None)
-        right |= (cells == "null").fill_null(value=False)
-    return values, right

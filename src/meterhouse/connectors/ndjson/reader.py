@@ -25,6 +25,7 @@ from meterhouse.engine.batch import UsageBatch
 from meterhouse.streams.ports import ReadChunk
 
 _BLANKS = b" \t\r\n"
+_HEAD_BYTES = 4 << 10
 
 
 def read_ndjson(
@@ -48,11 +49,17 @@ def read_ndjson(
     def read(piece: Block | LongLine) -> ReadChunk:
         if isinstance(piece, LongLine):
             return long_line_chunk(piece)
-        if not bytes(piece.data).strip(_BLANKS):
+        if _is_blank(piece.data):
             return ReadChunk(UsageBatch.from_rows([]))  # Blank lines cost nothing.
         return _typed(read_block(piece, asked, shape=shape), piece, asked)
 
     yield from ordered_map(read, chain([first], pieces))
+
+
+def _is_blank(data: memoryview) -> bool:
+    """Whether there are blanks only: what is no such block is seen by how it begins."""
+    begins = not bytes(data[:_HEAD_BYTES]).strip(_BLANKS)
+    return begins and not bytes(data).strip(_BLANKS)
 
 
 def _typed(chunk: ReadChunk, block: Block, asked: Asked) -> ReadChunk:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import polars as pl
 
 from meterhouse.connectors.lines import Block, byte_series, lines_of, places
 
 _NEWLINE = ord("\n")
+_HEAD_BYTES = 4 << 10
+_TILES = 1 << 14
 
 
 class Span:
@@ -44,6 +46,19 @@ class Span:
         """Return the lines, each with its newline."""
         return lines_of(self.data)
 
+    def line(self, place: int) -> bytes:
+        """Return one line, with its newline; the first one at once."""
+        if not place:
+            head, newline, _ = bytes(self.data[:_HEAD_BYTES]).partition(b"\n")
+            if newline:
+                return head + newline
+        return bytes(self.part(place, 1).data)
+
+    def per_line(self, mask: pl.Series) -> pl.Series:
+        """Count the bytes of each line for which the mask is true."""
+        before = places(mask).cast(pl.Int64).search_sorted(self.bounds).cast(pl.Int64)
+        return before.slice(1) - before.slice(0, self.count)
+
     def part(self, first: int, count: int) -> Span:
         """Return ``count`` lines from one on."""
         if count == self.count:
@@ -61,3 +76,13 @@ class Span:
         runs = range(first, len(edges) - 1, 2)
         data = b"".join(self.data[places_of[run] : places_of[run + 1]] for run in runs)
         return Span(memoryview(data), self.numbers.filter(mask))
+
+
+def tiled(pattern: tuple[int, ...], times: int) -> pl.Series:
+    """Return a pattern so many times in a row."""
+    return _tiles(pattern, -(-times // _TILES) * _TILES).slice(0, times * len(pattern))
+
+
+@lru_cache(maxsize=16)
+def _tiles(pattern: tuple[int, ...], times: int) -> pl.Series:
+    return pl.Series(list(pattern) * times)

@@ -19,6 +19,25 @@ _NEXT = re.compile(r"\s*[,}]\s*")
 _SCALAR = re.compile(r"(\s*:\s*)[^\s,:{}\[\]]+(\s*[,}]\s*)")
 
 
+#: A field where no text has a comma: what stands before its value and behind it, quotes too.
+_CELL = re.compile(r'(\s*(?:\{\s*)?"[^"]*"\s*:\s*"?)[^"]*?("?\s*[,}]\s*)')
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A field and its comma: what stands before its value on every line, and behind it."""
+
+    name: str
+    before: str
+    behind: str
+    kind: FieldType
+
+    @property
+    def least(self) -> int:
+        """How many bytes it has without its value."""
+        return len(self.before.encode()) + len(self.behind.encode())
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """The text between two texts: literals, and between them fields of other types (slots)."""
@@ -37,6 +56,9 @@ class Template:
     types: Mapping[str, FieldType]
     #: How many control characters a line has: its newline, and more between values perhaps.
     controls: int
+    quotes: int
+    #: Its fields by their commas; none if there are other commas.
+    cells: Sequence[Cell]
 
     def kept_marks(self) -> tuple[bool, ...]:
         """For each quote of a line, and its newline: whether a piece or a text ends there.
@@ -79,7 +101,28 @@ def template_of(line: bytes, fields: Mapping[str, FieldType]) -> Template | None
     fits = len(pieces) == len(texts) + 1 and len(texts) + len(others) == len(record) > 0
     if not fits or len(known) < len(others):
         return None
-    return Template(list(record), texts, pieces, known, sum(byte < 0x20 for byte in line))
+    return Template(
+        list(record),
+        texts,
+        pieces,
+        known,
+        controls=sum(byte < 0x20 for byte in line),
+        quotes=line.count(b'"'),
+        cells=_cells(line.decode(), [(name, known.get(name, FieldType.TEXT)) for name in record]),
+    )
+
+
+def _cells(line: str, fields: Sequence[tuple[str, FieldType]]) -> Sequence[Cell]:
+    parts = line.split(",")
+    if len(parts) != len(fields):
+        return ()
+    written = [part + "," for part in parts[:-1]] + parts[-1:]
+    found = [_CELL.fullmatch(cell) for cell in written]
+    return [
+        Cell(name, match[1], match[2], kind)
+        for match, (name, kind) in zip(found, fields, strict=True)
+        if match is not None
+    ]
 
 
 def _pieces(gaps: Sequence[str]) -> Iterator[Piece]:
