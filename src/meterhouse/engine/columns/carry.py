@@ -218,11 +218,17 @@ class Carrier:
                 folds[f"z_{carried.where}"] = pl.col(carried.where).max()
         return [fold.alias(name) for name, fold in folds.items()]
 
-    def places(self, folded: pl.DataFrame, kept: Sequence[str]) -> pl.DataFrame:
-        """Turn positions into places, one column a carry."""
-        columns = [pl.col(name) for name in kept]
+    @property
+    def names(self) -> list[str]:
+        """The columns of places, one a carry."""
+        return [carried.name for carried in self._carried]
+
+    def places(self, folded: pl.DataFrame) -> pl.DataFrame:
+        """Turn positions into places; all other columns stay."""
+        positions, places = set(), []
         for carried in self._carried:
             side = "a" if carried.carry is Carry.FIRST else "z"
+            positions.add(f"{side}_{carried.where}")
             place = pl.col(f"{side}_{carried.where}").cast(pl.Int64) + carried.first
-            columns.append(place.alias(carried.name))
-        return folded.select(columns)
+            places.append(place.alias(carried.name))
+        return folded.select(*(n for n in folded.columns if n not in positions), *places)
