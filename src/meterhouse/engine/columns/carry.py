@@ -112,8 +112,18 @@ def own_texts(column: Column) -> Column:
         texts = column.values if column.coded is None else column.coded.texts
         longest = texts.str.len_bytes().max()
         if not isinstance(longest, int) or longest <= _INLINE_BYTES:
-            return Column(ColumnKind.TEXT, _copied(column.values))
+            return Column(ColumnKind.TEXT, _inline(column.values))
     return Column(ColumnKind.JSON, _copied(column.canonical()))
+
+
+def _inline(texts: pl.Series) -> pl.Series:
+    """Short texts without the buffer that they were read from; nothing is copied."""
+    import pyarrow as pa
+
+    array = texts.to_arrow(compat_level=pl.CompatLevel.newest())
+    column = array.buffers()[:2]  # which are there, and the texts themselves
+    short = pa.Array.from_buffers(array.type, len(array), column, offset=array.offset)
+    return pl.Series(texts.name, pl.from_arrow(short), dtype=pl.String)
 
 
 def _copied(texts: pl.Series) -> pl.Series:

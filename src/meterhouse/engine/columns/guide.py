@@ -25,6 +25,8 @@ from meterhouse.engine.source import Profile
 
 #: Up to so many places of one text in a dictionary are compared one by one.
 _PLACES_MAX = 8
+#: Whole numbers of 32 bits end here.
+_NARROW_END = 2**32
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,10 @@ class Guide:
         decided = frame.select("user", "fault", able.alias("able"))
         rule = pl.when(pl.col("able") > 0).then(pl.col("able").bitwise_trailing_zeros())
         decided = decided.with_columns(rule.cast(pl.UInt8).alias("rule"))
-        place = pl.col("user").cast(pl.Int64) * len(self._plan.rules) + pl.col("rule")
+        width = len(self._plan.rules)
+        # Half as wide numbers are gathered by in less than half the time.
+        narrow = self.user_count * width < _NARROW_END
+        place = pl.col("user").cast(pl.UInt32 if narrow else pl.Int64) * width + pl.col("rule")
         meters = decided.select(pl.lit(self._choice.rows).gather(place).alias("slot0"))["slot0"]
         fault = decided["fault"]
         lost = (decided["able"] == 0).fill_null(value=False)
