@@ -280,11 +280,31 @@ class Table:
         """Return a partial with the columns ``names``, ascending by ``m``."""
         if not self._packed:
             return frame.sort("m")
-        columns = [self._meter().alias("m")]
-        for place in range(len(self.section)):
-            number = pl.col("k") // 2 ** (self._bits * place) % 2**self._bits
-            columns.append(number.cast(pl.UInt32).alias(f"g{place}"))
-        return frame.sort("k").with_columns(columns).drop("k")
+        numbers = [
+            pl.col("k") // 2 ** (self._bits * place) % 2**self._bits
+            for place in range(len(self.section))
+        ]
+        columns = [n.cast(pl.UInt32).alias(f"g{place}") for place, n in enumerate(numbers)]
+        ordered = self._ordered(frame, numbers)
+        return ordered.with_columns(self._meter().alias("m"), *columns).drop("k")
+
+    def _ordered(self, frame: pl.DataFrame, numbers: Sequence[pl.Expr]) -> pl.DataFrame:
+        """Sort (packed) buckets by their keys: meter, last group number, ..., first.
+
+        A key without its gaps and the row of the bucket are one whole number, where they fit:
+        numbers alone are sorted in half the time that a frame takes.
+        """
+        widths = [(dictionary.numbers_end - 1).bit_length() for dictionary in self.dictionaries]
+        row_bits = frame.height.bit_length()
+        if self._meter_bits + sum(widths) + row_bits > _KEY_BITS:
+            return frame.sort("k")
+        order = self._meter()
+        for number, width in reversed(list(zip(numbers, widths, strict=True))):
+            order = order * 2**width + number
+        order = order * 2**row_bits + pl.int_range(pl.len())
+        rows = frame.select(order.alias("k"))["k"].sort() % 2**row_bits
+        # Looking values up in several pieces takes several times as long.
+        return frame.rechunk().select(pl.all().gather(rows))
 
     def stored_partial(
         self, first: list[str], last: list[str], cells: pl.DataFrame, kind: pl.Series
