@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from bench import job
-from meterhouse.engine.columns.cells import decode_carries, decode_sections, split_entries
+from meterhouse.engine.columns.cells import decode_carries
 from meterhouse.store import open_ledger
 
 _SECTIONS = {section: f"groups{place}" for place, section in enumerate(job.SECTIONS, start=1)}
@@ -30,12 +30,17 @@ def answer(data: Path, meter_key: str) -> dict[str, pl.DataFrame]:
     )
     who = frame.select("m", "category", userId="user_id")
     tables = {"meters": _totals(frame)}
-    for section, first, last, entries in decode_sections(frame.select("m", "groups")):
-        width = len(section) + 1 + len(first) + len(last)
-        cells = split_entries(entries, width)
-        names = [*section, "value", *(_CARRIES[f"f:{n}"] for n in first)]
-        names += [_CARRIES[f"l:{n}"] for n in last]
-        tables[_SECTIONS[section]] = cells.rename(dict(zip(cells.columns[1:], names, strict=True)))
+    meters = frame.select("no", "m")
+    found: dict[str, list[pl.DataFrame]] = {}
+    for number in frame["pack"].drop_nulls().unique().sort():
+        for part in columns.packs(number).sections:
+            names = [*part.section, "value", *(_CARRIES[f"f:{n}"] for n in part.first)]
+            names += [_CARRIES[f"l:{n}"] for n in part.last]
+            cells = part.cells()
+            cells = cells.rename(dict(zip(cells.columns[1:], names, strict=True)))
+            found.setdefault(_SECTIONS[part.section], []).append(cells)
+    for name, parts in found.items():
+        tables[name] = pl.concat(parts).join(meters, on="no").drop("no")
     return {name: _plain(table.join(who, on="m")) for name, table in tables.items()}
 
 

@@ -24,9 +24,12 @@ from meterhouse.core.schedule import ResetSchedule
 from meterhouse.core.threshold import Threshold
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Coded, Column, ColumnKind
+from meterhouse.engine.columns.breakdowns import Breakdowns, SectionColumns
+from meterhouse.engine.columns.cells import decode_sections, split_entries
 from meterhouse.engine.metering import Metering, StateChanges
 from meterhouse.engine.plan import Flush, MeterPlan
-from meterhouse.engine.source import State
+from meterhouse.engine.source import MeterColumns, MeterSource
+from tests.golden.keeping import InMemory, Keeping
 
 _START = parse_instant("2026-03-20T00:00:00Z") or 0
 _ZONES = ("Etc/UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Kolkata", "Africa/Cairo")
@@ -304,6 +307,42 @@ def _coded(batch: UsageBatch) -> UsageBatch:
     return batch.with_columns(columns)
 
 
+class _InPacks:
+    """A source whose columns have most breakdowns in packs of three meters, as in a ledger."""
+
+    def __init__(self, source: MeterSource) -> None:
+        self._source = source
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._source, name)
+
+    def columns(self) -> MeterColumns:
+        columns = self._source.columns()
+        there = columns.frame["groups"].is_not_null() & (columns.frame["no"] % 4 > 0)
+        rows = there.arg_true()
+        pack = pl.repeat(None, len(there), dtype=pl.Int64, eager=True)
+        pack = pack.scatter(rows, pl.int_range(len(rows), eager=True) // 3)
+        frame = columns.frame.with_columns(pack=pack)
+
+        def packed(number: int) -> Breakdowns:
+            mine = frame.filter(pl.col("pack") == number).select("no", "groups", m="no")
+            sections = [
+                SectionColumns.of_cells(
+                    section,
+                    first,
+                    last,
+                    cells=split_entries(entries, len(section) + 1 + len(first) + len(last)).rename(
+                        {"m": "no"}
+                    ),
+                )
+                for section, first, last, entries in decode_sections(mine)
+            ]
+            return Breakdowns.of_content(Breakdowns(sections).content())
+
+        texts = frame["groups"].set(there & pack.is_not_null(), None)
+        return MeterColumns(frame.with_columns(texts), columns.profiles, packed)
+
+
 def _usage(changes: StateChanges) -> list[str]:
     """What is kept of single usage, in order of arrival."""
     if changes.usage is None:
@@ -313,51 +352,80 @@ def _usage(changes: StateChanges) -> list[str]:
 
 
 def play(
-    case: Case, *, rows_max: int, whole: bool = False, windows: Sequence[int] = _WINDOWS
+    case: Case,
+    *,
+    rows_max: int,
+    whole: bool = False,
+    windows: Sequence[int] = _WINDOWS,
+    keeping: Keeping | None = None,
 ) -> list[str]:
-    """Carry a case out; ``rows_max`` chooses the executor, ``whole`` ignores the cuts."""
-    state, transcript = State.from_meters(case.meters), []
+    """Carry a case out; ``rows_max`` chooses the executor, ``whole`` ignores the cuts.
+
+    ``keeping`` has the meters between runs.
+    """
+    keeping = keeping or InMemory(case.meters)
+    transcript: list[str] = []
     for number, step in enumerate(case.steps):
-        metering = Metering(
-            step.plan,
-            state,
-            at=step.at,
-            rows_max=rows_max,
-            window_records_max=windows[number % len(windows)],
-        )
-        transcript += [f"{number} scan {record.text}" for record in metering.scan()]
-        if rows_max < 0 and number % 2:
-            metering.make_ready()
-        batch = UsageBatch.from_rows(step.records)
-        cuts = [0, len(batch)] if whole else step.cuts
-        metered = 0
-        for start, end in pairwise(cuts):
-            piece = batch.slice(start, end - start)
-            if rows_max < 0 and (number + start) % 2:
-                piece = _coded(piece)
-            outcome = metering.meter(piece)
-            assert outcome.metered + len(outcome.suspended) == end - start
-            metered += outcome.metered
-            transcript += [
-                f"{number} suspended {start + p} {r.value}" for p, r in outcome.suspended
-            ]
-        transcript += [
-            f"{number} threshold {position} {record.text}"
-            for position, record in metering.thresholds()
-        ]
-        transcript.append(f"{number} metered {metered}")
-        if step.plan.flush is Flush.STREAM_EXECUTION:
-            last = metering.flush_all()
-        else:
-            last = metering.scan(step.at + (DAY if number % 2 else 0))
-        transcript += [f"{number} flush {record.text}" for record in last]
-        transcript += [f"{number} adjustment {record.text}" for record in metering.adjustments()]
-        changes = metering.changes()
-        transcript += [f"{number} usage {line}" for line in _usage(changes)]
-        state = state.with_changes(changes)
-    if state.has_event_meters():
-        final = Metering(case.plan, state, at=case.steps[-1].at + 30 * DAY)
-        return transcript + [f"final {record.text}" for record in final.scan()]
-    ends = MeterPlan("key", case.plan.rules, Flush.STREAM_EXECUTION)
-    final = Metering(ends, state, at=_START + 400 * DAY)
-    return transcript + [f"final {record.text}" for record in final.flush_all()]
+        with keeping.source() as source:
+            lines, changes = _play_step(
+                step, number, source, rows_max=rows_max, whole=whole, windows=windows
+            )
+        transcript += lines
+        keeping.keep(changes, [], at=step.at)
+    return transcript + _final(case, keeping)
+
+
+def _play_step(
+    step: Step,
+    number: int,
+    source: MeterSource,
+    *,
+    rows_max: int,
+    whole: bool,
+    windows: Sequence[int],
+) -> tuple[list[str], StateChanges]:
+    transcript: list[str] = []
+    metering = Metering(
+        step.plan,
+        _InPacks(source),
+        at=step.at,
+        rows_max=rows_max,
+        window_records_max=windows[number % len(windows)],
+    )
+    transcript += [f"{number} scan {record.text}" for record in metering.scan()]
+    if rows_max < 0 and number % 2:
+        metering.make_ready()
+    batch = UsageBatch.from_rows(step.records)
+    cuts = [0, len(batch)] if whole else step.cuts
+    metered = 0
+    for start, end in pairwise(cuts):
+        piece = batch.slice(start, end - start)
+        if rows_max < 0 and (number + start) % 2:
+            piece = _coded(piece)
+        outcome = metering.meter(piece)
+        assert outcome.metered + len(outcome.suspended) == end - start
+        metered += outcome.metered
+        transcript += [f"{number} suspended {start + p} {r.value}" for p, r in outcome.suspended]
+    transcript += [
+        f"{number} threshold {position} {record.text}" for position, record in metering.thresholds()
+    ]
+    transcript.append(f"{number} metered {metered}")
+    if step.plan.flush is Flush.STREAM_EXECUTION:
+        last = metering.flush_all()
+    else:
+        last = metering.scan(step.at + (DAY if number % 2 else 0))
+    transcript += [f"{number} flush {record.text}" for record in last]
+    transcript += [f"{number} adjustment {record.text}" for record in metering.adjustments()]
+    changes = metering.changes()
+    transcript += [f"{number} usage {line}" for line in _usage(changes)]
+    return transcript, changes
+
+
+def _final(case: Case, keeping: Keeping) -> list[str]:
+    with keeping.source() as source:
+        if source.has_event_meters():
+            final = Metering(case.plan, source, at=case.steps[-1].at + 30 * DAY)
+            return [f"final {record.text}" for record in final.scan()]
+        ends = MeterPlan("key", case.plan.rules, Flush.STREAM_EXECUTION)
+        final = Metering(ends, source, at=_START + 400 * DAY)
+        return [f"final {record.text}" for record in final.flush_all()]

@@ -16,7 +16,6 @@ from meterhouse.engine.column import (
     coded,
     concat_columns,
 )
-from meterhouse.engine.columns.cells import joined_by_meter
 from meterhouse.engine.frame import columns_of
 from meterhouse.engine.numerals import number_column
 from meterhouse.streams.target import overlaid
@@ -156,12 +155,6 @@ def test_frames_give_the_columns_that_hold_anything() -> None:
     assert list(columns) == ["a", "c"]
     assert columns["a"].to_values() == ["x", None]
     assert columns["c"].to_values() == [True, None]
-
-
-def test_texts_of_one_meter_are_joined_in_their_order() -> None:
-    entries = pl.DataFrame({"m": [1, 1, 3], "e": ["a", "é", "c"]})
-    assert joined_by_meter(entries).rows() == [(1, "aé"), (3, "c")]
-    assert joined_by_meter(entries.clear()).rows() == []
 
 
 @pytest.mark.parametrize("name", _COLUMNS)

@@ -184,7 +184,7 @@ def test_numbers_are_answered_in_the_order_asked(ledger: SqliteLedger, ids):
 
 
 @pytest.mark.parametrize("days", [0, 10, 22, 40, 400])
-def test_expired_meters_come_by_end_and_id_without_retired_ones(ledger: SqliteLedger, ids, days):
+def test_expired_meters_come_by_number_without_retired_ones(ledger: SqliteLedger, ids, days):
     buckets = buckets_of(ledger, ids)
     touched = buckets[::3]
     fill(touched, seed=1)

@@ -180,7 +180,7 @@ def decode_groups(text: str | None) -> dict[Section, dict[GroupKey, GroupState]]
         header, *entries = part.split(ENTRY_MARK)
         section, first, last = _read_header(header)
         groups[section] = {
-            tuple(cells[: len(section)]): _decode_entry(cells[len(section) :], first, last)
+            tuple(cells[: len(section)]): decode_entry(cells[len(section) :], first, last)
             for cells in (entry.split(CELL_MARK) for entry in entries)
         }
     return groups
@@ -197,9 +197,10 @@ def _read_names(names: str) -> tuple[str, ...]:
     return tuple(parse_json(names))
 
 
-def _decode_entry(
-    cells: Sequence[str], first: tuple[str, ...], last: tuple[str, ...]
+def decode_entry(
+    cells: Sequence[str | None], first: Sequence[str], last: Sequence[str]
 ) -> GroupState:
+    """Decode the cells of an entry behind its key; empty ones may be ``None``."""
     middle = 1 + len(first)
     return GroupState(
         Decimal(cells[0]) if cells[0] else None,

@@ -9,32 +9,66 @@ import polars as pl
 
 from meterhouse.core.instant import Instant
 from meterhouse.engine.bucket import Bucket, EncodedState, decode_state
+from meterhouse.engine.columns.breakdowns import Breakdowns, Groups
+
+
+@dataclass(frozen=True, slots=True)
+class ContentsPart:
+    """New contents of some meters.
+
+    ``frame`` has the columns ``no``, ``value``, ``count``, ``volume``, ``carry_first``,
+    ``carry_last``, ``reached``, ``groups`` and ``pack``, as in ``METER_SCHEMA``; but ``pack`` is
+    the place in ``breakdowns`` of those that have the meter's.
+    """
+
+    frame: pl.DataFrame
+    breakdowns: Sequence[Breakdowns] = ()
+
+    def filter(self, mask: pl.Series) -> ContentsPart:
+        """Return the contents of those meters where ``mask`` is true."""
+        return ContentsPart(self.frame.filter(mask), self.breakdowns)
+
+    def states(self) -> Iterator[tuple[int, EncodedState, Groups]]:
+        """Yield each meter's number, contents, and those breakdowns that are no text."""
+        for (pack,), frame in self.frame.partition_by("pack", as_dict=True).items():
+            groups: dict[int, Groups] = {}
+            if isinstance(pack, int):
+                groups = self.breakdowns[pack].groups(frame["no"].to_list())
+            for no, *cells, _ in frame.iter_rows():
+                yield no, EncodedState(*cells), groups.get(no, {})
 
 
 class Contents:
-    """New contents of meters in parts, each made when it is asked for: texts take much memory.
+    """New contents of meters in parts, each made when it is asked for: they take much memory.
 
-    A part has the columns ``no``, ``value``, ``count``, ``volume``, ``carry_first``,
-    ``carry_last``, ``reached``, ``groups`` (as in ``METER_SCHEMA``), ascending by ``no``; no meter
-    is in two parts. ``numbers`` are those of all meters, ascending. Parts may be asked for in
-    another thread, and more than once.
+    No meter is in two parts. ``numbers`` are those of all meters, ascending. Parts may be asked for
+    in another thread, and more than once.
     """
 
-    def __init__(self, numbers: pl.Series, parts: Callable[[], Iterator[pl.DataFrame]]) -> None:
+    def __init__(self, numbers: pl.Series, parts: Callable[[], Iterator[ContentsPart]]) -> None:
         self.numbers = numbers
         self._parts = parts
 
     @classmethod
     def of(cls, frame: pl.DataFrame) -> Contents:
-        """Wrap contents that are made already."""
-        return cls(frame["no"], lambda: iter((frame,)))
+        """Wrap contents that are texts."""
+        return cls(frame["no"], lambda: iter((ContentsPart(frame),)))
 
-    def __iter__(self) -> Iterator[pl.DataFrame]:
+    def __iter__(self) -> Iterator[ContentsPart]:
         return self._parts()
 
-    def whole(self) -> pl.DataFrame:
-        """Return all of them, ascending by ``no``."""
-        return pl.concat(list(self)).sort("no")
+    def split(self, mine: pl.Series) -> tuple[Contents, Contents]:
+        """Return the contents of those of ``numbers`` where ``mine`` is true, and the others'."""
+        return self._only(self.numbers.filter(mine)), self._only(self.numbers.filter(~mine))
+
+    def _only(self, numbers: pl.Series) -> Contents:
+        def parts() -> Iterator[ContentsPart]:
+            for part in self._parts():
+                kept = part.filter(part.frame["no"].is_in(numbers.implode()))
+                if kept.frame.height:
+                    yield kept
+
+        return Contents(numbers, parts)
 
 
 @dataclass(slots=True)
@@ -63,16 +97,18 @@ class StateChanges:
 
 
 def with_contents(
-    buckets: Mapping[int, Bucket], contents: pl.DataFrame, *, updated_at: Instant
+    buckets: Mapping[int, Bucket], contents: Contents, *, updated_at: Instant
 ) -> None:
     """Give buckets, by meter number, the contents that columns have folded for them."""
-    for no, *cells in contents.iter_rows():
-        bucket = buckets[no]
-        bucket.state = decode_state(
-            EncodedState(**dict(zip(contents.columns[1:], cells, strict=True))),
-            period=bucket.state.period,
-            timezone=bucket.state.timezone,
-            updated_at=updated_at,
-            aggregation=bucket.meter.aggregation,
-        )
-        bucket.changed = True
+    for part in contents:
+        for no, encoded, groups in part.states():
+            bucket = buckets[no]
+            bucket.state = decode_state(
+                encoded,
+                period=bucket.state.period,
+                timezone=bucket.state.timezone,
+                updated_at=updated_at,
+                aggregation=bucket.meter.aggregation,
+            )
+            bucket.state.groups |= groups
+            bucket.changed = True

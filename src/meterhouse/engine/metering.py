@@ -286,19 +286,17 @@ class Metering:
         """Give the periods of event-time meters their contents; return those of the others."""
         if self._events is None or not (contents.numbers >= SLOT_FIRST).any():
             return contents
-        whole = contents.whole()
-        slots = whole["no"] >= SLOT_FIRST
-        with_contents(self._events.buckets, whole.filter(slots), updated_at=self._at)
-        return Contents.of(whole.filter(~slots))
+        slots, others = contents.split(contents.numbers >= SLOT_FIRST)
+        with_contents(self._events.buckets, slots, updated_at=self._at)
+        return others
 
     def _take_contents(self, buckets: list[Bucket]) -> None:
         """Give buckets the contents that columns have folded for them."""
         if self._contents is None:
             return
         by_number = {bucket.meter.no: bucket for bucket in buckets}
-        if not self._contents.numbers.is_in(list(by_number)).any():
+        mine = self._contents.numbers.is_in(list(by_number))
+        if not mine.any():
             return
-        contents = self._contents.whole()
-        mine = contents["no"].is_in(list(by_number))
-        with_contents(by_number, contents.filter(mine), updated_at=self._at)
-        self._contents = Contents.of(contents.filter(~mine))
+        taken, self._contents = self._contents.split(mine)
+        with_contents(by_number, taken, updated_at=self._at)

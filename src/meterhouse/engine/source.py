@@ -15,8 +15,10 @@ from meterhouse.core.meter import Meter
 from meterhouse.core.schedule import ResetSchedule
 from meterhouse.engine.bucket import Bucket, decode_state, encode_state, new_state
 from meterhouse.engine.changes import StateChanges, with_contents
+from meterhouse.engine.columns.breakdowns import PackSource, no_packs
 
-#: The columns of ``MeterColumns.frame``. ``no`` ascends. Contents are as in ``EncodedState``.
+#: The columns of ``MeterColumns.frame``. ``no`` ascends. Contents are as in ``EncodedState``; where
+#: ``pack`` is not null, that pack has the breakdowns in the place of ``groups``.
 METER_SCHEMA: dict[str, pl.DataType] = {
     "no": pl.Int64(),
     "user_id": pl.String(),
@@ -28,6 +30,7 @@ METER_SCHEMA: dict[str, pl.DataType] = {
     "carry_last": pl.String(),
     "reached": pl.String(),
     "groups": pl.String(),
+    "pack": pl.Int64(),
 }
 
 
@@ -59,6 +62,7 @@ class MeterColumns:
 
     frame: pl.DataFrame
     profiles: Sequence[Profile]
+    packs: PackSource = no_packs
 
 
 class MeterSource(Protocol):
@@ -73,7 +77,7 @@ class MeterSource(Protocol):
         ...
 
     def expired(self, at: Instant) -> Iterator[Bucket]:
-        """Yield the buckets whose period has ended at ``at``, by end and then meter id.
+        """Yield the buckets whose period has ended at ``at``, by number.
 
         Meters that a flush would leave as they are (no longer active at ``at``, untouched, not
         to be deleted) may be left out.
@@ -81,7 +85,7 @@ class MeterSource(Protocol):
         ...
 
     def all(self) -> Iterator[Bucket]:
-        """Yield every bucket, by end of period and then meter id."""
+        """Yield every bucket, by number."""
         ...
 
     def columns(self) -> MeterColumns:
@@ -142,8 +146,7 @@ class State:
         for no in changes.deleted:
             del buckets[no]
         if changes.contents is not None:
-            for part in changes.contents:
-                with_contents(buckets, part, updated_at=changes.updated_at)
+            with_contents(buckets, changes.contents, updated_at=changes.updated_at)
         periods = self._periods | {
             (bucket.meter.no, bucket.state.period.start): bucket for bucket in changes.periods
         }
@@ -186,8 +189,8 @@ class State:
         return []
 
     def all(self) -> Iterator[Bucket]:
-        """Yield copies of all buckets, by end of period and meter id."""
-        for bucket in sorted(self._buckets.values(), key=flush_order):
+        """Yield copies of all buckets, by number."""
+        for bucket in sorted(self._buckets.values(), key=lambda bucket: bucket.meter.no):
             if not bucket.meter.by_event_time:
                 yield _copy(bucket)
 
@@ -210,7 +213,7 @@ def columns_of(buckets: Iterable[Bucket]) -> MeterColumns:
         encoded = encode_state(bucket.state)
         contents = (encoded.value, encoded.count, encoded.volume, encoded.carry_first)
         rest = (encoded.carry_last, encoded.reached, encoded.groups)
-        rows.append((bucket.no, bucket.meter.user_id, profile, *contents, *rest))
+        rows.append((bucket.no, bucket.meter.user_id, profile, *contents, *rest, None))
     frame = pl.DataFrame(rows, schema=METER_SCHEMA, orient="row")
     return MeterColumns(frame, list(profiles))
 

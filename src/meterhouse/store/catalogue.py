@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -16,12 +16,14 @@ from meterhouse.core.quantity import number_text
 from meterhouse.core.schedule import ResetSchedule
 from meterhouse.core.threshold import Threshold
 from meterhouse.engine.bucket import Bucket
+from meterhouse.engine.columns.breakdowns import Breakdowns
 from meterhouse.engine.source import Profile
 from meterhouse.store.connection import Database, Row
 from meterhouse.store.contents import state_from_contents
 from meterhouse.store.sql_text import queries
 
 _SQL = queries("meter_types")
+_METERS = queries("meters")
 #: What a meter may have of its own: the API's name and the field of ``Meter``.
 _FIELDS = {"capacity": "capacity", "thresholds": "thresholds", "activeTo": "active_to"}
 #: So many meter types are kept parsed.
@@ -54,18 +56,35 @@ class Catalogue:
 
     def buckets(self, rows: Iterable[Row]) -> Iterator[Bucket]:
         """Make buckets of rows of the view ``bucket``."""
-        return map(self._bucket_from_row, rows)
+        return iter(self._buckets(list(rows)))
 
     def periods(self, rows: Iterable[Row]) -> Iterator[Bucket]:
         """Make buckets of rows of the view ``period_bucket``."""
-        for *row, closed, adjustments in rows:
-            bucket = self._bucket_from_row(tuple(row))
-            bucket.closed, bucket.adjustments = bool(closed), adjustments
+        told = list(rows)
+        for bucket, row in zip(self._buckets([row[:-2] for row in told]), told, strict=True):
+            closed, bucket.adjustments = row[-2:]
+            bucket.closed = bool(closed)
             yield bucket
+
+    def pack(self, number: int) -> Breakdowns:
+        """Return the breakdowns that a pack has."""
+        return Breakdowns.of_content(self._database.value(_METERS["pack"], (number,)))
+
+    def _buckets(self, rows: Sequence[Row]) -> list[Bucket]:
+        """Make buckets; each pack that has breakdowns of them is read once."""
+        buckets = [self._bucket_from_row(row) for row in rows]
+        packed: dict[int, dict[int, Bucket]] = {}
+        for bucket, (*_, pack_no) in zip(buckets, rows, strict=True):
+            if pack_no is not None:
+                packed.setdefault(pack_no, {})[bucket.meter.no] = bucket
+        for pack_no, mine in packed.items():
+            for no, groups in self.pack(pack_no).groups(mine).items():
+                mine[no].state.groups |= groups
+        return buckets
 
     def _bucket_from_row(self, row: Row) -> Bucket:
         meter_type = self.version(row[6])
-        *_, sequence, start_at, end_at, timezone, updated_at, contents = row
+        *_, sequence, start_at, end_at, timezone, updated_at, contents, _ = row
         state = state_from_contents(
             contents,
             period=Period(sequence, start_at, end_at),

@@ -3,7 +3,8 @@
 Seven cells joined by FS (0x1C), in the order of ``EncodedState``: value, count, volume, carry
 first, carry last, reached, groups; an empty cell means "none". All of them are numbers or
 canonical JSON and marks from 0x1D on, so neither FS nor a line break is ever inside a cell.
-A period that is untouched has no text at all.
+A period that is untouched has no text at all. Where the breakdowns are in a pack, which
+``engine.columns.breakdowns`` describes, the last cell is empty.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from meterhouse.engine.source import METER_SCHEMA
 
 MARK = "\x1c"
 _CELLS = ("value", "count", "volume", "carry_first", "carry_last", "reached", "groups")
-_SCHEMA = {"no": METER_SCHEMA["no"]} | {name: METER_SCHEMA[name] for name in _CELLS}
+_SCHEMA = {name: METER_SCHEMA[name] for name in ("no", *_CELLS, "pack")}
 
 
 def contents_text(state: MeterState, *, aggregation: Aggregation) -> str | None:
@@ -65,7 +66,7 @@ def contents_column(frame: pl.DataFrame) -> pl.Series:
 
 
 def contents_frame(lines: bytes) -> pl.DataFrame:
-    """Read lines of number and contents (cells again) into columns.
+    """Read lines of number, contents (cells again) and pack into columns.
 
     The CSV reader is the fastest splitter there is; with these marks nothing is quoted.
     """

@@ -13,6 +13,7 @@ import polars as pl
 from meterhouse.core.instant import Instant, day_text
 from meterhouse.core.json_text import JsonValue, json_text
 from meterhouse.engine.bucket import Bucket
+from meterhouse.engine.changes import ContentsPart
 from meterhouse.engine.metering import StateChanges
 from meterhouse.store.connection import Database, IntegrityError, Row, path_value, storable
 from meterhouse.store.contents import contents_column, contents_text
@@ -138,7 +139,7 @@ def _write_buckets(database: Database, buckets: Sequence[Bucket]) -> None:
         if contents is None:
             empty.append((no,))
         else:
-            filled.append((no, state.updated_at, contents))
+            filled.append((no, state.updated_at, contents, None))
     database.execute_many(_SQL["clear_contents"], empty)
     database.execute_many(_SQL["put_contents"], filled)
 
@@ -149,11 +150,27 @@ def _period_row(bucket: Bucket) -> Row:
     return (*bounds, state.timezone, state.updated_at, bucket.meter.no)
 
 
-def _write_contents(database: Database, frame: pl.DataFrame, *, updated_at: Instant) -> None:
-    for part in frame.iter_slices(_CONTENTS_ROWS):
-        texts = contents_column(part).to_list()
-        rows = zip(part.get_column("no").to_list(), repeat(updated_at), texts)
+def _write_contents(database: Database, part: ContentsPart, *, updated_at: Instant) -> None:
+    packs = _write_packs(database, part)
+    for frame in part.frame.with_columns(packs).iter_slices(_CONTENTS_ROWS):
+        texts = contents_column(frame).to_list()
+        numbers, places = frame.get_column("no").to_list(), frame.get_column("pack").to_list()
+        rows = zip(numbers, repeat(updated_at), texts, places, strict=False)
         database.execute_many(_SQL["put_contents"], rows)
+
+
+def _write_packs(database: Database, part: ContentsPart) -> pl.Series:
+    """Write the breakdowns of meters; returns each meter's number of a pack."""
+    places = part.frame.get_column("pack")
+    meters = dict(places.value_counts().iter_rows())
+    numbers = []
+    for place, breakdowns in enumerate(part.breakdowns):
+        number = None
+        if place in meters:
+            number = database.value(_SQL["insert_pack"], (meters[place],))
+            database.execute(_SQL["insert_pack_content"], (number, breakdowns.content()))
+        numbers.append(number)
+    return pl.Series(numbers, dtype=pl.Int64).gather(places).alias("pack")
 
 
 def _write_records(database: Database, records: Iterable[Emitted], *, run_no: int) -> None:

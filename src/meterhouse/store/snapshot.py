@@ -17,6 +17,7 @@ from meterhouse.core.instant import Instant, day_text
 from meterhouse.core.json_text import JsonValue, json_text, parse_json
 from meterhouse.core.problem import NotFoundError
 from meterhouse.engine.bucket import Bucket
+from meterhouse.engine.columns.breakdowns import Breakdowns
 from meterhouse.engine.source import METER_SCHEMA, MeterColumns, Profile
 from meterhouse.store.catalogue import Catalogue
 from meterhouse.store.connection import Database, TooBigError, path_from_value
@@ -177,11 +178,11 @@ class SnapshotMeters:
             yield from (by_no[no] for no in part)
 
     def expired(self, at: Instant) -> Iterator[Bucket]:
-        """Yield the buckets whose period has ended at ``at``, by end and then meter id."""
+        """Yield the buckets whose period has ended at ``at``, by number: neighbours share a pack."""
         return self.by_numbers(self._order("expired", at))
 
     def all(self) -> Iterator[Bucket]:
-        """Yield every bucket, by end of period and then meter id."""
+        """Yield every bucket, by number."""
         return self.by_numbers(self._order("all", 0))
 
     def has_event_meters(self) -> bool:
@@ -223,7 +224,11 @@ class SnapshotMeters:
             own = self._own_profiles()
             contents = self._contents()
             identities, profiles = _with_profiles(identities, own, self._catalogue)
-        return MeterColumns(_joined(identities, contents, profiles), profiles)
+        return MeterColumns(_joined(identities, contents, profiles), profiles, self._pack)
+
+    def _pack(self, number: int) -> Breakdowns:
+        with self._database.errors():
+            return self._catalogue.pack(number)
 
     def _order(self, query: str, at: Instant) -> list[int]:
         with self._database.errors():

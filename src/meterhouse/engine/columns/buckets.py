@@ -12,7 +12,6 @@ from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.meter_state import Section
 from meterhouse.core.quantity import ZERO
 from meterhouse.engine.batch import UsageBatch
-from meterhouse.engine.bucket import ENTRY_MARK, section_header
 from meterhouse.engine.column import QUANTITY
 from meterhouse.engine.columns.carry import CarriedField, Carrier
 from meterhouse.engine.columns.cells import (
@@ -21,7 +20,7 @@ from meterhouse.engine.columns.cells import (
     split_entries,
 )
 from meterhouse.engine.columns.dictionary import FieldDictionary
-from meterhouse.engine.columns.encoding import Encoding
+from meterhouse.engine.columns.encoding import Encoding, Foreign
 from meterhouse.engine.columns.moments import Moments
 from meterhouse.engine.columns.range import volume_max
 from meterhouse.engine.columns.table import KINDS, MOMENTS_MAX, Measures, Table
@@ -72,8 +71,9 @@ class Buckets:
         kinds_present = tuple(present)
         self._total = self._table((), Measures(kinds_present, counted=True))
         self._tables = [self._table(s, Measures(kinds_present)) for s in plan.sections]
-        #: encoded sections (``m``, ``e``) of an earlier plan: kept as they are
-        self._foreign: list[pl.DataFrame] = []
+        self._packs = meters.packs
+        #: sections of an earlier plan: kept as they are
+        self._foreign: list[Foreign] = []
         self._carried_bytes_max = _CARRIED_BYTES_MAX
         #: the fields whose values the plan carries; ``fields`` may have those of earlier plans
         self.carried_names: Sequence[str] = tuple(
@@ -154,14 +154,33 @@ class Buckets:
             return
         self._load_totals(stored)
         for section, first, last, entries in decode_sections(stored.select("m", "groups")):
-            table = next((t for t in self._tables if t.section == section), None)
-            if table is None:
-                header = section_header(section, first, last) + ENTRY_MARK
-                encoded = pl.concat_str(pl.lit(header), pl.col("e")).alias("e")
-                self._foreign.append(entries.select("m", encoded))
-            else:
-                cells = split_entries(entries, len(section) + 1 + len(first) + len(last))
-                table.add(table.stored_partial(first, last, cells, self.kind))
+            cells = split_entries(entries, len(section) + 1 + len(first) + len(last))
+            self._load_groups((section, first, last), cells)
+        self._load_packs(stored.drop_nulls("pack"))
+
+    def _load_packs(self, stored: pl.DataFrame) -> None:
+        """Load the breakdowns that are in packs; ``stored`` are their meters."""
+        meters = stored.select("no", "m")
+        found: dict[tuple[Section, tuple[str, ...], tuple[str, ...]], list[pl.DataFrame]] = {}
+        for number in stored["pack"].unique().sort():
+            for part in self._packs(number).sections:
+                cells = part.cells().join(meters, on="no", how="inner", maintain_order="left")
+                header = part.section, tuple(part.first), tuple(part.last)
+                if cells.height:
+                    found.setdefault(header, []).append(cells.drop("no"))
+        for header, parts in found.items():
+            self._load_groups(header, pl.concat(parts, how="vertical_relaxed"))
+
+    def _load_groups(
+        self, header: tuple[Section, Sequence[str], Sequence[str]], cells: pl.DataFrame
+    ) -> None:
+        section, first, last = header
+        table = next((t for t in self._tables if t.section == section), None)
+        if table is None:
+            numbered = cells.with_columns(no=self._stored["no"].gather(cells["m"]))
+            self._foreign.append(Foreign(section, first, last, numbered))
+        else:
+            table.add(table.stored_partial(list(first), list(last), cells, self.kind))
 
     def _load_totals(self, stored: pl.DataFrame) -> None:
         total = self._total
@@ -333,7 +352,14 @@ class Buckets:
         """Return what turns every touched meter into texts. Nothing can be folded after that."""
         tables = (self._total, *self._tables)
         merged = for_each(tables, lambda table: table.taken())
-        return Encoding(tables, merged, kind=self.kind, volume=self.volume, foreign=self._foreign)
+        return Encoding(
+            tables,
+            merged,
+            kind=self.kind,
+            volume=self.volume,
+            no=self._stored["no"],
+            foreign=self._foreign,
+        )
 
 
 def _volume(texts: pl.Series, value: pl.Series) -> pl.Series:

@@ -18,6 +18,7 @@ import polars as pl
 from meterhouse.core.guiding_rule import Carry, Operation
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Column, ColumnKind, concat_columns
+from meterhouse.engine.columns.breakdowns import coded_texts
 from meterhouse.engine.columns.dictionary import FieldDictionary
 from meterhouse.engine.plan import MeterPlan
 
@@ -70,8 +71,20 @@ class CarriedField:
             return pl.repeat(None, len(places), dtype=pl.String, eager=True)
         whole = self._whole()
         if self._dictionary is not None:
-            return self._dictionary.texts().gather(whole.values.gather(places))
+            return self._dictionary.texts().gather(_indices(whole.values.gather(places)))
         return whole.gather(places).canonical()
+
+    def stored(self, places: pl.Series) -> tuple[pl.Series, bool]:
+        """Return the texts at places, and whether they are plain strings rather than JSON."""
+        if not self._pieces:
+            return self.texts(places), False
+        whole = self._whole()
+        if self._dictionary is not None:
+            numbers = _indices(whole.values.gather(places))
+            return coded_texts(numbers, self._dictionary.texts()), False
+        column = whole.gather(places)
+        plain = column.kind is ColumnKind.TEXT
+        return column.values if plain else column.canonical(), plain
 
     def _whole(self) -> Column:
         """All values in one piece: looking texts up in several takes several times as long."""
@@ -94,6 +107,11 @@ class CarriedField:
         ranks = kept.cum_sum().cast(pl.Int64) - 1
         self._height = int(kept.sum())
         return ranks
+
+
+def _indices(numbers: pl.Series) -> pl.Series:
+    """Numbers to look up by; a column without any value has texts for numbers."""
+    return numbers.cast(pl.UInt32) if numbers.dtype == pl.String else numbers
 
 
 def _size(values: pl.Series) -> int:

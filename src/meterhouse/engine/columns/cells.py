@@ -1,4 +1,4 @@
-"""The encoding of ``engine.bucket`` in columns: texts to frames of cells, and back."""
+"""The encoding of ``engine.bucket`` in columns: texts to frames of cells; carries back, too."""
 
 from __future__ import annotations
 
@@ -83,33 +83,3 @@ def encode_carries(names: Sequence[str], columns: Sequence[str]) -> pl.Expr:
         ignore_nulls=True,
     )
     return pl.when(whole.is_not_null()).then(whole).when(some).then(partial)
-
-
-def encode_entries(cells: Sequence[pl.Series]) -> pl.Series:
-    """The entry text of each row; null cells are empty."""
-    filled = [pl.lit(cell.fill_null("") if cell.null_count() else cell) for cell in cells]
-    return pl.select(pl.concat_str(filled, separator=CELL_MARK).alias("e"))["e"]
-
-
-def joined_by_meter(entries: pl.DataFrame) -> pl.DataFrame:
-    """Join the texts ``e`` of each meter, in order; ``entries`` (``m``, ``e``) ascends by ``m``.
-
-    The texts of one meter lie side by side in Arrow's one buffer of all texts: joining them is
-    reading that buffer with wider offsets. Three to ten times as fast as a group-by with a join.
-    """
-    import pyarrow as pa
-
-    if entries.is_empty():
-        return entries
-    meter = pl.col("m")
-    starts = entries.select((meter != meter.shift()).fill_null(value=True).alias("s"))
-    first = starts["s"].arg_true()
-    texts = entries["e"].rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    _, offsets_buffer, text_buffer = texts.buffers()
-    every = pa.Array.from_buffers(pa.int64(), len(texts) + 1, [None, offsets_buffer])
-    offsets = pl.from_arrow(every)
-    assert isinstance(offsets, pl.Series) and texts.offset == 0
-    ends = pl.concat([offsets.gather(first), offsets.slice(len(texts), 1)]).rechunk().to_arrow()
-    joined = pa.LargeStringArray.from_buffers(len(first), ends.buffers()[1], text_buffer)
-    text = pl.Series("e", pl.from_arrow(joined), dtype=pl.String)
-    return pl.DataFrame([entries["m"].gather(first), text])

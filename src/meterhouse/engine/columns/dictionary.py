@@ -19,6 +19,8 @@ class FieldDictionary:
     def __init__(self) -> None:
         self._texts = _Numbering()
         self._others = _Numbering()
+        #: what ``texts`` returned, for so many of both
+        self._known: tuple[tuple[int, int], pl.Series] | None = None
 
     def encode(self, column: Column) -> pl.Series:
         """Return the number of each value (UInt32, no nulls)."""
@@ -46,6 +48,13 @@ class FieldDictionary:
 
     def texts(self) -> pl.Series:
         """Return the canonical text of every number, in order of number."""
+        counts = self._texts.count, self._others.count
+        known = self._known
+        if known is None or known[0] != counts:
+            self._known = known = counts, self._all_texts()
+        return known[1]
+
+    def _all_texts(self) -> pl.Series:
         strings = [json_text(text) for text in self._texts.values()]
         others = self._others.values()
         table = ["null"] * (2 * max(len(strings), len(others)) + 1)

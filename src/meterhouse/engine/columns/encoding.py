@@ -1,73 +1,123 @@
-"""Merged buckets as the texts that are stored, some meters at a time.
+"""Merged buckets as what is stored, some meters at a time.
 
-Texts take far more memory than the numbers they stand for, so they are made part by part; the
+What is stored takes more memory than the numbers it stands for, so it is made part by part; the
 next part may be made while one is written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
-from meterhouse.engine.bucket import SECTION_MARK
+from meterhouse.engine.changes import ContentsPart
 from meterhouse.engine.column import QUANTITY, number_texts
+from meterhouse.engine.columns.breakdowns import Breakdowns, SectionColumns
 from meterhouse.engine.columns.cells import encode_carries
 from meterhouse.engine.columns.table import Table
 from meterhouse.engine.together import for_each
 
-#: So many buckets of one section are turned into texts at a time.
+#: So many buckets of one section are looked up at a time, and so many are packed.
 PART_ROWS = 300_000
+PACK_ROWS = 10_000
+#: Parts are made ahead of time until they take so much memory.
+_AHEAD_BYTES = 256_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Groups of a section that no table has: it is one of an earlier plan.
+
+    ``cells`` has ``m`` and ``no`` (a meter's row and number), and ``c0`` ... as in
+    ``SectionColumns.cells``.
+    """
+
+    section: tuple[str, ...]
+    first: Sequence[str]
+    last: Sequence[str]
+    cells: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
     """All buckets of a run: ``merged`` of each of ``tables``, unpacked, ascending by ``m``.
 
-    The first table is the meters' own. ``kind`` and ``volume`` are by meter row; ``foreign`` are
-    encoded sections (``m``, ``e``) that no table has.
+    The first table is the meters' own. ``kind``, ``volume`` and ``no`` are by meter row.
     """
 
     tables: Sequence[Table]
     merged: Sequence[pl.DataFrame]
     kind: pl.Series
     volume: pl.Series
-    foreign: Sequence[pl.DataFrame]
+    no: pl.Series
+    foreign: Sequence[Foreign]
+    _ahead: list[ContentsPart] = field(default_factory=list)
 
     @property
     def rows(self) -> pl.Series:
         """The rows of all touched meters, ascending."""
         return self.merged[0]["m"]
 
-    def parts(self) -> Iterator[pl.DataFrame]:
-        """Yield contents: ``m`` and the texts of ``EncodedState`` but for ``reached``."""
-        start = 0
+    def make_ahead(self) -> None:
+        """Make and pack the first parts now, as many as memory has room for."""
+        size = 0
+        for part in self._parts(0):
+            size += sum(len(breakdowns.content()) for breakdowns in part.breakdowns)
+            self._ahead.append(part)
+            if size > _AHEAD_BYTES:
+                return
+
+    def parts(self) -> Iterator[ContentsPart]:
+        """Yield contents; no meter has ``reached`` yet."""
+        yield from self._ahead
+        yield from self._parts(sum(part.frame.height for part in self._ahead))
+
+    def _parts(self, start: int) -> Iterator[ContentsPart]:
         while start < len(self.rows):
-            end = self._end(start)
+            end = self._end(start, rows_max=PART_ROWS)
             yield self._part(start, end)
             start = end
 
-    def _end(self, start: int) -> int:
+    def _end(self, start: int, *, rows_max: int) -> int:
         """Where the part that begins with a touched meter ends: no section of it is too long."""
         first, end = self.rows[start], len(self.rows)
         for frame in self.merged:
             meters = frame["m"]
-            past = int(meters.search_sorted(first)) + PART_ROWS
+            past = int(meters.search_sorted(first)) + rows_max
             if past < len(meters):
                 end = min(end, int(self.rows.search_sorted(meters[past])))
         return max(end, start + 1)
 
-    def _part(self, start: int, end: int) -> pl.DataFrame:
-        total = self.merged[0].slice(start, end - start)
-        bounds = total["m"][0], total["m"][-1]
-        sections = [
-            (table, _between(frame, bounds))
-            for table, frame in zip(self.tables[1:], self.merged[1:], strict=True)
+    def _part(self, start: int, end: int) -> ContentsPart:
+        rows = self.rows
+        inside = [
+            frame.slice(*_between(frame["m"], rows[start], rows[end - 1])) for frame in self.merged
         ]
-        texts = for_each(sections, lambda section: section[0].encoded(section[1], self.kind))
-        texts += [part.filter(pl.col("m").is_between(*bounds)) for part in self.foreign]
-        return _with_groups(self._meters(total), texts)
+        pairs = zip(self.tables[1:], inside[1:], strict=True)
+        sections = for_each(
+            pairs, lambda pair: pair[0].columns(pair[1], kind=self.kind, no=self.no)
+        )
+        breakdowns: list[Breakdowns] = []
+        packs: list[int | None] = []
+        while start < end:
+            cut = min(end, self._end(start, rows_max=PACK_ROWS))
+            bounds = rows[start], rows[cut - 1]
+            mine = [
+                section.slice(*_between(frame["m"], *bounds))
+                for section, frame in zip(sections, inside[1:], strict=True)
+            ]
+            mine = [section for section in [*mine, *self._foreign(bounds)] if section.frame.height]
+            packs += [len(breakdowns) if mine else None] * (cut - start)
+            breakdowns += [Breakdowns(mine)] if mine else []
+            start = cut
+        frame = self._meters(inside[0]).with_columns(pl.Series("pack", packs, dtype=pl.Int64))
+        return ContentsPart(frame, breakdowns)
+
+    def _foreign(self, bounds: tuple[int, int]) -> Iterator[SectionColumns]:
+        for each in self.foreign:
+            cells = each.cells.filter(pl.col("m").is_between(*bounds))
+            yield SectionColumns.of_cells(each.section, each.first, each.last, cells=cells)
 
     def _meters(self, merged: pl.DataFrame) -> pl.DataFrame:
         total = self.tables[0]
@@ -77,27 +127,18 @@ class Encoding:
         plain = (volume == value.cast(QUANTITY).abs()).fill_null(value=False) | (volume == 0)
         count = len(total.first)
         return merged.select(
-            "m",
+            self.no.gather(merged["m"]).alias("no"),
             number_texts(value).alias("value"),
             "count",
             number_texts(volume).set(plain, None).alias("volume"),
             encode_carries(total.first, total.carried[:count]).alias("carry_first"),
             encode_carries(total.last, total.carried[count:]).alias("carry_last"),
+            pl.lit(None, dtype=pl.String).alias("reached"),
+            pl.lit(None, dtype=pl.String).alias("groups"),
         )
 
 
-def _between(frame: pl.DataFrame, bounds: tuple[int, int]) -> pl.DataFrame:
-    """The rows of the meters between two, both included."""
-    start = int(frame["m"].search_sorted(bounds[0]))
-    return frame.slice(start, int(frame["m"].search_sorted(bounds[1], side="right")) - start)
-
-
-def _with_groups(frame: pl.DataFrame, sections: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Join the encoded sections (``m``, ``e``) of each meter into its ``groups``."""
-    names = [f"e{place}" for place in range(len(sections))]
-    for name, section in zip(names, sections, strict=True):
-        named = section.rename({"e": name})
-        frame = frame.join(named, on="m", how="left", maintain_order="left")
-    groups = pl.concat_str(names, separator=SECTION_MARK, ignore_nulls=True) if names else None
-    text = pl.lit(None, dtype=pl.String) if groups is None else groups
-    return frame.with_columns(pl.when(text != "").then(text).alias("groups")).drop(names)
+def _between(meters: pl.Series, first: int, last: int) -> tuple[int, int]:
+    """Where the rows of the meters between two begin, both included, and how many there are."""
+    start = int(meters.search_sorted(first))
+    return start, int(meters.search_sorted(last, side="right")) - start

@@ -19,7 +19,7 @@ from meterhouse.core.meter_state import MeterState
 from meterhouse.core.metered_record import MeteredRecord, threshold_record
 from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.bucket import SLOT_FIRST, Bucket
-from meterhouse.engine.changes import Contents
+from meterhouse.engine.changes import Contents, ContentsPart
 from meterhouse.engine.column import Column
 from meterhouse.engine.columns.buckets import Before, Buckets
 from meterhouse.engine.columns.carry import BatchValues, Carrier
@@ -41,7 +41,7 @@ from meterhouse.engine.together import together
 WINDOW_RECORDS_MAX = 12_000_000
 WINDOW_BYTES_MAX = 400_000_000
 #: What ``finish`` returns of each touched meter.
-CONTENTS = ["no", "value", "count", "volume", "carry_first", "carry_last", "reached", "groups"]
+CONTENTS = [name for name in METER_SCHEMA if name not in ("user_id", "profile")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +235,15 @@ class ColumnExecutor:
         # The last fold: what it carries stays where it is, for both.
         self._buckets.add(folding.totals, folding.partials, compact=False)
         # The source of the meters may be asked in this thread only, so pushing stays in it.
-        pushed, encoding = together(lambda: self._cross(folding), self._buckets.encoding)
+        pushed, encoding = together(lambda: self._cross(folding), self._encoding_ahead)
         self._pushed += [(window.first + q, record) for q, record in pushed]
+        return encoding
+
+    def _encoding_ahead(self) -> Encoding:
+        """Merge the buckets; what can be made of them meanwhile is made."""
+        encoding = self._buckets.encoding()
+        if self._events is None:  # Periods are not stored as packs.
+            encoding.make_ahead()
         return encoding
 
     def _check_and_guide(self, batch: UsageBatch) -> tuple[Checked, Guided]:
@@ -253,18 +260,20 @@ class ColumnExecutor:
             {"m": list(self._reached), "reached": list(map(json_text, self._reached.values()))},
             schema={"m": pl.Int64, "reached": pl.String},
         )
+        reached = reached.select(self._no.gather(reached["m"]).alias("no"), "reached")
         # What periods of handed users hold is in them already.
         handed = [b for buckets in self._handed.values() for b in buckets if b.changed]
         handed = [bucket for bucket in handed if not bucket.meter.by_event_time]
         apart = columns_of(sorted(handed, key=lambda bucket: bucket.meter.no))
         schema = {name: METER_SCHEMA[name] for name in CONTENTS}
 
-        def parts() -> Iterator[pl.DataFrame]:
+        def parts() -> Iterator[ContentsPart]:
             for part in encoding.parts():
-                frame = part.join(reached, on="m", how="left", maintain_order="left")
-                frame = frame.with_columns(self._no.gather(frame["m"]).alias("no"))
-                yield frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
-            yield apart.frame.select(CONTENTS)
+                frame = part.frame.drop("reached")
+                frame = frame.join(reached, on="no", how="left", maintain_order="left")
+                frame = frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+                yield ContentsPart(frame, part.breakdowns)
+            yield ContentsPart(apart.frame.select(CONTENTS))
 
         numbers = pl.concat([self._no.gather(encoding.rows), apart.frame["no"]])
         return Contents(numbers.sort(), parts)
@@ -431,7 +440,8 @@ def _current(columns: MeterColumns, held: dict[int, Bucket]) -> MeterColumns:
     moved = pl.Series(range(len(profiles), len(profiles) + len(mine.profiles)), dtype=pl.Int32)
     theirs = columns.frame.filter(~pl.col("no").is_in(list(held)))
     frame = mine.frame.with_columns(moved.gather(mine.frame["profile"]).alias("profile"))
-    return MeterColumns(pl.concat([theirs, frame]).sort("no"), [*profiles, *mine.profiles])
+    whole = pl.concat([theirs, frame]).sort("no")
+    return MeterColumns(whole, [*profiles, *mine.profiles], columns.packs)
 
 
 def _assign(guided: Guided, value: pl.Series, numbers: Sequence[pl.Series]) -> pl.DataFrame:

@@ -18,10 +18,9 @@ import polars as pl
 
 from meterhouse.core.aggregation import Aggregation
 from meterhouse.core.meter_state import Section
-from meterhouse.engine.bucket import ENTRY_MARK, section_header
-from meterhouse.engine.column import QUANTITY, Column, ColumnKind, number_texts
+from meterhouse.engine.column import QUANTITY, Column, ColumnKind
+from meterhouse.engine.columns.breakdowns import SectionColumns, coded_texts
 from meterhouse.engine.columns.carry import CarriedField
-from meterhouse.engine.columns.cells import encode_entries, joined_by_meter
 from meterhouse.engine.columns.dictionary import FieldDictionary
 from meterhouse.engine.columns.range import WHOLE_END, greatest
 
@@ -348,19 +347,26 @@ class Table:
         partials, self._partials = self._partials, []
         return self.unpacked(self.merge(partials))
 
-    def encoded(self, merged: pl.DataFrame, kind: pl.Series) -> pl.DataFrame:
-        """Return ``m`` and the encoded section ``e`` of each meter of (unpacked) buckets."""
-        if merged.is_empty():
-            return merged.select("m", pl.lit("").alias("e")).clear()
-        merged = self.with_texts(merged)
-        # Every entry opens with its mark, so that joining them needs no separator.
-        first, *others = self.field_texts(merged, prefix=ENTRY_MARK)
-        value = number_texts(self.values(merged, kind))
-        carried = [merged[name] for name in self.carried]
-        entry = encode_entries([first, *others, value, *carried])
-        joined = joined_by_meter(pl.DataFrame([merged["m"], entry.alias("e")]))
-        header = section_header(self.section, self.first, self.last)
-        return joined.with_columns(pl.concat_str(pl.lit(header), pl.col("e")).alias("e"))
+    def columns(self, merged: pl.DataFrame, *, kind: pl.Series, no: pl.Series) -> SectionColumns:
+        """Return (unpacked) buckets as they are stored; ``kind`` and ``no`` are by meter row."""
+        columns = [no.gather(merged["m"]).alias("no")]
+        for place, dictionary in enumerate(self.dictionaries):
+            texts = coded_texts(merged[f"g{place}"], dictionary.texts())
+            columns.append(texts.alias(f"g{place}"))
+        columns.append(self.values(merged, kind))
+        plain = set()
+        for name, field in self.carried_fields.items():
+            places = merged[name]
+            if name.startswith("l") and field in self.first:
+                # Most groups have few records: what they carry last is what they carry first.
+                same = (places == merged[f"f{self.first.index(field)}"]).fill_null(value=False)
+                columns.append(same.alias(f"s{name[1:]}"))
+                places = places.set(same, None)
+            texts, strings = self._field(field).stored(places)
+            columns.append(texts.alias(name))
+            plain |= {name} if strings else set()
+        frame = pl.DataFrame(columns)
+        return SectionColumns(self.section, self.first, self.last, frame, frozenset(plain))
 
     def carried_partial(self, names: list[str], cells: pl.DataFrame, *, side: str) -> pl.DataFrame:
         """Turn decoded carries of meters (``m``, ``c0`` ...) into a partial without measures."""

@@ -137,3 +137,6 @@ WHERE meter_key.no = ?
 
 -- name: delete_meter
 DELETE FROM meter WHERE no = ?
+
+-- name: pack
+SELECT content FROM group_pack_content WHERE pack_no = ?

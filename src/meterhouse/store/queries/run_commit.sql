@@ -4,9 +4,15 @@ SET sequence = ?, start_at = ?, end_at = ?, timezone = ?, updated_at = ?
 WHERE meter_no = ?
 
 -- name: put_contents
-INSERT INTO meter_contents (meter_no, updated_at, contents) VALUES (?, ?, ?)
-ON CONFLICT (meter_no) DO UPDATE
-SET updated_at = excluded.updated_at, contents = excluded.contents
+INSERT INTO meter_contents (meter_no, updated_at, contents, pack_no) VALUES (?, ?, ?, ?)
+ON CONFLICT (meter_no) DO UPDATE SET
+    updated_at = excluded.updated_at, contents = excluded.contents, pack_no = excluded.pack_no
+
+-- name: insert_pack
+INSERT INTO group_pack (meters) VALUES (?) RETURNING no
+
+-- name: insert_pack_content
+INSERT INTO group_pack_content (pack_no, content) VALUES (?, ?)
 
 -- name: clear_contents
 DELETE FROM meter_contents WHERE meter_no = ?

@@ -2,7 +2,7 @@
 SELECT no FROM meter_key WHERE key = ?
 
 -- name: expired
--- In order of flushing. Left out are meters that a flush would leave as they are: retired (over,
+-- Left out are meters that a flush would leave as they are: retired (over,
 -- and untouched in this period) and not to be deleted.
 SELECT meter_period.meter_no
 FROM meter_period
@@ -19,14 +19,10 @@ WHERE meter_period.key_no = :key_no AND meter_period.end_at <= :at
             9223372036854775807
         ) <= :at
     )
-ORDER BY meter_period.end_at, meter.id
+ORDER BY meter_period.meter_no
 
 -- name: all
-SELECT meter_period.meter_no
-FROM meter_period
-JOIN meter ON meter.no = meter_period.meter_no
-WHERE meter_period.key_no = :key_no
-ORDER BY meter_period.end_at, meter.id
+SELECT meter_no FROM meter_period WHERE key_no = :key_no ORDER BY meter_no
 
 -- name: has_event_meters
 SELECT EXISTS (SELECT 1 FROM meter_period WHERE key_no = -:key_no)
@@ -90,9 +86,10 @@ FROM (
 SELECT no, version_no, own FROM meter WHERE key_no = ? AND own IS NOT NULL
 
 -- name: contents_lines
-SELECT CAST(group_concat(no || char(28) || contents, char(10)) AS BLOB), max(no)
+SELECT
+    CAST(group_concat(no || char(28) || contents || char(28) || pack, char(10)) AS BLOB), max(no)
 FROM (
-    SELECT meter.no, meter_contents.contents
+    SELECT meter.no, meter_contents.contents, coalesce(meter_contents.pack_no, '') AS pack
     FROM meter
     JOIN meter_contents ON meter_contents.meter_no = meter.no
     WHERE meter.key_no = ? AND meter.no > ? ORDER BY meter.no LIMIT ?
