@@ -16,7 +16,6 @@ from meterhouse.core.meter_state import GroupKey, GroupState, MeterState, Sectio
 from meterhouse.core.metered_record import breakdowns_text
 from meterhouse.engine.bucket import Bucket
 from meterhouse.engine.column import number_texts
-from meterhouse.engine.columns.cells import joined_by_meter
 from meterhouse.engine.columns.dictionary import key_texts
 from meterhouse.engine.columns.table import Table
 
@@ -131,10 +130,9 @@ class Moments:
             pl.lit("}"),
         )
         head = f'{{"name":{json_text(",".join(table.section))},"groups":['
-        joined = joined_by_meter(frame.select("m", entry.alias("e")))
-        # Every entry opens with a comma, the first one too.
-        text = pl.concat_str(pl.lit(head), pl.col("e").str.slice(1), pl.lit("]}"))
-        return joined.select("m", text.alias("b"))
+        joined = frame.select("m", entry.alias("e")).group_by("m", maintain_order=True)
+        text = pl.concat_str(pl.lit(head), pl.col("e"), pl.lit("]}"))
+        return joined.agg(pl.col("e").str.join(",")).select("m", text.alias("b"))
 
 
 def _openings(table: Table, groups: pl.DataFrame) -> pl.DataFrame:
@@ -153,7 +151,7 @@ def _openings(table: Table, groups: pl.DataFrame) -> pl.DataFrame:
     fields = pl.concat_str(pl.lit("{"), inner, pl.lit("}")).alias("fields")
     label = pl.concat_str([series.name for series in labels], separator=",").alias("label")
     opening = pl.concat_str(
-        pl.lit(',{"key":"'),
+        pl.lit('{"key":"'),
         pl.col("label"),
         pl.lit('","fields":'),
         pl.col("fields"),
