@@ -326,21 +326,25 @@ class _InPacks:
 
         def packed(number: int) -> Breakdowns:
             mine = frame.filter(pl.col("pack") == number).select("no", "groups", m="no")
-            sections = [
-                SectionColumns.of_cells(
-                    section,
-                    first,
-                    last,
-                    cells=split_entries(entries, len(section) + 1 + len(first) + len(last)).rename(
-                        {"m": "no"}
-                    ),
-                )
-                for section, first, last, entries in decode_sections(mine)
-            ]
+            sections = []
+            for section, first, last, entries in decode_sections(mine):
+                cells = split_entries(entries, len(section) + 1 + len(first) + len(last))
+                cells = cells.rename({"m": "no"})
+                made = SectionColumns.of_cells(section, first, last, cells=cells)
+                sections.append(_whole(made) if number % 2 else made)
             return Breakdowns.of_content(Breakdowns(sections).content())
 
         texts = frame["groups"].set(there & pack.is_not_null(), None)
         return MeterColumns(frame.with_columns(texts), columns.profiles, packed)
+
+
+def _whole(section: SectionColumns) -> SectionColumns:
+    """The same with whole numbers for values, where all are."""
+    value = section.frame["value"]
+    texts = value.cast(pl.String).str.strip_chars_end("0")
+    if not (texts.str.ends_with(".").all() and (value.abs() < 2**62).all()):
+        return section
+    return replace(section, frame=section.frame.with_columns(value.cast(pl.Int64)))
 
 
 def _usage(changes: StateChanges) -> list[str]:

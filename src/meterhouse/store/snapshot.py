@@ -178,7 +178,7 @@ class SnapshotMeters:
             yield from (by_no[no] for no in part)
 
     def expired(self, at: Instant) -> Iterator[Bucket]:
-        """Yield the buckets whose period has ended at ``at``, by number: neighbours share a pack."""
+        """Yield the buckets whose period has ended at ``at``, by number."""
         return self.by_numbers(self._order("expired", at))
 
     def all(self) -> Iterator[Bucket]:

@@ -169,7 +169,10 @@ class Buckets:
                 if cells.height:
                     found.setdefault(header, []).append(cells.drop("no"))
         for header, parts in found.items():
-            self._load_groups(header, pl.concat(parts, how="vertical_relaxed"))
+            value = f"c{len(header[0])}"
+            if any(part[value].dtype != pl.Int64 for part in parts):
+                parts = [part.with_columns(pl.col(value).cast(QUANTITY)) for part in parts]
+            self._load_groups(header, pl.concat(parts))
 
     def _load_groups(
         self, header: tuple[Section, Sequence[str], Sequence[str]], cells: pl.DataFrame

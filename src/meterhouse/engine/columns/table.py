@@ -316,7 +316,9 @@ class Table:
         for place, dictionary in enumerate(self.dictionaries):
             texts = Column(ColumnKind.JSON, cells[f"c{place}"])
             columns.append(dictionary.encode(texts.without_null_texts()).alias(f"n{place}"))
-        columns.append(cells[f"c{width}"].cast(QUANTITY).alias("value"))
+        value = cells[f"c{width}"]
+        value = value if value.dtype == pl.Int64 else value.cast(QUANTITY)
+        columns.append(value.alias("value"))
         names = [f"f{self.first.index(name)}" for name in first]
         names += [f"l{self.last.index(name)}" for name in last]
         for place, name in enumerate(names):
