@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Context, Decimal
+from functools import lru_cache
 
 from meterhouse.core.quantity import number_from_text
 
@@ -24,6 +25,8 @@ _MICROSECOND = timedelta(microseconds=1)
 EARLIEST: Instant = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 LATEST: Instant = (datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC) - _EPOCH) // _MICROSECOND
 
+#: Records show the same few instants over and over: so many texts are kept.
+_TEXTS_MAX = 1024
 #: Cuts digits off, whatever the caller's own decimal context would do.
 _CUT_OFF = Context(prec=40, rounding=ROUND_DOWN, traps=[])
 
@@ -47,6 +50,7 @@ def to_datetime(instant: Instant) -> datetime:
     return _EPOCH + timedelta(microseconds=instant)
 
 
+@lru_cache(maxsize=_TEXTS_MAX)
 def instant_text(instant: Instant) -> str:
     """Write an instant as the records show it: UTC with milliseconds and ``Z``.
 

@@ -8,7 +8,7 @@ written again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -65,8 +65,11 @@ def threshold_record(
 
     ``breakdowns`` is the text of ``groupBreakdowns``: see ``breakdowns_text``.
     """
-    members = _members(meter, state, end=state.period.end, breakdowns=breakdowns)
-    members += f',"thresholdReached":{_threshold_text(threshold, state)}'
+    reached = _threshold_text(threshold, state)
+    texts = [reached if t is threshold else _threshold_text(t, state) for t in meter.thresholds]
+    end = state.period.end
+    members = _members(meter, state, end=end, breakdowns=breakdowns, thresholds=texts)
+    members += f',"thresholdReached":{reached}'
     return _finished(Kind.THRESHOLD, meter, state, members, threshold.name)
 
 
@@ -113,9 +116,17 @@ def record_id(meter: Meter, state: MeterState, kind: Kind, name: str = "") -> st
     return str(uuid5(UUID(meter.id), f"{state.period.sequence}/{kind.value}/{name}"))
 
 
-def _members(meter: Meter, state: MeterState, *, end: Instant, breakdowns: str) -> str:
+def _members(
+    meter: Meter,
+    state: MeterState,
+    *,
+    end: Instant,
+    breakdowns: str,
+    thresholds: Iterable[str] | None = None,
+) -> str:
+    if thresholds is None:
+        thresholds = [_threshold_text(threshold, state) for threshold in meter.thresholds]
     capacity = "" if meter.capacity is None else f'"capacity":{number_text(meter.capacity)},'
-    thresholds = ",".join(_threshold_text(threshold, state) for threshold in meter.thresholds)
     return (
         f'"id":"{meter.id}",'
         f'"meterTypeId":{json_text(meter.meter_type_id)},'
@@ -128,7 +139,7 @@ def _members(meter: Meter, state: MeterState, *, end: Instant, breakdowns: str) 
         f'"periodEnd":"{instant_text(end)}",'
         f'"groupBreakdowns":{breakdowns},'
         f"{capacity}"
-        f'"thresholds":[{thresholds}],'
+        f'"thresholds":[{",".join(thresholds)}],'
         f'"carryFirst":{carried_text(state.carry_first)},'
         f'"carryLast":{carried_text(state.carry_last)},'
         f'"customFields":{json_text(meter.custom_fields)},'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import polars as pl
 
@@ -199,36 +200,51 @@ class Buckets:
     ) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
         """Fold records: the meters' totals (with ``rise`` and ``top``) and the groups' partials.
 
-        ``rise`` is the sum of the positive quantities, ``top`` the greatest quantity.
+        ``rise`` is the sum of the positive quantities, ``top`` the greatest quantity, null where
+        no meter's value may be that.
         """
-        frame = _narrowed(assigned)
-        rise = pl.col("s")
-        if frame.select((pl.col("s") < 0).any())["s"][0]:
+        frame = _narrowed(assigned).with_columns(carrier.columns)
+        falling = frame.select((pl.col("s") < 0).any())["s"][0]
+        if falling:
             frame = frame.with_columns(pl.when(pl.col("s") > 0).then(pl.col("s")).alias("p"))
-            rise = pl.col("p")
-        frame = frame.with_columns(carrier.columns)
-        extra = [rise.sum().alias("rise"), pl.col("v").max().alias("top")]
-        measures = [*self._total.measures.folds(), *carrier.folds(), *extra]
-        folds = [frame.lazy().group_by(pl.col("m").cast(pl.Int64)).agg(measures)]
+        of_meters = self._total.measures.folds(rise=falling, top=True)
+        whole = self._whole()
+        folds = []
         for table in self._tables:
             # Keys are worked out as the records pass: a column of them would be touched twice.
             rows = table.keyed(self._rows_of(table, frame), self._number_columns(table))
-            measures = [*table.measures.folds(), *carrier.folds()]
-            folds.append(rows.group_by(table.keys).agg(measures))
-        total, *groups = pl.collect_all(folds, engine="streaming")
+            measures = of_meters if table is whole else table.measures.folds()
+            folds.append(rows.group_by(table.keys).agg(*measures, *carrier.folds()))
+        if whole is None:
+            rows = frame.lazy().group_by(pl.col("m").cast(pl.Int64))
+            folds.append(rows.agg(*of_meters, *carrier.folds()))
+        folded = [carrier.places(fold) for fold in pl.collect_all(folds, engine="streaming")]
+        groups = folded[: len(self._tables)]
+        total = folded[-1] if whole is None else whole.by_meter(groups[self._tables.index(whole)])
         partials = [
-            carrier.places(group, [*table.keys, *table.measures.names])
+            group.select(*table.keys, *table.measures.names, *carrier.names)
             for table, group in zip(self._tables, groups, strict=True)
         ]
-        kept = ["m", *self._total.measures.names, "rise", "top"]
-        return carrier.places(total, kept), partials
+        return _bounded(total), partials
+
+    def _whole(self) -> Table | None:
+        """A section in which every record counts: its groups add up to the meters.
+
+        Where there are several, the one that may have the fewest groups.
+        """
+        whole = [table for table in self._tables if self._rules_of(table) is None]
+        ends = [prod(d.numbers_end for d in table.dictionaries) for table in whole]
+        return whole[ends.index(min(ends))] if whole else None
 
     def _rows_of(self, table: Table, frame: pl.DataFrame) -> pl.LazyFrame:
         """The records that count in a section."""
+        rules = self._rules_of(table)
+        return frame.lazy() if rules is None else frame.lazy().filter(pl.col("rule").is_in(rules))
+
+    def _rules_of(self, table: Table) -> list[int] | None:
+        """The rules whose records count in a section; ``None`` if all do."""
         rules = [i for i, rule in enumerate(self._plan.rules) if table.section in rule.group_by]
-        if len(rules) == len(self._plan.rules):
-            return frame.lazy()
-        return frame.lazy().filter(pl.col("rule").is_in(rules))
+        return None if len(rules) == len(self._plan.rules) else rules
 
     def _number_columns(self, table: Table) -> list[str]:
         return [self._number_column(name) for name in table.section]
@@ -360,3 +376,15 @@ def _narrowed(assigned: pl.DataFrame) -> pl.DataFrame:
     if assigned["v"].dtype != pl.Int64 or volume_max(assigned) < _WHOLE_MAX:
         return assigned
     return assigned.with_columns(pl.col("v", "s").cast(QUANTITY))
+
+
+def _bounded(totals: pl.DataFrame) -> pl.DataFrame:
+    """Give totals the columns ``rise`` and ``top`` where other measures say as much."""
+    known = totals.columns
+    given = {"rise": "sum", "top": "max"}
+    bounds = [
+        (pl.col(measure) if measure in known else pl.lit(0, dtype=pl.Int64)).alias(name)
+        for name, measure in given.items()
+        if name not in known
+    ]
+    return totals.with_columns(bounds)

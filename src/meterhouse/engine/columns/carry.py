@@ -20,6 +20,7 @@ from meterhouse.engine.batch import UsageBatch
 from meterhouse.engine.column import Column, ColumnKind, concat_columns
 from meterhouse.engine.columns.breakdowns import coded_texts
 from meterhouse.engine.columns.dictionary import FieldDictionary
+from meterhouse.engine.frame import series_of
 from meterhouse.engine.plan import MeterPlan
 
 #: Texts of up to this many bytes lie in their column itself, longer ones in a buffer beside it.
@@ -130,8 +131,18 @@ def own_texts(column: Column) -> Column:
         texts = column.values if column.coded is None else column.coded.texts
         longest = texts.str.len_bytes().max()
         if not isinstance(longest, int) or longest <= _INLINE_BYTES:
-            return Column(ColumnKind.TEXT, _copied(column.values))
+            return Column(ColumnKind.TEXT, _inline(column.values))
     return Column(ColumnKind.JSON, _copied(column.canonical()))
+
+
+def _inline(texts: pl.Series) -> pl.Series:
+    """Short texts without the buffer that they were read from; nothing is copied."""
+    import pyarrow as pa
+
+    array = texts.to_arrow(compat_level=pl.CompatLevel.newest())
+    column = array.buffers()[:2]  # which are there, and the texts themselves
+    short = pa.Array.from_buffers(array.type, len(array), column, offset=array.offset)
+    return series_of(short).alias(texts.name)
 
 
 def _copied(texts: pl.Series) -> pl.Series:
@@ -236,11 +247,17 @@ class Carrier:
                 folds[f"z_{carried.where}"] = pl.col(carried.where).max()
         return [fold.alias(name) for name, fold in folds.items()]
 
-    def places(self, folded: pl.DataFrame, kept: Sequence[str]) -> pl.DataFrame:
-        """Turn positions into places, one column a carry."""
-        columns = [pl.col(name) for name in kept]
+    @property
+    def names(self) -> list[str]:
+        """The columns of places, one a carry."""
+        return [carried.name for carried in self._carried]
+
+    def places(self, folded: pl.DataFrame) -> pl.DataFrame:
+        """Turn positions into places; all other columns stay."""
+        positions, places = set(), []
         for carried in self._carried:
             side = "a" if carried.carry is Carry.FIRST else "z"
+            positions.add(f"{side}_{carried.where}")
             place = pl.col(f"{side}_{carried.where}").cast(pl.Int64) + carried.first
-            columns.append(place.alias(carried.name))
-        return folded.select(columns)
+            places.append(place.alias(carried.name))
+        return folded.select(*(n for n in folded.columns if n not in positions), *places)

@@ -104,13 +104,10 @@ class Limits:
         it: the other slices need not be looked at record by record. ``key`` names a meter's slice
         (the meter itself where there are none), ``past`` is the sum of the slices before it.
         """
-        every = mine.with_columns(key=pl.col("m").cast(pl.Int64), past=pl.lit(0, dtype=pl.Int64))
-        if mine["s"].dtype != pl.Int64 or mine.height < _SLICED_MIN:
-            return every
-        least, most = mine.select(pl.col("s").min(), most=pl.col("s").max()).row(0)
-        # Sums of slices are whole numbers of 64 bits.
-        if least < 0 or most * mine.height >= _WHOLE_MAX or (prior["kind"] != _SUM).any():
-            return every
+        mine = mine.select("q", "m", "v", "s")
+        if not _sliced(mine, prior):
+            key = pl.col("m").cast(pl.Int64)
+            return mine.with_columns(key=key, past=pl.lit(0, dtype=pl.Int64))
         last = mine["q"].max()
         assert isinstance(last, int)
         of = (pl.col("q") // (last // _SLICES + 1)).cast(pl.UInt32)
@@ -160,6 +157,16 @@ def _limits(profile: pl.Series, profiles: Sequence[Profile]) -> list[pl.Series]:
         texts = [_limit_text(p.limits[rank][0]) if rank < len(p.limits) else None for p in profiles]
         by_rank.append(pl.Series(texts, dtype=pl.String).cast(QUANTITY).gather(profile))
     return by_rank
+
+
+def _sliced(mine: pl.DataFrame, prior: pl.DataFrame) -> bool:
+    """Whether crossings are searched in slices: many sums of whole numbers, and none falls."""
+    if mine["s"].dtype != pl.Int64 or mine.height < _SLICED_MIN:
+        return False
+    least, most = mine.select(pl.col("s").min(), most=pl.col("s").max()).row(0)
+    # Sums of slices are whole numbers of 64 bits.
+    whole = least >= 0 and most * mine.height < _WHOLE_MAX
+    return whole and not (prior["kind"] != _SUM).any()
 
 
 def _running(rows: pl.DataFrame, prior: pl.DataFrame) -> pl.DataFrame:

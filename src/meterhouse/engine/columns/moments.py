@@ -114,30 +114,14 @@ class Moments:
         ].to_list()
 
     def _breakdown(self, table: Table, merged: pl.DataFrame) -> pl.DataFrame:
+        numbers = [f"g{place}" for place in range(len(table.section))]
+        opened = _openings(table, merged.select(numbers).unique())
         value = number_texts(table.values(merged, self.kind)).alias("value").fill_null("0")
-        frame = pl.DataFrame([merged["m"], value]).hstack(merged.select(table.carried))
-        members, labels = [], []
-        for place, (name, dictionary) in enumerate(
-            zip(table.section, table.dictionaries, strict=True)
-        ):
-            texts, numbers = dictionary.texts(), merged[f"g{place}"]
-            quoted = json_text(name)
-            members.append((quoted + ":" + texts).gather(numbers).alias(f"t{place}"))
-            labels.append(
-                (quoted[1:-1] + ":" + key_texts(texts)).gather(numbers).alias(f"k{place}")
-            )
-        frame = frame.hstack([*members, *labels])
-        # Sorted as a whole, braces included: {"a":10} stands before {"a":1}.
-        inner = pl.concat_str([series.name for series in members], separator=",")
-        fields = pl.concat_str(pl.lit("{"), inner, pl.lit("}"))
-        label = pl.concat_str([series.name for series in labels], separator=",")
-        frame = frame.with_columns(fields.alias("fields")).sort("m", "fields")
+        frame = pl.DataFrame([merged["m"], value]).hstack(merged.select(*numbers, *table.carried))
+        frame = frame.join(opened, on=numbers, how="left", maintain_order="left")
+        frame = frame.sort(pl.col("m") * opened.height + pl.col("rank"))
         entry = pl.concat_str(
-            pl.lit('{"key":"'),
-            label,
-            pl.lit('","fields":'),
-            pl.col("fields"),
-            pl.lit(',"value":'),
+            pl.col("opening"),
             pl.col("value"),
             pl.lit(',"carryFirst":'),
             _carried(table.first, "f"),
@@ -149,6 +133,35 @@ class Moments:
         joined = frame.select("m", entry.alias("e")).group_by("m", maintain_order=True)
         text = pl.concat_str(pl.lit(head), pl.col("e"), pl.lit("]}"))
         return joined.agg(pl.col("e").str.join(",")).select("m", text.alias("b"))
+
+
+def _openings(table: Table, groups: pl.DataFrame) -> pl.DataFrame:
+    """How the entries of groups (``g0`` ...) open, up to their value, and their ``rank``.
+
+    Few groups are shown many times: what does not depend on the moment is made once.
+    """
+    members, labels = [], []
+    for place, (name, dictionary) in enumerate(zip(table.section, table.dictionaries, strict=True)):
+        texts, numbers = dictionary.texts(), groups[f"g{place}"]
+        quoted = json_text(name)
+        members.append((quoted + ":" + texts).gather(numbers).alias(f"t{place}"))
+        labels.append((quoted[1:-1] + ":" + key_texts(texts)).gather(numbers).alias(f"k{place}"))
+    frame = groups.hstack([*members, *labels])
+    inner = pl.concat_str([series.name for series in members], separator=",")
+    fields = pl.concat_str(pl.lit("{"), inner, pl.lit("}")).alias("fields")
+    label = pl.concat_str([series.name for series in labels], separator=",").alias("label")
+    opening = pl.concat_str(
+        pl.lit('{"key":"'),
+        pl.col("label"),
+        pl.lit('","fields":'),
+        pl.col("fields"),
+        pl.lit(',"value":'),
+    )
+    frame = frame.select(*groups.columns, fields, label)
+    frame = frame.with_columns(opening.alias("opening")).drop("label")
+    # Sorted as a whole, braces included: {"a":10} stands before {"a":1}.
+    ranked = frame.sort("fields").drop("fields")
+    return ranked.with_columns(rank=pl.int_range(pl.len(), dtype=pl.Int64))
 
 
 def _carried(names: Sequence[str], prefix: str) -> pl.Expr:

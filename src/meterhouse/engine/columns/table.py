@@ -33,6 +33,15 @@ MEASURES = {
 }
 #: The aggregations as numbers, in the meter table's column ``kind``.
 KINDS = list(MEASURES)
+#: How what was folded of some records is merged with what was folded of others.
+_MERGES = {
+    "sum": pl.col("sum").sum(),
+    "count": pl.col("count").sum(),
+    "min": pl.col("min").min(),
+    "max": pl.col("max").max(),
+    "rise": pl.col("rise").sum(),
+    "top": pl.col("top").max(),
+}
 #: Bits of a packed key, and how many of them the meters (or moments of a batch) get at least.
 _KEY_BITS = 62
 MOMENT_BITS = 22
@@ -55,25 +64,27 @@ class Measures:
         names = [MEASURES[kind] for kind in self.kinds]
         return names if "count" in names or not self.counted else [*names, "count"]
 
-    def folds(self) -> list[pl.Expr]:
-        """Fold records: ``v`` is the quantity, ``s`` what it adds to a sum."""
+    def folds(self, *, rise: bool = False, top: bool = False) -> list[pl.Expr]:
+        """Fold records: ``v`` is the quantity, ``s`` what it adds to a sum.
+
+        With ``rise`` the positive quantities ``p`` are summed, too. With ``top`` the greatest
+        quantity is found where no measure is that, but a meter that is a minimum begins with it.
+        """
         folds = {
             "sum": pl.col("s").sum(),
             "count": pl.len().cast(pl.Int64),
             "min": pl.col("v").min(),
             "max": pl.col("v").max(),
+            "rise": pl.col("p").sum(),
+            "top": pl.col("v").max(),
         }
-        return [folds[name].alias(name) for name in self.names]
+        names = self.names + ["rise"] * rise
+        names += ["top"] * (top and "min" in names and "max" not in names)
+        return [folds[name].alias(name) for name in names]
 
     def merges(self) -> list[pl.Expr]:
         """Merge partials."""
-        merges = {
-            "sum": pl.col("sum").sum(),
-            "count": pl.col("count").sum(),
-            "min": pl.col("min").min(),
-            "max": pl.col("max").max(),
-        }
-        return [merges[name] for name in self.names]
+        return [_MERGES[name] for name in self.names]
 
     def of_values(self, value: pl.Expr, kind: pl.Expr) -> list[pl.Expr]:
         """Turn stored values into measures; ``kind`` is the number of the aggregation."""
@@ -221,13 +232,25 @@ class Table:
             return self._empty()
         if len(parts) == 1:
             return parts[0]
-        carried = [
-            pl.col(name).min() if name.startswith("f") else pl.col(name).max()
-            for name in self.carried
-        ]
+        carried = self._carried_merges(self.carried)
         whole = pl.concat(_same_types(parts)).lazy()
         merged = whole.group_by(self.keys).agg(*self.measures.merges(), *carried)
         return merged.collect(engine="streaming")
+
+    def by_meter(self, groups: pl.DataFrame) -> pl.DataFrame:
+        """Merge the buckets of each meter, whatever has been folded of them."""
+        measures = [merge for name, merge in _MERGES.items() if name in groups.columns]
+        carried = self._carried_merges(groups.columns)
+        merged = groups.lazy().group_by(self._meter().alias("m")).agg(*measures, *carried)
+        return merged.collect(engine="streaming")
+
+    def _carried_merges(self, columns: Sequence[str]) -> list[pl.Expr]:
+        """Merge the places of what is carried: the first is the least, the last the greatest."""
+        return [
+            pl.col(name).min() if name.startswith("f") else pl.col(name).max()
+            for name in self.carried
+            if name in columns
+        ]
 
     def with_texts(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Replace the places of carried values by their canonical texts."""
@@ -256,11 +279,31 @@ class Table:
         """Return a partial with the columns ``names``, ascending by ``m``."""
         if not self._packed:
             return frame.sort("m")
-        columns = [self._meter().alias("m")]
-        for place in range(len(self.section)):
-            number = pl.col("k") // 2 ** (self._bits * place) % 2**self._bits
-            columns.append(number.cast(pl.UInt32).alias(f"g{place}"))
-        return frame.sort("k").with_columns(columns).drop("k")
+        numbers = [
+            pl.col("k") // 2 ** (self._bits * place) % 2**self._bits
+            for place in range(len(self.section))
+        ]
+        columns = [n.cast(pl.UInt32).alias(f"g{place}") for place, n in enumerate(numbers)]
+        ordered = self._ordered(frame, numbers)
+        return ordered.with_columns(self._meter().alias("m"), *columns).drop("k")
+
+    def _ordered(self, frame: pl.DataFrame, numbers: Sequence[pl.Expr]) -> pl.DataFrame:
+        """Sort (packed) buckets by their keys: meter, last group number, ..., first.
+
+        A key without its gaps and the row of the bucket are one whole number, where they fit:
+        numbers alone are sorted in half the time that a frame takes.
+        """
+        widths = [(dictionary.numbers_end - 1).bit_length() for dictionary in self.dictionaries]
+        row_bits = frame.height.bit_length()
+        if self._meter_bits + sum(widths) + row_bits > _KEY_BITS:
+            return frame.sort("k")
+        order = self._meter()
+        for number, width in reversed(list(zip(numbers, widths, strict=True))):
+            order = order * 2**width + number
+        order = order * 2**row_bits + pl.int_range(pl.len())
+        rows = frame.select(order.alias("k"))["k"].sort() % 2**row_bits
+        # Looking values up in several pieces takes several times as long.
+        return frame.rechunk().select(pl.all().gather(rows))
 
     def stored_partial(
         self, first: list[str], last: list[str], cells: pl.DataFrame, kind: pl.Series
