@@ -10,6 +10,7 @@ import polars as pl
 from meterhouse.core.instant import Instant
 from meterhouse.engine.bucket import Bucket, EncodedState, decode_state
 from meterhouse.engine.columns.breakdowns import Breakdowns, Groups
+from meterhouse.engine.together import for_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class ContentsPart:
 
     frame: pl.DataFrame
     breakdowns: Sequence[Breakdowns] = ()
+
+    def packed(self) -> ContentsPart:
+        """Return itself when the breakdowns are packed."""
+        for_each(self.breakdowns, Breakdowns.content)
+        return self
 
     def filter(self, mask: pl.Series) -> ContentsPart:
         """Return the contents of those meters where ``mask`` is true."""

@@ -115,21 +115,32 @@ def _replace_provisional(database: Database, reached: Mapping[str, int], *, stre
 
 
 def _write_changes(database: Database, changes: StateChanges, *, run_no: int) -> None:
-    _write_buckets(database, changes.buckets)
+    packed = bool(database.value(_SQL["has_packs"]))
+    _write_buckets(database, changes.buckets, packed=packed)
     write_periods(database, changes.periods)
     write_usage(database, changes, run_no=run_no)
     database.execute_many(_SQL["release_adjustment"], zip(changes.released, strict=True))
     database.execute_many(_SQL["give_run"], zip(repeat(run_no), changes.released))
     if changes.contents is not None:
-        # The next part is made while one is written.
-        for part in ahead(iter(changes.contents)):
+        # While a part is written, the next one is packed and the one after that is made.
+        for part in ahead(map(ContentsPart.packed, ahead(iter(changes.contents)))):
+            if packed:
+                _leave_packs(database, part.frame.get_column("no").to_list())
             _write_contents(database, part, updated_at=changes.updated_at)
     # Last of all: what its periods had taken, in this run too, outlasts a meter.
     database.execute_many(_SQL["delete_meter"], zip(changes.deleted, strict=True))
 
 
-def _write_buckets(database: Database, buckets: Sequence[Bucket]) -> None:
-    """Write periods and contents. An untouched period has no contents row."""
+def _leave_packs(database: Database, numbers: list[int]) -> None:
+    """Let meters whose rows are replaced need their packs no longer."""
+    database.execute(_SQL["leave_packs"], (json_text(numbers),))
+
+
+def _write_buckets(database: Database, buckets: Sequence[Bucket], *, packed: bool) -> None:
+    """Write periods and contents. An untouched period has no contents row.
+
+    ``packed`` says whether any meter may need a pack.
+    """
     database.execute_many(_SQL["update_period"], map(_period_row, buckets))
     filled: list[Row] = []
     empty: list[Row] = []
@@ -141,6 +152,8 @@ def _write_buckets(database: Database, buckets: Sequence[Bucket]) -> None:
         else:
             filled.append((no, state.updated_at, contents, None))
     database.execute_many(_SQL["clear_contents"], empty)
+    if packed:
+        _leave_packs(database, [no for no, *_ in filled])
     database.execute_many(_SQL["put_contents"], filled)
 
 

@@ -6,7 +6,7 @@ next part may be made while one is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -59,13 +59,13 @@ class Encoding:
         """The rows of all touched meters, ascending."""
         return self.merged[0]["m"]
 
-    def make_ahead(self) -> None:
-        """Make and pack the first parts now, as many as memory has room for."""
+    def make_ahead(self, enough: Callable[[], bool]) -> None:
+        """Make and pack parts until ``enough``, or until memory has no room for more."""
         size = 0
         for part in self._parts(0):
-            size += sum(len(breakdowns.content()) for breakdowns in part.breakdowns)
+            size += sum(len(breakdowns.content()) for breakdowns in part.packed().breakdowns)
             self._ahead.append(part)
-            if size > _AHEAD_BYTES:
+            if size > _AHEAD_BYTES or enough():
                 return
 
     def parts(self) -> Iterator[ContentsPart]:

@@ -8,8 +8,9 @@ over* for the rest of the run. Meters of different users never interact, so this
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from threading import Event
 
 import polars as pl
 
@@ -238,16 +239,24 @@ class ColumnExecutor:
             return self._buckets.encoding()
         # The last fold: what it carries stays where it is, for both.
         self._buckets.add(folding.totals, folding.partials, compact=False)
+        crossed = Event()
+
+        def cross() -> list[tuple[int, MeteredRecord]]:
+            try:
+                return self._cross(folding)
+            finally:
+                crossed.set()
+
         # The source of the meters may be asked in this thread only, so pushing stays in it.
-        pushed, encoding = together(lambda: self._cross(folding), self._encoding_ahead)
+        pushed, encoding = together(cross, lambda: self._encoding_ahead(crossed.is_set))
         self._pushed += [(window.first + q, record) for q, record in pushed]
         return encoding
 
-    def _encoding_ahead(self) -> Encoding:
-        """Merge the buckets; what can be made of them meanwhile is made."""
+    def _encoding_ahead(self, enough: Callable[[], bool]) -> Encoding:
+        """Merge the buckets; what can be made of them until ``enough`` is made."""
         encoding = self._buckets.encoding()
-        if self._events is None:  # Periods are not stored as packs.
-            encoding.make_ahead()
+        if self._events is None and not enough():  # Periods are not stored as packs.
+            encoding.make_ahead(enough)
         return encoding
 
     def _check_and_guide(self, batch: UsageBatch) -> tuple[Checked, Guided]:

@@ -8,6 +8,20 @@ INSERT INTO meter_contents (meter_no, updated_at, contents, pack_no) VALUES (?, 
 ON CONFLICT (meter_no) DO UPDATE SET
     updated_at = excluded.updated_at, contents = excluded.contents, pack_no = excluded.pack_no
 
+-- name: has_packs
+SELECT EXISTS (SELECT 1 FROM group_pack)
+
+-- name: leave_packs
+-- Before rows of meters, whose numbers are a JSON list, are replaced: their packs count down.
+UPDATE group_pack SET meters = group_pack.meters - gone.meters
+FROM (
+    SELECT pack_no, count(*) AS meters
+    FROM meter_contents
+    WHERE meter_no IN (SELECT value FROM json_each(?)) AND pack_no IS NOT NULL
+    GROUP BY pack_no
+) AS gone
+WHERE group_pack.no = gone.pack_no
+
 -- name: insert_pack
 INSERT INTO group_pack (meters) VALUES (?) RETURNING no
 
