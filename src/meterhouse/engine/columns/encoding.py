@@ -75,42 +75,40 @@ class Encoding:
 
     def _parts(self, start: int) -> Iterator[ContentsPart]:
         while start < len(self.rows):
-            end = self._end(start, rows_max=PART_ROWS)
+            end = self._end(start)
             yield self._part(start, end)
             start = end
 
-    def _end(self, start: int, *, rows_max: int) -> int:
+    def _end(self, start: int) -> int:
         """Where the part that begins with a touched meter ends: no section of it is too long."""
         first, end = self.rows[start], len(self.rows)
         for frame in self.merged:
             meters = frame["m"]
-            past = int(meters.search_sorted(first)) + rows_max
+            past = int(meters.search_sorted(first)) + PART_ROWS
             if past < len(meters):
                 end = min(end, int(self.rows.search_sorted(meters[past])))
         return max(end, start + 1)
 
     def _part(self, start: int, end: int) -> ContentsPart:
-        rows = self.rows
-        inside = [
-            frame.slice(*_between(frame["m"], rows[start], rows[end - 1])) for frame in self.merged
-        ]
+        rows = self.rows.slice(start, end - start)
+        inside = [frame.slice(*_between(frame["m"], rows[0], rows[-1])) for frame in self.merged]
         pairs = zip(self.tables[1:], inside[1:], strict=True)
         sections = for_each(
             pairs, lambda pair: pair[0].columns(pair[1], kind=self.kind, no=self.no)
         )
+        # Where the groups of each meter end in each section.
+        ends = [frame["m"].search_sorted(rows, side="right") for frame in inside[1:]]
         breakdowns: list[Breakdowns] = []
         packs: list[int | None] = []
-        while start < end:
-            cut = min(end, self._end(start, rows_max=PACK_ROWS))
-            bounds = rows[start], rows[cut - 1]
-            mine = [
-                section.slice(*_between(frame["m"], *bounds))
-                for section, frame in zip(sections, inside[1:], strict=True)
-            ]
-            mine = [section for section in [*mine, *self._foreign(bounds)] if section.frame.height]
-            packs += [len(breakdowns) if mine else None] * (cut - start)
+        first, places = 0, [0] * len(ends)
+        for last in _last_of_packs(rows, ends):
+            until = [end[last] for end in ends]
+            mine = [s.slice(a, z - a) for s, a, z in zip(sections, places, until, strict=True)]
+            mine += self._foreign((rows[first], rows[last]))
+            mine = [section for section in mine if section.frame.height]
+            packs += [len(breakdowns) if mine else None] * (last + 1 - first)
             breakdowns += [Breakdowns(mine)] if mine else []
-            start = cut
+            first, places = last + 1, until
         frame = self._meters(inside[0]).with_columns(pl.Series("pack", packs, dtype=pl.Int64))
         return ContentsPart(frame, breakdowns)
 
@@ -136,6 +134,15 @@ class Encoding:
             pl.lit(None, dtype=pl.String).alias("reached"),
             pl.lit(None, dtype=pl.String).alias("groups"),
         )
+
+
+def _last_of_packs(rows: pl.Series, ends: Sequence[pl.Series]) -> list[int]:
+    """The place of the last meter of each pack: no section of it is much too long."""
+    if not ends:
+        return [len(rows) - 1]
+    numbered = [(end // PACK_ROWS).alias(f"n{place}") for place, end in enumerate(ends)]
+    pack = pl.DataFrame(numbered).select(pl.max_horizontal(pl.all()).alias("n"))["n"]
+    return (pack != pack.shift(-1)).fill_null(value=True).arg_true().to_list()
 
 
 def _between(meters: pl.Series, first: int, last: int) -> tuple[int, int]:
