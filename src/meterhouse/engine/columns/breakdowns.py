@@ -73,6 +73,11 @@ class SectionColumns:
         frame = self.frame.filter(pl.col("no").is_in(list(numbers)))
         return SectionColumns(self.section, self.first, self.last, frame, self.plain)
 
+    def joined(self, meters: pl.DataFrame) -> SectionColumns:
+        """Return the groups of some meters, whose ``no`` and ``m`` are given: ``m`` is added."""
+        frame = self.frame.join(meters, on="no", how="inner", maintain_order="left")
+        return SectionColumns(self.section, self.first, self.last, frame, self.plain)
+
     def _texts(self, name: str) -> pl.Series:
         texts = self.frame[name].cast(pl.String)
         return Column(ColumnKind.TEXT, texts).canonical() if name in self.plain else texts

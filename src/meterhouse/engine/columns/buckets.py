@@ -161,29 +161,38 @@ class Buckets:
     def _load_packs(self, stored: pl.DataFrame) -> None:
         """Load the breakdowns that are in packs; ``stored`` are their meters."""
         meters = stored.select("no", "m")
-        found: dict[tuple[Section, tuple[str, ...], tuple[str, ...]], list[pl.DataFrame]] = {}
+        found: dict[Section, list[pl.DataFrame]] = {}
         for number in stored["pack"].unique().sort():
             for part in self._packs(number).sections:
-                cells = part.cells().join(meters, on="no", how="inner", maintain_order="left")
-                header = part.section, tuple(part.first), tuple(part.last)
-                if cells.height:
-                    found.setdefault(header, []).append(cells.drop("no"))
-        for header, parts in found.items():
-            value = f"c{len(header[0])}"
-            if any(part[value].dtype != pl.Int64 for part in parts):
-                parts = [part.with_columns(pl.col(value).cast(QUANTITY)) for part in parts]
-            self._load_groups(header, pl.concat(parts))
+                mine = part.joined(meters)
+                table = self._table_of(part.section)
+                if mine.frame.is_empty():
+                    continue
+                if table is None:
+                    cells = mine.cells().with_columns(mine.frame["m"])
+                    self._foreign.append(Foreign(part.section, part.first, part.last, cells))
+                else:
+                    found.setdefault(part.section, []).append(table.loaded(mine))
+        for section, parts in found.items():
+            if any(part["value"].dtype != pl.Int64 for part in parts):
+                parts = [part.with_columns(pl.col("value").cast(QUANTITY)) for part in parts]
+            table = self._table_of(section)
+            assert table is not None
+            table.add(table.partial_of(pl.concat(parts, how="diagonal"), self.kind))
 
     def _load_groups(
         self, header: tuple[Section, Sequence[str], Sequence[str]], cells: pl.DataFrame
     ) -> None:
         section, first, last = header
-        table = next((t for t in self._tables if t.section == section), None)
+        table = self._table_of(section)
         if table is None:
             numbered = cells.with_columns(no=self._stored["no"].gather(cells["m"]))
             self._foreign.append(Foreign(section, first, last, numbered))
         else:
             table.add(table.stored_partial(list(first), list(last), cells, self.kind))
+
+    def _table_of(self, section: Section) -> Table | None:
+        return next((table for table in self._tables if table.section == section), None)
 
     def _load_totals(self, stored: pl.DataFrame) -> None:
         total = self._total

@@ -62,7 +62,20 @@ class CarriedField:
 
     def add_texts(self, texts: pl.Series) -> pl.Series:
         """Take canonical texts; returns the place of each, null where there is none."""
-        first = self.add(Column(ColumnKind.JSON, texts))
+        first = self.add(_as_strings(texts))
+        places = pl.int_range(first, first + len(texts), eager=True)
+        return places.set(texts.is_null(), None) if texts.null_count() else places
+
+    def add_stored(self, texts: pl.Series, *, plain: bool) -> pl.Series:
+        """Take what ``stored`` returned; returns the place of each, null where there is none."""
+        column = Column(ColumnKind.TEXT if plain else ColumnKind.JSON, texts)
+        numbers = None
+        if self._dictionary is None:
+            column = own_texts(Column(column.kind, texts.cast(pl.String)))
+        elif isinstance(texts.dtype, pl.Enum):
+            known = self._dictionary.encode(Column(ColumnKind.JSON, texts.dtype.categories))
+            numbers = known.gather(texts.to_physical())
+        first = self.add(column, numbers)
         places = pl.int_range(first, first + len(texts), eager=True)
         return places.set(texts.is_null(), None) if texts.null_count() else places
 
@@ -133,6 +146,17 @@ def own_texts(column: Column) -> Column:
         if not isinstance(longest, int) or longest <= _INLINE_BYTES:
             return Column(ColumnKind.TEXT, _inline(column.values))
     return Column(ColumnKind.JSON, _copied(column.canonical()))
+
+
+def _as_strings(texts: pl.Series) -> Column:
+    """Canonical texts as the strings that they stand for, where all are plain ones.
+
+    The values of a field lie in one column: beside JSON texts, all others would be quoted.
+    """
+    plain = texts.str.starts_with('"') & ~texts.str.contains("\\", literal=True)
+    if not plain.all():
+        return Column(ColumnKind.JSON, texts)
+    return own_texts(Column(ColumnKind.TEXT, texts.str.slice(1, texts.str.len_chars() - 2)))
 
 
 def _inline(texts: pl.Series) -> pl.Series:

@@ -309,24 +309,56 @@ class Table:
         self, first: list[str], last: list[str], cells: pl.DataFrame, kind: pl.Series
     ) -> pl.DataFrame:
         """Turn decoded entries (``m``, ``c0`` ...) into a partial; ``kind`` is by meter row."""
-        for names, mine in ((first, self.first), (last, self.last)):
-            mine += [name for name in names if name not in mine]
         width = len(self.section)
-        columns = [cells["m"], kind.gather(cells["m"]).alias("kind")]
+        columns = [cells["m"]]
         for place, dictionary in enumerate(self.dictionaries):
             texts = Column(ColumnKind.JSON, cells[f"c{place}"])
             columns.append(dictionary.encode(texts.without_null_texts()).alias(f"n{place}"))
-        value = cells[f"c{width}"]
-        value = value if value.dtype == pl.Int64 else value.cast(QUANTITY)
-        columns.append(value.alias("value"))
-        names = [f"f{self.first.index(name)}" for name in first]
-        names += [f"l{self.last.index(name)}" for name in last]
-        for place, name in enumerate(names):
+        columns.append(cells[f"c{width}"].cast(QUANTITY).alias("value"))
+        for place, name in enumerate(self._carried_columns(first, last)):
             texts = cells[f"c{width + 1 + place}"]
             columns.append(self._field(self.carried_fields[name]).add_texts(texts).alias(name))
-        frame = self.keyed(pl.LazyFrame(columns), [f"n{place}" for place in range(width)])
+        return self.partial_of(pl.DataFrame(columns), kind)
+
+    def loaded(self, part: SectionColumns) -> pl.DataFrame:
+        """Turn stored groups, with the rows ``m`` of their meters, into what ``partial_of`` takes.
+
+        Nothing is looked up once for each group but numbers.
+        """
+        frame = part.frame
+        columns = [frame["m"]]
+        for place, dictionary in enumerate(self.dictionaries):
+            columns.append(_numbers(frame[f"g{place}"], dictionary).alias(f"n{place}"))
+        columns.append(frame["value"])
+        names = self._carried_columns(part.first, part.last)
+        theirs = [f"f{place}" for place in range(len(part.first))]
+        theirs += [f"l{place}" for place in range(len(part.last))]
+        places: dict[str, pl.Series] = {}
+        for their, name in zip(theirs, names, strict=True):
+            field = self._field(self.carried_fields[name])
+            there = field.add_stored(frame[their], plain=their in part.plain)
+            if (same := f"s{their[1:]}") in frame.columns and their.startswith("l"):
+                first = list(part.first).index(part.last[int(their[1:])])
+                there = places[f"f{first}"].zip_with(frame[same], there)
+            places[their] = there
+            columns.append(there.alias(name))
+        return pl.DataFrame(columns)
+
+    def _carried_columns(self, first: Sequence[str], last: Sequence[str]) -> list[str]:
+        """The columns of carried fields that were stored; those of older rules are new here."""
+        for names, mine in ((first, self.first), (last, self.last)):
+            mine += [name for name in names if name not in mine]
+        return [f"f{self.first.index(name)}" for name in first] + [
+            f"l{self.last.index(name)}" for name in last
+        ]
+
+    def partial_of(self, rows: pl.DataFrame, kind: pl.Series) -> pl.DataFrame:
+        """Make a partial of ``m``, ``n0`` ..., ``value`` and places; ``kind`` is by meter row."""
+        names = [name for name in rows.columns if name in self.carried]
+        numbers = [f"n{place}" for place in range(len(self.section))]
+        keyed = self.keyed(rows.with_columns(kind.gather(rows["m"]).alias("kind")).lazy(), numbers)
         measures = self.measures.of_values(pl.col("value"), pl.col("kind"))
-        return frame.select(*self.keys, *measures, *names).collect()
+        return keyed.select(*self.keys, *measures, *names).collect()
 
     def values(self, merged: pl.DataFrame, kind: pl.Series) -> pl.Series:
         """Return the value of each (unpacked) bucket; ``kind`` is by meter row."""
@@ -423,3 +455,11 @@ def _same_types(parts: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
         most = sum((greatest(part["sum"]) for part in parts), Decimal(0))
         wide += ["sum"] * (most >= WHOLE_END)
     return [part.with_columns(pl.col(name).cast(QUANTITY) for name in wide) for part in parts]
+
+
+def _numbers(texts: pl.Series, dictionary: FieldDictionary) -> pl.Series:
+    """The numbers of canonical texts; each of an ``Enum`` is asked once."""
+    if not isinstance(texts.dtype, pl.Enum):
+        return dictionary.encode(Column(ColumnKind.JSON, texts).without_null_texts())
+    known = Column(ColumnKind.JSON, texts.dtype.categories).without_null_texts()
+    return dictionary.encode(known).gather(texts.to_physical())
