@@ -321,10 +321,13 @@ class _InPacks:
         there = columns.frame["groups"].is_not_null() & (columns.frame["no"] % 4 > 0)
         rows = there.arg_true()
         pack = pl.repeat(None, len(there), dtype=pl.Int64, eager=True)
-        pack = pack.scatter(rows, pl.int_range(len(rows), eager=True) // 3)
-        frame = columns.frame.with_columns(pack=pack)
+        # Those of a ledger are positive, and stay.
+        pack = pack.scatter(rows, -1 - pl.int_range(len(rows), eager=True) // 3)
+        frame = columns.frame.with_columns(pack=pl.coalesce(pack, "pack"))
 
         def packed(number: int) -> Breakdowns:
+            if number > 0:
+                return columns.packs(number)
             mine = frame.filter(pl.col("pack") == number).select("no", "groups", m="no")
             sections = []
             for section, first, last, entries in decode_sections(mine):

@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from meterhouse.core.aggregation import Aggregation
+from meterhouse.core.guiding_rule import Carry, GuidingRule, Operation
 from meterhouse.core.instant import Instant
+from meterhouse.core.meter import Meter
+from meterhouse.core.schedule import ResetSchedule
 from meterhouse.engine.changes import StateChanges
 from meterhouse.engine.columns import encoding
+from meterhouse.engine.plan import Flush, MeterPlan
 from meterhouse.store import SqliteLedger, open_ledger
-from tests.engine.cases import Case, generate, play
+from tests.engine.cases import Case, Step, generate, play, with_more_steps
 from tests.golden.keeping import InSqlite
+from tests.store.factories import AT, new_id
 
 _BASE = int(os.environ.get("METERHOUSE_SEED", "0"))
 
@@ -56,7 +62,7 @@ def _named(case: Case) -> Case:
 
 
 def _agree(seed: int, folder: Path) -> int:
-    case = _named(generate(seed))
+    case = _named(with_more_steps(generate(seed), seed))
     if _by_event_time(case):
         return 0
     columns = _Watched(case.meters, folder / f"columns {seed}")
@@ -79,6 +85,51 @@ def test_columns_leave_what_rows_leave_in_many_more_ledgers(tmp_path, monkeypatc
     monkeypatch.setattr(encoding, "PACK_ROWS", 1 + block % 7)
     for seed in range(1_000 + block * 20, 1_020 + block * 20):
         _agree(seed, tmp_path)
+
+
+def _of_two(records: list[tuple[str, int, str]], minute: int) -> Step:
+    """A run of records: user, value, and the text that is grouped by and carried."""
+    rule = GuidingRule(
+        "all",
+        "a",
+        (),
+        "and",
+        (("x",),),
+        (Operation("x", Carry.FIRST), Operation("x", Carry.LAST)),
+    )
+    rows = [{"userId": user, "value": value, "x": text} for user, value, text in records]
+    at = AT + minute * 60_000_000
+    return Step(at, MeterPlan("key", (rule,), Flush.PERIOD_END), rows, [0, len(rows)])
+
+
+def test_what_an_older_pack_still_has_of_a_meter_is_not_read(tmp_path):
+    """A pack stays for one meter: what it has of another, which has gone on, counts no more."""
+    meters = [
+        Meter(
+            no=no,
+            id=new_id(),
+            user_id=user,
+            meter_key="key",
+            meter_type_id="type",
+            meter_type_name=f"Type {no}",
+            category="a",
+            aggregation=Aggregation.SUM,
+            unit="call",
+            reset_schedule=ResetSchedule(),
+            timezone="Etc/UTC",
+            created_at=AT,
+        )
+        for no, user in ((1, "ann"), (2, "bob"))
+    ]
+    steps = [
+        _of_two([("ann", 1, "p"), ("bob", 2, "p")], 1),
+        _of_two([("ann", 10, "q")], 2),
+        _of_two([("ann", 100, "p"), ("bob", 200, "q")], 3),
+    ]
+    case = Case(meters, steps[0].plan, steps)
+    rows, columns = (InSqlite(meters, tmp_path / name) for name in ("rows", "columns"))
+    expected = play(case, rows_max=10**9, keeping=rows)
+    assert play(case, rows_max=-1, keeping=columns) == expected
 
 
 def test_a_pack_goes_with_the_last_meter_that_needs_it(tmp_path, monkeypatch):
