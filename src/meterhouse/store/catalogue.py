@@ -16,9 +16,9 @@ from meterhouse.core.quantity import number_text
 from meterhouse.core.schedule import ResetSchedule
 from meterhouse.core.threshold import Threshold
 from meterhouse.engine.bucket import Bucket
-from meterhouse.engine.columns.breakdowns import Breakdowns
+from meterhouse.engine.columns.breakdowns import Breakdowns, groups_of
 from meterhouse.engine.source import Profile
-from meterhouse.store.connection import Database, Row
+from meterhouse.store.connection import Database, Row, StoreError
 from meterhouse.store.contents import state_from_contents
 from meterhouse.store.sql_text import queries
 
@@ -68,7 +68,11 @@ class Catalogue:
 
     def pack(self, number: int) -> Breakdowns:
         """Return the breakdowns that a pack has."""
-        return Breakdowns.of_content(self._database.value(_METERS["pack"], (number,)))
+        content = self._database.value(_METERS["pack"], (number,))
+        if content is None:
+            message = f"The ledger {self._database.path} lacks pack {number}, which meters need"
+            raise StoreError(message, hint="Put the ledger back from a backup")
+        return Breakdowns.of_content(content)
 
     def _buckets(self, rows: Sequence[Row]) -> list[Bucket]:
         """Make buckets; each pack that has breakdowns of them is read once."""
@@ -77,9 +81,10 @@ class Catalogue:
         for bucket, (*_, pack_no) in zip(buckets, rows, strict=True):
             if pack_no is not None:
                 packed.setdefault(pack_no, {})[bucket.meter.no] = bucket
-        for pack_no, mine in packed.items():
-            for no, groups in self.pack(pack_no).groups(mine).items():
-                mine[no].state.groups |= groups
+        needed = ((self.pack(pack_no), frozenset(mine)) for pack_no, mine in packed.items())
+        by_number = {no: bucket for mine in packed.values() for no, bucket in mine.items()}
+        for no, groups in groups_of(needed).items():
+            by_number[no].state.groups |= groups
         return buckets
 
     def _bucket_from_row(self, row: Row) -> Bucket:

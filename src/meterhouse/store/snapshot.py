@@ -249,8 +249,9 @@ class SnapshotMeters:
             if not count:
                 return pl.concat(parts)
             # The usual case: numbers that leave none out, and user ids of one line each.
-            numbers = pl.int_range(first, last + 1, eager=True)
-            if len(numbers) != count:
+            if last + 1 - first == count:
+                numbers = pl.int_range(first, last + 1, eager=True)
+            else:
                 text = self._database.value(_SQL["identity_numbers"], values)
                 numbers = pl.Series(_numbers(text), dtype=pl.Int64)
             user_ids = pl.Series([users]).str.split("\n").explode()

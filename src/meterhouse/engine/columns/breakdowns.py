@@ -8,8 +8,8 @@ A pack is a line of JSON (what its sections are) and an Arrow IPC file for each 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -22,6 +22,8 @@ from meterhouse.engine.column import QUANTITY, Column, ColumnKind, number_texts
 Groups = dict[Section, dict[GroupKey, GroupState]]
 #: Texts that differ so often are no smaller as numbers.
 _CODED_SHARE = 4
+#: Meters are looked up one by one where they have less of a pack's groups than one of so many.
+_FEW_METERS = 100
 #: Texts by chance are most of it, which is soon packed or never.
 _COMPRESSION = "lz4"
 
@@ -68,10 +70,20 @@ class SectionColumns:
         frame = self.frame.slice(start, length)
         return SectionColumns(self.section, self.first, self.last, frame, self.plain)
 
-    def of_meters(self, numbers: Collection[int]) -> SectionColumns:
-        """Return the groups of some meters."""
-        frame = self.frame.filter(pl.col("no").is_in(list(numbers)))
-        return SectionColumns(self.section, self.first, self.last, frame, self.plain)
+    def of_meters(self, numbers: pl.Series) -> pl.DataFrame:
+        """Return the groups of some meters, whose numbers ascend; no text is coded."""
+        there = self.frame["no"]
+        if len(numbers) * _FEW_METERS > len(there) or not there.is_sorted():
+            frame = self.frame.filter(there.is_in(numbers.implode()))
+        else:
+            starts = there.search_sorted(numbers, side="left").to_list()
+            ends = there.search_sorted(numbers, side="right").to_list()
+            rows = [
+                row for start, end in zip(starts, ends, strict=True) for row in range(start, end)
+            ]
+            frame = pl.DataFrame([column.gather(rows) for column in self.frame])
+        texts = [column.cast(pl.String) for column in frame if isinstance(column.dtype, pl.Enum)]
+        return frame.with_columns(texts)
 
     def joined(self, meters: pl.DataFrame) -> SectionColumns:
         """Return the groups of some meters, whose ``no`` and ``m`` are given: ``m`` is added."""
@@ -126,11 +138,29 @@ class Breakdowns:
 
     def groups(self, numbers: Collection[int]) -> dict[int, Groups]:
         """Return the breakdowns of some meters, by number."""
-        found: dict[int, Groups] = {}
-        for section in self.sections:
-            for no, key, state in section.of_meters(numbers).rows():
-                found.setdefault(no, {}).setdefault(section.section, {})[key] = state
-        return found
+        return groups_of([(self, numbers)])
+
+
+def groups_of(packs: Iterable[tuple[Breakdowns, Collection[int]]]) -> dict[int, Groups]:
+    """Return the breakdowns that packs have of some meters each, by number.
+
+    Groups of one kind are put together before they become objects: a few of each of many packs
+    would cost as much as all.
+    """
+    kinds: dict[object, tuple[SectionColumns, list[pl.DataFrame]]] = {}
+    for breakdowns, numbers in packs:
+        wanted = pl.Series(sorted(numbers), dtype=pl.Int64)
+        for section in breakdowns.sections:
+            frame = section.of_meters(wanted)
+            if frame.height:
+                names = section.section, tuple(section.first), tuple(section.last)
+                kind = (*names, section.plain, tuple(frame.schema.items()))
+                kinds.setdefault(kind, (section, []))[1].append(frame)
+    found: dict[int, Groups] = {}
+    for section, frames in kinds.values():
+        for no, key, state in replace(section, frame=pl.concat(frames)).rows():
+            found.setdefault(no, {}).setdefault(section.section, {})[key] = state
+    return found
 
 
 #: Returns the breakdowns that a pack has, by its number.

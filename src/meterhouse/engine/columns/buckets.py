@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import polars as pl
@@ -160,9 +160,10 @@ class Buckets:
 
     def _load_packs(self, stored: pl.DataFrame) -> None:
         """Load the breakdowns that are in packs; ``stored`` are their meters."""
-        meters = stored.select("no", "m")
         found: dict[Section, list[pl.DataFrame]] = {}
         for number in stored["pack"].unique().sort():
+            # A pack may have groups of meters that need another one by now.
+            meters = stored.filter(pl.col("pack") == number).select("no", "m")
             for part in self._packs(number).sections:
                 mine = part.joined(meters)
                 table = self._table_of(part.section)
@@ -359,6 +360,11 @@ class Buckets:
         """Drop meters: someone else takes care of them."""
         for table in (self._total, *self._tables):
             table.drop_meters(meters)
+        rows = meters.cast(pl.Int64).implode()
+        self._foreign = [
+            replace(each, cells=each.cells.filter(~pl.col("m").is_in(rows)))
+            for each in self._foreign
+        ]
 
     def encoding(self) -> Encoding:
         """Return what turns every touched meter into texts. Nothing can be folded after that."""

@@ -20,7 +20,7 @@ from meterhouse.engine.together import for_each
 
 #: So many buckets of one section are looked up at a time, and so many are packed.
 PART_ROWS = 300_000
-PACK_ROWS = 10_000
+PACK_ROWS = 15_000
 #: Parts are made ahead of time until they take so much memory.
 _AHEAD_BYTES = 256_000_000
 
@@ -101,7 +101,8 @@ class Encoding:
         breakdowns: list[Breakdowns] = []
         packs: list[int | None] = []
         first, places = 0, [0] * len(ends)
-        for last in _last_of_packs(rows, ends):
+        foreign = [each.cells["m"].search_sorted(rows, side="right") for each in self.foreign]
+        for last in _last_of_packs(rows, [*ends, *foreign]):
             until = [end[last] for end in ends]
             mine = [s.slice(a, z - a) for s, a, z in zip(sections, places, until, strict=True)]
             mine += self._foreign((rows[first], rows[last]))
@@ -141,7 +142,8 @@ def _last_of_packs(rows: pl.Series, ends: Sequence[pl.Series]) -> list[int]:
     if not ends:
         return [len(rows) - 1]
     numbered = [(end // PACK_ROWS).alias(f"n{place}") for place, end in enumerate(ends)]
-    pack = pl.DataFrame(numbered).select(pl.max_horizontal(pl.all()).alias("n"))["n"]
+    # None of them ever falls: the sum rises where any section has enough for one more.
+    pack = pl.DataFrame(numbered).select(pl.sum_horizontal(pl.all()).alias("n"))["n"]
     return (pack != pack.shift(-1)).fill_null(value=True).arg_true().to_list()
 
 
