@@ -55,7 +55,7 @@ class CarriedField:
         first = self._height
         if self._dictionary is not None:
             numbers = self._dictionary.encode(column) if numbers is None else numbers
-            column = Column(ColumnKind.NUMBER, numbers)
+            column = Column(ColumnKind.NUMBER, numbers.cast(pl.UInt32))
         self._pieces.append(column)
         self._height += len(column)
         return first
@@ -85,7 +85,7 @@ class CarriedField:
             return pl.repeat(None, len(places), dtype=pl.String, eager=True)
         whole = self._whole()
         if self._dictionary is not None:
-            return self._dictionary.texts().gather(_indices(whole.values.gather(places)))
+            return self._dictionary.texts().gather(whole.values.gather(places))
         return whole.gather(places).canonical()
 
     def stored(self, places: pl.Series) -> tuple[pl.Series, bool]:
@@ -94,7 +94,7 @@ class CarriedField:
             return self.texts(places), False
         whole = self._whole()
         if self._dictionary is not None:
-            numbers = _indices(whole.values.gather(places))
+            numbers = whole.values.gather(places)
             return coded_texts(numbers, self._dictionary.texts()), False
         column = whole.gather(places)
         plain = column.kind is ColumnKind.TEXT
@@ -103,7 +103,12 @@ class CarriedField:
     def _whole(self) -> Column:
         """All values in one piece: looking texts up in several takes several times as long."""
         with self._joining:
-            whole = concat_columns(self._pieces)
+            if self._dictionary is None:
+                whole = concat_columns(self._pieces)
+            else:
+                # Numbers, also where a piece has no value at all.
+                numbers = pl.concat([piece.values for piece in self._pieces])
+                whole = Column(ColumnKind.NUMBER, numbers)
             if whole.values.n_chunks() > 1:
                 whole = Column(whole.kind, whole.values.rechunk())
             self._pieces = [whole]
@@ -121,11 +126,6 @@ class CarriedField:
         ranks = kept.cum_sum().cast(pl.Int64) - 1
         self._height = int(kept.sum())
         return ranks
-
-
-def _indices(numbers: pl.Series) -> pl.Series:
-    """Numbers to look up by; a column without any value has texts for numbers."""
-    return numbers.cast(pl.UInt32) if numbers.dtype == pl.String else numbers
 
 
 def _size(values: pl.Series) -> int:
