@@ -16,7 +16,7 @@ from meterhouse.core.quantity import number_text
 from meterhouse.core.schedule import ResetSchedule
 from meterhouse.core.threshold import Threshold
 from meterhouse.engine.bucket import Bucket
-from meterhouse.engine.columns.breakdowns import Breakdowns, groups_of
+from meterhouse.engine.columns.breakdowns import Breakdowns
 from meterhouse.engine.source import Profile
 from meterhouse.store.connection import Database, Row, StoreError
 from meterhouse.store.contents import state_from_contents
@@ -81,10 +81,9 @@ class Catalogue:
         for bucket, (*_, pack_no) in zip(buckets, rows, strict=True):
             if pack_no is not None:
                 packed.setdefault(pack_no, {})[bucket.meter.no] = bucket
-        needed = ((self.pack(pack_no), frozenset(mine)) for pack_no, mine in packed.items())
-        by_number = {no: bucket for mine in packed.values() for no, bucket in mine.items()}
-        for no, groups in groups_of(needed).items():
-            by_number[no].state.groups |= groups
+        for pack_no, mine in packed.items():
+            for no, groups in self.pack(pack_no).groups(mine).items():
+                mine[no].state.groups |= groups
         return buckets
 
     def _bucket_from_row(self, row: Row) -> Bucket:

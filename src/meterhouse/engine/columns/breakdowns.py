@@ -2,19 +2,21 @@
 
 A run over many records leaves millions of groups. As texts of their meters they would take most of
 the run's time, so that they stay columns and are stored in *packs*, a few hundred meters in each.
-A pack is a line of JSON (what its sections are) and an Arrow IPC file for each section.
+A pack is a line of JSON (what its sections are) and an Arrow IPC stream for each section.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 import polars as pl
 
 from meterhouse.core.json_text import json_text, parse_json
 from meterhouse.core.meter_state import GroupKey, GroupState, Section
+from meterhouse.core.quantity import number_text
 from meterhouse.engine.bucket import decode_entry
 from meterhouse.engine.column import QUANTITY, Column, ColumnKind, number_texts
 
@@ -70,20 +72,31 @@ class SectionColumns:
         frame = self.frame.slice(start, length)
         return SectionColumns(self.section, self.first, self.last, frame, self.plain)
 
-    def of_meters(self, numbers: pl.Series) -> pl.DataFrame:
-        """Return the groups of some meters, whose numbers ascend; no text is coded."""
+    def of_meters(self, numbers: Sequence[int]) -> Iterator[tuple[int, GroupKey, GroupState]]:
+        """Yield the groups of some meters, whose numbers ascend: meter, key and state of each."""
         there = self.frame["no"]
         if len(numbers) * _FEW_METERS > len(there) or not there.is_sorted():
-            frame = self.frame.filter(there.is_in(numbers.implode()))
-        else:
-            starts = there.search_sorted(numbers, side="left").to_list()
-            ends = there.search_sorted(numbers, side="right").to_list()
-            rows = [
-                row for start, end in zip(starts, ends, strict=True) for row in range(start, end)
-            ]
-            frame = pl.DataFrame([column.gather(rows) for column in self.frame])
-        texts = [column.cast(pl.String) for column in frame if isinstance(column.dtype, pl.Enum)]
-        return frame.with_columns(texts)
+            frame = self.frame.filter(there.is_in(numbers))
+            yield from replace(self, frame=frame).rows()
+            return
+        edges = pl.Series([*numbers, *(no + 1 for no in numbers)], dtype=pl.Int64)
+        bounds = there.search_sorted(edges, side="left").to_list()
+        for start, end in zip(bounds[: len(numbers)], bounds[len(numbers) :], strict=True):
+            # Objects at once: columns of a few groups cost more than these have values.
+            yield from self._objects(self.frame.slice(start, end - start))
+
+    def _objects(self, frame: pl.DataFrame) -> Iterator[tuple[int, GroupKey, GroupState]]:
+        names, width = frame.columns, len(self.section)
+        for row in frame.iter_rows(named=True):
+            text = {n: json_text(row[n]) if n in self.plain and row[n] else row[n] for n in names}
+            value = row["value"]
+            cells = [None if value is None else number_text(Decimal(value))]
+            cells += [text[f"f{place}"] for place in range(len(self.first))]
+            for place, name in enumerate(self.last):
+                same = row.get(f"s{place}")
+                cells.append(text[f"f{self.first.index(name)}" if same else f"l{place}"])
+            key = tuple(row[f"g{place}"] for place in range(width))
+            yield row["no"], key, decode_entry(cells, self.first, self.last)
 
     def joined(self, meters: pl.DataFrame) -> SectionColumns:
         """Return the groups of some meters, whose ``no`` and ``m`` are given: ``m`` is added."""
@@ -138,29 +151,12 @@ class Breakdowns:
 
     def groups(self, numbers: Collection[int]) -> dict[int, Groups]:
         """Return the breakdowns of some meters, by number."""
-        return groups_of([(self, numbers)])
-
-
-def groups_of(packs: Iterable[tuple[Breakdowns, Collection[int]]]) -> dict[int, Groups]:
-    """Return the breakdowns that packs have of some meters each, by number.
-
-    Groups of one kind are put together before they become objects: a few of each of many packs
-    would cost as much as all.
-    """
-    kinds: dict[object, tuple[SectionColumns, list[pl.DataFrame]]] = {}
-    for breakdowns, numbers in packs:
-        wanted = pl.Series(sorted(numbers), dtype=pl.Int64)
-        for section in breakdowns.sections:
-            frame = section.of_meters(wanted)
-            if frame.height:
-                names = section.section, tuple(section.first), tuple(section.last)
-                kind = (*names, section.plain, tuple(frame.schema.items()))
-                kinds.setdefault(kind, (section, []))[1].append(frame)
-    found: dict[int, Groups] = {}
-    for section, frames in kinds.values():
-        for no, key, state in replace(section, frame=pl.concat(frames)).rows():
-            found.setdefault(no, {}).setdefault(section.section, {})[key] = state
-    return found
+        found: dict[int, Groups] = {}
+        wanted = sorted(numbers)
+        for section in self.sections:
+            for no, key, state in section.of_meters(wanted):
+                found.setdefault(no, {}).setdefault(section.section, {})[key] = state
+        return found
 
 
 #: Returns the breakdowns that a pack has, by its number.
@@ -191,7 +187,9 @@ def _packed(sections: Sequence[SectionColumns]) -> bytes:
     told, files = [], []
     for each in sections:
         file = io.BytesIO()
-        each.frame.write_ipc(file, compression=_COMPRESSION, compat_level=pl.CompatLevel.oldest())
+        each.frame.write_ipc_stream(
+            file, compression=_COMPRESSION, compat_level=pl.CompatLevel.oldest()
+        )
         files.append(file.getbuffer())
         told.append(
             {
@@ -210,7 +208,7 @@ def _unpacked(content: bytes) -> list[SectionColumns]:
     start, sections = len(line) + 1, []
     for told in parse_json(line.decode()):
         end = start + told["bytes"]
-        frame = pl.read_ipc(io.BytesIO(content[start:end]))
+        frame = pl.read_ipc_stream(io.BytesIO(content[start:end]))
         names = tuple(told["section"]), told["first"], told["last"]
         sections.append(SectionColumns(*names, frame, frozenset(told["plain"])))
         start = end
