@@ -170,6 +170,57 @@ def with_more_steps(case: Case, seed: int) -> Case:
     return replace(case, steps=steps)
 
 
+def generate_going_on(seed: int) -> Case:
+    """Make a case whose runs go on with what others left.
+
+    Hardly a meter is reset, each run has some of the users, and now and then other rules.
+    """
+    random = Random(f"going on {seed}")
+    style = Style(random, wild=random.random() < 0.4, huge=random.random() < 0.15)
+    meters = [_meter(random, number) for number in range(random.randint(4, 12))]
+    users = "uvwxyz"
+    meters = [replace(m, user_id=users[n % 6], category="ab"[n // 9]) for n, m in enumerate(meters)]
+    meters = [
+        replace(m, reset_schedule=ResetSchedule(), active_from=None, active_to=None)
+        if random.random() < 0.85
+        else m
+        for m in meters
+    ]
+    flush = Flush.STREAM_EXECUTION if random.random() < 0.15 else Flush.PERIOD_END
+    plan = MeterPlan("key", _grouping_rules(random), flush)
+    changing = random.random() < 0.4
+    at, steps = _START, []
+    for _ in range(random.randint(4, 7)):
+        at += random.choice((60_000_000,) * 12 + (DAY, 20 * DAY))
+        if changing and random.random() < 0.5:
+            plan = replace(plan, rules=_grouping_rules(random))
+        mine = random.sample(users, random.choice((1, 2, 5, 6)))
+        records = [_record(style, at) for _ in range(random.choice((3, 15, 40)))]
+        records = [{**record, "userId": random.choice(mine)} for record in records]
+        steps.append(Step(at, plan, records, [0, len(records) // 2, len(records)]))
+    return Case(meters, plan, steps)
+
+
+def _grouping_rules(random: Random) -> tuple[GuidingRule, ...]:
+    """Rules that group, most of them any record."""
+    rules = []
+    for number in range(random.randint(1, 3)):
+        rule = _rule(random, number)
+        conditions = () if number == 0 or random.random() < 0.6 else rule.conditions
+        sections = rule.group_by or (("x",), tuple(random.sample(_FIELDS, 2)))
+        operations = rule.operations or (Operation("x", Carry.FIRST), Operation("x", Carry.LAST))
+        rules.append(
+            replace(
+                rule,
+                category="ab"[number // 2],
+                conditions=conditions,
+                group_by=sections,
+                operations=operations,
+            )
+        )
+    return tuple(rules)
+
+
 def _meter(random: Random, number: int) -> Meter:
     capacity = random.choice((None, Decimal(10), Decimal("33.3")))
     thresholds = tuple(_threshold(random, place, capacity) for place in range(random.randint(0, 4)))

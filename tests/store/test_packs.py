@@ -16,9 +16,9 @@ from meterhouse.engine.changes import StateChanges
 from meterhouse.engine.columns import encoding
 from meterhouse.engine.plan import Flush, MeterPlan
 from meterhouse.store import SqliteLedger, open_ledger
-from tests.engine.cases import Case, Step, generate, play, with_more_steps
+from tests.engine.cases import Case, Step, generate, generate_going_on, play, with_more_steps
 from tests.golden.keeping import InSqlite
-from tests.store.factories import AT, new_id
+from tests.store.factories import AT, KEY, new_id
 
 _BASE = int(os.environ.get("METERHOUSE_SEED", "0"))
 
@@ -77,6 +77,34 @@ def test_columns_leave_in_a_ledger_what_rows_leave(tmp_path, monkeypatch, block)
     monkeypatch.setattr(encoding, "PART_ROWS", 2 + block * 30)
     first = _BASE + block * 15
     assert max(_agree(seed, tmp_path) for seed in range(first, first + 15)) > 1 - block
+
+
+def _go_on(seed: int, folder: Path) -> int:
+    case = _named(generate_going_on(seed))
+    # What a ledger makes of them, so that memory is the oracle.
+    meters = [
+        replace(meter, meter_key=KEY, meter_type_id=meter.id, custom_fields={})
+        for meter in case.meters
+    ]
+    case = replace(case, meters=meters)
+    columns = _Watched(case.meters, folder / f"going on {seed}")
+    assert play(case, rows_max=-1, keeping=columns) == play(case, rows_max=10**9, whole=True)
+    return columns.most
+
+
+@pytest.mark.parametrize("size", [3, 10_000])
+def test_runs_go_on_with_the_packs_of_others(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(encoding, "PACK_ROWS", size)
+    first = _BASE + 15
+    assert max(_go_on(seed, tmp_path) for seed in range(first, first + 12)) > 1
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("block", range(100))
+def test_runs_go_on_with_the_packs_of_others_in_many_more_cases(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(encoding, "PACK_ROWS", (1, 20, 10_000)[block % 3])
+    for seed in range(100_000 + block * 20, 100_020 + block * 20):
+        _go_on(seed, tmp_path)
 
 
 @pytest.mark.nightly
