@@ -31,5 +31,8 @@ def for_each(items: Iterable[Item], step: Callable[[Item], Result]) -> list[Resu
     >>> for_each([1, 2, 3], abs)
     [1, 2, 3]
     """
+    listed = list(items)
+    if len(listed) < 2:
+        return [step(item) for item in listed]
     with ThreadPoolExecutor(2, thread_name_prefix="for-each") as threads:
-        return list(threads.map(step, items))
+        return list(threads.map(step, listed))

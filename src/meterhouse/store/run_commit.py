@@ -5,7 +5,8 @@ Each function writes one part. Bulk parts go in key order, in statements that ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import groupby, repeat
 
 import polars as pl
@@ -21,7 +22,7 @@ from meterhouse.store.periods import write_periods
 from meterhouse.store.positions import put_positions
 from meterhouse.store.sql_text import queries
 from meterhouse.store.usage import forget_usage_of_gone, write_usage
-from meterhouse.streams.ahead import ahead
+from meterhouse.streams.ahead import ahead, nothing
 from meterhouse.streams.record import (
     SESSION_LIFETIME,
     USAGE_LIFETIME,
@@ -57,8 +58,24 @@ _PLACE_MAX = 2**63 - 1
 
 def commit(database: Database, run: Run, result: RunResult, *, run_no: int, stream_no: int) -> None:
     """Write all that a complete run leaves behind, except the run's own row."""
+    others = partial(_write_others, database, run, result, run_no=run_no, stream_no=stream_no)
+    bulk = next((changes for _, changes in result.states if changes.contents is not None), None)
     for _, changes in result.states:
-        _write_changes(database, changes, run_no=run_no)
+        _write_changes(
+            database, changes, run_no=run_no, meanwhile=others if changes is bulk else nothing
+        )
+    if bulk is None:
+        others()
+    gone = sum(len(changes.deleted) for _, changes in result.states)
+    forget_usage_of_gone(
+        database, until=run.at - USAGE_LIFETIME, periods=max(_FORGOTTEN_MIN, _FORGOTTEN * gone)
+    )
+
+
+def _write_others(
+    database: Database, run: Run, result: RunResult, *, run_no: int, stream_no: int
+) -> None:
+    """Write all but states."""
     _write_records(database, result.records, run_no=run_no)
     read = {file.path for file in result.consumed} | set(result.sources)
     # Where a record that came back was first read says nothing of what was read now.
@@ -80,10 +97,6 @@ def commit(database: Database, run: Run, result: RunResult, *, run_no: int, stre
     _write_script_store(database, result.script_store, stream_no=stream_no)
     _write_sessions(database, result.sessions, stream_no=stream_no, at=run.at)
     _write_story(database, result, run_no=run_no)
-    gone = sum(len(changes.deleted) for _, changes in result.states)
-    forget_usage_of_gone(
-        database, until=run.at - USAGE_LIFETIME, periods=max(_FORGOTTEN_MIN, _FORGOTTEN * gone)
-    )
 
 
 def _storage_value(storage: Storage) -> str | None:
@@ -114,7 +127,10 @@ def _replace_provisional(database: Database, reached: Mapping[str, int], *, stre
         database.execute_many(_SQL["replace_provisional"], rows)
 
 
-def _write_changes(database: Database, changes: StateChanges, *, run_no: int) -> None:
+def _write_changes(
+    database: Database, changes: StateChanges, *, run_no: int, meanwhile: Callable[[], None]
+) -> None:
+    """``meanwhile`` is done while the first contents are made, if there are any."""
     packed = bool(database.value(_SQL["has_packs"]))
     _write_buckets(database, changes.buckets, packed=packed)
     write_periods(database, changes.periods)
@@ -123,7 +139,8 @@ def _write_changes(database: Database, changes: StateChanges, *, run_no: int) ->
     database.execute_many(_SQL["give_run"], zip(repeat(run_no), changes.released))
     if changes.contents is not None:
         # While a part is written, the next one is packed and the one after that is made.
-        for part in ahead(map(ContentsPart.packed, ahead(iter(changes.contents)))):
+        made = ahead(iter(changes.contents))
+        for part in ahead(map(ContentsPart.packed, made), meanwhile=meanwhile):
             if packed:
                 _leave_packs(database, part.frame.get_column("no").to_list())
             _write_contents(database, part, updated_at=changes.updated_at)

@@ -11,8 +11,8 @@ Work = TypeVar("Work")
 Item = TypeVar("Item")
 
 
-def _nothing() -> None:
-    return None
+def nothing() -> None:
+    """Do nothing."""
 
 
 def side_by_side(
@@ -59,7 +59,7 @@ def read_small(
     return side_by_side(function, files, threads=_SMALL_AT_ONCE, waiting=waiting)
 
 
-def ahead(items: Iterator[Item], *, meanwhile: Callable[[], None] = _nothing) -> Generator[Item]:
+def ahead(items: Iterator[Item], *, meanwhile: Callable[[], None] = nothing) -> Generator[Item]:
     """Yield the same items in the same order, one of them read ahead in a thread of its own.
 
     What the source raises is raised here, in its place. At most one item waits. ``meanwhile`` is

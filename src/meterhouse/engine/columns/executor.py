@@ -43,6 +43,8 @@ WINDOW_RECORDS_MAX = 12_000_000
 WINDOW_BYTES_MAX = 400_000_000
 #: Later windows are a third of the first one: what was folded before takes memory, too.
 _LATER_WINDOWS = 3
+#: Packs of more meters than that are made while threshold records are.
+_AHEAD_METERS = 1_000
 #: What ``finish`` returns of each touched meter.
 CONTENTS = [name for name in METER_SCHEMA if name not in ("user_id", "profile")]
 
@@ -255,7 +257,8 @@ class ColumnExecutor:
     def _encoding_ahead(self, enough: Callable[[], bool]) -> Encoding:
         """Merge the buckets; what can be made of them until ``enough`` is made."""
         encoding = self._buckets.encoding()
-        if self._events is None and not enough():  # Periods are not stored as packs.
+        # Periods are not stored as packs; of few meters, packs are made soon enough.
+        if self._events is None and len(encoding.rows) > _AHEAD_METERS and not enough():
             encoding.make_ahead(enough)
         return encoding
 
