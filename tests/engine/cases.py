@@ -445,7 +445,7 @@ def _play_step(
     transcript: list[str] = []
     metering = Metering(
         step.plan,
-        _InPacks(source),
+        _InPacks(source) if number else source,
         at=step.at,
         rows_max=rows_max,
         window_records_max=windows[number % len(windows)],
