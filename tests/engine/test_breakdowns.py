@@ -9,6 +9,7 @@ import pytest
 from meterhouse.core.json_text import json_text
 from meterhouse.core.meter_state import GroupState
 from meterhouse.engine.column import QUANTITY
+from meterhouse.engine.columns import breakdowns
 from meterhouse.engine.columns.breakdowns import Breakdowns, SectionColumns, coded_texts
 
 _STRINGS = ["a", "ü", 'q"', "\\", "null", "1", "x" * 40, "\u2028", "😀", "line\nbreak", ""]
@@ -37,6 +38,13 @@ def _cells(random: Random, rows: int, *, kinds: int) -> tuple[pl.DataFrame, dict
     return pl.DataFrame(table, schema=schema, orient="row"), expected
 
 
+@pytest.fixture(params=[0, 10**9], ids=["as objects", "as columns"])
+def looked_up(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let few meters, or any, be looked up one by one."""
+    monkeypatch.setattr(breakdowns, "_FEW_METERS", request.param)
+
+
+@pytest.mark.usefixtures("looked_up")
 @pytest.mark.parametrize("seed", range(20))
 def test_a_pack_gives_back_what_went_in(seed: int) -> None:
     random = Random(seed)
@@ -51,6 +59,7 @@ def test_a_pack_gives_back_what_went_in(seed: int) -> None:
     assert packed.groups([1]) == {}
 
 
+@pytest.mark.usefixtures("looked_up")
 def test_plain_strings_and_repeated_first_values_become_the_same_texts() -> None:
     frame = pl.DataFrame(
         {

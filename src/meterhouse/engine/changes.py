@@ -69,7 +69,8 @@ class Contents:
 
     def _only(self, numbers: pl.Series) -> Contents:
         def parts() -> Iterator[ContentsPart]:
-            for part in self._parts():
+            # Parts are made anew each time: not for nobody.
+            for part in self._parts() if len(numbers) else ():
                 kept = part.filter(part.frame["no"].is_in(numbers.implode()))
                 if kept.frame.height:
                     yield kept

@@ -86,9 +86,11 @@ class SectionColumns:
             yield from self._objects(self.frame.slice(start, end - start))
 
     def _objects(self, frame: pl.DataFrame) -> Iterator[tuple[int, GroupKey, GroupState]]:
-        names, width = frame.columns, len(self.section)
+        width = len(self.section)
         for row in frame.iter_rows(named=True):
-            text = {n: json_text(row[n]) if n in self.plain and row[n] else row[n] for n in names}
+            # An empty string is a text, too.
+            text = {n: json_text(row[n]) for n in self.plain if row[n] is not None}
+            text = row | text
             value = row["value"]
             cells = [None if value is None else number_text(Decimal(value))]
             cells += [text[f"f{place}"] for place in range(len(self.first))]
