@@ -13,8 +13,8 @@ from tests.engine.cases import Case, generate, play, with_changed_rules, with_mo
 
 _ROWS_ONLY = 10**9
 _COLUMNS_ONLY = -1
-#: One block every time, the others at night.
-_BLOCKS = [0, *(pytest.param(n, marks=pytest.mark.nightly) for n in range(1, 200))]
+#: Two blocks every time, the others at night.
+_BLOCKS = [*range(2), *(pytest.param(n, marks=pytest.mark.nightly) for n in range(2, 200))]
 _CASES_PER_BLOCK = 20
 _EVERY_BATCH = (1,)
 

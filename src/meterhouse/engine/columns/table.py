@@ -365,16 +365,12 @@ class Table:
         chosen = self.measures.value(kind.gather(merged["m"]))
         return merged.select(chosen.alias("value"))["value"]
 
-    def field_texts(self, merged: pl.DataFrame, *, prefix: str = "") -> list[pl.Series]:
-        """Return the canonical texts of the group fields of each (unpacked) bucket.
-
-        ``prefix`` goes before the first field's.
-        """
-        columns = []
-        for place, dictionary in enumerate(self.dictionaries):
-            texts = prefix + dictionary.texts() if place == 0 else dictionary.texts()
-            columns.append(texts.gather(merged[f"g{place}"]).alias(f"t{place}"))
-        return columns
+    def field_texts(self, merged: pl.DataFrame) -> list[pl.Series]:
+        """Return the canonical texts of the group fields of each (unpacked) bucket."""
+        return [
+            dictionary.texts().gather(merged[f"g{place}"]).alias(f"t{place}")
+            for place, dictionary in enumerate(self.dictionaries)
+        ]
 
     def taken(self) -> pl.DataFrame:
         """Return all buckets unpacked and let go of them."""
