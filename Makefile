@@ -12,6 +12,8 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet
 LOCKED := $(PIP) --require-hashes
 PYTEST_ARGS ?=
+# Half as many again as there are cores: many tests wait for a server, a broker or a clock.
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores + (cores + 1) / 2)))
 BENCH_ARGS ?=
 
 # ---------------------------------------------------------------- for everybody
@@ -34,7 +36,7 @@ demo-aura: $(VENV)/.runtime ## the same for assistants: component logs become da
 
 .PHONY: test
 test: check $(VENV)/.azurite ## check the house, then run the tests in random order, on all cores
-	$(PY) -m pytest --numprocesses=auto --dist=worksteal $(PYTEST_ARGS)
+	$(PY) -m pytest --numprocesses=$(WORKERS) --dist=worksteal $(PYTEST_ARGS)
 
 # ---------------------------------------------------------------- for developers
 

@@ -18,7 +18,7 @@ def page() -> str:
     with tempfile.TemporaryDirectory() as directory:
         url = "http://localhost:8080"
         with bootstrap_server.open_context(Path(directory), public_url=url) as context:
-            described = json.loads(create_app(context).state.description)
+            described = json.loads(create_app(context).state.description())
     return json.dumps(described, indent=2, ensure_ascii=False) + "\n"
 
 

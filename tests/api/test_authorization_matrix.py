@@ -51,7 +51,7 @@ class House:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with doors(tmp_path_factory.mktemp("matrix") / "data") as door:
-        yield House(door, list(_guarded(json.loads(door.app.state.description))))
+        yield House(door, list(_guarded(json.loads(door.app.state.description()))))
 
 
 def _guarded(description: dict[str, Any]) -> Iterator[Operation]:
@@ -176,7 +176,7 @@ def test_the_matrix_has_every_operation_and_every_scope(house: House):
     own = sum(len(route.methods) for route in guarded if route.guard.kernel is None)
     assert len(house.operations) == own
     kernel = sum(len(route.methods) for route in guarded if route.guard.kernel is not None)
-    assert len(list(kernel_operations(json.loads(house.door.app.state.description)))) == kernel
+    assert len(list(kernel_operations(json.loads(house.door.app.state.description())))) == kernel
     assert {operation.scope for operation in house.operations} <= set(SCOPES)
 
 

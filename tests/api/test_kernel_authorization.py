@@ -49,7 +49,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KernelHouse]:
 
 
 def operations(house: KernelHouse) -> list[Operation]:
-    return list(kernel_operations(json.loads(house.door.app.state.description)))
+    return list(kernel_operations(json.loads(house.door.app.state.description())))
 
 
 def ask(house: KernelHouse, operation: Operation, headers: dict[str, str]) -> httpx.Response:
@@ -160,7 +160,7 @@ def test_each_operation_lets_in_who_has_its_scopes_and_no_others(house: KernelHo
 
 def test_a_token_of_kernel_opens_nothing_of_the_products_own_api(house: KernelHouse):
     headers = house.token("aura-bot-test")
-    description = json.loads(house.door.app.state.description)
+    description = json.loads(house.door.app.state.description())
     asked = [
         (method.upper(), re.sub(r"\{\w+\}", "1", path), {"headers": headers})
         for path, item in description["paths"].items()

@@ -1,5 +1,6 @@
 """A server for the tests: a real one on a free port, with tokens that a test can read."""
 
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -41,6 +42,8 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 TYPES = "/usage-metering/v1/meter-types"
 METERS = "/usage-metering/v1/meters"
 TOKEN = "/authentication/v1/oauth/token"
+#: Reading the certificates of all authorities takes longer than most requests.
+_TLS = ssl.create_default_context()
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,7 @@ def running(
         thread.start()
         assert ready.wait(30)
         headers = {"Authorization": f"Bearer {ADMIN}"}
-        with httpx.Client(base_url=url, headers=headers, timeout=60) as http:
+        with httpx.Client(base_url=url, headers=headers, timeout=60, verify=_TLS) as http:
             yield House(url, http, context, authority, log, directory)
         server.should_exit = True
         thread.join()

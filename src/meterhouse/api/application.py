@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -50,7 +51,8 @@ def create_app(context: Context, *, resources: Sequence[Resource] = RESOURCES) -
     for resource in resources:
         for operation in resource.operations:
             operation.add_to(app, tag=resource.tag)
-    app.state.description = json_text(describe(app, resources))
+    # Dear to make, and most servers are never asked.
+    app.state.description = cache(lambda: json_text(describe(app, resources)))
     app.add_exception_handler(MeterhouseError, _refused)
     app.add_exception_handler(HTTPException, _no_route)
     app.add_exception_handler(RequestValidationError, _wrong_parameters)

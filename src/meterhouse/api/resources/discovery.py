@@ -80,4 +80,4 @@ def get_public_keys(call: ThisCall) -> Response:
 @resource.get("/openapi.json", guard=OPEN, answers=one("The description", "Description"))
 def get_description(call: ThisCall) -> Response:
     """Describe this API in OpenAPI 3.1."""
-    return text_answer(call.request.app.state.description, headers=_PUBLIC)
+    return text_answer(call.request.app.state.description(), headers=_PUBLIC)
