@@ -119,9 +119,13 @@ class CarriedField:
         kept = pl.repeat(value=False, n=self._height, dtype=pl.Boolean, eager=True)
         for places in used:
             kept = kept.scatter(places.drop_nulls(), True)
-        whole = self._whole()
-        values = Column(whole.kind, whole.values.filter(kept))
-        self._pieces = [values if self._dictionary is not None else own_texts(values)]
+        start = 0
+        # One by one: all in one piece, and what is kept of it, would take three times as much.
+        for number, piece in enumerate(self._pieces):
+            mine = kept.slice(start, len(piece.values))
+            start += len(mine)
+            values = Column(piece.kind, piece.values.filter(mine))
+            self._pieces[number] = values if self._dictionary is not None else own_texts(values)
         # How many kept ones stand before each: looking ranks up is quicker than searching them.
         ranks = kept.cum_sum().cast(pl.Int64) - 1
         self._height = int(kept.sum())

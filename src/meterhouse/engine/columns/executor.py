@@ -47,6 +47,8 @@ _LATER_WINDOWS = 3
 _AHEAD_METERS = 1_000
 #: What ``finish`` returns of each touched meter.
 CONTENTS = [name for name in METER_SCHEMA if name not in ("user_id", "profile")]
+#: Totals and partials, as ``Buckets.fold`` returns them.
+_Folded = tuple[pl.DataFrame, Sequence[pl.DataFrame]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +204,11 @@ class ColumnExecutor:
         """Fold what has been gathered."""
         window, self._window = self._window, Window()
         if window.length:
-            pushed = self._fold(*window.whole())
+            pushed, folded = self._fold(*window.whole())
             self._pushed += [(window.first + q, record) for q, record in pushed]
+            # Merging takes memory, too: its records are let go of before.
+            del window
+            self._add(folded)
 
     def _meter_apart(
         self,
@@ -219,7 +224,8 @@ class ColumnExecutor:
         if len(risky):
             self._hand_over(risky)
             assigned, mine = self._without_handed(assigned, user)
-        pushed = self._fold(assigned, assignment[1])
+        pushed, folded = self._fold(assigned, assignment[1])
+        self._add(folded)
         outcome = _outcome(fault if mine is None else fault.set(mine, 0))
         if mine is not None:
             if self._taken is not None:
@@ -301,14 +307,18 @@ class ColumnExecutor:
         rows = self._no.search_sorted(numbers)
         return numbers.filter(self._over.gather(self._profile.gather(rows))).to_list()
 
-    def _fold(self, assigned: pl.DataFrame, values: BatchValues) -> list[tuple[int, MeteredRecord]]:
-        """Fold records; returns the threshold records and what reached them, in this order."""
+    def _fold(
+        self, assigned: pl.DataFrame, values: BatchValues
+    ) -> tuple[list[tuple[int, MeteredRecord]], _Folded | None]:
+        """Fold records: the threshold records with what reached them, in order; what to add."""
         folding = self._begin_fold(assigned, values)
         if folding is None:
-            return []
-        pushed = self._cross(folding)
-        self._buckets.add(folding.totals, folding.partials)
-        return pushed
+            return [], None
+        return self._cross(folding), (folding.totals, folding.partials)
+
+    def _add(self, folded: _Folded | None) -> None:
+        if folded is not None:
+            self._buckets.add(*folded)
 
     def _begin_fold(self, assigned: pl.DataFrame, values: BatchValues) -> _Folding | None:
         if assigned.is_empty():
