@@ -126,6 +126,8 @@ def _rounds(programs: Sequence[Program], rounds: int) -> None:
     for number in range(rounds):
         for program in programs:
             command = program.command()
+            # What the copy of a store or the program before has left to write is not its business.
+            os.sync()
             measured = measure(command, program.environment)
             program.runs.append(measured)
             _log(
