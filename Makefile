@@ -13,7 +13,8 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet
 LOCKED := $(PIP) --require-hashes
 PYTEST_ARGS ?=
 # Half as many again as there are cores: many tests wait for a server, a broker or a clock.
-WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores + (cores + 1) / 2)))
+WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN); \
+  echo $$(($${cores:-2} + ($${cores:-2} + 1) / 2)))
 BENCH_ARGS ?=
 
 # ---------------------------------------------------------------- for everybody
@@ -35,8 +36,8 @@ demo-aura: $(VENV)/.runtime ## the same for assistants: component logs become da
 	@$(PY) examples/demo_aura.py
 
 .PHONY: test
-test: check $(VENV)/.azurite ## check the house, then run the tests in random order, on all cores
-	$(PY) -m pytest --numprocesses=$(WORKERS) --dist=worksteal $(PYTEST_ARGS)
+test: check $(VENV)/.azurite ## check the house, then run the tests in random order, on all cores and a bit more
+	$(PY) -m pytest --numprocesses=$(or $(WORKERS),auto) --dist=worksteal $(PYTEST_ARGS)
 
 # ---------------------------------------------------------------- for developers
 

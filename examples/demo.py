@@ -152,7 +152,7 @@ def end(key: str) -> None:
         f"  meterhouse inspect {key} --user 'Cloud AI' --json\n"
         f"  meterhouse stream preview '{STREAM}'\n"
         "  meterhouse record list --kind golden --all --json > golden.ndjson\n"
-        f"  meterhouse stream run '{STREAM}' --at 2026-03-01T00:00:00Z\n"
+        f"  meterhouse stream run '{STREAM}' --at 2026-03-01T00:00:00Z --quiet\n"
         "  meterhouse invoice draft --all --period 2026-02\n"
         "\n"
         "  examples/files     meters usage from files and writes golden records to one\n"

@@ -262,8 +262,8 @@ def allocator_settings() -> str:
     kept for two seconds, large pieces too, which by default go at once. What one arena has freed
     no other one may use; one for each core wastes less than the default's four.
     """
-    arenas = os.cpu_count() or 1
-    return f"dirty_decay_ms:2000,muzzy_decay_ms:0,oversize_threshold:0,narenas:{arenas}"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"dirty_decay_ms:2000,muzzy_decay_ms:0,oversize_threshold:0,narenas:{cores or 1}"
 
 
 def keep_freed_memory() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -52,12 +53,23 @@ def create_app(context: Context, *, resources: Sequence[Resource] = RESOURCES) -
         for operation in resource.operations:
             operation.add_to(app, tag=resource.tag)
     # Dear to make, and most servers are never asked.
-    app.state.description = cache(lambda: json_text(describe(app, resources)))
+    app.state.description = _once(lambda: json_text(describe(app, resources)))
     app.add_exception_handler(MeterhouseError, _refused)
     app.add_exception_handler(HTTPException, _no_route)
     app.add_exception_handler(RequestValidationError, _wrong_parameters)
     app.add_middleware(Envelope, context=context, meters=meters)
     return app
+
+
+def _once(make: Callable[[], str]) -> Callable[[], str]:
+    """Return what makes a text when it is first asked for: once, however many threads ask."""
+    made, turn = cache(make), Lock()
+
+    def text() -> str:
+        with turn:
+            return made()
+
+    return text
 
 
 def _version() -> str:

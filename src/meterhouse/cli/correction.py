@@ -205,7 +205,10 @@ def reprocess(
     quiet: QuietOption = False,
     take_over: TakeOverOption = False,
 ) -> None:
-    """Run the queued records of a stream now, in a run of their own that reads no input."""
+    """Run the queued records of a stream now, in a run of their own that reads no input.
+
+    Like any run it ends the periods that are over by its clock: now, unless --at says another.
+    """
     from meterhouse.app.aftermath import aftermath
     from meterhouse.app.reprocessing import reprocess
     from meterhouse.cli.interruption import terminable

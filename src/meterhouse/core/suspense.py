@@ -47,7 +47,9 @@ REMEDIES: dict[Reason, str] = {
     Reason.OUTSIDE_ACTIVE_PERIOD: (
         "the user's meters are not active at that time; correct timestamp, or activeTo of the meter"
     ),
-    Reason.NO_METER_FOUND: "no guiding rule found a meter; create one, or mend the rules",
+    Reason.NO_METER_FOUND: (
+        "no guiding rule found a meter; create one, or mend the rules, then requeue the record"
+    ),
     Reason.SCHEMA_INVALID: (
         "the record breaks the schema of the Validate node; correct its fields, or mend the schema"
     ),

@@ -177,19 +177,6 @@ def test_after_four_more_tries_it_is_told(house: House):
     assert house.kernel.faults == []
 
 
-def test_whoever_waited_in_vain_does_not_wait_again_for_each_call(tmp_path: Path):
-    kernel = Kernel()
-    with Server(kernel.routes()).serving() as server:
-        house = House(tmp_path, kernel, server)
-    with pytest.raises(KernelFault, match="failed"):
-        house.client.datasets()
-    assert sum(house.waited) == 1 + 2 + 4 + 8
-    with pytest.raises(KernelFault, match="failed"):
-        house.client.datasets()
-    assert sum(house.waited) == 1 + 2 + 4 + 8
-    house.client.close()
-
-
 def test_a_missing_scope_is_told_and_not_asked_for_again(house: House):
     house.kernel.faults = [Reply.of({"detail": "The token does not have data:A:read"}, 403)]
     with pytest.raises(KernelFault, match="403: The token does not have data:A:read") as caught:

@@ -97,7 +97,6 @@ class KernelClient:
         self._auth = auth
         self._url = url.rstrip("/")
         self._means = means
-        self._away = False
 
     def datasets(self) -> Sequence[Mapping[str, Any]]:
         """Return the published datasets."""
@@ -171,17 +170,13 @@ class KernelClient:
             {**(headers or {}), _CORRELATOR: correlator},
             auth=self._auth,
         )
-        # Whoever waited for it in vain a moment ago is not made to wait as long for each next call.
-        retries = 0 if self._away else RETRIES
-        patience = Patience(retries, self._means.wait, Event())
+        patience = Patience(RETRIES, self._means.wait, Event())
         what = f"{method} {shown_url(self._url + path)} (x-correlator {correlator})"
         try:
             answer = patience.answer(_Sender(self._http, keep, content), request)
         except HttpFailed as error:
-            self._away = True
             hint = error.hint or "check the address, and whether Kernel runs"
             raise KernelFault(f"{what} failed: {error.args[0]}", hint=hint) from error
-        self._away = False
         if answer.status not in (_OK, _CREATED):
             said = _said(answer)
             hint = _HINTS.get(answer.status, "")

@@ -27,6 +27,8 @@ from meterhouse.engine.plan import MeterPlan
 _INLINE_BYTES = 12
 #: What every text takes in its column.
 _VIEW_BYTES = 16
+#: Where there are more pieces, they are small ones, and soon joined.
+_PIECES_MAX = 100
 
 
 class CarriedField:
@@ -120,6 +122,8 @@ class CarriedField:
         for places in used:
             kept = kept.scatter(places.drop_nulls(), True)
         start = 0
+        if len(self._pieces) > _PIECES_MAX:
+            self._whole()
         # One by one: all in one piece, and what is kept of it, would take three times as much.
         for number, piece in enumerate(self._pieces):
             mine = kept.slice(start, len(piece.values))
