@@ -38,6 +38,7 @@ from meterhouse.datasets.version import Version
 from meterhouse.streams.dataset_ports import (
     DatasetCatalogue,
     DatasetInput,
+    InputForbidden,
     KernelPlace,
     WantedFiles,
 )
@@ -226,7 +227,7 @@ class KernelCatalogue:
         except KernelFault as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 return []
-            raise InputError(error.args[0], hint=error.hint) from error
+            raise _input_error(error) from error
         versions = [(Version.read(item.get("version")), item.get("schema")) for item in items]
         return [(version, schema) for version, schema in versions if version is not None]
 
@@ -240,7 +241,12 @@ def _as_input() -> Iterator[None]:
     try:
         yield
     except KernelFault as error:
-        raise InputError(error.args[0], hint=error.hint) from error
+        raise _input_error(error) from error
+
+
+def _input_error(fault: KernelFault) -> InputError:
+    kind = InputForbidden if fault.status == HTTPStatus.FORBIDDEN else InputError
+    return kind(fault.args[0], hint=fault.hint)
 
 
 def _date(text: str | None) -> date | None:

@@ -10,10 +10,14 @@ from typing import Any, Protocol
 
 from meterhouse.core.instant import Instant
 from meterhouse.core.secret import Credentials
-from meterhouse.streams.ports import ReadChunk
+from meterhouse.streams.ports import InputError, ReadChunk
 
 #: What a run remembers files of catalogues by begins so.
 DATASET_URI = "dataset://"
+
+
+class InputForbidden(InputError):
+    """A dataset that is not for whoever asks; others may have it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,18 @@ from typing import Any
 
 import pytest
 
+from meterhouse.app.aura.catalogue import OperationCatalogue
+from meterhouse.app.aura.operation import Month
+from meterhouse.app.aura.unaudited import unaudited
+from meterhouse.app.billing.periods import read_days
+from meterhouse.connectors.dataset_reading import KernelCatalogue
 from meterhouse.connectors.http import AllowList, Guard, HttpClient
 from meterhouse.connectors.kernel import KernelClient, KernelFault, KernelFile, KernelMeans
 from meterhouse.connectors.scratch import SCRATCH, Scratch
-from meterhouse.streams.ports import OAuth2Auth
+from meterhouse.streams.dataset_ports import InputForbidden
+from meterhouse.streams.ports import InputError, OAuth2Auth
 from tests.connectors.http.server import Asked, Reply, Server
+from tests.datasets.catalogue import CONTAINERS
 
 SECRET = "mhs_c4nary+secret/of=kernel"
 CONTENT = b"Obj\x01" + bytes(range(256)) * 400
@@ -49,6 +56,7 @@ class Kernel:
             f"{VERSION}/partitions": self.guarded(lambda _: self.partitions()),
             f"{VERSION}/files/f1": self.guarded(lambda _: self.content()),
             f"{VERSION}/files": self.guarded(self.added),
+            "/kernel/datasets/Aura_Gateway_Message": self.guarded(lambda _: Reply(404, b"{}")),
             "/kernel/datasets": self.guarded(lambda _: Reply.of({"datasets": [{"name": "A"}]})),
             "*": lambda _: Reply.of({"detail": f"no, {SECRET} is unknown"}, 404),
         }
@@ -183,6 +191,18 @@ def test_a_missing_scope_is_told_and_not_asked_for_again(house: House):
         house.client.datasets()
     assert "--scope" in caught.value.hint
     assert house.waited == []
+
+
+def test_the_gateway_s_rows_may_be_forbidden_but_kernel_has_to_answer(house: House):
+    catalogue = OperationCatalogue(KernelCatalogue(house.client), CONTAINERS)
+    month = Month(read_days("2026-10"))
+    refused = {"detail": "The token does not have data:Aura_Gateway_Message:read"}
+    house.kernel.faults = [Reply.of(refused, 403)]
+    assert list(unaudited(catalogue, month, ob="ES", told=())) == []
+    house.kernel.faults = [Reply(503, b"busy")] * 5
+    with pytest.raises(InputError, match="503") as caught:
+        list(unaudited(catalogue, month, ob="ES", told=()))
+    assert not isinstance(caught.value, InputForbidden)
 
 
 def test_a_file_is_downloaded_whole_and_gone_afterwards(house: House):

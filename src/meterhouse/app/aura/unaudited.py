@@ -15,17 +15,20 @@ from meterhouse.app.aura.operation import Month
 from meterhouse.core.counted import counted
 from meterhouse.core.problem import Problem
 from meterhouse.datasets.gateway_log import DATASET as GATEWAY
-from meterhouse.streams.ports import InputError
+from meterhouse.streams.dataset_ports import InputForbidden
 
 
 def unaudited(
     catalogue: OperationCatalogue, month: Month, *, ob: str, told: Collection[str]
 ) -> Iterator[Problem]:
-    """Yield the files of Aura_Audit that must have been, but for those that were told."""
+    """Yield the files of Aura_Audit that must have been, but for those that were told.
+
+    Raises ``InputError`` where the catalogue does not answer.
+    """
     try:
         messages = catalogue.files(GATEWAY, month, ob=ob)
-    except InputError:
-        return  # Whoever asks may not read them.
+    except InputForbidden:
+        return  # Whoever asks may do without them.
     audited = {file.name for file in catalogue.files(AUDIT, month, ob=ob)}
     rows: dict[str, int] = {}
     for file in messages:
