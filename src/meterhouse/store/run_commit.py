@@ -130,7 +130,7 @@ def _replace_provisional(database: Database, reached: Mapping[str, int], *, stre
 def _write_changes(
     database: Database, changes: StateChanges, *, run_no: int, meanwhile: Callable[[], None]
 ) -> None:
-    """``meanwhile`` is done while the first contents are made, if there are any."""
+    """``meanwhile`` is done while the first contents are made; without contents, not at all."""
     packed = bool(database.value(_SQL["has_packs"]))
     _write_buckets(database, changes.buckets, packed=packed)
     write_periods(database, changes.periods)

@@ -28,7 +28,7 @@ def unaudited(
     try:
         messages = catalogue.files(GATEWAY, month, ob=ob)
     except InputForbidden:
-        return  # Whoever asks may do without them.
+        return  # Who may not read them bills without this check.
     audited = {file.name for file in catalogue.files(AUDIT, month, ob=ob)}
     rows: dict[str, int] = {}
     for file in messages:
